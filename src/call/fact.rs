@@ -1,0 +1,148 @@
+//! What a call wants remembered. The store writes each fact's rows and its audit event in one
+//! transaction.
+
+use crate::consent::{Answered, Basis, OverrideReason};
+use crate::ids::{AgentId, CallId, LegId, PhoneNumber, QueueId, TrunkId};
+use crate::settings::Language;
+use crate::time::Timestamp;
+
+use super::io::Cause;
+
+/// One fact about a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fact {
+    /// It arrived and was answered.
+    Arrived {
+        /// The call.
+        call: CallId,
+        /// When.
+        at: Timestamp,
+        /// The caller's number, unless withheld.
+        from: Option<PhoneNumber>,
+        /// What was dialled.
+        dialled: String,
+        /// By which trunk.
+        trunk: Option<TrunkId>,
+        /// The first queue.
+        queue: QueueId,
+        /// The language of its prompts.
+        language: Language,
+    },
+    /// Whether it may be recorded was decided, and on what basis. One per call, and one more for
+    /// each override.
+    Decided {
+        /// The call.
+        call: CallId,
+        /// When.
+        at: Timestamp,
+        /// Recorded, or not, and why.
+        basis: Basis,
+    },
+    /// The consent question was answered (or not) by the caller in this call.
+    ConsentAnswered {
+        /// The call.
+        call: CallId,
+        /// The caller's number; `None`: holds for this call only.
+        from: Option<PhoneNumber>,
+        /// The queue that asked.
+        queue: QueueId,
+        /// The answer with its circumstances.
+        answered: Answered,
+    },
+    /// The caller took the consent back.
+    ConsentWithdrawn {
+        /// The call.
+        call: CallId,
+        /// The caller's number.
+        from: Option<PhoneNumber>,
+        /// The first queue.
+        queue: QueueId,
+        /// When.
+        at: Timestamp,
+    },
+    /// Began to wait.
+    Queued {
+        /// The call.
+        call: CallId,
+        /// Where.
+        queue: QueueId,
+        /// When.
+        at: Timestamp,
+    },
+    /// A leg towards an agent was dialled.
+    Dialled {
+        /// The leg.
+        leg: LegId,
+        /// To whom.
+        agent: AgentId,
+        /// When.
+        at: Timestamp,
+    },
+    /// An agent's leg and the caller were connected.
+    Connected {
+        /// The agent's leg.
+        leg: LegId,
+        /// When.
+        at: Timestamp,
+    },
+    /// A leg ended.
+    LegEnded {
+        /// The leg.
+        leg: LegId,
+        /// When.
+        at: Timestamp,
+        /// Why.
+        cause: Cause,
+    },
+    /// An agent records without consent.
+    Overridden {
+        /// The call.
+        call: CallId,
+        /// Who.
+        agent: AgentId,
+        /// Category and written reason.
+        reason: OverrideReason,
+        /// When.
+        at: Timestamp,
+    },
+    /// The recording was paused or resumed.
+    Paused {
+        /// The call.
+        call: CallId,
+        /// Who; `None`: resumed by the limit.
+        agent: Option<AgentId>,
+        /// Paused or resumed.
+        on: bool,
+        /// When.
+        at: Timestamp,
+    },
+    /// The call was allowed to be recorded and could not be.
+    RecordingFailed {
+        /// The call.
+        call: CallId,
+        /// When.
+        at: Timestamp,
+    },
+    /// Sent on to another queue or agent.
+    Transferred {
+        /// The call.
+        call: CallId,
+        /// By whom.
+        by: AgentId,
+        /// To which queue.
+        queue: Option<QueueId>,
+        /// To which agent.
+        agent: Option<AgentId>,
+        /// When.
+        at: Timestamp,
+    },
+    /// It is over.
+    Ended {
+        /// The call.
+        call: CallId,
+        /// When.
+        at: Timestamp,
+        /// Who ended it, how.
+        cause: Cause,
+    },
+}

@@ -1,0 +1,301 @@
+//! What goes into a [`Call`](super::Call) and what comes out of it.
+
+use std::sync::Arc;
+
+use crate::consent::{Grant, Known, OverrideReason};
+use crate::ids::{AgentId, CallId, LegId, PhoneNumber, QueueId, TrunkId};
+use crate::media::{Digit, DigitChannel};
+use crate::settings::{Language, Queue};
+
+use super::fact::Fact;
+
+/// A call at the door: all that the core must know before it answers.
+#[derive(Clone, Debug)]
+pub struct Arrival {
+    /// The call's id, drawn by the shell.
+    pub call: CallId,
+    /// The caller's number; `None` when withheld or no number.
+    pub from: Option<PhoneNumber>,
+    /// What was dialled, as it stood in the Request-URI's user part.
+    pub dialled: String,
+    /// The trunk it came in by; `None` for a call from a registered phone.
+    pub trunk: Option<TrunkId>,
+    /// The name of the first queue.
+    pub queue_id: QueueId,
+    /// The first queue's settings. They follow the call for its life (domain rule 4).
+    pub queue: Arc<Queue>,
+    /// The language prompts are played in.
+    pub language: Language,
+    /// SHA-256 (hex) of the consent question that would be played.
+    pub question_sha256: String,
+    /// The last stored answer of this number, if any.
+    pub known: Option<Known>,
+}
+
+/// Numbers a prompt being played, so that a late "done" of an earlier one is recognised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PlayId(pub u32);
+
+/// Numbers a unit of work handed to the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CommitId(pub u32);
+
+/// A prompt by meaning; the shell finds the sound for the call's queue and language.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Prompt {
+    /// Greets the caller.
+    Welcome,
+    /// Asks for consent.
+    ConsentQuestion,
+    /// Thanks for a yes.
+    Thanks,
+    /// Confirms a no.
+    Refused,
+    /// The key was neither yes nor no.
+    InvalidKey,
+    /// All agents are busy.
+    PleaseWait,
+    /// "You are number n in the queue"; 10 and above share one text.
+    Position(u8),
+    /// Hold music; played until stopped.
+    Music,
+}
+
+/// Why a leg ended, or why it is to be ended. Blames a side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Cause {
+    /// That side hung up in the usual way.
+    HungUp,
+    /// Given up before an answer (CANCEL, or we cancelled).
+    Cancelled,
+    /// 486 or 600.
+    Busy,
+    /// 603, or another refusal.
+    Declined,
+    /// Rang too long, or 408/480.
+    NoAnswer,
+    /// Could not be reached (404, 5xx, transport, no registration).
+    Unreachable,
+    /// No RTP for longer than the media time-out.
+    MediaTimeout,
+    /// Another leg took the call.
+    AnsweredElsewhere,
+    /// The other side of the call ended.
+    OtherSideGone,
+    /// Nobody to connect within the maximum wait.
+    WaitedTooLong,
+    /// Recording failed and the queue's policy is to drop the call.
+    RecordingFailed,
+    /// The server drains or stops.
+    Shutdown,
+    /// Our own fault (no port, store away before the answer, …).
+    Internal,
+}
+
+/// Where a transfer goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// Wait in another queue; the first queue's recording settings stay.
+    Queue {
+        /// Its name.
+        id: QueueId,
+        /// Its settings (for waiting and agents, never for recording).
+        queue: Arc<Queue>,
+    },
+    /// One agent.
+    Agent(AgentId),
+}
+
+/// What happened.
+#[derive(Debug)]
+pub enum Input {
+    /// The caller's ACK arrived: media may flow.
+    CallerConfirmed,
+    /// A leg ended from its own side (BYE, CANCEL, transport, media time-out).
+    LegGone {
+        /// Which leg.
+        leg: LegId,
+        /// Why.
+        cause: Cause,
+    },
+    /// A leg pressed a key.
+    Digit {
+        /// Which leg.
+        leg: LegId,
+        /// The key.
+        digit: Digit,
+        /// How it came.
+        channel: DigitChannel,
+    },
+    /// A prompt was played to its end.
+    PromptDone {
+        /// Which one.
+        play: PlayId,
+    },
+    /// A unit of work is durable.
+    Committed(CommitId),
+    /// A unit of work could not be stored.
+    CommitFailed(CommitId),
+    /// The queue chose agents to ring, all at once.
+    Ring(Vec<AgentId>),
+    /// The queue's place for this caller, 1 is next.
+    Position(u32),
+    /// The queue gave up (maximum wait, no agents logged on, …): overflow applies.
+    Overflow,
+    /// An agent's phone rings.
+    AgentRinging {
+        /// Which leg.
+        leg: LegId,
+    },
+    /// An agent answered and its media is ready.
+    AgentAnswered {
+        /// Which leg.
+        leg: LegId,
+    },
+    /// A leg put the other on hold (`true`) or took it back.
+    Hold {
+        /// Which leg did.
+        leg: LegId,
+        /// On hold or not.
+        on: bool,
+    },
+    /// The recording asked for by [`Output::ArmRecording`] can start at once: key and row are stored.
+    RecordingArmed,
+    /// It cannot be made, or broke while running.
+    RecordingFailed,
+    /// A party asks for a pause, a resume, an override or takes its consent back.
+    Recording(RecordingRequest),
+    /// An agent sends the caller on.
+    Transfer {
+        /// The agent's leg.
+        by: LegId,
+        /// Where to.
+        to: Target,
+    },
+    /// The server ends all calls.
+    Shutdown,
+}
+
+/// What may be asked of a recording in mid-call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RecordingRequest {
+    /// Silence from now on (rule 7).
+    Pause {
+        /// By whom.
+        agent: AgentId,
+    },
+    /// Sound again.
+    Resume {
+        /// By whom.
+        agent: AgentId,
+    },
+    /// Record without consent, from now on (rule 6).
+    Override {
+        /// By whom.
+        agent: AgentId,
+        /// Category and written reason.
+        reason: OverrideReason,
+    },
+    /// The caller takes the consent back (rule 8).
+    Withdraw,
+}
+
+/// What to do, in order.
+#[derive(Debug)]
+pub enum Output {
+    /// Answer the caller (200 OK).
+    Answer,
+    /// Play a prompt to a leg; stops what was playing there.
+    Play {
+        /// To whom.
+        leg: LegId,
+        /// Comes back in [`Input::PromptDone`].
+        play: PlayId,
+        /// What.
+        prompt: Prompt,
+    },
+    /// Stop what plays to a leg.
+    StopPlay {
+        /// To whom.
+        leg: LegId,
+    },
+    /// Store these facts durably, in one transaction, with their audit rows; then say
+    /// [`Input::Committed`] or [`Input::CommitFailed`].
+    Commit(CommitId, Vec<Fact>),
+    /// Wait in a queue.
+    Enqueue {
+        /// Which.
+        queue: QueueId,
+        /// Higher goes first.
+        priority: u8,
+        /// Only this agent will do (transfer to an agent).
+        only: Option<AgentId>,
+    },
+    /// Leave the queue (hung up, connected or overflowed).
+    Dequeue,
+    /// Ring an agent's phone.
+    Dial {
+        /// The new leg.
+        leg: LegId,
+        /// Whom.
+        agent: AgentId,
+    },
+    /// Tell the queue how an agent's offer or conversation went.
+    AgentReport {
+        /// Who.
+        agent: AgentId,
+        /// How.
+        report: AgentReport,
+    },
+    /// Connect two legs' audio.
+    Bridge {
+        /// The caller.
+        caller: LegId,
+        /// The agent.
+        agent: LegId,
+    },
+    /// Take the two legs apart.
+    Unbridge,
+    /// Recording is allowed: make id, key and row, so that it can start without delay.
+    ArmRecording(Grant),
+    /// Start capturing: channel 0 caller, channel 1 agent. Comes before [`Output::Bridge`].
+    StartRecording {
+        /// Channel 0.
+        caller: LegId,
+        /// Channel 1.
+        agent: LegId,
+    },
+    /// Capture silence from now on.
+    PauseRecording,
+    /// Capture sound again.
+    ResumeRecording,
+    /// Finish the recording (or discard one that was armed and never started).
+    StopRecording {
+        /// Destroy what exists (withdrawal).
+        destroy: bool,
+    },
+    /// End a leg: CANCEL, BYE or a final response, as its state asks.
+    Hangup {
+        /// Which.
+        leg: LegId,
+        /// Why.
+        cause: Cause,
+    },
+    /// All is over: nothing will come any more, drop this call.
+    Ended,
+}
+
+/// How an agent fared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AgentReport {
+    /// The phone rings.
+    Ringing,
+    /// In conversation.
+    Connected,
+    /// Did not take it: free again (or not ready, by the queue's rule for unanswered calls).
+    Missed(Cause),
+    /// Another agent was quicker, or the caller left: free again.
+    Released,
+    /// The conversation is over: wrap-up begins.
+    Finished,
+}

@@ -1,0 +1,1 @@
+//! `sayso.toml` and the environment -> `Config`, parsed once.

@@ -1,0 +1,1 @@
+//! Media workers: one OS thread each, its sockets, its sessions.

@@ -1,0 +1,48 @@
+//! Sayso: answer a caller, ask for consent, connect an agent, and record only what was allowed.
+//!
+//! The map. A pure band that knows no I/O, no clock, no async and no randomness, and a shell
+//! around it. The import rule (checked by `tests::import_rule` below): shell imports pure, never
+//! the reverse; shell siblings do not import one another, except `api` -> `store`, `vault`;
+//! only `server`, `phone` and the CLI see all.
+//!
+//! | module       | band  | what it is for |
+//! |--------------|-------|----------------|
+//! | [`ids`]      | pure  | ids, `PhoneNumber`, `Redacted<T>` |
+//! | [`time`]     | pure  | `Timestamp`, the only time the pure band knows |
+//! | [`call`]     | pure  | the state machine of one call |
+//! | [`consent`]  | pure  | policy, the consent dialogue, `RecordingPermit` |
+//! | [`queue`]    | pure  | waiting calls, agents, strategies |
+//! | [`audit`]    | pure  | audit events and their hash chain |
+//! | [`settings`] | pure  | trunks, numbers, queues, agents, users: parse, check, diff |
+//! | [`sip::core`]| pure  | SIP endpoint, dialogs, registrar, digest, SDP |
+//! | [`media`]    | pure  | RTP, RTCP, G.711, digits, prompt player, recorder tap |
+//! | [`config`]   | shell | `sayso.toml` and the environment -> `Config`, parsed once |
+//! | [`sip::io`]  | shell | UDP and TCP sockets, timers |
+//! | [`engine`]   | shell | media workers: one OS thread each, its sockets, its sessions |
+//! | [`vault`]    | shell | recordings at rest: keys, encrypted spool, salvage, export |
+//! | [`store`]    | shell | database: migrations, units of work, queries |
+//! | [`prompts`]  | shell | shipped and imported prompts |
+//! | [`api`]      | shell | HTTP: health, metrics |
+//! | [`server`]   | shell | composition root: call driver, start, drain |
+//! | [`phone`]    | shell | a scriptable SIP phone: `sayso call`, the demo's people |
+//! | [`cli`]      | shell | the subcommands |
+
+pub mod audit;
+pub mod call;
+pub mod consent;
+pub mod ids;
+pub mod media;
+pub mod queue;
+pub mod settings;
+pub mod sip;
+pub mod time;
+
+pub mod api;
+pub mod cli;
+pub mod config;
+pub mod engine;
+pub mod phone;
+pub mod prompts;
+pub mod server;
+pub mod store;
+pub mod vault;

@@ -1,0 +1,3 @@
+//! Parses arguments and runs a subcommand.
+
+fn main() {}

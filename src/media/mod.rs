@@ -1,0 +1,106 @@
+//! Media without I/O: RTP and RTCP, G.711, digits, prompt player, recorder tap.
+
+pub mod g711;
+
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+
+/// A DTMF key (RFC 4733 events 0-15).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "char", into = "char")]
+pub struct Digit(u8);
+
+impl Digit {
+    /// The key's character: `0`-`9`, `*`, `#`, `A`-`D`.
+    #[must_use]
+    pub const fn as_char(self) -> char {
+        b"0123456789*#ABCD"[self.0 as usize] as char
+    }
+
+    /// From an RFC 4733 event code; `None` above 15.
+    #[must_use]
+    pub const fn from_event(event: u8) -> Option<Self> {
+        if event < 16 { Some(Self(event)) } else { None }
+    }
+
+    /// The RFC 4733 event code, 0-15.
+    #[must_use]
+    pub const fn event(self) -> u8 {
+        self.0
+    }
+}
+
+/// A character that is no DTMF key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no key: 0-9, *, #, A-D are")]
+pub struct BadDigit(pub char);
+
+impl TryFrom<char> for Digit {
+    type Error = BadDigit;
+
+    fn try_from(key: char) -> Result<Self, BadDigit> {
+        let upper = key.to_ascii_uppercase();
+        let at = "0123456789*#ABCD".find(upper).ok_or(BadDigit(key))?;
+        u8::try_from(at).map(Self).map_err(|_| BadDigit(key))
+    }
+}
+
+impl From<Digit> for char {
+    fn from(digit: Digit) -> Self {
+        digit.as_char()
+    }
+}
+
+/// How a key came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DigitChannel {
+    /// RFC 4733 telephone-event.
+    Rfc4733,
+    /// SIP INFO.
+    Info,
+}
+
+/// An audio codec of a leg.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Codec {
+    /// G.711 µ-law, 8 kHz (static payload type 0).
+    Pcmu,
+    /// G.711 A-law, 8 kHz (static payload type 8).
+    Pcma,
+}
+
+/// Which way audio flows, as seen from us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// Both ways.
+    SendRecv,
+    /// We send only (the peer holds us).
+    SendOnly,
+    /// We receive only.
+    RecvOnly,
+    /// Neither.
+    Inactive,
+}
+
+/// What offer and answer agreed for a leg's audio.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LegMedia {
+    /// Where to send RTP until the source lock learns better (symmetric RTP).
+    pub remote_rtp: SocketAddr,
+    /// Where to send RTCP; the RTP address when `rtcp_mux`.
+    pub remote_rtcp: SocketAddr,
+    /// RTCP on the RTP port (RFC 5761).
+    pub rtcp_mux: bool,
+    /// The codec.
+    pub codec: Codec,
+    /// Its payload type.
+    pub payload_type: u8,
+    /// telephone-event's payload type, if agreed.
+    pub dtmf_payload_type: Option<u8>,
+    /// Which way audio flows, as seen from us.
+    pub direction: Direction,
+    /// Milliseconds of audio the peer wants in a packet; 20 by default.
+    pub ptime: u8,
+}

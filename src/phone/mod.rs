@@ -1,0 +1,1 @@
+//! A scriptable SIP phone: `sayso call` and the demo's people.

@@ -1,0 +1,119 @@
+//! Queues: who waits, which agents serve, who is rung next. Pure; one [`Desk`] serves all queues.
+//!
+//! Call [`Desk::handle`] with each input, [`Desk::handle_timeout`] at [`Desk::poll_timeout`], and
+//! drain [`Desk::poll_output`] after each.
+
+use serde::{Deserialize, Serialize};
+
+use crate::call::AgentReport;
+use crate::ids::{AgentId, CallId, QueueId};
+use crate::settings::Settings;
+use crate::time::Timestamp;
+use std::sync::Arc;
+
+/// What happened.
+#[derive(Debug)]
+pub enum Input {
+    /// New settings: queues and agents may come, change and go.
+    Settings(Arc<Settings>),
+    /// A caller waits.
+    Wait {
+        /// Which call.
+        call: CallId,
+        /// Where.
+        queue: QueueId,
+        /// Higher goes first.
+        priority: u8,
+        /// Only this agent will do.
+        only: Option<AgentId>,
+    },
+    /// A caller no longer waits.
+    Leave {
+        /// Which call.
+        call: CallId,
+    },
+    /// An agent's phone came or went.
+    Registered {
+        /// Whose.
+        agent: AgentId,
+        /// Reachable or not.
+        on: bool,
+    },
+    /// An agent chose to be ready or not.
+    Presence {
+        /// Who.
+        agent: AgentId,
+        /// Ready, or why not.
+        ready: Result<(), NotReady>,
+    },
+    /// How an offer or conversation went.
+    Report {
+        /// In which call.
+        call: CallId,
+        /// Who.
+        agent: AgentId,
+        /// How.
+        report: AgentReport,
+    },
+}
+
+/// What to do.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Ring these agents for this call, all at once.
+    Ring {
+        /// Which call.
+        call: CallId,
+        /// Whom.
+        agents: Vec<AgentId>,
+    },
+    /// The caller's place changed or is due to be told, 1 is next.
+    Position {
+        /// Which call.
+        call: CallId,
+        /// The place.
+        position: u32,
+    },
+    /// Waited too long.
+    Overflow {
+        /// Which call.
+        call: CallId,
+    },
+    /// An agent's state changed (for the store, metrics and the desktop).
+    AgentChanged {
+        /// Who.
+        agent: AgentId,
+        /// To what.
+        state: AgentState,
+    },
+}
+
+/// Why an agent takes no calls.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotReady {
+    /// In words: "lunch", "missed a call", …
+    pub reason: String,
+}
+
+/// An agent's state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AgentState {
+    /// No phone registered.
+    LoggedOff,
+    /// Can be rung; idle since then.
+    Ready {
+        /// Since when.
+        since: Timestamp,
+    },
+    /// Takes no calls.
+    NotReady(NotReady),
+    /// The phone rings for this call.
+    Ringing(CallId),
+    /// In conversation.
+    Talking(CallId),
+    /// After a call.
+    WrapUp {
+        /// Until when.
+        until: Timestamp,
+    },
+}

@@ -1,0 +1,1 @@
+//! Composition root: starts everything, drives calls, drains.

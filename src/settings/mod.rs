@@ -1,0 +1,174 @@
+//! What administrators set: trunks, numbers, queues, agents, users. Parsed from an apply file,
+//! checked, compared, and kept in the store as one document per object.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use crate::consent::Policy;
+use crate::ids::{AgentId, QueueId, Redacted, TrunkId};
+
+/// All settings at one moment; the server swaps the whole when they change.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// Trunks by name.
+    pub trunks: BTreeMap<TrunkId, Arc<Trunk>>,
+    /// Numbers by what is dialled.
+    pub numbers: BTreeMap<String, Arc<Number>>,
+    /// Queues by name.
+    pub queues: BTreeMap<QueueId, Arc<Queue>>,
+    /// Agents by name (their SIP user name).
+    pub agents: BTreeMap<AgentId, Arc<Agent>>,
+    /// Users by name.
+    pub users: BTreeMap<String, Arc<User>>,
+}
+
+/// A language with prompts, as a BCP 47 primary tag: `en`, `de`, …
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Language(pub String);
+
+/// A carrier's or PBX's SIP trunk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trunk {
+    /// Source networks it calls from.
+    pub networks: Vec<IpNet>,
+    /// Or: it authenticates with digest as this user.
+    pub digest: Option<SipCredentials>,
+    /// At most so many calls at once.
+    pub max_calls: Option<u32>,
+    /// At most so many new calls a second.
+    pub calls_per_second: Option<u32>,
+    /// Country (ISO 3166 alpha-2) of numbers that come without `+`.
+    pub region: Option<String>,
+}
+
+/// SIP digest credentials, as hashes over `user:realm:password`; the password itself is not kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SipCredentials {
+    /// The SIP user name.
+    pub user: String,
+    /// MD5 (hex) of `user:realm:password` (RFC 2617).
+    pub ha1_md5: Redacted<String>,
+    /// SHA-256 (hex) of the same (RFC 7616).
+    pub ha1_sha256: Redacted<String>,
+}
+
+/// A number that can be dialled.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Number {
+    /// The queue it leads to.
+    pub queue: QueueId,
+    /// Overrides the queue's language.
+    pub language: Option<Language>,
+}
+
+/// A queue.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Queue {
+    /// The language of its prompts.
+    pub language: Language,
+    /// Recording policy.
+    pub recording: Policy,
+    /// Whether an agent may override a refusal.
+    pub override_allowed: bool,
+    /// A pause ends by itself after this.
+    pub pause_limit: Option<Duration>,
+    /// Whether withdrawal destroys what was recorded.
+    pub destroy_on_withdrawal: bool,
+    /// What happens to a call that should be recorded and cannot be.
+    pub on_recording_failure: OnRecordingFailure,
+    /// How agents are chosen.
+    pub strategy: Strategy,
+    /// Higher goes first where an agent serves several queues; 0 by default.
+    pub priority: u8,
+    /// How long an agent's phone rings.
+    pub ring_timeout: Duration,
+    /// An agent's time after a call.
+    pub wrap_up: Duration,
+    /// How long a caller waits at most.
+    pub max_wait: Duration,
+    /// What happens after that.
+    pub overflow: Overflow,
+    /// How often the caller is told the place in the queue; `None`: never.
+    pub position_every: Option<Duration>,
+}
+
+/// See [`Queue::on_recording_failure`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnRecordingFailure {
+    /// Go on unrecorded.
+    Continue,
+    /// End the call.
+    DropCall,
+}
+
+/// How a queue chooses agents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Strategy {
+    /// Who has been idle longest.
+    LongestIdle,
+    /// In turn.
+    RoundRobin,
+    /// All that are ready; the first to answer.
+    RingAll,
+}
+
+/// What happens to a caller who waited too long.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Overflow {
+    /// The call ends.
+    Hangup,
+    /// Wait in another queue; the first queue's recording settings stay.
+    Queue(QueueId),
+}
+
+/// An agent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Agent {
+    /// The name people see.
+    pub display_name: Redacted<String>,
+    /// How its phone logs on.
+    pub credentials: SipCredentials,
+    /// The queues it serves.
+    pub queues: Vec<QueueId>,
+}
+
+/// A person who may use the commands and, later, the console.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct User {
+    /// The name people see.
+    pub display_name: Redacted<String>,
+    /// argon2id, PHC string.
+    pub password_hash: Redacted<String>,
+    /// A default role.
+    pub role: Role,
+}
+
+/// The default roles (domain rule 22). *DPO* and *Customer consent* are rights of their own, in none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// Everything but the two special rights.
+    Superuser,
+    /// Leads agents.
+    Supervisor,
+    /// Takes calls.
+    Agent,
+    /// Reads reports.
+    Reporting,
+    /// Sets queues.
+    QueueAdministrator,
+    /// Sets prompts and scripts.
+    IvrAdministrator,
+    /// Sets recording policy and retention.
+    RecordingAdministrator,
+    /// Watches the system.
+    AdvancedMonitoring,
+}

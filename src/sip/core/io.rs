@@ -1,0 +1,280 @@
+//! What goes into an [`Endpoint`](super::Endpoint) and what comes out of it.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+
+use crate::call::Cause;
+use crate::ids::{AgentId, TrunkId};
+use crate::media::Digit;
+use crate::time::Timestamp;
+
+/// A transport protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Transport {
+    /// Datagrams.
+    Udp,
+    /// A stream.
+    Tcp,
+}
+
+/// Where a message came from, and the way back: for TCP a connection, for UDP an address pair.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Flow {
+    /// The protocol.
+    pub transport: Transport,
+    /// Our address.
+    pub local: SocketAddr,
+    /// Theirs.
+    pub remote: SocketAddr,
+    /// The connection's number, unique in the process; 0 for UDP.
+    pub connection: u64,
+}
+
+/// A dialog (or a dialog to be), by a number unique in the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DialogId(pub u64);
+
+/// Who sends an INVITE.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A known trunk.
+    Trunk(TrunkId),
+    /// A registered agent's phone, authenticated.
+    Agent(AgentId),
+}
+
+/// A new call from outside.
+#[derive(Clone, Debug)]
+pub struct Incoming {
+    /// Its dialog.
+    pub dialog: DialogId,
+    /// Who sent it.
+    pub source: Source,
+    /// The Request-URI's user part, unescaped.
+    pub dialled: String,
+    /// The caller's identity as the trunk gives it: the user part of P-Asserted-Identity (from
+    /// a trunk only) or From; `None` when withheld (`anonymous`, Privacy: id).
+    pub caller: Option<String>,
+    /// The SDP offer; `None`: late offer.
+    pub sdp: Option<Bytes>,
+    /// Their address, for choosing our media address.
+    pub flow: Flow,
+}
+
+/// What the endpoint tells its user.
+#[derive(Debug)]
+pub enum Event {
+    /// A new call. 100 Trying was sent. Answer with `Ring`, `Answer` or `Reject`.
+    Incoming(Box<Incoming>),
+    /// The ACK of our 200 arrived; with the answer if we offered.
+    Confirmed {
+        /// Which dialog.
+        dialog: DialogId,
+        /// SDP in the ACK.
+        sdp: Option<Bytes>,
+    },
+    /// A re-INVITE. Answer with `AcceptReinvite` or `RejectReinvite`; without SDP we must offer.
+    Reinvite {
+        /// Which dialog.
+        dialog: DialogId,
+        /// The offer.
+        sdp: Option<Bytes>,
+    },
+    /// A digit by SIP INFO (`application/dtmf-relay` or `application/dtmf`); 200 was sent.
+    Digit {
+        /// Which dialog.
+        dialog: DialogId,
+        /// The key.
+        digit: Digit,
+    },
+    /// Our INVITE rings (180 or 183).
+    Ringing {
+        /// Which dialog.
+        dialog: DialogId,
+        /// Early media's SDP.
+        sdp: Option<Bytes>,
+    },
+    /// Our INVITE was answered; ACK was sent.
+    Answered {
+        /// Which dialog.
+        dialog: DialogId,
+        /// The answer.
+        sdp: Option<Bytes>,
+    },
+    /// Our re-INVITE was answered (`Some`) or refused (`None`).
+    Reinvited {
+        /// Which dialog.
+        dialog: DialogId,
+        /// The answer.
+        sdp: Option<Bytes>,
+    },
+    /// The dialog is over, before or after an answer, from their side or by a failure; nothing
+    /// more comes of it. Also ends a dialog we hung up, with the cause we gave.
+    Ended {
+        /// Which dialog.
+        dialog: DialogId,
+        /// Why.
+        cause: Cause,
+        /// The SIP status that ended it, if one did.
+        status: Option<u16>,
+    },
+    /// An agent's phone registered (`true`) or its last binding went.
+    Registered {
+        /// Whose.
+        agent: AgentId,
+        /// Reachable or not.
+        on: bool,
+    },
+    /// An unknown source was refused; it will be ignored until then. For the audit log.
+    Stranger {
+        /// Its address.
+        remote: SocketAddr,
+        /// Until when.
+        ignored_until: Timestamp,
+    },
+    /// A failed log-in (wrong user or password). For the audit log.
+    LoginFailed {
+        /// Its address.
+        remote: SocketAddr,
+    },
+    /// A call was refused by a trunk's limit. For metrics and the audit log.
+    Limited {
+        /// Which trunk.
+        trunk: TrunkId,
+    },
+}
+
+/// What the user asks of the endpoint.
+#[derive(Debug)]
+pub enum Command {
+    /// 180 Ringing, or 183 with SDP.
+    Ring {
+        /// Which dialog.
+        dialog: DialogId,
+        /// Early media.
+        sdp: Option<Bytes>,
+    },
+    /// 200 OK with our answer (or our offer, when theirs was late).
+    Answer {
+        /// Which dialog.
+        dialog: DialogId,
+        /// The SDP.
+        sdp: Bytes,
+    },
+    /// A final refusal.
+    Reject {
+        /// Which dialog.
+        dialog: DialogId,
+        /// 4xx-6xx.
+        status: u16,
+    },
+    /// Call an agent's registered phone(s). The first answer wins.
+    Invite {
+        /// The dialog's number, drawn with [`Endpoint::new_dialog`](super::Endpoint::new_dialog).
+        dialog: DialogId,
+        /// Whom.
+        to: Callee,
+        /// The user part of From: the caller's number, or `anonymous`.
+        from: String,
+        /// Our offer.
+        sdp: Bytes,
+    },
+    /// 200 to a re-INVITE.
+    AcceptReinvite {
+        /// Which dialog.
+        dialog: DialogId,
+        /// The answer, or our offer.
+        sdp: Bytes,
+    },
+    /// 488 or another refusal of a re-INVITE; the call goes on as it was.
+    RejectReinvite {
+        /// Which dialog.
+        dialog: DialogId,
+        /// 4xx-6xx.
+        status: u16,
+    },
+    /// Our own re-INVITE (hold, resume, new address).
+    Reinvite {
+        /// Which dialog.
+        dialog: DialogId,
+        /// The offer.
+        sdp: Bytes,
+    },
+    /// End it as its state asks: CANCEL, BYE, or a final response that fits the cause.
+    Hangup {
+        /// Which dialog.
+        dialog: DialogId,
+        /// Why.
+        cause: Cause,
+    },
+    /// Send a digit by INFO (`application/dtmf-relay`).
+    Info {
+        /// Which dialog.
+        dialog: DialogId,
+        /// The key.
+        digit: Digit,
+    },
+    /// Log a phone on at a registrar (the scriptable phone's half).
+    Register {
+        /// A number for the answer.
+        dialog: DialogId,
+        /// The registrar's address.
+        registrar: SocketAddr,
+        /// Over UDP or TCP.
+        transport: Transport,
+        /// User name and password.
+        login: Login,
+        /// Seconds; 0 logs off.
+        expires: u32,
+    },
+}
+
+/// Whom an INVITE is for.
+#[derive(Clone, Debug)]
+pub enum Callee {
+    /// A registered agent.
+    Agent(AgentId),
+    /// A SIP URI at an address (the scriptable phone's half).
+    Uri {
+        /// `sip:user@host[:port]`.
+        uri: String,
+        /// Where to send it.
+        remote: SocketAddr,
+        /// Over what.
+        transport: Transport,
+        /// To answer a challenge with.
+        login: Option<Login>,
+    },
+}
+
+/// A user name and password, for answering digest challenges.
+#[derive(Clone)]
+pub struct Login {
+    /// The user name.
+    pub user: String,
+    /// The password.
+    pub password: String,
+}
+
+impl std::fmt::Debug for Login {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Login(…)")
+    }
+}
+
+/// What the shell must do.
+#[derive(Debug)]
+pub enum Output {
+    /// Send these bytes over this flow. For TCP without a connection (`connection` 0), connect first.
+    Send {
+        /// The way.
+        flow: Flow,
+        /// The message.
+        bytes: Bytes,
+    },
+    /// Close this connection (framing lost beyond repair).
+    Close(Flow),
+    /// Tell the user.
+    Event(Event),
+}

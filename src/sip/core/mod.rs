@@ -1,0 +1,9 @@
+//! SIP without I/O: an [`Endpoint`] that owns transactions, dialogs, registrations and trunk limits.
+//!
+//! Feed it with [`Endpoint::receive`], [`Endpoint::command`] and, at the time
+//! [`Endpoint::poll_timeout`] names, [`Endpoint::handle_timeout`]; after each, drain
+//! [`Endpoint::poll_output`].
+
+mod io;
+
+pub use io::*;

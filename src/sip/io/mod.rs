@@ -1,0 +1,1 @@
+//! UDP and TCP sockets and the timers of the SIP endpoint.

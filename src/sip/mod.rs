@@ -1,0 +1,4 @@
+//! SIP: a pure core and its sockets.
+
+pub mod core;
+pub mod io;

@@ -1,0 +1,1 @@
+//! The database: migrations, units of work, queries.

@@ -1,0 +1,1 @@
+//! Recordings at rest: keys, encrypted spool, salvage, export.
