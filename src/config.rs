@@ -1,1 +1,327 @@
-//! `sayso.toml` and the environment -> `Config`, parsed once.
+//! `sayso.toml` and the environment -> [`Config`], parsed once at start.
+//!
+//! The environment wins over the file: `SAYSO_DATA`, `SAYSO_DATABASE_URL`, `SAYSO_HTTP_LISTEN`,
+//! `SAYSO_LOG`. Anything unknown, misspelt or out of range is an error that says where it stands.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer};
+
+use crate::settings::parse_span;
+
+/// All that an operator sets for one node.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Config {
+    /// The folder of database, vault and imported prompts.
+    pub data: PathBuf,
+    /// Where state is kept.
+    pub database: DatabaseConfig,
+    /// Signalling.
+    pub sip: SipConfig,
+    /// Audio.
+    pub media: MediaConfig,
+    /// Health, metrics.
+    pub http: HttpConfig,
+    /// Recordings at rest.
+    pub vault: VaultSection,
+    /// What is logged, and how.
+    pub log: LogConfig,
+    /// How long calls may go on after a stop was asked for.
+    #[serde(deserialize_with = "span")]
+    pub drain: Duration,
+}
+
+/// See [`Config::database`].
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DatabaseConfig {
+    /// `sqlite:PATH`; by default `sayso.db` in the data folder.
+    pub url: Option<String>,
+}
+
+/// See [`Config::sip`].
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SipConfig {
+    /// UDP addresses to listen on.
+    pub udp: Vec<SocketAddr>,
+    /// TCP addresses to listen on.
+    pub tcp: Vec<SocketAddr>,
+    /// The digest realm. Changing it makes every agent's stored password void.
+    pub realm: String,
+    /// The address peers reach us at, when it is not the one we listen on.
+    pub advertise: Option<IpAddr>,
+}
+
+/// See [`Config::media`].
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MediaConfig {
+    /// The address RTP sockets are bound to.
+    pub ip: IpAddr,
+    /// The address peers reach them at, when it is another.
+    pub advertise: Option<IpAddr>,
+    /// First and last RTP port; each leg takes an even and the next odd one.
+    pub ports: (u16, u16),
+    /// Media threads; one per core by default.
+    pub workers: Option<usize>,
+    /// A leg without RTP for so long is taken for dead.
+    #[serde(deserialize_with = "span")]
+    pub timeout: Duration,
+}
+
+/// See [`Config::http`].
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HttpConfig {
+    /// The address to listen on.
+    pub listen: SocketAddr,
+}
+
+/// See [`Config::vault`].
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct VaultSection {
+    /// The folder of recordings; by default `vault` in the data folder.
+    pub dir: Option<PathBuf>,
+    /// The key-encryption key's file; by default `vault.key` in the data folder.
+    pub key_file: Option<PathBuf>,
+}
+
+/// See [`Config::log`].
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogConfig {
+    /// A `tracing` filter: `info`, `sayso=debug`, …
+    pub filter: String,
+    /// Text or JSON lines.
+    pub format: LogFormat,
+}
+
+/// See [`LogConfig::format`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            data: PathBuf::from("var"),
+            database: DatabaseConfig::default(),
+            sip: SipConfig::default(),
+            media: MediaConfig::default(),
+            http: HttpConfig::default(),
+            vault: VaultSection::default(),
+            log: LogConfig::default(),
+            drain: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Default for SipConfig {
+    fn default() -> Self {
+        let any = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 5060));
+        Self { udp: vec![any], tcp: vec![any], realm: "sayso".to_owned(), advertise: None }
+    }
+}
+
+impl Default for MediaConfig {
+    fn default() -> Self {
+        Self {
+            ip: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            advertise: None,
+            ports: (20_000, 29_999),
+            workers: None,
+            timeout: Duration::from_secs(60),
+        }
+    }
+}
+
+impl Default for HttpConfig {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)) }
+    }
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self { filter: "info".to_owned(), format: LogFormat::Text }
+    }
+}
+
+impl Config {
+    /// Reads `path`, then the environment.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the file, the line, the key, what is wrong and what is allowed.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let file = path.display().to_string();
+        let text = std::fs::read_to_string(path).map_err(|error| ConfigError {
+            place: file.clone(),
+            what: format!("cannot be read: {error}"),
+        })?;
+        let mut config = Self::parse(&text, &file)?;
+        config.environment(|name| std::env::var(name).ok())?;
+        Ok(config)
+    }
+
+    /// Parses the text of a configuration; `file` is for messages.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn parse(text: &str, file: &str) -> Result<Self, ConfigError> {
+        let config: Self = toml::from_str(text).map_err(|error| ConfigError::of_toml(file, text, &error))?;
+        config.check(file)?;
+        Ok(config)
+    }
+
+    fn environment(&mut self, read: impl Fn(&str) -> Option<String>) -> Result<(), ConfigError> {
+        if let Some(data) = read("SAYSO_DATA") {
+            self.data = PathBuf::from(data);
+        }
+        if let Some(url) = read("SAYSO_DATABASE_URL") {
+            self.database.url = Some(url);
+        }
+        if let Some(filter) = read("SAYSO_LOG") {
+            self.log.filter = filter;
+        }
+        if let Some(listen) = read("SAYSO_HTTP_LISTEN") {
+            self.http.listen = listen.parse().map_err(|_| ConfigError {
+                place: "environment: SAYSO_HTTP_LISTEN".to_owned(),
+                what: format!("{listen:?} is no address and port, such as 127.0.0.1:8080"),
+            })?;
+        }
+        self.check("environment")
+    }
+
+    fn check(&self, file: &str) -> Result<(), ConfigError> {
+        let fault = |key: &str, what: String| Err(ConfigError { place: format!("{file}: {key}"), what });
+        let (first, last) = self.media.ports;
+        if first < 1024 || u32::from(first) + 3 > u32::from(last) {
+            return fault(
+                "media.ports",
+                format!("[{first}, {last}] is no range: first >= 1024, and room for two pairs of ports"),
+            );
+        }
+        if self.media.workers == Some(0) {
+            return fault("media.workers", "0 is no number of threads: 1 or more".to_owned());
+        }
+        if self.sip.udp.is_empty() && self.sip.tcp.is_empty() {
+            return fault("sip", "nothing to listen on: name an address in udp or tcp".to_owned());
+        }
+        if self.sip.realm.is_empty() || self.sip.realm.contains(['"', '\\', '\r', '\n']) {
+            return fault("sip.realm", "must not be empty nor hold quotes or line ends".to_owned());
+        }
+        Ok(())
+    }
+
+    /// The database's URL.
+    #[must_use]
+    pub fn database_url(&self) -> String {
+        self.database.url.clone().unwrap_or_else(|| format!("sqlite:{}", self.data.join("sayso.db").display()))
+    }
+
+    /// The folder of recordings.
+    #[must_use]
+    pub fn vault_dir(&self) -> PathBuf {
+        self.vault.dir.clone().unwrap_or_else(|| self.data.join("vault"))
+    }
+
+    /// The key-encryption key's file.
+    #[must_use]
+    pub fn key_file(&self) -> PathBuf {
+        self.vault.key_file.clone().unwrap_or_else(|| self.data.join("vault.key"))
+    }
+
+    /// The folder of imported prompts.
+    #[must_use]
+    pub fn prompts_dir(&self) -> PathBuf {
+        self.data.join("prompts")
+    }
+
+    /// The RTP ports.
+    #[must_use]
+    pub fn ports(&self) -> RangeInclusive<u16> {
+        self.media.ports.0..=self.media.ports.1
+    }
+}
+
+fn span<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    parse_span(&text).map_err(serde::de::Error::custom)
+}
+
+/// What is wrong with a configuration, and where.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub struct ConfigError {
+    place: String,
+    what: String,
+}
+
+impl ConfigError {
+    fn of_toml(file: &str, text: &str, error: &toml::de::Error) -> Self {
+        let line = error.span().map_or(1, |span| 1 + text[..span.start].matches('\n').count());
+        let key = error
+            .span()
+            .and_then(|span| text[..span.start].rfind('\n').map(|at| &text[at + 1..]).or(Some(text)))
+            .and_then(|rest| rest.lines().next())
+            .map(str::trim)
+            .unwrap_or_default();
+        let what = error.message().trim_end_matches('\n');
+        Self { place: format!("{file}:{line}"), what: format!("`{key}`: {what}") }
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.what)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(text: &str) -> String {
+        Config::parse(text, "sayso.toml").expect_err("must be refused").to_string()
+    }
+
+    #[test]
+    fn an_empty_file_is_a_configuration() {
+        let config = Config::parse("", "sayso.toml").expect("defaults");
+        assert_eq!(config.database_url(), "sqlite:var/sayso.db");
+        assert_eq!(config.media.timeout, Duration::from_secs(60));
+    }
+
+    #[test]
+    fn faults_name_file_line_key_and_what_is_allowed() {
+        let unknown = fault("data = \"x\"\n[media]\nportz = [1, 2]\n");
+        assert!(unknown.starts_with("sayso.toml:3: `portz = [1, 2]`"), "{unknown}");
+        assert!(unknown.contains("`ports`"), "{unknown}");
+        let typed = fault("[sip]\nudp = [\"nowhere\"]\n");
+        assert!(typed.starts_with("sayso.toml:2: "), "{typed}");
+        let range = fault("[media]\nports = [20000, 20001]\n");
+        assert!(range.contains("media.ports") && range.contains("first >= 1024"), "{range}");
+        let span = fault("drain = \"soon\"\n");
+        assert!(span.contains("sayso.toml:1") && span.contains("soon"), "{span}");
+    }
+
+    #[test]
+    fn the_environment_wins() {
+        let mut config = Config::parse("data = \"a\"", "sayso.toml").expect("a configuration");
+        config.environment(|name| (name == "SAYSO_DATA").then(|| "b".to_owned())).expect("fine");
+        assert_eq!(config.data, PathBuf::from("b"));
+        let wrong = config.environment(|name| (name == "SAYSO_HTTP_LISTEN").then(|| "x".to_owned()));
+        assert!(wrong.expect_err("no address").to_string().contains("SAYSO_HTTP_LISTEN"));
+    }
+}

@@ -1,7 +1,7 @@
 //! Sayso: answer a caller, ask for consent, connect an agent, and record only what was allowed.
 //!
 //! The map. A pure band that knows no I/O, no clock, no async and no randomness, and a shell
-//! around it. The import rule (checked by `tests::import_rule` below): shell imports pure, never
+//! around it. The import rule (checked by `import_rule.rs`): shell imports pure, never
 //! the reverse; shell siblings do not import one another, except `api` -> `store`, `vault`;
 //! only `server`, `phone` and the CLI see all.
 //!
@@ -46,3 +46,6 @@ pub mod prompts;
 pub mod server;
 pub mod store;
 pub mod vault;
+
+#[cfg(test)]
+mod import_rule;

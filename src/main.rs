@@ -1,3 +1,7 @@
-//! Parses arguments and runs a subcommand.
+//! The `sayso` program: see `sayso --help`, or [`sayso::cli`].
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    sayso::cli::main()
+}

@@ -1,1 +1,82 @@
-//! HTTP: health, readiness, metrics.
+//! HTTP: `/healthz` (the process answers), `/readyz` (it can take calls), `/metrics` (Prometheus).
+
+use std::net::SocketAddr;
+use std::sync::OnceLock;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
+use axum::routing::get;
+use axum::{Json, Router};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use serde::Serialize;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+/// Whether calls can be taken, as `/readyz` tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Readiness {
+    /// The store answers.
+    pub store: bool,
+    /// The server refuses new calls and waits for the last ones to end.
+    pub draining: bool,
+    /// The generation of the settings in force; `sayso apply` prints the one it made.
+    pub generation: u64,
+}
+
+#[derive(Clone)]
+struct Context {
+    metrics: PrometheusHandle,
+    ready: watch::Receiver<Readiness>,
+}
+
+/// Installs the process's metrics recorder, once; later calls give the same handle.
+///
+/// # Panics
+/// When another recorder was installed before: a bug.
+pub fn install_metrics() -> PrometheusHandle {
+    static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
+    HANDLE
+        .get_or_init(|| {
+            PrometheusBuilder::new().install_recorder().expect("no other metrics recorder is ever installed")
+        })
+        .clone()
+}
+
+/// Serves until the process ends; gives the address with its port resolved.
+///
+/// # Errors
+/// When the address cannot be listened on.
+pub async fn start(
+    listen: SocketAddr,
+    metrics: PrometheusHandle,
+    ready: watch::Receiver<Readiness>,
+) -> anyhow::Result<SocketAddr> {
+    let listener = TcpListener::bind(listen)
+        .await
+        .map_err(|error| anyhow::anyhow!("http.listen: {listen} cannot be listened on: {error}"))?;
+    let address = listener.local_addr()?;
+    let router = Router::new()
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics_text))
+        .with_state(Context { metrics, ready });
+    tokio::spawn(async move {
+        if let Err(error) = axum::serve(listener, router).await {
+            tracing::error!(%error, "the HTTP server stopped");
+        }
+    });
+    Ok(address)
+}
+
+async fn readyz(State(context): State<Context>) -> impl IntoResponse {
+    let ready = *context.ready.borrow();
+    let status =
+        if ready.store && !ready.draining { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(ready))
+}
+
+async fn metrics_text(State(context): State<Context>) -> String {
+    context.metrics.run_upkeep();
+    context.metrics.render()
+}

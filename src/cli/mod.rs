@@ -1,1 +1,144 @@
-//! The subcommands.
+//! The subcommands: arguments in, text or JSON out.
+
+mod apply;
+mod call;
+mod demo;
+mod listing;
+mod prompts;
+mod recordings;
+mod serve;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::Config;
+use crate::store::Store;
+use crate::time::Clock;
+
+/// Answer a caller, ask for consent, connect an agent, and record only what was allowed, provably.
+#[derive(Debug, Parser)]
+#[command(name = "sayso", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server.
+    Serve(AtConfig),
+    /// Make trunks, numbers, queues, agents and users be as a file says; shows what changes.
+    Apply(apply::Apply),
+    /// Look at the configuration.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Read or prove the audit log.
+    #[command(subcommand)]
+    Audit(listing::AuditCommand),
+    /// Look at calls.
+    #[command(subcommand)]
+    Calls(listing::CallsCommand),
+    /// List or export recordings.
+    #[command(subcommand)]
+    Recordings(recordings::RecordingsCommand),
+    /// Look at consents.
+    #[command(subcommand)]
+    Consents(listing::ConsentsCommand),
+    /// Check or import prompts.
+    #[command(subcommand)]
+    Prompts(prompts::PromptsCommand),
+    /// Call a number as a caller would: press keys, speak a file, record what is heard.
+    Call(call::CallCommand),
+    /// Show the whole thing: a server, an agent, a caller who agrees and one who refuses.
+    Demo(demo::Demo),
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// Say whether a configuration file is right, and if not, what is wrong where.
+    Check(AtConfig),
+}
+
+/// Which configuration.
+#[derive(Debug, clap::Args)]
+struct AtConfig {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE", default_value = "sayso.toml")]
+    config: PathBuf,
+}
+
+/// A listing's form.
+#[derive(Debug, clap::Args)]
+struct Form {
+    /// One JSON object a line instead of a table.
+    #[arg(long)]
+    json: bool,
+    /// At most so many rows, newest first.
+    #[arg(long, default_value_t = 100)]
+    limit: u32,
+}
+
+impl AtConfig {
+    fn load(&self) -> anyhow::Result<Config> {
+        Ok(Config::load(&self.config)?)
+    }
+
+    async fn store(&self) -> anyhow::Result<Store> {
+        open_store(&self.load()?).await
+    }
+}
+
+async fn open_store(config: &Config) -> anyhow::Result<Store> {
+    std::fs::create_dir_all(&config.data)?;
+    Ok(Store::open(&config.database_url(), Clock::start()).await?)
+}
+
+/// Parses the command line and does what it says.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("sayso: no runtime: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(run(arguments.command)) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("sayso: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Serve(at) => serve::run(&at.load()?).await.map(|()| ExitCode::SUCCESS),
+        Command::Apply(apply) => apply.run().await,
+        Command::Config(ConfigCommand::Check(at)) => {
+            at.load()?;
+            out(format_args!("{}: ok\n", at.config.display()));
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Audit(command) => command.run().await,
+        Command::Calls(command) => command.run().await,
+        Command::Recordings(command) => command.run().await,
+        Command::Consents(command) => command.run().await,
+        Command::Prompts(command) => command.run(),
+        Command::Call(command) => command.run().await,
+        Command::Demo(demo) => demo.run().await,
+    }
+}
+
+/// Writes to standard output. A reader that left (`sayso calls list | head`) ends the program.
+fn out(text: std::fmt::Arguments<'_>) {
+    use std::io::Write;
+    let mut stdout = std::io::stdout().lock();
+    if stdout.write_fmt(text).and_then(|()| stdout.flush()).is_err() {
+        std::process::exit(0);
+    }
+}

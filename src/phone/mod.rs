@@ -1,1 +1,217 @@
-//! A scriptable SIP phone: `sayso call` and the demo's people.
+//! A scriptable SIP phone: presses keys, speaks a file, records what it hears. It is the caller of
+//! `sayso call`, and both the caller and the agent of the demo. One call at a time.
+
+mod ear;
+mod mouth;
+mod talk;
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use tokio::net::UdpSocket;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use crate::call::Cause;
+use crate::ids::TrunkId;
+use crate::media::{Codec, Direction};
+use crate::settings::{Settings, Trunk};
+use crate::sip::core::sdp::{self, Local, SdpError};
+use crate::sip::core::{Callee, Command, DialogId, Event, Login, Transport};
+use crate::sip::io::{self, HandleError, SipHandle, StackConfig, StackError};
+use crate::time::Clock;
+
+pub use mouth::{Key, Script, parse_keys};
+pub use talk::{Ending, Report};
+use talk::Talk;
+
+/// How long a registration or a call's set-up may take.
+const PATIENCE: Duration = Duration::from_secs(40);
+const CODECS: [Codec; 2] = [Codec::Pcma, Codec::Pcmu];
+
+/// What can go wrong with a phone.
+#[derive(Debug, thiserror::Error)]
+pub enum PhoneError {
+    /// Its sockets cannot be opened.
+    #[error("the phone cannot open its SIP sockets: {0}")]
+    Stack(#[from] StackError),
+    /// Its RTP socket cannot be opened or used.
+    #[error("the phone's RTP socket on {0}: {1}")]
+    Rtp(IpAddr, std::io::Error),
+    /// The registrar said no, or nothing.
+    #[error("the registrar {registrar} did not take the log-in: {why}")]
+    Register {
+        /// Its address.
+        registrar: SocketAddr,
+        /// Its status, or that it was silent.
+        why: String,
+    },
+    /// The call was not answered.
+    #[error("the call was not answered: {0}")]
+    NotAnswered(String),
+    /// The other side's SDP is of no use.
+    #[error("the other side's SDP cannot be used: {0}")]
+    Sdp(#[from] SdpError),
+    /// The endpoint takes no commands.
+    #[error("the phone's SIP endpoint is overloaded: {0}")]
+    Handle(#[from] HandleError),
+    /// The endpoint is gone.
+    #[error("the phone's SIP endpoint is closed")]
+    Closed,
+}
+
+/// See the module.
+pub struct Phone {
+    sip: SipHandle,
+    events: mpsc::Receiver<Event>,
+    ip: IpAddr,
+    clock: Clock,
+}
+
+impl Phone {
+    /// A phone on free ports of `ip`.
+    ///
+    /// # Errors
+    /// When the sockets cannot be opened.
+    pub async fn open(ip: IpAddr, clock: Clock) -> Result<Self, PhoneError> {
+        let any = SocketAddr::new(ip, 0);
+        let config = StackConfig { udp: vec![any], tcp: vec![any], advertise: None, realm: "phone".to_owned() };
+        let (sender, events) = mpsc::channel(256);
+        let sip = io::start(config, Arc::new(takes_calls_from_anyone()), clock, sender).await?;
+        Ok(Self { sip, events, ip, clock })
+    }
+
+    /// Logs on at a registrar for `expires` seconds; 0 logs off.
+    ///
+    /// # Errors
+    /// When the registrar refuses or does not answer.
+    pub async fn register(
+        &mut self,
+        registrar: SocketAddr,
+        transport: Transport,
+        login: Login,
+        expires: u32,
+    ) -> Result<(), PhoneError> {
+        let dialog = self.sip.new_dialog();
+        self.sip.send(Command::Register { dialog, registrar, transport, login, expires })?;
+        let fault = |why: String| Err(PhoneError::Register { registrar, why });
+        loop {
+            match timeout(PATIENCE, self.events.recv()).await {
+                Err(_) => return fault("it did not answer".to_owned()),
+                Ok(None) => return Err(PhoneError::Closed),
+                Ok(Some(Event::Answered { dialog: of, .. })) if of == dialog => return Ok(()),
+                Ok(Some(Event::Ended { dialog: of, status, cause })) if of == dialog => {
+                    return fault(status.map_or_else(|| format!("{cause:?}"), |status| status.to_string()));
+                }
+                Ok(Some(_other)) => {}
+            }
+        }
+    }
+
+    /// Calls and follows the script until either side hangs up.
+    ///
+    /// # Errors
+    /// When the call is not answered, or cannot be understood.
+    pub async fn call(&mut self, to: Callee, from: String, script: Script) -> Result<Report, PhoneError> {
+        let dialog = self.sip.new_dialog();
+        let (socket, local) = self.media(dialog).await?;
+        let offer = sdp::offer(&local, &CODECS, Direction::SendRecv);
+        self.sip.send(Command::Invite { dialog, to, from, sdp: offer })?;
+        let answer = loop {
+            match timeout(PATIENCE, self.events.recv()).await {
+                Err(_) => {
+                    self.sip.send(Command::Hangup { dialog, cause: Cause::Cancelled })?;
+                    return Err(PhoneError::NotAnswered("nobody answered in time".to_owned()));
+                }
+                Ok(None) => return Err(PhoneError::Closed),
+                Ok(Some(Event::Answered { dialog: of, sdp })) if of == dialog => break sdp,
+                Ok(Some(Event::Ended { dialog: of, cause, status })) if of == dialog => {
+                    let status = status.map(|status| format!(" (SIP {status})")).unwrap_or_default();
+                    return Err(PhoneError::NotAnswered(format!("{cause:?}{status}")));
+                }
+                Ok(Some(_other)) => {}
+            }
+        };
+        let media = sdp::accept(answer.as_deref().unwrap_or_default(), &local, &CODECS);
+        let media = match media {
+            Ok(media) => media,
+            Err(error) => {
+                self.sip.send(Command::Hangup { dialog, cause: Cause::Internal })?;
+                return Err(error.into());
+            }
+        };
+        self.talk(dialog, local, socket).run(media, script).await
+    }
+
+    /// Waits for a call, rings for `ring`, answers, and follows the script until either side hangs
+    /// up. Calls that are given up while ringing are passed over.
+    ///
+    /// # Errors
+    /// When the call's SDP is of no use or the phone's sockets fail.
+    pub async fn answer(&mut self, ring: Duration, script: Script) -> Result<Report, PhoneError> {
+        loop {
+            let incoming = match self.events.recv().await {
+                None => return Err(PhoneError::Closed),
+                Some(Event::Incoming(incoming)) => incoming,
+                Some(_other) => continue,
+            };
+            let dialog = incoming.dialog;
+            self.sip.send(Command::Ring { dialog, sdp: None })?;
+            if self.ended_within(dialog, ring).await? {
+                continue;
+            }
+            let (socket, local) = self.media(dialog).await?;
+            let offer = incoming.sdp.as_deref().unwrap_or_default();
+            let (sdp, media) = match sdp::answer(offer, &local, Direction::SendRecv, &CODECS) {
+                Ok(agreed) => agreed,
+                Err(error) => {
+                    self.sip.send(Command::Reject { dialog, status: 488 })?;
+                    return Err(error.into());
+                }
+            };
+            self.sip.send(Command::Answer { dialog, sdp })?;
+            return self.talk(dialog, local, socket).run(media, script).await;
+        }
+    }
+
+    /// Whether the dialog ends before `span` is over.
+    async fn ended_within(&mut self, dialog: DialogId, span: Duration) -> Result<bool, PhoneError> {
+        let ended = async {
+            loop {
+                match self.events.recv().await {
+                    None => return Err(PhoneError::Closed),
+                    Some(Event::Ended { dialog: of, .. }) if of == dialog => return Ok(true),
+                    Some(_other) => {}
+                }
+            }
+        };
+        timeout(span, ended).await.unwrap_or(Ok(false))
+    }
+
+    async fn media(&self, dialog: DialogId) -> Result<(UdpSocket, Local), PhoneError> {
+        let fault = |error| PhoneError::Rtp(self.ip, error);
+        let socket = UdpSocket::bind(SocketAddr::new(self.ip, 0)).await.map_err(fault)?;
+        let rtp = socket.local_addr().map_err(fault)?;
+        Ok((socket, Local { rtp, rtcp: rtp, session_id: dialog.0, version: 1 }))
+    }
+
+    fn talk(&mut self, dialog: DialogId, local: Local, socket: UdpSocket) -> Talk<'_> {
+        Talk::new(dialog, local, socket, &self.sip, &mut self.events, self.clock)
+    }
+}
+
+/// The phone's own settings: whoever calls it may.
+fn takes_calls_from_anyone() -> Settings {
+    let anyone = Trunk {
+        networks: vec![IpNet::default(), IpNet::V6(ipnet::Ipv6Net::default())],
+        digest: None,
+        max_calls: None,
+        calls_per_second: None,
+        region: None,
+    };
+    let mut settings = Settings::default();
+    settings.trunks.insert(TrunkId::from("anyone"), Arc::new(anyone));
+    settings
+}

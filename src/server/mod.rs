@@ -1,1 +1,240 @@
-//! Composition root: starts everything, drives calls, drains.
+//! Composition root: opens store, vault, prompts, engine, SIP and HTTP, drives calls, drains.
+
+mod arrivals;
+mod desk;
+mod driver;
+mod leg;
+mod notice;
+mod recorder;
+mod salvage;
+mod switchboard;
+mod trail;
+mod watch;
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::{interval, timeout};
+use tokio_util::task::TaskTracker;
+use ulid::Ulid;
+
+use crate::api;
+use crate::config::Config;
+use crate::engine::{Engine, EngineConfig};
+use crate::ids::{CallId, RecordingId};
+use crate::prompts::Library;
+use crate::queue;
+use crate::settings::Settings;
+use crate::sip::core::{Command, Transport};
+use crate::sip::io::{SipHandle, StackConfig};
+use crate::store::{Change, Store};
+use crate::time::Clock;
+use crate::vault::{Vault, VaultConfig};
+
+pub use notice::{Notice, Notices, What};
+use switchboard::{Mail, Switchboard};
+
+/// How often gauges that are not kept up by events are read.
+const GAUGES: Duration = Duration::from_secs(1);
+/// How long calls have to close after they were told to.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+/// SIP events that may wait to be sorted.
+const SIP_EVENTS: usize = 8192;
+
+/// What the drivers of all calls share.
+struct Shared {
+    sip: SipHandle,
+    engine: Engine,
+    vault: Vault,
+    store: Store,
+    prompts: Arc<Library>,
+    desk: desk::DeskHandle,
+    switchboard: Switchboard,
+    notices: Notices,
+    settings: RwLock<Arc<Settings>>,
+    clock: Clock,
+    tasks: TaskTracker,
+    draining: AtomicBool,
+}
+
+/// A running server.
+pub struct Server {
+    shared: Arc<Shared>,
+    http: SocketAddr,
+}
+
+impl Server {
+    /// Opens everything `config` names and salvages what an earlier run left.
+    ///
+    /// # Errors
+    /// Whatever cannot be opened: database, vault and key, prompts, ports. Each says what to do.
+    pub async fn start(config: &Config, clock: Clock, notices: Notices) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(&config.data)?;
+        let metrics = api::install_metrics();
+        let store = Store::open(&config.database_url(), clock).await?;
+        let vault = Vault::open(VaultConfig { dir: config.vault_dir(), key_file: config.key_file() }, clock)?;
+        salvage::run(&store, &vault, clock).await?;
+        let (generation, settings) = store.settings().await?;
+        let settings = Arc::new(settings);
+        let prompts = Arc::new(Library::open(Some(&config.prompts_dir()))?);
+        let engine = Engine::start(engine_config(config), clock)?;
+        let (events, sip_events) = mpsc::channel(SIP_EVENTS);
+        let sip = crate::sip::io::start(stack_config(config), Arc::clone(&settings), clock, events).await?;
+        let switchboard = Switchboard::default();
+        let desk = desk::start(Arc::clone(&settings), switchboard.clone(), store.clone(), clock);
+        let shared = Arc::new(Shared {
+            sip,
+            engine,
+            vault,
+            store,
+            prompts,
+            desk,
+            switchboard,
+            notices,
+            settings: RwLock::new(settings),
+            clock,
+            tasks: TaskTracker::new(),
+            draining: AtomicBool::new(false),
+        });
+        tokio::spawn(arrivals::sort(Arc::clone(&shared), sip_events));
+        tokio::spawn(gauges(Arc::clone(&shared)));
+        let ready = watch::start(Arc::clone(&shared), generation);
+        let http = api::start(config.http.listen, metrics, ready).await?;
+        let started = trail::started(clock.now());
+        shared.store.commit(vec![Change::Audit(started)]).await?;
+        tracing::info!(version = env!("CARGO_PKG_VERSION"), %http, "ready");
+        Ok(Self { shared, http })
+    }
+
+    /// The HTTP address, its port resolved.
+    #[must_use]
+    pub fn http(&self) -> SocketAddr {
+        self.http
+    }
+
+    /// The SIP addresses of a transport, their ports resolved.
+    #[must_use]
+    pub fn sip(&self, transport: Transport) -> Vec<SocketAddr> {
+        let bound = self.shared.sip.local().iter();
+        bound.filter(|(t, _)| *t == transport).map(|(_, address)| *address).collect()
+    }
+
+    /// The store, for reading.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.shared.store
+    }
+
+    /// The vault, for reading.
+    #[must_use]
+    pub fn vault(&self) -> &Vault {
+        &self.shared.vault
+    }
+
+    /// Refuses new calls, lets calls end by themselves for `patience` (or until `hurry` is done), then
+    /// ends them, and returns when all of them are stored.
+    pub async fn drain(self, patience: Duration, hurry: impl Future<Output = ()>) {
+        let shared = &self.shared;
+        shared.draining.store(true, Ordering::Release);
+        shared.tasks.close();
+        tracing::info!(calls = shared.switchboard.calls(), "draining");
+        tokio::select! {
+            () = shared.tasks.wait() => {}
+            () = tokio::time::sleep(patience) => {}
+            () = hurry => {}
+        }
+        shared.switchboard.post_to_all(|| Mail::Shutdown);
+        if timeout(LAST_WORDS, shared.tasks.wait()).await.is_err() {
+            tracing::error!(calls = shared.switchboard.calls(), "calls did not end in time");
+        }
+        let stopped = trail::stopped(shared.clock.now());
+        if let Err(error) = shared.store.commit(vec![Change::Audit(stopped)]).await {
+            tracing::error!(%error, "the stop could not be audited");
+        }
+        tracing::info!("stopped");
+    }
+}
+
+impl Shared {
+    /// Hands a command to the SIP endpoint.
+    fn send(&self, command: Command) {
+        if let Err(error) = self.sip.send(command) {
+            metrics::counter!("sayso_sip_commands_lost_total").increment(1);
+            tracing::error!(%error, "the SIP endpoint takes no commands");
+        }
+    }
+
+    /// Stores changes on the side; a failure is logged and counted.
+    fn keep(&self, changes: Vec<Change>) {
+        let store = self.store.clone();
+        self.tasks.spawn(async move {
+            if let Err(error) = store.commit(changes).await {
+                metrics::counter!("sayso_store_failures_total").increment(1);
+                tracing::error!(%error, "a change could not be stored");
+            }
+        });
+    }
+
+    fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    async fn swap_settings(&self, settings: Arc<Settings>) {
+        *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&settings);
+        self.sip.settings(Arc::clone(&settings));
+        self.desk.tell(queue::Input::Settings(settings)).await;
+    }
+
+    fn draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
+    }
+
+    fn draw_call_id(&self) -> CallId {
+        CallId::new(self.draw_ulid())
+    }
+
+    fn draw_recording_id(&self) -> RecordingId {
+        RecordingId::new(self.draw_ulid())
+    }
+
+    fn draw_ulid(&self) -> Ulid {
+        let millis = u64::try_from(self.clock.now().as_micros() / 1_000).unwrap_or(0);
+        let random = u128::from_le_bytes(crate::vault::random());
+        Ulid::from_parts(millis, random)
+    }
+}
+
+/// Reads the gauges that no event keeps up.
+async fn gauges(shared: Arc<Shared>) {
+    let mut tick = interval(GAUGES);
+    loop {
+        tick.tick().await;
+        switchboard::publish_sizes(&shared.sip);
+        for (n, worker) in shared.engine.stats().iter().enumerate() {
+            worker.publish(n);
+        }
+    }
+}
+
+fn engine_config(config: &Config) -> EngineConfig {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    EngineConfig {
+        workers: config.media.workers.unwrap_or(cores),
+        bind: config.media.ip,
+        advertise: config.media.advertise,
+        ports: config.ports(),
+        media_timeout: config.media.timeout,
+    }
+}
+
+fn stack_config(config: &Config) -> StackConfig {
+    StackConfig {
+        udp: config.sip.udp.clone(),
+        tcp: config.sip.tcp.clone(),
+        advertise: config.sip.advertise,
+        realm: config.sip.realm.clone(),
+    }
+}

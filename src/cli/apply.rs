@@ -1,0 +1,88 @@
+//! `sayso apply`: makes the stored settings be as a file says.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, anyhow};
+
+use crate::audit::Actor;
+use crate::config::Config;
+use crate::settings::{self, DiffOptions, Difference, SettingsError};
+use crate::store::Change;
+
+use super::{AtConfig, open_store, out};
+
+/// Make the stored settings be as a file says.
+#[derive(Debug, clap::Args)]
+pub(super) struct Apply {
+    /// The file.
+    file: PathBuf,
+    #[command(flatten)]
+    at: AtConfig,
+    /// Remove what is stored and not in the file, within the kinds the file mentions.
+    #[arg(long)]
+    prune: bool,
+    /// Only show what would change.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+impl Apply {
+    pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
+        let config = self.at.load()?;
+        let name = self.file.display().to_string();
+        let text = std::fs::read_to_string(&self.file).with_context(|| format!("{name}: cannot be read"))?;
+        let store = open_store(&config).await?;
+        let (_, stored) = store.settings().await?;
+        let differences = read(&config, &text, &name, &stored, self.prune)?;
+        for difference in &differences {
+            out(format_args!("{difference}\n"));
+        }
+        if differences.is_empty() {
+            out(format_args!("nothing to change\n"));
+        } else if self.dry_run {
+            out(format_args!("{} changes, none made (--dry-run)\n", differences.len()));
+        } else {
+            let count = differences.len();
+            store.commit(vec![Change::Settings(differences, account())]).await?;
+            out(format_args!("{count} changes made, settings generation {}\n", store.generation().await?));
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Applies settings from a text (the demo's).
+pub(super) async fn apply_text(config: &Config, text: &str, file: &str) -> anyhow::Result<()> {
+    let store = open_store(config).await?;
+    let (_, stored) = store.settings().await?;
+    let differences = read(config, text, file, &stored, false)?;
+    if !differences.is_empty() {
+        store.commit(vec![Change::Settings(differences, account())]).await?;
+    }
+    store.close().await;
+    Ok(())
+}
+
+fn read(
+    config: &Config,
+    text: &str,
+    file: &str,
+    stored: &settings::Settings,
+    prune: bool,
+) -> anyhow::Result<Vec<Difference>> {
+    let file = settings::parse(text, file, &config.sip.realm).map_err(all)?;
+    let options = DiffOptions { prune, seed: crate::vault::random() };
+    settings::diff(stored, &file, &options).map_err(all)
+}
+
+/// Every error, a line each.
+fn all(errors: Vec<SettingsError>) -> anyhow::Error {
+    let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    anyhow!("{}", lines.join("\n       "))
+}
+
+/// Who runs the command, for the audit log.
+pub(super) fn account() -> Actor {
+    let name = ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
+    Actor::User(name.unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw())))
+}

@@ -1,0 +1,222 @@
+//! `sayso demo`: a server, an agent, a caller who agrees and one who refuses; then it stays up for
+//! your own phone.
+
+mod story;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, bail, ensure};
+
+use crate::config::Config;
+use crate::media::Codec;
+use crate::phone::{Phone, Script, parse_keys};
+use crate::prompts::wav;
+use crate::server::{Notices, Server};
+use crate::settings;
+use crate::sip::core::{Callee, Login, Transport};
+use crate::time::Clock;
+use crate::vault::WrappedKey;
+
+use super::apply::apply_text;
+use super::{out, serve};
+use story::Ended;
+
+const SETTINGS: &str = include_str!("../../../deploy/demo/settings.toml");
+const CALLER: &[u8] = include_bytes!("../../../deploy/demo/caller.8k.wav");
+const AGENT: &[u8] = include_bytes!("../../../deploy/demo/agent.8k.wav");
+const PASSWORD: &str = "only-for-the-demo";
+/// How long the demo's agent talks before hanging up.
+const CONVERSATION: Duration = Duration::from_secs(8);
+
+/// Show the whole thing.
+#[derive(Debug, clap::Args)]
+pub(super) struct Demo {
+    /// Exit after the two calls, with 0 only if both did what they should.
+    #[arg(long)]
+    once: bool,
+    /// Where to listen for SIP (UDP and TCP), and for RTP on the same address.
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:5060")]
+    sip: SocketAddr,
+    /// Where to listen for HTTP.
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8080")]
+    http: SocketAddr,
+    /// Where to keep database, vault and key.
+    #[arg(long, value_name = "DIR", default_value = "var/demo")]
+    data: PathBuf,
+}
+
+impl Demo {
+    pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
+        ensure!(!self.sip.ip().is_unspecified(), "--sip: name one address of this machine, not {}", self.sip.ip());
+        let config = self.config();
+        serve::log_to_stderr(&config.log)?;
+        let clock = Clock::start();
+        let notices = Notices::new(4096);
+        apply_text(&config, SETTINGS, "deploy/demo/settings.toml").await?;
+        let server = Server::start(&config, clock, notices.clone()).await?;
+        let registrar = *server.sip(Transport::Udp).first().context("no UDP address")?;
+        out(format_args!("sayso {} listens on sip:{registrar} and http://{}\n", env!("CARGO_PKG_VERSION"), server.http()));
+        let stage = Stage { config, server, notices, registrar, clock };
+        tokio::spawn(agent(registrar, clock));
+        let good = stage.two_calls().await;
+        if let Err(error) = &good {
+            out(format_args!("\nThe demo failed: {error:#}\n"));
+        }
+        if !self.once && good.is_ok() {
+            stage.stay().await;
+        }
+        stage.server.drain(Duration::from_secs(1), serve::stop_signal()).await;
+        Ok(if good.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+
+    fn config(&self) -> Config {
+        let mut config = Config::default();
+        config.data.clone_from(&self.data);
+        config.sip.udp = vec![self.sip];
+        config.sip.tcp = vec![self.sip];
+        config.media.ip = self.sip.ip();
+        config.http.listen = self.http;
+        config.log.filter = std::env::var("SAYSO_LOG").unwrap_or_else(|_| "warn".to_owned());
+        config
+    }
+}
+
+struct Stage {
+    config: Config,
+    server: Server,
+    notices: Notices,
+    registrar: SocketAddr,
+    clock: Clock,
+}
+
+impl Stage {
+    async fn two_calls(&self) -> anyhow::Result<()> {
+        out(format_args!("\nFirst call: the caller presses 1.\n"));
+        let first = self.one_call("1").await?;
+        ensure!(first.agreed == Some(true), "the caller pressed 1 and no yes was stored");
+        ensure!(first.connected, "the caller never reached the agent");
+        let file = self.show_recording(&first).await?;
+        self.verify_audit().await?;
+
+        out(format_args!("\nSecond call: the caller presses 2.\n"));
+        let files = count_files(&self.config.vault_dir())?;
+        let second = self.one_call("2").await?;
+        ensure!(second.agreed == Some(false), "the caller pressed 2 and no refusal was stored");
+        ensure!(second.connected, "the caller who refused never reached the agent");
+        self.show_nothing_kept(&second, files).await?;
+        self.verify_audit().await?;
+        out(format_args!("\nPlay the first call (left: caller, right: agent): {}\n", file.display()));
+        Ok(())
+    }
+
+    async fn one_call(&self, press: &str) -> anyhow::Result<Ended> {
+        let story = tokio::spawn(story::tell(self.notices.subscribe(), self.clock));
+        let mut phone = Phone::open(self.registrar.ip(), self.clock).await?;
+        let script = Script {
+            press: parse_keys(press)?,
+            quiet: Duration::from_millis(1200),
+            say: clip(CALLER)?,
+            hang_up_after: Duration::from_secs(90),
+        };
+        let to = Callee::Uri {
+            uri: format!("sip:100@{}", self.registrar),
+            remote: self.registrar,
+            transport: Transport::Udp,
+            login: None,
+        };
+        phone.call(to, "+4930123456".to_owned(), script).await?;
+        story.await?
+    }
+
+    /// Exports the one recording of the first call and looks whether both sides are in it.
+    async fn show_recording(&self, call: &Ended) -> anyhow::Result<PathBuf> {
+        let [id] = call.recordings[..] else { bail!("one recording was expected, not {}", call.recordings.len()) };
+        let row = self.server.store().recording(id).await?.context("the recording has no row")?;
+        let key = WrappedKey(row.wrapped_key.context("the recording has no key")?);
+        let file = std::path::absolute(self.config.data.join("first-call.wav"))?;
+        let exported = self.server.vault().export(id, &key, &file, &mut |_, _| {})?;
+        let (caller, agent) = self.server.vault().read_pcm(id, &key)?;
+        ensure!(loud(&caller) && loud(&agent), "one side of the recording is silent");
+        out(format_args!(
+            "  file: {} ({:.1} s, stereo)\n",
+            file.display(),
+            exported.samples as f64 / 8_000.0
+        ));
+        Ok(file)
+    }
+
+    /// Looks in database and vault for anything of the second call that should not be there.
+    async fn show_nothing_kept(&self, call: &Ended, files: usize) -> anyhow::Result<()> {
+        ensure!(call.recordings.is_empty(), "the refused call was recorded");
+        let id = call.call.context("the call has no id")?;
+        let rows = self.server.store().recordings(&crate::store::Filter::of_call(id)).await?;
+        ensure!(rows.is_empty(), "the refused call has a recording's row, and so a key");
+        let now = count_files(&self.config.vault_dir())?;
+        ensure!(now == files, "the vault had {files} files before the refused call and has {now} now");
+        out(format_args!("  nothing is kept: no row, no key, no file (the vault still holds {files})\n"));
+        Ok(())
+    }
+
+    async fn verify_audit(&self) -> anyhow::Result<()> {
+        let proof = self.server.store().verify_audit(&mut |_| {}).await?;
+        out(format_args!("  sayso audit verify: {proof}\n"));
+        Ok(())
+    }
+
+    async fn stay(&self) {
+        let at = self.registrar;
+        out(format_args!(
+            "\nThe server stays up; Ctrl-C ends it. Try it with any SIP phone on this machine:\n  \
+             call sip:100@{at}, or: sayso call sip:100@{at} --press 1 --record heard.wav\n  \
+             be an agent: user `you`, password `{PASSWORD}`, registrar {at}, realm `sayso`\n  \
+             (from other machines: sayso demo --sip YOUR-ADDRESS:5060)\n"
+        ));
+        serve::stop_signal().await;
+    }
+}
+
+/// The demo's agent: logs on, takes calls, talks, hangs up. Ends with the program.
+async fn agent(registrar: SocketAddr, clock: Clock) {
+    if let Err(error) = take_calls(registrar, clock).await {
+        out(format_args!("The demo's agent failed: {error:#}\n"));
+    }
+}
+
+async fn take_calls(registrar: SocketAddr, clock: Clock) -> anyhow::Result<()> {
+    let mut phone = Phone::open(registrar.ip(), clock).await?;
+    let login = Login { user: "ada".to_owned(), password: PASSWORD.to_owned() };
+    let say = clip(AGENT)?;
+    phone.register(registrar, Transport::Udp, login, 3600).await?;
+    loop {
+        let script = Script {
+            press: Vec::new(),
+            quiet: Duration::ZERO,
+            say: say.clone(),
+            hang_up_after: CONVERSATION,
+        };
+        phone.answer(Duration::from_millis(800), script).await?;
+    }
+}
+
+fn clip(file: &[u8]) -> anyhow::Result<Vec<i16>> {
+    Ok(wav::decode_pcm8k(file)?)
+}
+
+/// Whether there is speech in it: louder than -40 dBFS for at least a second, counted in 20 ms.
+fn loud(samples: &[i16]) -> bool {
+    let loud = samples.chunks(160).filter(|chunk| chunk.iter().any(|sample| sample.unsigned_abs() > 1_000));
+    loud.count() > 50
+}
+
+/// All files below a folder.
+fn count_files(dir: &Path) -> anyhow::Result<usize> {
+    let mut count = 0;
+    for entry in std::fs::read_dir(dir)? {
+        let entry = entry?;
+        count += if entry.file_type()?.is_dir() { count_files(&entry.path())? } else { 1 };
+    }
+    Ok(count)
+}

@@ -1,0 +1,61 @@
+//! `sayso serve`: logging, the server, signals.
+
+use std::future::pending;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{Config, LogConfig, LogFormat};
+use crate::server::{Notices, Server};
+use crate::sip::core::Transport;
+use crate::time::Clock;
+
+use super::out;
+
+/// Runs until SIGTERM or SIGINT, then drains; a second signal ends the calls at once.
+///
+/// # Errors
+/// When something the configuration names cannot be opened.
+pub(super) async fn run(config: &Config) -> anyhow::Result<()> {
+    log_to_stderr(&config.log)?;
+    let server = Server::start(config, Clock::start(), Notices::new(1024)).await?;
+    // One line for whoever started us: it waits for readiness and learns the ports.
+    let ready = serde_json::json!({
+        "ready": true,
+        "sip_udp": server.sip(Transport::Udp),
+        "sip_tcp": server.sip(Transport::Tcp),
+        "http": server.http(),
+    });
+    out(format_args!("{ready}\n"));
+    stop_signal().await;
+    server.drain(config.drain, stop_signal()).await;
+    Ok(())
+}
+
+/// The next SIGTERM or SIGINT.
+pub(super) async fn stop_signal() {
+    let caught = async |kind| match signal(kind) {
+        Ok(mut signals) => {
+            signals.recv().await;
+        }
+        Err(error) => {
+            tracing::error!(%error, "a signal cannot be watched");
+            pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        () = caught(SignalKind::terminate()) => {}
+        () = caught(SignalKind::interrupt()) => {}
+    }
+}
+
+pub(super) fn log_to_stderr(log: &LogConfig) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(&log.filter)
+        .map_err(|error| anyhow::anyhow!("log.filter: {:?}: {error}", log.filter))?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match log.format {
+        LogFormat::Text => builder.init(),
+        LogFormat::Json => builder.json().init(),
+    }
+    Ok(())
+}

@@ -1,0 +1,170 @@
+//! A call in progress: paces the mouth, fills the ear, watches the dialog.
+
+use std::time::Duration;
+
+use tokio::net::UdpSocket;
+use tokio::sync::mpsc;
+use tokio::time::{MissedTickBehavior, interval, sleep_until};
+
+use crate::call::Cause;
+use crate::media::{Direction, LegMedia};
+use crate::sip::core::sdp::{self, Local};
+use crate::sip::core::{Command, DialogId, Event};
+use crate::sip::io::SipHandle;
+use crate::time::{Clock, Timestamp};
+
+use super::ear::Ear;
+use super::mouth::{Mouth, PACKET, Say, Script};
+use super::{CODECS, PhoneError};
+
+/// One packet's time.
+const PTIME: Duration = Duration::from_millis(20);
+
+/// How a call went.
+#[derive(Debug)]
+pub struct Report {
+    /// When it was answered.
+    pub answered: Timestamp,
+    /// When it ended.
+    pub ended: Timestamp,
+    /// Who hung up.
+    pub ending: Ending,
+    /// What was heard, 16-bit linear at 8 kHz.
+    pub heard: Vec<i16>,
+}
+
+/// Who ended a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// The phone, when its script's time was up.
+    Us,
+    /// The other side.
+    Them(Cause),
+}
+
+/// See the module.
+pub(super) struct Talk<'a> {
+    dialog: DialogId,
+    local: Local,
+    socket: UdpSocket,
+    sip: &'a SipHandle,
+    events: &'a mut mpsc::Receiver<Event>,
+    clock: Clock,
+}
+
+impl<'a> Talk<'a> {
+    pub(super) fn new(
+        dialog: DialogId,
+        local: Local,
+        socket: UdpSocket,
+        sip: &'a SipHandle,
+        events: &'a mut mpsc::Receiver<Event>,
+        clock: Clock,
+    ) -> Self {
+        Self { dialog, local, socket, sip, events, clock }
+    }
+
+    /// Follows the script to the end of the call.
+    pub(super) async fn run(mut self, media: LegMedia, script: Script) -> Result<Report, PhoneError> {
+        let answered = self.clock.now();
+        let deadline = self.clock.instant(answered + script.hang_up_after);
+        let (codec, payload_type) = (media.codec, media.payload_type);
+        let mut ear = Ear::default();
+        let mut mouth = Mouth::new(media, &script, u32::from(self.local.rtp.port()));
+        let mut tick = interval(PTIME);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Burst);
+        let mut datagram = [0; 2048];
+        let mut heard = false;
+        let ending = loop {
+            tokio::select! {
+                _ = tick.tick() => {
+                    if !std::mem::take(&mut heard) {
+                        ear.no_packet(u64::from(PACKET));
+                    }
+                    if mouth.is_listening() && ear.fell_silent(script.quiet) {
+                        ear.forget();
+                        mouth.take_turn();
+                    }
+                    self.say(&mut mouth).await?;
+                }
+                received = self.socket.recv(&mut datagram) => {
+                    // An error here is an ICMP answer to a packet of ours: the peer is not there yet,
+                    // or no longer. SIP tells which.
+                    if let Ok(length) = received {
+                        ear.hear(&datagram[..length], codec, payload_type);
+                        heard = true;
+                    }
+                }
+                event = self.events.recv() => match event {
+                    None => return Err(PhoneError::Closed),
+                    Some(event) => if let Some(cause) = self.on_event(event, &mut mouth)? {
+                        break Ending::Them(cause);
+                    },
+                },
+                () = sleep_until(deadline.into()) => {
+                    self.sip.send(Command::Hangup { dialog: self.dialog, cause: Cause::HungUp })?;
+                    self.last_word().await?;
+                    break Ending::Us;
+                }
+            }
+        };
+        Ok(Report { answered, ended: self.clock.now(), ending, heard: ear.into_samples() })
+    }
+
+    async fn say(&self, mouth: &mut Mouth) -> Result<(), PhoneError> {
+        let packet = match mouth.next() {
+            Say::Packet(packet) => packet,
+            Say::Info(digit, packet) => {
+                self.sip.send(Command::Info { dialog: self.dialog, digit })?;
+                packet
+            }
+        };
+        match self.socket.send_to(&packet, mouth.remote()).await {
+            Ok(_) => Ok(()),
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => Ok(()),
+            Err(error) => Err(PhoneError::Rtp(self.local.rtp.ip(), error)),
+        }
+    }
+
+    /// Why the call ended, if this event ends it.
+    fn on_event(&mut self, event: Event, mouth: &mut Mouth) -> Result<Option<Cause>, PhoneError> {
+        match event {
+            Event::Ended { dialog, cause, .. } if dialog == self.dialog => return Ok(Some(cause)),
+            Event::Reinvite { dialog, sdp } if dialog == self.dialog => self.on_reinvite(sdp, mouth)?,
+            // One call at a time.
+            Event::Incoming(other) => self.sip.send(Command::Reject { dialog: other.dialog, status: 486 })?,
+            _other => {}
+        }
+        Ok(None)
+    }
+
+    fn on_reinvite(&mut self, sdp: Option<bytes::Bytes>, mouth: &mut Mouth) -> Result<(), PhoneError> {
+        self.local.version += 1;
+        let dialog = self.dialog;
+        let command = match sdp {
+            None => Command::AcceptReinvite {
+                dialog,
+                sdp: sdp::offer(&self.local, &CODECS, Direction::SendRecv),
+            },
+            Some(offer) => match sdp::answer(&offer, &self.local, Direction::SendRecv, &CODECS) {
+                Ok((sdp, media)) => {
+                    mouth.set_media(media);
+                    Command::AcceptReinvite { dialog, sdp }
+                }
+                Err(_unusable) => Command::RejectReinvite { dialog, status: 488 },
+            },
+        };
+        Ok(self.sip.send(command)?)
+    }
+
+    /// Waits until our BYE is answered, so that the program does not leave before it is on its way.
+    async fn last_word(&mut self) -> Result<(), PhoneError> {
+        loop {
+            match self.events.recv().await {
+                None => return Err(PhoneError::Closed),
+                Some(Event::Ended { dialog, .. }) if dialog == self.dialog => return Ok(()),
+                Some(_other) => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,492 @@
+//! Drives one call: feeds its state machine and does what it says. One task per call, no lock.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{sleep_until, timeout};
+use tracing::Instrument;
+
+use crate::call::{Arrival, Call, Cause, CommitId, Fact, Input, Output};
+use crate::consent::{AskRule, Receipt};
+use crate::engine::{CallMedia, MediaEvent};
+use crate::ids::{AgentId, CallId, LegId};
+use crate::media::DigitChannel;
+use crate::queue;
+use crate::sip::core::{Callee, Command, Event, Incoming};
+use crate::store::{Change, StoreError};
+
+use super::Shared;
+use super::leg::{Leg, is_hold};
+use super::notice::What;
+use super::recorder::{Recorder, Recording};
+use super::switchboard::Mail;
+
+/// How long a finished call waits for its legs' last statistics.
+const CLOSING: Duration = Duration::from_secs(2);
+/// How long to wait before a finished call's last facts are tried again.
+const COMMIT_AGAIN: Duration = Duration::from_secs(1);
+/// Media events that may wait for a call's driver.
+const MEDIA_EVENTS: usize = 64;
+
+/// What a task of this call has brought to an end.
+pub(super) enum Done {
+    /// A unit of work, and the facts it stored.
+    Committed(CommitId, Vec<Fact>, Result<(), StoreError>),
+    /// Something about the recording.
+    Recording(Recording),
+}
+
+/// A call that was let in, on its way to its driver.
+pub(super) struct Admitted {
+    pub(super) arrival: Arrival,
+    pub(super) incoming: Incoming,
+    pub(super) mailbox: mpsc::Receiver<Mail>,
+}
+
+/// Runs a call to its end.
+pub(super) async fn run(shared: Arc<Shared>, admitted: Admitted) {
+    let call = admitted.arrival.call;
+    let span = tracing::info_span!("call", %call);
+    async {
+        if let Some(driver) = Driver::begin(Arc::clone(&shared), admitted).await {
+            driver.run().await;
+        }
+        shared.switchboard.remove_call(call);
+    }
+    .instrument(span)
+    .await;
+}
+
+struct Driver {
+    shared: Arc<Shared>,
+    id: CallId,
+    call: Call,
+    arrival: Arrival,
+    /// The caller's 200 OK's body, until it is sent.
+    answer: Option<bytes::Bytes>,
+    legs: BTreeMap<u16, Leg>,
+    media: CallMedia,
+    media_events: mpsc::Receiver<MediaEvent>,
+    mailbox: mpsc::Receiver<Mail>,
+    recorder: Recorder,
+    work: JoinSet<Done>,
+    phase: PhaseGauge,
+    /// The call has ended; only its last work is waited for.
+    over: bool,
+}
+
+impl Driver {
+    /// Opens the media and answers the offer; `None` when the call had to be refused.
+    async fn begin(shared: Arc<Shared>, admitted: Admitted) -> Option<Self> {
+        let Admitted { mut arrival, incoming, mailbox } = admitted;
+        let id = arrival.call;
+        shared.notices.tell(id, || What::Invited);
+        arrival.known = shared.known_consent(&arrival).await;
+        let (events, media_events) = mpsc::channel(MEDIA_EVENTS);
+        let mut media = shared.engine.open(id, events);
+        let refuse = |status: u16, why: &str| {
+            tracing::warn!(status, why, "call refused");
+            shared.send(Command::Reject { dialog: incoming.dialog, status });
+            shared.switchboard.remove_dialog(incoming.dialog);
+        };
+        let local = match media.add_leg(0) {
+            Ok(local) => local,
+            Err(error) => {
+                refuse(503, &error.to_string());
+                return None;
+            }
+        };
+        let mut leg = Leg::new(incoming.dialog, None, &local);
+        let answer = match &incoming.sdp {
+            None => leg.offer(None),
+            Some(offer) => match leg.answer(offer) {
+                Ok((answer, agreed)) => {
+                    media.configure(0, agreed);
+                    answer
+                }
+                Err(error) => {
+                    refuse(488, &error.to_string());
+                    return None;
+                }
+            },
+        };
+        let now = shared.clock.now();
+        Some(Self {
+            call: Call::new(arrival.clone(), now),
+            id,
+            arrival,
+            answer: Some(answer),
+            legs: BTreeMap::from([(0, leg)]),
+            media,
+            media_events,
+            mailbox,
+            recorder: Recorder::new(id),
+            work: JoinSet::new(),
+            phase: PhaseGauge::default(),
+            over: false,
+            shared,
+        })
+    }
+
+    async fn run(mut self) {
+        loop {
+            while let Some(output) = self.call.poll_output() {
+                self.carry_out(output).await;
+            }
+            self.phase.set(self.call.phase().name());
+            if self.over && self.work.is_empty() {
+                break;
+            }
+            self.wait().await;
+        }
+        self.close().await;
+    }
+
+    /// Waits for the next thing to happen and feeds it to the call.
+    async fn wait(&mut self) {
+        let clock = self.shared.clock;
+        let due = self.call.poll_timeout().map(|(at, _)| clock.instant(at).into());
+        let deadline = async {
+            match due {
+                Some(at) => sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            Some(mail) = self.mailbox.recv() => self.on_mail(mail),
+            Some(event) = self.media_events.recv() => self.on_media(event),
+            Some(done) = self.work.join_next() => match done {
+                Ok(done) => self.on_done(done),
+                Err(error) => tracing::error!(%error, "a task of the call failed"),
+            },
+            () = deadline => self.call.handle_timeout(clock.now()),
+        }
+    }
+
+    fn on_mail(&mut self, mail: Mail) {
+        match mail {
+            Mail::Sip(event) => self.on_sip(event),
+            Mail::Desk(queue::Output::Ring { agents, .. }) => self.tell(Input::Ring(agents)),
+            Mail::Desk(queue::Output::Position { position, .. }) => self.tell(Input::Position(position)),
+            Mail::Desk(queue::Output::Overflow { to, .. }) => self.tell(Input::Overflow { to }),
+            // Not of a call; the desk posts only those above.
+            Mail::Desk(queue::Output::AgentChanged { .. }) => {}
+            Mail::Shutdown => self.tell(Input::Shutdown),
+        }
+    }
+
+    fn on_sip(&mut self, event: Event) {
+        let Some(dialog) = super::switchboard::dialog_of(&event) else { return };
+        let Some(n) = self.legs.iter().find(|(_, leg)| leg.dialog == dialog).map(|(n, _)| *n) else { return };
+        let leg = LegId { call: self.id, n };
+        match event {
+            Event::Confirmed { sdp, .. } => self.on_confirmed(n, sdp.as_deref()),
+            Event::Reinvite { sdp, .. } => self.on_reinvite(n, sdp.as_deref()),
+            Event::Digit { digit, .. } => self.on_digit(n, digit, DigitChannel::Info),
+            Event::Ringing { .. } => {
+                if let Some(agent) = self.legs.get(&n).and_then(|leg| leg.agent.clone()) {
+                    self.shared.notices.tell(self.id, || What::Ringing(agent));
+                }
+                self.tell(Input::AgentRinging { leg });
+            }
+            Event::Answered { sdp, .. } => self.on_answered(n, sdp.as_deref()),
+            Event::Reinvited { sdp, .. } => {
+                if let Some(sdp) = sdp {
+                    self.accept(n, &sdp);
+                }
+            }
+            Event::Ended { cause, .. } => {
+                self.drop_leg(n);
+                self.tell(Input::LegGone { leg, cause });
+            }
+            // Sorted out by the switchboard: they reach no call.
+            Event::Incoming(_)
+            | Event::Registered { .. }
+            | Event::Stranger { .. }
+            | Event::LoginFailed { .. }
+            | Event::Limited { .. } => {}
+        }
+    }
+
+    /// An ACK: settles the caller's dialog, and carries the answer when we had to offer.
+    fn on_confirmed(&mut self, n: u16, sdp: Option<&[u8]>) {
+        if sdp.is_some_and(|sdp| !self.accept(n, sdp)) {
+            return self.fail_leg(n);
+        }
+        let Some(leg) = self.legs.get_mut(&n) else { return };
+        let first = !std::mem::replace(&mut leg.confirmed, true);
+        if first && leg.agent.is_none() {
+            if leg.codec().is_none() {
+                return self.fail_leg(n);
+            }
+            self.tell(Input::CallerConfirmed);
+        }
+    }
+
+    fn on_answered(&mut self, n: u16, sdp: Option<&[u8]>) {
+        if !sdp.is_some_and(|sdp| self.accept(n, sdp)) {
+            return self.fail_leg(n);
+        }
+        if let Some(leg) = self.legs.get_mut(&n) {
+            leg.confirmed = true;
+        }
+        self.tell(Input::AgentAnswered { leg: LegId { call: self.id, n } });
+    }
+
+    fn on_reinvite(&mut self, n: u16, offer: Option<&[u8]>) {
+        let Some(leg) = self.legs.get_mut(&n) else { return };
+        let dialog = leg.dialog;
+        let Some(offer) = offer else {
+            let sdp = leg.offer(None);
+            return self.shared.send(Command::AcceptReinvite { dialog, sdp });
+        };
+        match leg.answer(offer) {
+            Ok((sdp, agreed)) => {
+                let holding = is_hold(&agreed);
+                let changed = std::mem::replace(&mut leg.holding, holding) != holding;
+                self.media.configure(n, agreed);
+                self.shared.send(Command::AcceptReinvite { dialog, sdp });
+                if changed {
+                    self.tell(Input::Hold { leg: LegId { call: self.id, n }, on: holding });
+                }
+            }
+            Err(error) => {
+                tracing::info!(%error, "re-INVITE refused");
+                self.shared.send(Command::RejectReinvite { dialog, status: 488 });
+            }
+        }
+    }
+
+    /// Takes an answer to our offer into the media; `false` when it cannot be used.
+    fn accept(&mut self, n: u16, sdp: &[u8]) -> bool {
+        let Some(leg) = self.legs.get_mut(&n) else { return false };
+        match leg.accept(sdp) {
+            // No offer of ours is open: SDP where none belongs is left unread.
+            None => true,
+            Some(Ok(agreed)) => {
+                self.media.configure(n, agreed);
+                true
+            }
+            Some(Err(error)) => {
+                tracing::info!(%error, "an SDP answer cannot be used");
+                false
+            }
+        }
+    }
+
+    /// A leg whose SDP is of no use: ended by us, told to the call as unreachable.
+    fn fail_leg(&mut self, n: u16) {
+        if let Some(leg) = self.legs.get(&n) {
+            self.shared.send(Command::Hangup { dialog: leg.dialog, cause: Cause::Unreachable });
+        }
+        self.drop_leg(n);
+        self.tell(Input::LegGone { leg: LegId { call: self.id, n }, cause: Cause::Unreachable });
+    }
+
+    fn on_media(&mut self, event: MediaEvent) {
+        match event {
+            MediaEvent::Digit { leg, digit } => self.on_digit(leg, digit, DigitChannel::Rfc4733),
+            MediaEvent::PlayDone { play } => self.tell(Input::PromptDone { play }),
+            MediaEvent::MediaTimeout { leg: n } => {
+                if let Some(leg) = self.legs.get(&n) {
+                    self.shared
+                        .send(Command::Hangup { dialog: leg.dialog, cause: Cause::MediaTimeout });
+                    self.drop_leg(n);
+                    let leg = LegId { call: self.id, n };
+                    self.tell(Input::LegGone { leg, cause: Cause::MediaTimeout });
+                }
+            }
+            MediaEvent::Closed { leg: n, stats } => {
+                let change = Change::LegStats { leg: LegId { call: self.id, n }, stats: stats.into() };
+                self.shared.keep(vec![change]);
+            }
+        }
+    }
+
+    fn on_digit(&mut self, n: u16, digit: crate::media::Digit, channel: DigitChannel) {
+        metrics::counter!("sayso_digits_total", "channel" => channel.name()).increment(1);
+        self.shared.notices.tell(self.id, || What::Key { leg: n, digit, channel });
+        self.tell(Input::Digit { leg: LegId { call: self.id, n }, digit, channel });
+    }
+
+    fn on_done(&mut self, done: Done) {
+        match done {
+            Done::Committed(commit, facts, Ok(())) => {
+                for fact in facts {
+                    self.shared.notices.tell(self.id, || What::Stored(fact));
+                }
+                self.tell(Input::Committed(Receipt::durable(commit)));
+            }
+            Done::Committed(commit, facts, Err(error)) => {
+                metrics::counter!("sayso_store_failures_total").increment(1);
+                tracing::error!(%error, "facts of the call could not be stored");
+                if self.over {
+                    self.commit_again(commit, facts);
+                } else {
+                    self.tell(Input::CommitFailed(commit));
+                }
+            }
+            Done::Recording(event) => {
+                if let Some(input) = self.recorder.on_event(event, &self.shared, &mut self.work) {
+                    self.tell(input);
+                }
+            }
+        }
+    }
+
+    fn tell(&mut self, input: Input) {
+        self.call.handle(input, self.shared.clock.now());
+    }
+
+    async fn carry_out(&mut self, output: Output) {
+        match output {
+            Output::Answer => {
+                if let (Some(leg), Some(sdp)) = (self.legs.get(&0), self.answer.take()) {
+                    self.shared.send(Command::Answer { dialog: leg.dialog, sdp });
+                }
+            }
+            Output::Play { leg, play, prompt } => {
+                let arrival = &self.arrival;
+                let loaded = self.shared.prompts.get(&arrival.queue_id, &arrival.language, prompt);
+                let repeat = prompt == crate::call::Prompt::Music;
+                self.media.play(leg.n, play, Arc::clone(&loaded.sound), repeat);
+                self.shared.notices.tell(self.id, || What::Playing { leg: leg.n, prompt });
+            }
+            Output::StopPlay { leg } => self.media.stop_play(leg.n),
+            Output::Commit(commit, facts) => self.commit(commit, facts).await,
+            Output::Enqueue { queue, priority, only, since } => {
+                let wait = queue::Input::Wait { call: self.id, queue, priority, only, since };
+                self.shared.desk.tell(wait).await;
+            }
+            Output::Dequeue => self.shared.desk.tell(queue::Input::Leave { call: self.id }).await,
+            Output::Dial { leg, agent } => self.dial(leg, agent),
+            Output::AgentReport { agent, report } => {
+                self.shared.desk.tell(queue::Input::Report { call: self.id, agent, report }).await;
+            }
+            Output::Bridge { caller, agent } => self.media.bridge(caller.n, agent.n),
+            Output::Unbridge => self.media.unbridge(),
+            Output::ArmRecording { take, grant } => {
+                self.recorder.arm(take, grant, &self.shared, &mut self.work);
+            }
+            Output::StartRecording { caller, agent } => {
+                let legs = (caller.n, agent.n);
+                if let Some(failed) = self.recorder.start(&self.shared, &self.media, legs, &mut self.work) {
+                    self.tell(failed);
+                }
+            }
+            Output::PauseRecording => self.media.pause_recording(true),
+            Output::ResumeRecording => self.media.pause_recording(false),
+            Output::StopRecording { destroy } => {
+                self.recorder.stop(destroy, &self.shared, &self.media, &mut self.work);
+            }
+            Output::Hangup { leg, cause } => {
+                if let Some(gone) = self.legs.get(&leg.n) {
+                    self.shared.send(Command::Hangup { dialog: gone.dialog, cause });
+                    self.drop_leg(leg.n);
+                }
+            }
+            Output::Ended => self.over = true,
+        }
+    }
+
+    /// Hands facts to the store, in order, and waits for the answer on the side.
+    async fn commit(&mut self, commit: CommitId, facts: Vec<Fact>) {
+        let changes = facts.iter().cloned().map(Change::Fact).collect();
+        let answer = self.shared.store.submit(changes).await;
+        self.work.spawn(async move { Done::Committed(commit, facts, answer.wait().await) });
+    }
+
+    /// The call is over and says nothing more: its last facts are tried again until they are stored.
+    fn commit_again(&mut self, commit: CommitId, facts: Vec<Fact>) {
+        let store = self.shared.store.clone();
+        self.work.spawn(async move {
+            tokio::time::sleep(COMMIT_AGAIN).await;
+            let stored = store.commit(facts.iter().cloned().map(Change::Fact).collect()).await;
+            Done::Committed(commit, facts, stored)
+        });
+    }
+
+    fn dial(&mut self, leg: LegId, agent: AgentId) {
+        let local = match self.media.add_leg(leg.n) {
+            Ok(local) => local,
+            Err(error) => {
+                tracing::error!(%error, "an agent cannot be rung");
+                return self.tell(Input::LegGone { leg, cause: Cause::Internal });
+            }
+        };
+        let dialog = self.shared.sip.new_dialog();
+        self.shared.switchboard.add_dialog(dialog, self.id);
+        let codec = self.legs.get(&0).and_then(Leg::codec);
+        let mut to = Leg::new(dialog, Some(agent.clone()), &local);
+        let sdp = to.offer(codec);
+        self.legs.insert(leg.n, to);
+        let from = self.arrival.from.as_ref().map_or("anonymous", |number| number.as_e164()).to_owned();
+        self.shared.send(Command::Invite { dialog, to: Callee::Agent(agent), from, sdp });
+    }
+
+    fn drop_leg(&mut self, n: u16) {
+        if let Some(leg) = self.legs.remove(&n) {
+            self.shared.switchboard.remove_dialog(leg.dialog);
+            self.media.remove_leg(n);
+        }
+    }
+
+    /// The call is over: closes its media and keeps the legs' last statistics.
+    async fn close(mut self) {
+        let legs: Vec<u16> = self.legs.keys().copied().collect();
+        for n in legs {
+            self.drop_leg(n);
+        }
+        let Self { media, mut media_events, shared, id, .. } = self;
+        drop(media);
+        let last = async {
+            while let Some(event) = media_events.recv().await {
+                if let MediaEvent::Closed { leg: n, stats } = event {
+                    shared.keep(vec![Change::LegStats { leg: LegId { call: id, n }, stats: stats.into() }]);
+                }
+            }
+        };
+        if timeout(CLOSING, last).await.is_err() {
+            tracing::warn!("the media worker did not close the call's legs in time");
+        }
+        shared.notices.tell(id, || What::Over);
+    }
+}
+
+/// Counts this call in `sayso_calls{phase}`, out of it again when dropped.
+#[derive(Default)]
+struct PhaseGauge(Option<&'static str>);
+
+impl PhaseGauge {
+    fn set(&mut self, phase: &'static str) {
+        if self.0 != Some(phase) {
+            self.clear();
+            metrics::gauge!("sayso_calls", "phase" => phase).increment(1.0);
+            self.0 = Some(phase);
+        }
+    }
+
+    fn clear(&mut self) {
+        if let Some(phase) = self.0.take() {
+            metrics::gauge!("sayso_calls", "phase" => phase).decrement(1.0);
+        }
+    }
+}
+
+impl Drop for PhaseGauge {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+/// Whether a stored answer could spare the caller the question.
+pub(super) fn asks_the_store(ask: AskRule) -> bool {
+    match ask {
+        AskRule::EveryCall => false,
+        AskRule::WhenUnknown | AskRule::OlderThan(_) => true,
+    }
+}

@@ -1,0 +1,263 @@
+//! A call's recording from grant to file: draws id and key, stores the row before the first sample,
+//! starts the tap, and keeps or destroys what came of it.
+
+use tokio::task::JoinSet;
+
+use crate::call::{Input, TakeId};
+use crate::consent::{Grant, RecordingPermit};
+use crate::engine::CallMedia;
+use crate::ids::{CallId, RecordingId};
+use crate::media::tap::Tap;
+use crate::store::{Change, RecordingChange, StoreError};
+use crate::time::Timestamp;
+use crate::vault::{Finished, VaultError};
+
+use super::Shared;
+use super::driver::Done;
+use super::notice::What;
+
+/// What a task has brought about a recording.
+pub(super) enum Recording {
+    /// Its row and key are stored, or not.
+    Armed(TakeId, Box<RecordingPermit>, Result<(), StoreError>),
+    /// Its file is closed, or broke.
+    Closed(RecordingId, Result<Finished, VaultError>),
+    /// Its last row is stored.
+    Kept(RecordingId),
+}
+
+enum State {
+    Idle,
+    /// The row is on its way; `unwanted` when the call gave it up meanwhile.
+    Arming {
+        take: TakeId,
+        unwanted: bool,
+    },
+    Armed(TakeId, Box<RecordingPermit>),
+    Running(TakeId, RecordingId),
+}
+
+/// See the module.
+pub(super) struct Recorder {
+    call: CallId,
+    state: State,
+    /// Stopped, their files not yet closed.
+    closing: Vec<RecordingId>,
+    /// Closed and kept: the call's earlier conversations.
+    kept: Vec<RecordingId>,
+    /// The consent was withdrawn: whatever closes from now on is destroyed.
+    destroy: bool,
+}
+
+impl Recorder {
+    pub(super) fn new(call: CallId) -> Self {
+        Self { call, state: State::Idle, closing: Vec::new(), kept: Vec::new(), destroy: false }
+    }
+
+    /// Stores the recording's row and wrapped key.
+    pub(super) fn arm(&mut self, take: TakeId, grant: Grant, shared: &Shared, work: &mut JoinSet<Done>) {
+        let permit = Box::new(grant.permit(shared.draw_recording_id(), shared.vault.draw_key()));
+        let row = RecordingChange::Armed {
+            id: permit.id(),
+            call: permit.call(),
+            basis: permit.basis().clone(),
+            wrapped_key: shared.vault.wrap(&permit).0,
+            at: shared.clock.now(),
+        };
+        let store = shared.store.clone();
+        work.spawn(async move {
+            let stored = store.commit(vec![Change::Recording(row)]).await;
+            Done::Recording(Recording::Armed(take, permit, stored))
+        });
+        self.state = State::Arming { take, unwanted: false };
+        // A new grant came after whatever was withdrawn.
+        self.destroy = false;
+    }
+
+    /// Starts capturing legs `(caller, agent)`; what the call must hear of it, if it failed.
+    pub(super) fn start(
+        &mut self,
+        shared: &Shared,
+        media: &CallMedia,
+        (caller, agent): (u16, u16),
+        work: &mut JoinSet<Done>,
+    ) -> Option<Input> {
+        let (take, permit) = match std::mem::replace(&mut self.state, State::Idle) {
+            State::Armed(take, permit) => (take, *permit),
+            // The call starts only what it was told is armed.
+            other @ (State::Idle | State::Arming { .. } | State::Running(..)) => {
+                self.state = other;
+                return None;
+            }
+        };
+        let id = permit.id();
+        let now = shared.clock.now();
+        let (spool, finished) = match shared.vault.begin(&permit) {
+            Ok(begun) => begun,
+            Err(error) => {
+                tracing::error!(recording = %id, %error, "a recording cannot be made");
+                keep_and_tell(failed(id, now, &error), id, shared, work);
+                return Some(Input::RecordingFailed(take));
+            }
+        };
+        let reason = permit.basis().name();
+        media.record(Tap::new(permit, Box::new(spool), now), caller, agent);
+        metrics::counter!("sayso_recordings_total", "reason" => reason).increment(1);
+        shared.keep(vec![Change::Recording(RecordingChange::Started { id, at: now })]);
+        shared.notices.tell(self.call, || What::Recording(id));
+        work.spawn(async move {
+            let closed = finished.await.unwrap_or(Err(VaultError::WriterGone));
+            Done::Recording(Recording::Closed(id, closed))
+        });
+        self.state = State::Running(take, id);
+        None
+    }
+
+    /// Finishes what runs, or gives up what was only armed; `destroy` takes earlier ones along.
+    pub(super) fn stop(
+        &mut self,
+        destroy: bool,
+        shared: &Shared,
+        media: &CallMedia,
+        work: &mut JoinSet<Done>,
+    ) {
+        self.destroy |= destroy;
+        match std::mem::replace(&mut self.state, State::Idle) {
+            State::Idle => {}
+            State::Arming { take, .. } => self.state = State::Arming { take, unwanted: true },
+            State::Armed(_, permit) => discard(permit.id(), shared, work),
+            State::Running(_, id) => {
+                self.closing.push(id);
+                media.stop_recording();
+            }
+        }
+        if destroy {
+            for id in self.kept.drain(..) {
+                destroy_now(id, shared, work);
+            }
+        }
+    }
+
+    /// Takes a task's outcome; what the call must hear of it, if anything.
+    pub(super) fn on_event(
+        &mut self,
+        event: Recording,
+        shared: &Shared,
+        work: &mut JoinSet<Done>,
+    ) -> Option<Input> {
+        match event {
+            Recording::Armed(take, permit, stored) => self.on_armed(take, permit, stored, shared, work),
+            Recording::Closed(id, closed) => self.on_closed(id, closed, shared, work),
+            Recording::Kept(id) => {
+                shared.notices.tell(self.call, || What::Kept(id));
+                None
+            }
+        }
+    }
+
+    fn on_armed(
+        &mut self,
+        take: TakeId,
+        permit: Box<RecordingPermit>,
+        stored: Result<(), StoreError>,
+        shared: &Shared,
+        work: &mut JoinSet<Done>,
+    ) -> Option<Input> {
+        let wanted = match self.state {
+            State::Arming { take: now, unwanted } => now == take && !unwanted,
+            State::Idle | State::Armed(..) | State::Running(..) => false,
+        };
+        if matches!(self.state, State::Arming { take: now, .. } if now == take) {
+            self.state = State::Idle;
+        }
+        match stored {
+            Err(error) => {
+                tracing::error!(%error, "a recording's row could not be stored");
+                wanted.then_some(Input::RecordingFailed(take))
+            }
+            Ok(()) if wanted => {
+                self.state = State::Armed(take, permit);
+                Some(Input::RecordingArmed(take))
+            }
+            Ok(()) => {
+                discard(permit.id(), shared, work);
+                None
+            }
+        }
+    }
+
+    fn on_closed(
+        &mut self,
+        id: RecordingId,
+        closed: Result<Finished, VaultError>,
+        shared: &Shared,
+        work: &mut JoinSet<Done>,
+    ) -> Option<Input> {
+        let broke = match self.state {
+            State::Running(take, now) if now == id => {
+                self.state = State::Idle;
+                Some(take)
+            }
+            State::Idle | State::Arming { .. } | State::Armed(..) | State::Running(..) => None,
+        };
+        self.closing.retain(|closing| *closing != id);
+        if self.destroy {
+            // Whatever became of the file, it must go.
+            destroy_now(id, shared, work);
+            return broke.map(Input::RecordingFailed);
+        }
+        let at = shared.clock.now();
+        match closed {
+            Ok(finished) => {
+                self.kept.push(id);
+                let change = Change::Recording(RecordingChange::Finished { id, at, finished: finished.into() });
+                keep_and_tell(change, id, shared, work);
+                // The media closed it under the call: its legs are gone, and the call hears of that.
+                None
+            }
+            Err(error) => {
+                tracing::error!(recording = %id, %error, "a recording broke");
+                keep_and_tell(failed(id, at, &error), id, shared, work);
+                broke.map(Input::RecordingFailed)
+            }
+        }
+    }
+}
+
+/// Stores a change about a recording and says when that is done.
+fn keep_and_tell(change: Change, id: RecordingId, shared: &Shared, work: &mut JoinSet<Done>) {
+    let store = shared.store.clone();
+    work.spawn(async move {
+        if let Err(error) = store.commit(vec![change]).await {
+            tracing::error!(recording = %id, %error, "a recording's state could not be stored");
+        }
+        Done::Recording(Recording::Kept(id))
+    });
+}
+
+/// Gives up an armed recording: its key is destroyed with its row's state.
+fn discard(id: RecordingId, shared: &Shared, work: &mut JoinSet<Done>) {
+    let change = Change::Recording(RecordingChange::Discarded { id, at: shared.clock.now() });
+    keep_and_tell(change, id, shared, work);
+}
+
+/// Destroys a recording whose consent was withdrawn: the key first, then every copy (rule 15).
+fn destroy_now(id: RecordingId, shared: &Shared, work: &mut JoinSet<Done>) {
+    let (store, vault) = (shared.store.clone(), shared.vault.clone());
+    let why = "consent withdrawn in the call".to_owned();
+    let change = Change::Recording(RecordingChange::Destroyed { id, at: shared.clock.now(), why });
+    work.spawn(async move {
+        if let Err(error) = store.commit(vec![change]).await {
+            tracing::error!(recording = %id, %error, "a withdrawn recording's key is still there");
+        }
+        let destroyed = tokio::task::spawn_blocking(move || vault.destroy(id)).await;
+        if let Err(error) = destroyed.map_err(anyhow::Error::from).and_then(|done| Ok(done?)) {
+            tracing::error!(recording = %id, %error, "a withdrawn recording's file is still there");
+        }
+        Done::Recording(Recording::Kept(id))
+    });
+}
+
+fn failed(id: RecordingId, at: Timestamp, error: &VaultError) -> Change {
+    Change::Recording(RecordingChange::Failed { id, at, why: error.to_string() })
+}

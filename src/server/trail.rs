@@ -1,0 +1,45 @@
+//! The audit events that are of no call: the server's own, strangers, limits.
+
+use std::net::SocketAddr;
+
+use crate::audit::{Actor, AuditEvent, Class, Object, Value};
+use crate::ids::{RecordingId, TrunkId};
+use crate::time::Timestamp;
+
+pub(super) fn started(at: Timestamp) -> AuditEvent {
+    server("server.started", at)
+}
+
+pub(super) fn stopped(at: Timestamp) -> AuditEvent {
+    server("server.stopped", at)
+}
+
+/// An unknown source was refused and is ignored for a while. Its address is personal data.
+pub(super) fn stranger_refused(remote: SocketAddr, until: Timestamp, at: Timestamp) -> AuditEvent {
+    AuditEvent::new(Class::Failure, Actor::System, at, "stranger.refused", Object::new("source", "sip"))
+        .about(Some(remote.to_string()))
+        .new_value(Some(Value::plain(format!("ignored until {until}"))))
+}
+
+/// Somebody gave a wrong user name or password.
+pub(super) fn login_failed(remote: SocketAddr, at: Timestamp) -> AuditEvent {
+    AuditEvent::new(Class::Failure, Actor::System, at, "login.failed", Object::new("source", "sip"))
+        .about(Some(remote.to_string()))
+}
+
+/// A trunk called more than it may.
+pub(super) fn limited(trunk: &TrunkId, at: Timestamp) -> AuditEvent {
+    let actor = Actor::Trunk(trunk.clone());
+    AuditEvent::new(Class::Failure, actor, at, "call.limited", Object::new("trunk", trunk))
+}
+
+/// A file in the spool that no row knows.
+pub(super) fn stray_file(id: RecordingId, at: Timestamp) -> AuditEvent {
+    AuditEvent::new(Class::Failure, Actor::System, at, "recording.stray", Object::new("recording", id))
+}
+
+fn server(action: &'static str, at: Timestamp) -> AuditEvent {
+    let version = Value::plain(env!("CARGO_PKG_VERSION"));
+    AuditEvent::new(Class::System, Actor::System, at, action, Object::new("server", "sayso"))
+        .new_value(Some(version))
+}
