@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::call::AgentReport;
+use crate::call::{AgentReport, Target};
 use crate::ids::{AgentId, CallId, QueueId};
 use crate::settings::Settings;
 use crate::time::Timestamp;
@@ -26,9 +26,17 @@ pub enum Input {
         priority: u8,
         /// Only this agent will do.
         only: Option<AgentId>,
+        /// The place counts from then.
+        since: Timestamp,
     },
     /// A caller no longer waits.
     Leave {
+        /// Which call.
+        call: CallId,
+    },
+    /// A call is over, or its driver died: whatever it still held here is free. Not needed after a call's
+    /// own `Ended`, but harmless.
+    Gone {
         /// Which call.
         call: CallId,
     },
@@ -67,17 +75,19 @@ pub enum Output {
         /// Whom.
         agents: Vec<AgentId>,
     },
-    /// The caller's place changed or is due to be told, 1 is next.
+    /// The caller's place is due to be told, 1 is next.
     Position {
         /// Which call.
         call: CallId,
         /// The place.
         position: u32,
     },
-    /// Waited too long.
+    /// Waited too long; no longer waits here.
     Overflow {
         /// Which call.
         call: CallId,
+        /// Where to wait next; `None`: the call ends.
+        to: Option<Target>,
     },
     /// An agent's state changed (for the store, metrics and the desktop).
     AgentChanged {
