@@ -301,7 +301,8 @@ pub enum Output {
         cause: Cause,
     },
     /// All is over: nothing will come any more, drop this call. The last [`Output::Commit`] came just
-    /// before and is not waited for: see it through (and try it again if it fails).
+    /// before. Units of work that have no answer yet are now the shell's to see through, and to try again
+    /// if they fail.
     Ended,
 }
 
