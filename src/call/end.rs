@@ -44,16 +44,17 @@ impl Call {
             // Cut off by us while being asked: not recorded, but no answer to remember either.
             State::Asking { .. } => self.decide(self.opening(now).left(), None, now),
             State::Waiting(_) => self.put(Output::Dequeue),
+            // Out of the queue first, so that it does not offer this caller to the agents set free.
             State::Offering(_, offer) => {
+                self.put(Output::Dequeue);
                 for party in offer.parties {
                     self.hang_up(party.leg, Cause::Cancelled, now);
                     self.put(Output::AgentReport { agent: party.agent, report: AgentReport::Released });
                 }
-                self.put(Output::Dequeue);
             }
             State::Joining(_, joining) => {
-                self.part(joining.party, AgentReport::Released, gone, cause, now);
                 self.put(Output::Dequeue);
+                self.part(joining.party, AgentReport::Released, gone, cause, now);
             }
             State::Talking(talk) => {
                 self.put(Output::Unbridge);

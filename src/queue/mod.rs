@@ -2,6 +2,22 @@
 //!
 //! Call [`Desk::handle`] with each input, [`Desk::handle_timeout`] at [`Desk::poll_timeout`], and
 //! drain [`Desk::poll_output`] after each.
+//!
+//! - A caller's place is priority, then the time the place counts from. It is kept while phones ring, so a
+//!   missed offer costs nothing.
+//! - After every input no agent is ready while a caller waits whom that agent may be offered.
+//! - An agent has one offer or one conversation at a time, whatever the number of queues served.
+//! - Nothing here looks at all callers or all agents per input: callers stand in ordered lines, ready
+//!   agents in ordered sets, deadlines in one ordered set. Only new settings, and telling a place, walk.
+
+mod agents;
+mod desk;
+mod line;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +25,9 @@ use crate::call::{AgentReport, Target};
 use crate::ids::{AgentId, CallId, QueueId};
 use crate::settings::Settings;
 use crate::time::Timestamp;
-use std::sync::Arc;
+
+pub use agents::{ABSENT_REST, DECLINED_REST};
+pub use desk::{Desk, Sizes};
 
 /// What happened.
 #[derive(Debug)]
