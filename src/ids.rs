@@ -100,6 +100,10 @@ impl fmt::Debug for LegId {
     }
 }
 
+/// Numbers a unit of work that a call hands to the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CommitId(pub u32);
+
 macro_rules! name_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*

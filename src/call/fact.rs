@@ -29,7 +29,7 @@ pub enum Fact {
         language: Language,
     },
     /// Whether it may be recorded was decided, and on what basis. One per call, and one more for
-    /// each override.
+    /// each override and for a withdrawal.
     Decided {
         /// The call.
         call: CallId,

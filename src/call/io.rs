@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::consent::{Grant, Known, OverrideReason};
+use crate::consent::{Grant, Known, OverrideReason, Receipt};
 use crate::ids::{AgentId, CallId, LegId, PhoneNumber, QueueId, TrunkId};
 use crate::media::{Digit, DigitChannel};
 use crate::settings::{Language, Queue};
+use crate::time::Timestamp;
 
 use super::fact::Fact;
 
@@ -36,9 +37,12 @@ pub struct Arrival {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PlayId(pub u32);
 
-/// Numbers a unit of work handed to the store.
+pub use crate::ids::CommitId;
+
+/// Numbers a take: one conversation's recording, from arming to its end. A call has one take for each
+/// conversation, so a late word about an earlier one is recognised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CommitId(pub u32);
+pub struct TakeId(pub u32);
 
 /// A prompt by meaning; the shell finds the sound for the call's queue and language.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -133,15 +137,19 @@ pub enum Input {
         play: PlayId,
     },
     /// A unit of work is durable.
-    Committed(CommitId),
-    /// A unit of work could not be stored.
+    Committed(Receipt),
+    /// A unit of work could not be stored; nothing of it is. Do not try it again: what is still true
+    /// of its facts comes once more in a later unit of work.
     CommitFailed(CommitId),
     /// The queue chose agents to ring, all at once.
     Ring(Vec<AgentId>),
     /// The queue's place for this caller, 1 is next.
     Position(u32),
-    /// The queue gave up (maximum wait, no agents logged on, …): overflow applies.
-    Overflow,
+    /// The queue gave up (maximum wait, queue removed, …).
+    Overflow {
+        /// Where to wait next; `None`: the call ends.
+        to: Option<Target>,
+    },
     /// An agent's phone rings.
     AgentRinging {
         /// Which leg.
@@ -160,9 +168,10 @@ pub enum Input {
         on: bool,
     },
     /// The recording asked for by [`Output::ArmRecording`] can start at once: key and row are stored.
-    RecordingArmed,
-    /// It cannot be made, or broke while running.
-    RecordingFailed,
+    RecordingArmed(TakeId),
+    /// It cannot be made, or broke while running. The shell has cleaned up what there was; no
+    /// [`Output::StopRecording`] follows.
+    RecordingFailed(TakeId),
     /// A party asks for a pause, a resume, an override or takes its consent back.
     Recording(RecordingRequest),
     /// An agent sends the caller on.
@@ -230,6 +239,9 @@ pub enum Output {
         priority: u8,
         /// Only this agent will do (transfer to an agent).
         only: Option<AgentId>,
+        /// The place counts from then: the arrival, so that how a caller answered the consent question
+        /// changes nothing, or the transfer.
+        since: Timestamp,
     },
     /// Leave the queue (hung up, connected or overflowed).
     Dequeue,
@@ -257,8 +269,14 @@ pub enum Output {
     /// Take the two legs apart.
     Unbridge,
     /// Recording is allowed: make id, key and row, so that it can start without delay.
-    ArmRecording(Grant),
-    /// Start capturing: channel 0 caller, channel 1 agent. Comes before [`Output::Bridge`].
+    ArmRecording {
+        /// Comes back in [`Input::RecordingArmed`] or [`Input::RecordingFailed`].
+        take: TakeId,
+        /// The leave to record.
+        grant: Grant,
+    },
+    /// Start capturing the armed take: channel 0 caller, channel 1 agent. Comes before
+    /// [`Output::Bridge`], except for an override and for a store slower than the arm limit.
     StartRecording {
         /// Channel 0.
         caller: LegId,
@@ -271,7 +289,8 @@ pub enum Output {
     ResumeRecording,
     /// Finish the recording (or discard one that was armed and never started).
     StopRecording {
-        /// Destroy what exists (withdrawal).
+        /// Destroy what exists (withdrawal): this take and all earlier takes of the call. May come when
+        /// no take is open.
         destroy: bool,
     },
     /// End a leg: CANCEL, BYE or a final response, as its state asks.
@@ -281,7 +300,9 @@ pub enum Output {
         /// Why.
         cause: Cause,
     },
-    /// All is over: nothing will come any more, drop this call.
+    /// All is over: nothing will come any more, drop this call. The last [`Output::Commit`] came just
+    /// before. Units of work that have no answer yet are now the shell's to see through, and to try again
+    /// if they fail.
     Ended,
 }
 

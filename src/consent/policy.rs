@@ -130,6 +130,36 @@ pub enum Basis {
     NotStored,
 }
 
+impl Basis {
+    /// Whether it allows recording.
+    #[must_use]
+    pub const fn allows(&self) -> bool {
+        match self {
+            Self::Legal(_) | Self::Agreed(_) | Self::AgreedEarlier(_) | Self::Override { .. } => true,
+            Self::Never
+            | Self::Refused(_)
+            | Self::RefusedEarlier(_)
+            | Self::Withdrawn(_)
+            | Self::NotStored => false,
+        }
+    }
+
+    /// Whether it rests on the caller's consent, which can be taken back.
+    #[must_use]
+    pub const fn is_consent(&self) -> bool {
+        match self {
+            Self::Agreed(_) | Self::AgreedEarlier(_) => true,
+            Self::Legal(_)
+            | Self::Override { .. }
+            | Self::Never
+            | Self::Refused(_)
+            | Self::RefusedEarlier(_)
+            | Self::Withdrawn(_)
+            | Self::NotStored => false,
+        }
+    }
+}
+
 /// Why an agent records without consent (domain rule 6).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OverrideReason {

@@ -2,14 +2,32 @@
 //!
 //! Call [`Desk::handle`] with each input, [`Desk::handle_timeout`] at [`Desk::poll_timeout`], and
 //! drain [`Desk::poll_output`] after each.
+//!
+//! - A caller's place is priority, then the time the place counts from. It is kept while phones ring, so a
+//!   missed offer costs nothing.
+//! - After every input no agent is ready while a caller waits whom that agent may be offered.
+//! - An agent has one offer or one conversation at a time, whatever the number of queues served.
+//! - Nothing here looks at all callers or all agents per input: callers stand in ordered lines, ready
+//!   agents in ordered sets, deadlines in one ordered set. Only new settings, and telling a place, walk.
+
+mod agents;
+mod desk;
+mod line;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::call::AgentReport;
+use crate::call::{AgentReport, Target};
 use crate::ids::{AgentId, CallId, QueueId};
 use crate::settings::Settings;
 use crate::time::Timestamp;
-use std::sync::Arc;
+
+pub use agents::{ABSENT_REST, DECLINED_REST};
+pub use desk::{Desk, Sizes};
 
 /// What happened.
 #[derive(Debug)]
@@ -26,9 +44,17 @@ pub enum Input {
         priority: u8,
         /// Only this agent will do.
         only: Option<AgentId>,
+        /// The place counts from then.
+        since: Timestamp,
     },
     /// A caller no longer waits.
     Leave {
+        /// Which call.
+        call: CallId,
+    },
+    /// A call is over, or its driver died: whatever it still held here is free. Not needed after a call's
+    /// own `Ended`, but harmless.
+    Gone {
         /// Which call.
         call: CallId,
     },
@@ -67,17 +93,19 @@ pub enum Output {
         /// Whom.
         agents: Vec<AgentId>,
     },
-    /// The caller's place changed or is due to be told, 1 is next.
+    /// The caller's place is due to be told, 1 is next.
     Position {
         /// Which call.
         call: CallId,
         /// The place.
         position: u32,
     },
-    /// Waited too long.
+    /// Waited too long; no longer waits here.
     Overflow {
         /// Which call.
         call: CallId,
+        /// Where to wait next; `None`: the call ends.
+        to: Option<Target>,
     },
     /// An agent's state changed (for the store, metrics and the desktop).
     AgentChanged {
