@@ -4,6 +4,10 @@
 //! [`Endpoint::poll_timeout`] names, [`Endpoint::handle_timeout`]; after each, drain
 //! [`Endpoint::poll_output`].
 
+pub mod digest;
+pub mod gate;
 mod io;
+pub mod registrar;
+mod uri;
 
 pub use io::*;
