@@ -8,6 +8,7 @@ pub mod digest;
 pub mod gate;
 mod io;
 pub mod registrar;
+pub mod sdp;
 mod uri;
 
 pub use io::*;
