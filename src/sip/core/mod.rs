@@ -4,6 +4,8 @@
 //! [`Endpoint::poll_timeout`] names, [`Endpoint::handle_timeout`]; after each, drain
 //! [`Endpoint::poll_output`].
 
+mod endpoint;
 mod io;
 
+pub use endpoint::{Endpoint, EndpointConfig, Sizes, Timers};
 pub use io::*;
