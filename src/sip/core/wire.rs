@@ -7,7 +7,7 @@ use sipx_sip::{Limits, Version, auth};
 
 use super::io::Login;
 
-pub(super) use sipx_sip::headers::{Accept, Address, ContactValue, Require, Via};
+pub(super) use sipx_sip::headers::{Address, ContactValue, Require, Via};
 pub(super) use sipx_sip::transaction::{ClientTransaction, ServerState, ServerTransaction, Timer, Timers};
 pub(super) use sipx_sip::{
     Header, HeaderName, Headers, Host, Message, Method, Output as Step, Reliability, Request, Response, Scheme,
