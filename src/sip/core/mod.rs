@@ -5,10 +5,15 @@
 //! [`Endpoint::poll_output`].
 
 pub mod digest;
+mod endpoint;
 pub mod gate;
 mod io;
+mod mint;
 pub mod registrar;
 pub mod sdp;
+mod timers;
 mod uri;
+mod wire;
 
+pub use endpoint::{Endpoint, EndpointConfig, Sizes, Timers};
 pub use io::*;
