@@ -1,0 +1,445 @@
+//! Where the agents' phones are: the bindings of RFC 3261 §10.3, kept in memory, bounded, with an end.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::time::Duration;
+
+use super::{Flow, Transport, uri};
+use crate::ids::AgentId;
+use crate::time::Timestamp;
+
+/// One phone of an agent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Binding {
+    /// The URI it wants to be reached at.
+    pub contact: String,
+    /// The way its REGISTER came: requests go back this way, whatever the URI says.
+    pub flow: Flow,
+    /// When it ends.
+    pub expires: Timestamp,
+    /// The Call-ID of the REGISTER that made or refreshed it.
+    pub call_id: String,
+    /// Its CSeq.
+    pub cseq: u32,
+}
+
+impl Binding {
+    /// Whole seconds left, rounded up, for the response's `expires` parameter.
+    #[must_use]
+    pub fn seconds_left(&self, now: Timestamp) -> u32 {
+        u32::try_from(self.expires.since(now).as_micros().div_ceil(1_000_000)).unwrap_or(u32::MAX)
+    }
+}
+
+/// The Contact header fields of a REGISTER.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Contacts {
+    /// URIs, each with its own `expires` parameter in seconds if it has one.
+    List(Vec<(String, Option<u32>)>),
+    /// `*`.
+    RemoveAll,
+    /// None: what is there?
+    Query,
+}
+
+/// An authenticated REGISTER.
+#[derive(Clone, Debug)]
+pub struct Registration {
+    /// What it asks.
+    pub contacts: Contacts,
+    /// The Expires header, in seconds.
+    pub expires: Option<u32>,
+    /// Its Call-ID.
+    pub call_id: String,
+    /// Its CSeq number.
+    pub cseq: u32,
+    /// The way it came.
+    pub flow: Flow,
+}
+
+/// Why a REGISTER was refused. Nothing was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RegisterError {
+    /// 423: ask again with at least this.
+    #[error("the registration is too brief: ask for at least {min_expires} s")]
+    TooBrief {
+        /// The Min-Expires header's value, in seconds.
+        min_expires: u32,
+    },
+    /// 400: `Contact: *` means "remove all" and needs `Expires: 0`.
+    #[error("Contact * without Expires: 0")]
+    StarWithoutZero,
+    /// 403: more contacts in one request than an agent may have.
+    #[error("{asked} contacts at once, at most {allowed} are allowed")]
+    TooMany {
+        /// How many the request has.
+        asked: usize,
+        /// The limit.
+        allowed: usize,
+    },
+    /// 500: a later request of the same Call-ID was served before.
+    #[error("out of order: this Call-ID's CSeq {last} was served before")]
+    OutOfOrder {
+        /// The CSeq it had.
+        last: u32,
+    },
+}
+
+impl RegisterError {
+    /// The SIP status to answer with (RFC 3261 §10.3).
+    #[must_use]
+    pub const fn status(self) -> u16 {
+        match self {
+            Self::TooBrief { .. } => 423,
+            Self::StarWithoutZero => 400,
+            Self::TooMany { .. } => 403,
+            Self::OutOfOrder { .. } => 500,
+        }
+    }
+}
+
+/// The bindings of all agents. After each `register`, `flow_closed`, `retain` and `handle_timeout`
+/// drain [`Registrar::poll_change`].
+#[derive(Debug)]
+pub struct Registrar {
+    min_expires: u32,
+    max_expires: u32,
+    default_expires: u32,
+    max_bindings: usize,
+    agents: HashMap<AgentId, Vec<Binding>>,
+    /// Each agent's next expiry; one entry an agent.
+    deadlines: BTreeSet<(Timestamp, AgentId)>,
+    /// Which agents have a binding over a TCP connection.
+    connections: BTreeMap<u64, Vec<AgentId>>,
+    changes: VecDeque<(AgentId, bool)>,
+}
+
+impl Registrar {
+    /// Expiries in seconds: below `min_expires` is refused, above `max_expires` is cut, none asked
+    /// means `default_expires`. `max_bindings` is for one agent.
+    #[must_use]
+    pub fn new(min_expires: u32, max_expires: u32, default_expires: u32, max_bindings: usize) -> Self {
+        Self {
+            min_expires: min_expires.min(3_600), // RFC 3261 §10.3: an hour may not be called too brief
+            max_expires,
+            default_expires,
+            max_bindings,
+            agents: HashMap::new(),
+            deadlines: BTreeSet::new(),
+            connections: BTreeMap::new(),
+            changes: VecDeque::new(),
+        }
+    }
+
+    /// Serves an authenticated REGISTER for `agent`, whole or not at all; the bindings after it go
+    /// into the 200. An agent with `max_bindings` phones gets a new one for the one refreshed longest
+    /// ago: a phone that restarts on a new port must not lock its user out.
+    ///
+    /// # Errors
+    /// What the RFC says to refuse, see [`RegisterError`].
+    pub fn register(
+        &mut self,
+        agent: &AgentId,
+        registration: Registration,
+        now: Timestamp,
+    ) -> Result<Vec<Binding>, RegisterError> {
+        let bindings = self.bindings(agent, now);
+        let bindings = match &registration.contacts {
+            Contacts::Query => return Ok(bindings),
+            Contacts::RemoveAll if registration.expires != Some(0) => {
+                return Err(RegisterError::StarWithoutZero);
+            }
+            Contacts::RemoveAll => {
+                bindings.iter().try_for_each(|binding| in_order(binding, &registration))?;
+                Vec::new()
+            }
+            Contacts::List(contacts) => self.bind(bindings, contacts, &registration, now)?,
+        };
+        self.replace(agent, bindings.clone());
+        Ok(bindings)
+    }
+
+    /// Where `agent` can be reached now, the most recently refreshed last.
+    #[must_use]
+    pub fn bindings(&self, agent: &AgentId, now: Timestamp) -> Vec<Binding> {
+        let all = self.agents.get(agent).map_or(&[][..], Vec::as_slice);
+        all.iter().filter(|binding| binding.expires > now).cloned().collect()
+    }
+
+    /// A TCP connection is gone, and the bindings over it with it. Does nothing for UDP.
+    pub fn flow_closed(&mut self, flow: &Flow) {
+        let Some(connection) = connection(flow) else { return };
+        for agent in self.connections.get(&connection).cloned().unwrap_or_default() {
+            self.keep(&agent, |binding| binding.flow.connection != connection);
+        }
+    }
+
+    /// Drops the bindings of agents that are no more.
+    pub fn retain(&mut self, keep: impl Fn(&AgentId) -> bool) {
+        let gone: Vec<_> = self.agents.keys().filter(|agent| !keep(agent)).cloned().collect();
+        for agent in gone {
+            self.replace(&agent, Vec::new());
+        }
+    }
+
+    /// When to call [`Registrar::handle_timeout`].
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Timestamp> {
+        self.deadlines.first().map(|(at, _)| *at)
+    }
+
+    /// Drops what has expired.
+    pub fn handle_timeout(&mut self, now: Timestamp) {
+        while let Some((_, agent)) = self.deadlines.first().filter(|(at, _)| *at <= now).cloned() {
+            self.keep(&agent, |binding| binding.expires > now);
+        }
+    }
+
+    /// An agent's first binding came (`true`) or its last one went; in order.
+    pub fn poll_change(&mut self) -> Option<(AgentId, bool)> {
+        self.changes.pop_front()
+    }
+
+    /// How many bindings there are, expired ones included until `handle_timeout`.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.agents.values().map(Vec::len).sum()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.agents.is_empty()
+    }
+
+    /// `bindings` after adding, refreshing and removing `contacts`.
+    fn bind(
+        &self,
+        mut bindings: Vec<Binding>,
+        contacts: &[(String, Option<u32>)],
+        registration: &Registration,
+        now: Timestamp,
+    ) -> Result<Vec<Binding>, RegisterError> {
+        if contacts.len() > self.max_bindings {
+            return Err(RegisterError::TooMany { asked: contacts.len(), allowed: self.max_bindings });
+        }
+        let named = |binding: &&Binding| contacts.iter().any(|(uri, _)| uri::same(&binding.contact, uri));
+        bindings.iter().filter(named).try_for_each(|binding| in_order(binding, registration))?;
+        for (contact, own) in contacts {
+            let seconds = self.seconds(own.or(registration.expires))?;
+            bindings.retain(|binding| !uri::same(&binding.contact, contact));
+            if seconds > 0 {
+                bindings.push(Binding {
+                    contact: contact.clone(),
+                    flow: registration.flow,
+                    expires: now + Duration::from_secs(seconds.into()),
+                    call_id: registration.call_id.clone(),
+                    cseq: registration.cseq,
+                });
+            }
+        }
+        let surplus = bindings.len().saturating_sub(self.max_bindings);
+        bindings.drain(..surplus); // a refreshed binding moved to the end
+        Ok(bindings)
+    }
+
+    /// What the phone gets when it asks for this.
+    fn seconds(&self, asked: Option<u32>) -> Result<u32, RegisterError> {
+        match asked {
+            Some(0) => Ok(0),
+            Some(brief) if brief < self.min_expires => {
+                Err(RegisterError::TooBrief { min_expires: self.min_expires })
+            }
+            asked => Ok(asked.unwrap_or(self.default_expires).min(self.max_expires)),
+        }
+    }
+
+    fn keep(&mut self, agent: &AgentId, keep: impl Fn(&Binding) -> bool) {
+        let Some(bindings) = self.agents.get(agent) else { return };
+        let left = bindings.iter().filter(|binding| keep(binding)).cloned().collect();
+        self.replace(agent, left);
+    }
+
+    /// The only place where bindings change: keeps the two indexes and the changes right.
+    fn replace(&mut self, agent: &AgentId, new: Vec<Binding>) {
+        let on = !new.is_empty();
+        let next = new.iter().map(|binding| binding.expires).min();
+        let over: BTreeSet<u64> = new.iter().filter_map(|binding| connection(&binding.flow)).collect();
+        let old = if on { self.agents.insert(agent.clone(), new) } else { self.agents.remove(agent) };
+        let old = old.unwrap_or_default();
+        if let Some(before) = old.iter().map(|binding| binding.expires).min() {
+            self.deadlines.remove(&(before, agent.clone()));
+        }
+        self.deadlines.extend(next.map(|at| (at, agent.clone())));
+        let was_over: BTreeSet<u64> = old.iter().filter_map(|binding| connection(&binding.flow)).collect();
+        for gone in was_over.difference(&over) {
+            if let Some(agents) = self.connections.get_mut(gone) {
+                agents.retain(|other| other != agent);
+                if agents.is_empty() {
+                    self.connections.remove(gone);
+                }
+            }
+        }
+        for came in over.difference(&was_over) {
+            self.connections.entry(*came).or_default().push(agent.clone());
+        }
+        if old.is_empty() == on {
+            self.changes.push_back((agent.clone(), on));
+        }
+    }
+}
+
+fn connection(flow: &Flow) -> Option<u64> {
+    match flow.transport {
+        Transport::Tcp => Some(flow.connection),
+        Transport::Udp => None,
+    }
+}
+
+/// RFC 3261 §10.3 step 7: within a Call-ID, CSeq must grow.
+fn in_order(binding: &Binding, registration: &Registration) -> Result<(), RegisterError> {
+    if binding.call_id == registration.call_id && registration.cseq <= binding.cseq {
+        return Err(RegisterError::OutOfOrder { last: binding.cseq });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
+
+    fn after(seconds: u64) -> Timestamp {
+        NOW + Duration::from_secs(seconds)
+    }
+
+    fn flow(transport: Transport, connection: u64) -> Flow {
+        let address = "127.0.0.1:5060".parse().unwrap();
+        Flow { transport, local: address, remote: address, connection }
+    }
+
+    fn list(contacts: &[(&str, Option<u32>)]) -> Contacts {
+        Contacts::List(contacts.iter().map(|(uri, expires)| ((*uri).to_owned(), *expires)).collect())
+    }
+
+    fn request(contacts: Contacts, expires: Option<u32>, call_id: &str, cseq: u32) -> Registration {
+        Registration { contacts, expires, call_id: call_id.to_owned(), cseq, flow: flow(Transport::Udp, 0) }
+    }
+
+    fn registrar() -> (Registrar, AgentId) {
+        (Registrar::new(60, 3_600, 600, 3), AgentId::from("ada"))
+    }
+
+    fn uris(bindings: &[Binding]) -> Vec<&str> {
+        bindings.iter().map(|binding| binding.contact.as_str()).collect()
+    }
+
+    #[test]
+    fn a_phone_comes_is_refreshed_and_expires() {
+        let (mut registrar, ada) = registrar();
+        let one = |cseq| request(list(&[("sip:ada@10.0.0.1", None)]), None, "x", cseq);
+        let bindings = registrar.register(&ada, one(1), NOW).unwrap();
+        assert_eq!(bindings[0].seconds_left(NOW), 600, "the default");
+        assert_eq!(registrar.poll_change(), Some((ada.clone(), true)));
+        registrar.register(&ada, one(2), after(500)).unwrap();
+        assert_eq!(registrar.poll_timeout(), Some(after(1_100)));
+        registrar.handle_timeout(after(1_099));
+        assert_eq!((registrar.len(), registrar.poll_change()), (1, None));
+        assert!(registrar.bindings(&ada, after(1_100)).is_empty(), "ended even before the timer ran");
+        registrar.handle_timeout(after(1_100));
+        assert_eq!(registrar.poll_change(), Some((ada, false)));
+        assert_eq!((registrar.len(), registrar.poll_timeout()), (0, None));
+    }
+
+    #[test]
+    fn expiry_is_the_contacts_own_then_the_headers_and_has_limits() {
+        let (mut registrar, ada) = registrar();
+        let asked = request(
+            list(&[("sip:a@h", Some(120)), ("sip:b@h", None), ("sip:c@h", Some(9_999))]),
+            Some(90),
+            "x",
+            1,
+        );
+        let bindings = registrar.register(&ada, asked, NOW).unwrap();
+        let seconds: Vec<u32> = bindings.iter().map(|b| b.seconds_left(NOW)).collect();
+        assert_eq!(seconds, [120, 90, 3_600]);
+        let brief = request(list(&[("sip:a@h", None), ("sip:d@h", Some(59))]), Some(0), "x", 2);
+        let refused = registrar.register(&ada, brief, NOW).unwrap_err();
+        assert_eq!((refused, refused.status()), (RegisterError::TooBrief { min_expires: 60 }, 423));
+        assert_eq!(registrar.len(), 3, "nothing of a refused request is done");
+    }
+
+    #[test]
+    fn star_removes_all_with_expires_zero_only() {
+        let (mut registrar, ada) = registrar();
+        registrar
+            .register(&ada, request(list(&[("sip:a@h", None), ("sip:b@h", None)]), None, "x", 1), NOW)
+            .unwrap();
+        for expires in [None, Some(60)] {
+            let refused = registrar.register(&ada, request(Contacts::RemoveAll, expires, "x", 2), NOW);
+            assert_eq!(refused.unwrap_err().status(), 400);
+        }
+        let refused = registrar.register(&ada, request(Contacts::RemoveAll, Some(0), "x", 1), NOW);
+        assert_eq!(refused.unwrap_err().status(), 500, "a replayed CSeq");
+        assert_eq!(
+            registrar.register(&ada, request(Contacts::RemoveAll, Some(0), "x", 2), NOW),
+            Ok(Vec::new())
+        );
+        assert_eq!(registrar.poll_change(), Some((ada.clone(), true)));
+        assert_eq!(registrar.poll_change(), Some((ada, false)));
+        assert!(registrar.is_empty() && registrar.poll_timeout().is_none());
+    }
+
+    #[test]
+    fn cseq_must_grow_within_a_call_id() {
+        let (mut registrar, ada) = registrar();
+        let one = |call_id, cseq| request(list(&[("sip:a@h", None)]), None, call_id, cseq);
+        registrar.register(&ada, one("x", 5), NOW).unwrap();
+        for cseq in [4, 5] {
+            let refused = registrar.register(&ada, one("x", cseq), NOW).unwrap_err();
+            assert_eq!(refused, RegisterError::OutOfOrder { last: 5 });
+        }
+        registrar.register(&ada, one("y", 1), NOW).unwrap();
+        let twice = request(list(&[("sip:a@h", None), ("sip:a@h:5060", Some(0))]), None, "y", 2);
+        assert_eq!(
+            registrar.register(&ada, twice, NOW),
+            Ok(Vec::new()),
+            "a contact named twice: the last counts"
+        );
+    }
+
+    #[test]
+    fn queries_change_nothing_and_the_oldest_gives_way() {
+        let (mut registrar, ada) = registrar();
+        for (cseq, uri) in ["sip:a@h", "sip:b@h", "sip:c@h", "sip:a@h", "sip:d@h"].into_iter().enumerate() {
+            let cseq = u32::try_from(cseq).unwrap() + 1;
+            registrar.register(&ada, request(list(&[(uri, None)]), None, "x", cseq), NOW).unwrap();
+        }
+        let bindings = registrar.register(&ada, request(Contacts::Query, None, "z", 1), NOW).unwrap();
+        assert_eq!(uris(&bindings), ["sip:c@h", "sip:a@h", "sip:d@h"], "b was refreshed longest ago");
+        let four = list(&[("sip:1@h", None), ("sip:2@h", None), ("sip:3@h", None), ("sip:4@h", None)]);
+        assert_eq!(registrar.register(&ada, request(four, None, "x", 9), NOW).unwrap_err().status(), 403);
+        assert_eq!(registrar.len(), 3);
+    }
+
+    #[test]
+    fn a_closed_connection_takes_its_phones_along() {
+        let (mut registrar, ada) = registrar();
+        let bob = AgentId::from("bob");
+        let over = |uri, flow, cseq| Registration { flow, ..request(list(&[(uri, None)]), None, "x", cseq) };
+        registrar.register(&ada, over("sip:a@h", flow(Transport::Tcp, 7), 1), NOW).unwrap();
+        registrar.register(&ada, over("sip:b@h", flow(Transport::Udp, 0), 2), NOW).unwrap();
+        registrar.register(&bob, over("sip:c@h", flow(Transport::Tcp, 7), 1), NOW).unwrap();
+        registrar.flow_closed(&flow(Transport::Udp, 0));
+        registrar.flow_closed(&flow(Transport::Tcp, 8));
+        assert_eq!(registrar.len(), 3);
+        registrar.flow_closed(&flow(Transport::Tcp, 7));
+        assert_eq!(uris(&registrar.bindings(&ada, NOW)), ["sip:b@h"]);
+        let changes: Vec<_> = std::iter::from_fn(|| registrar.poll_change()).collect();
+        assert_eq!(changes, [(ada.clone(), true), (bob.clone(), true), (bob, false)]);
+        assert!(registrar.connections.is_empty());
+        registrar.retain(|_| false);
+        assert_eq!((registrar.poll_change(), registrar.len()), (Some((ada, false)), 0));
+        assert!(registrar.deadlines.is_empty());
+    }
+}
