@@ -1,6 +1,7 @@
 //! Media without I/O: RTP and RTCP, G.711, digits, prompt player, recorder tap.
 
 pub mod g711;
+pub mod tap;
 
 use std::net::SocketAddr;
 
