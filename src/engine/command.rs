@@ -89,11 +89,11 @@ impl Inbox {
         self.bell.descriptor.as_fd()
     }
 
-    /// Takes the bell down, so that the next command rings again. Call it before draining.
+    /// Takes the bell down, so that the next command rings again. Call it when epoll says that it
+    /// rang, before draining: what is sent in between is drained too, or rings.
     pub(super) fn hush(&self) {
-        if self.bell.rung.swap(false, Ordering::AcqRel) {
-            let _ = rustix::io::read(&self.bell.descriptor, &mut [0u8; 8]);
-        }
+        let _ = rustix::io::read(&self.bell.descriptor, &mut [0u8; 8]);
+        self.bell.rung.store(false, Ordering::Release);
     }
 
     /// The next command that waits.
