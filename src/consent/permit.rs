@@ -125,6 +125,13 @@ pub struct RecordingPermit {
 }
 
 impl RecordingPermit {
+    /// A permit out of thin air, for unit tests of what needs one. Not in any build that ships.
+    #[cfg(test)]
+    pub(crate) fn for_test(id: RecordingId, key: DataKey) -> Self {
+        let basis = Basis::Agreed(crate::time::Timestamp::from_micros(0));
+        Self { id, call: CallId::new(ulid::Ulid(1)), basis, key }
+    }
+
     /// The recording's id.
     #[must_use]
     pub fn id(&self) -> RecordingId {

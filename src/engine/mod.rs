@@ -1,1 +1,352 @@
-//! Media workers: one OS thread each, its sockets, its sessions.
+//! Media workers: one OS thread each, its sockets, its sessions. All legs of a call live on one
+//! worker, so that a packet runs to completion there: received, checked, rewritten, sent on.
+//!
+//! [`Engine::open`] gives the handle of one call; what happens to its audio comes back as
+//! [`MediaEvent`]s. Nothing here blocks the caller for longer than a worker's tick (2 ms).
+
+mod command;
+mod pacing;
+mod ports;
+mod session;
+mod socket;
+mod stats;
+mod wheel;
+mod worker;
+
+#[cfg(test)]
+mod tests;
+
+use std::hash::{BuildHasher, RandomState};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::sync::mpsc::Sender;
+
+use crate::call::PlayId;
+use crate::ids::CallId;
+use crate::media::sound::Sound;
+use crate::media::tap::Tap;
+use crate::media::{Digit, LegMedia};
+use crate::time::Clock;
+
+use command::{CallKey, Command, Mailbox};
+use ports::Ports;
+use session::Identity;
+use stats::Counters;
+use worker::{Setup, Worker};
+
+pub use stats::{LegStats, WorkerStats};
+
+/// How the engine is set up.
+#[derive(Clone, Debug)]
+pub struct EngineConfig {
+    /// Worker threads; 0 means one per core.
+    pub workers: usize,
+    /// The address the sockets are bound to.
+    pub bind: IpAddr,
+    /// The address told to peers, when it is not the bound one (NAT, unspecified `bind`).
+    pub advertise: Option<IpAddr>,
+    /// Ports for RTP (even) and RTCP (the odd one above).
+    pub ports: RangeInclusive<u16>,
+    /// A leg that should send and sends no RTP for this long raises [`MediaEvent::MediaTimeout`].
+    pub media_timeout: Duration,
+}
+
+/// What goes wrong when starting the engine or adding a leg.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The port range holds no even port with an odd one above it.
+    #[error("media ports {first}-{last} hold no even/odd pair: give at least two ports, the first even")]
+    NoPairs {
+        /// First port of the range.
+        first: u16,
+        /// Last port of the range.
+        last: u16,
+    },
+    /// All ports of the range are in use.
+    #[error("no media port is free ({in_use} pairs in use): widen the port range or limit the calls")]
+    PortsExhausted {
+        /// Pairs that live legs hold.
+        in_use: usize,
+    },
+    /// A socket could not be made or bound.
+    #[error("media socket on {address}: {source}")]
+    Socket {
+        /// What was to be bound.
+        address: SocketAddr,
+        /// The system's word.
+        source: std::io::Error,
+    },
+    /// A worker could not be started.
+    #[error("media worker {worker}: {what}: {source}")]
+    Worker {
+        /// Its number.
+        worker: usize,
+        /// What failed.
+        what: &'static str,
+        /// The system's word.
+        source: std::io::Error,
+    },
+    /// The engine was shut down.
+    #[error("the media engine has stopped")]
+    Stopped,
+}
+
+/// Our media addresses of a leg, as told to the peer in SDP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LocalMedia {
+    /// For RTP.
+    pub rtp: SocketAddr,
+    /// For RTCP, unless multiplexed.
+    pub rtcp: SocketAddr,
+}
+
+/// What happened to a call's audio.
+#[derive(Clone, Debug, PartialEq)]
+pub enum MediaEvent {
+    /// A key (RFC 4733), told once, at its first packet.
+    Digit {
+        /// Which leg.
+        leg: u16,
+        /// The key.
+        digit: Digit,
+    },
+    /// A sound was played to its end. Not told when it was stopped or replaced.
+    PlayDone {
+        /// Which one.
+        play: PlayId,
+    },
+    /// No RTP for the media time-out, though the leg should send. Told once for each
+    /// [`CallMedia::configure`].
+    MediaTimeout {
+        /// Which leg.
+        leg: u16,
+    },
+    /// A leg's sockets are closed and its ports free. Nothing more comes of this leg.
+    Closed {
+        /// Which leg.
+        leg: u16,
+        /// How its media fared.
+        stats: LegStats,
+    },
+}
+
+/// The media workers. Share it with `Arc`; dropping it stops them.
+#[derive(Debug)]
+pub struct Engine {
+    workers: Vec<Arc<Handle>>,
+    threads: Vec<JoinHandle<()>>,
+    ports: Arc<Ports>,
+    advertise: IpAddr,
+    next_call: AtomicU64,
+    entropy: RandomState,
+}
+
+/// What the outside holds of a worker.
+#[derive(Debug)]
+struct Handle {
+    mailbox: Mailbox,
+    counters: Arc<Counters>,
+    /// Calls opened and not yet dropped, for choosing the least loaded worker.
+    calls: AtomicUsize,
+}
+
+impl Engine {
+    /// Starts the workers.
+    ///
+    /// # Errors
+    /// The port range is unusable, or the system refuses a thread, an epoll or an event descriptor.
+    pub fn start(config: EngineConfig, clock: Clock) -> Result<Self, EngineError> {
+        let ports = Arc::new(Ports::new(config.bind, config.ports.clone())?);
+        let count = match config.workers {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            given => given,
+        };
+        let mut engine = Self {
+            workers: Vec::with_capacity(count),
+            threads: Vec::with_capacity(count),
+            ports,
+            advertise: config.advertise.unwrap_or_else(|| reachable(config.bind)),
+            next_call: AtomicU64::new(0),
+            entropy: RandomState::new(),
+        };
+        for number in 0..count {
+            let failed = |what| move |source| EngineError::Worker { worker: number, what, source };
+            let counters = Arc::new(Counters::default());
+            let (mailbox, inbox) = command::mailbox().map_err(failed("event descriptor"))?;
+            let setup =
+                Setup { clock, media_timeout: config.media_timeout, counters: Arc::clone(&counters), inbox };
+            let worker = Worker::new(setup).map_err(failed("epoll"))?;
+            let thread = std::thread::Builder::new()
+                .name(format!("media-{number}"))
+                .spawn(move || worker.run())
+                .map_err(failed("thread"))?;
+            engine.threads.push(thread);
+            engine.workers.push(Arc::new(Handle { mailbox, counters, calls: AtomicUsize::new(0) }));
+        }
+        Ok(engine)
+    }
+
+    /// Takes a call in, on the least loaded worker. `events` should hold a few dozen events; what
+    /// does not fit waits in a bounded backlog.
+    #[must_use]
+    pub fn open(&self, call: CallId, events: Sender<MediaEvent>) -> CallMedia {
+        let load = |handle: &&Arc<Handle>| (handle.calls.load(Ordering::Relaxed), handle.counters.load());
+        let worker = Arc::clone(self.workers.iter().min_by_key(load).expect("start makes at least one"));
+        worker.calls.fetch_add(1, Ordering::Relaxed);
+        let key = CallKey(self.next_call.fetch_add(1, Ordering::Relaxed));
+        worker.mailbox.send(Command::Open { key, call, events });
+        CallMedia {
+            worker,
+            key,
+            ports: Arc::clone(&self.ports),
+            advertise: self.advertise,
+            entropy: self.entropy.clone(),
+        }
+    }
+
+    /// One entry per worker, as of its last tick.
+    #[must_use]
+    pub fn stats(&self) -> Vec<WorkerStats> {
+        self.workers.iter().map(|handle| handle.counters.snapshot()).collect()
+    }
+
+    /// Even/odd port pairs held by live legs.
+    #[must_use]
+    pub fn ports_in_use(&self) -> usize {
+        self.ports.in_use()
+    }
+
+    /// Closes every leg and ends the threads.
+    pub fn shutdown(self) {
+        drop(self);
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        for handle in &self.workers {
+            handle.mailbox.send(Command::Stop);
+        }
+        for thread in self.threads.drain(..) {
+            // A worker that panicked has said so already.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The address peers reach us at when bound to all of them: that of the route to the outside. No
+/// packet is sent for finding it. Loopback when there is no route.
+fn reachable(bind: IpAddr) -> IpAddr {
+    let (probe, loopback): (SocketAddr, IpAddr) = match bind {
+        IpAddr::V4(any) if any.is_unspecified() => (([192, 0, 2, 1], 9).into(), Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(any) if any.is_unspecified() => {
+            ((Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1), 9).into(), Ipv6Addr::LOCALHOST.into())
+        }
+        IpAddr::V4(_) | IpAddr::V6(_) => return bind,
+    };
+    let route = UdpSocket::bind((bind, 0)).and_then(|socket| {
+        socket.connect(probe)?;
+        socket.local_addr()
+    });
+    route.map_or(loopback, |address| address.ip())
+}
+
+/// One call's audio: its legs, what is played, bridged and recorded. Commands are done in order by
+/// the call's worker, within a tick. One about a leg that is gone is ignored: races are normal.
+/// Dropping it closes every leg of the call.
+#[derive(Debug)]
+pub struct CallMedia {
+    worker: Arc<Handle>,
+    key: CallKey,
+    ports: Arc<Ports>,
+    advertise: IpAddr,
+    entropy: RandomState,
+}
+
+impl CallMedia {
+    /// Binds an even/odd port pair at once, in the calling thread, for leg number `leg`. Nothing is
+    /// sent before [`CallMedia::configure`]; what arrives before it is thrown away. A leg of the
+    /// same number is closed first.
+    ///
+    /// # Errors
+    /// No port is free, the system refuses the socket, or the engine has stopped.
+    pub fn add_leg(&mut self, leg: u16) -> Result<LocalMedia, EngineError> {
+        let sockets = self.ports.open_pair()?;
+        let port = sockets.rtp_port();
+        let draw = |what: u8| self.entropy.hash_one((self.key.0, leg, port, what));
+        let identity = Identity::from_random([draw(0), draw(1), draw(2)]);
+        let added = Command::AddLeg { key: self.key, leg, sockets: Box::new(sockets), identity };
+        if !self.worker.mailbox.send(added) {
+            return Err(EngineError::Stopped);
+        }
+        Ok(LocalMedia {
+            rtp: SocketAddr::new(self.advertise, port),
+            rtcp: SocketAddr::new(self.advertise, port + 1),
+        })
+    }
+
+    /// Sets what offer and answer agreed; again on a re-INVITE. A new remote address opens the source
+    /// lock again; the outgoing stream keeps its SSRC and goes on counting.
+    pub fn configure(&self, leg: u16, media: LegMedia) {
+        self.send(Command::Configure { key: self.key, leg, media });
+    }
+
+    /// Closes a leg; [`MediaEvent::Closed`] follows with its statistics.
+    pub fn remove_leg(&self, leg: u16) {
+        self.send(Command::RemoveLeg { key: self.key, leg });
+    }
+
+    /// Plays a sound to a leg, in place of what played there; `repeat` until stopped. While it
+    /// plays, nothing is forwarded to that leg. The leg must be configured.
+    pub fn play(&self, leg: u16, play: PlayId, sound: Arc<Sound>, repeat: bool) {
+        self.send(Command::Play { key: self.key, leg, play, sound, repeat });
+    }
+
+    /// Stops what plays to a leg.
+    pub fn stop_play(&self, leg: u16) {
+        self.send(Command::StopPlay { key: self.key, leg });
+    }
+
+    /// Connects two legs' audio, in place of an earlier bridge of this call.
+    pub fn bridge(&self, a: u16, b: u16) {
+        self.send(Command::Bridge { key: self.key, a, b });
+    }
+
+    /// Takes the bridged legs apart.
+    pub fn unbridge(&self) {
+        self.send(Command::Unbridge { key: self.key });
+    }
+
+    /// Captures what the two legs send one another from now on: a packet is recorded when it is
+    /// forwarded, and only then. An earlier recording is finished first.
+    pub fn record(&self, tap: Tap, caller: u16, agent: u16) {
+        self.send(Command::Record { key: self.key, tap: Box::new(tap), caller, agent });
+    }
+
+    /// Captures silence (`true`) or sound again.
+    pub fn pause_recording(&self, on: bool) {
+        self.send(Command::PauseRecording { key: self.key, on });
+    }
+
+    /// Finishes the recording; its sink is told.
+    pub fn stop_recording(&self) {
+        self.send(Command::StopRecording { key: self.key });
+    }
+
+    fn send(&self, command: Command) {
+        // A stopped engine has closed every leg already: nothing is left to do.
+        let _ = self.worker.mailbox.send(command);
+    }
+}
+
+impl Drop for CallMedia {
+    fn drop(&mut self) {
+        self.worker.calls.fetch_sub(1, Ordering::Relaxed);
+        self.send(Command::Close { key: self.key });
+    }
+}

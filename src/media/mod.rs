@@ -1,6 +1,14 @@
 //! Media without I/O: RTP and RTCP, G.711, digits, prompt player, recorder tap.
 
+pub mod dtmf;
 pub mod g711;
+pub mod lock;
+pub mod player;
+pub mod rtcp;
+pub mod rtp;
+pub mod sound;
+pub mod stream;
+pub mod tap;
 
 use std::net::SocketAddr;
 
