@@ -1,6 +1,8 @@
 //! Media without I/O: RTP and RTCP, G.711, digits, prompt player, recorder tap.
 
 pub mod g711;
+pub mod loudness;
+pub mod resample;
 pub mod sound;
 
 use std::net::SocketAddr;
