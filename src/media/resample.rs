@@ -6,7 +6,7 @@ use rubato::audioadapter_buffers::direct::InterleavedSlice;
 use rubato::{Fft, FixedSync, Resampler, WindowFunction};
 
 /// Lowest and highest sample rate taken, in Hz.
-pub const RATES: std::ops::RangeInclusive<u32> = 6_000..=192_000;
+pub const RATES: std::ops::RangeInclusive<u32> = 8_000..=192_000;
 
 /// Length of the filter in samples of the lower rate. 512 passes everything up to 3.9 kHz of
 /// 8 kHz audio and keeps images and aliases below -100 dB; the ringing of a click stays under
@@ -17,7 +17,7 @@ const FILTER: usize = 512;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ResampleError {
     /// A rate out of [`RATES`].
-    #[error("a sample rate of {0} Hz cannot be converted: 6000 to 192000 Hz can")]
+    #[error("a sample rate of {0} Hz cannot be converted: 8000 to 192000 Hz can")]
     Rate(u32),
     /// The resampler refused: our fault.
     #[error("the resampler failed on {from} Hz to {to} Hz: {why}")]
