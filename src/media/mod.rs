@@ -3,7 +3,9 @@
 pub mod dtmf;
 pub mod g711;
 pub mod lock;
+pub mod loudness;
 pub mod player;
+pub mod resample;
 pub mod rtcp;
 pub mod rtp;
 pub mod sound;

@@ -1,0 +1,278 @@
+//! The prompts that calls play: those shipped in the program, overridden by a folder's. All files are
+//! read and encoded when the library is opened; looking one up during a call only follows pointers.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rust_embed::RustEmbed;
+
+use super::{ENGLISH, MUSIC, NAMES, PromptError, index, language_key, sha256, wav};
+use crate::call::Prompt;
+use crate::ids::QueueId;
+use crate::media::sound::{RATE, Sound};
+use crate::settings::Language;
+
+/// The `prompts` folder of the source, compiled in.
+#[derive(RustEmbed)]
+#[folder = "prompts/"]
+pub(super) struct Shipped;
+
+/// A prompt ready to be played.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The sound.
+    pub sound: Arc<Sound>,
+    /// SHA-256 of the file's bytes, in hex: the exact prompt version.
+    pub sha256: String,
+    /// Playing time.
+    pub duration: Duration,
+    /// The file it came from; `shipped: …` for one compiled in.
+    pub origin: String,
+}
+
+/// All prompts of one moment. To load changed files open a new one and swap it in: calls keep what
+/// they hold.
+///
+/// The folder holds `[<queue>/]<language>/<name>.wav` (any rate; or `<name>.8k.wav` as `import`
+/// writes it) and `[<queue>/]music.wav`, music of all languages.
+#[derive(Debug)]
+pub struct Library {
+    queues: HashMap<QueueId, Voices>,
+    /// Of all queues; shipped or overridden.
+    shared: Voices,
+    /// The last resort, whole.
+    english: [Arc<Loaded>; NAMES.len()],
+    /// Languages and prompts already complained of.
+    warned: Mutex<BTreeSet<(String, &'static str)>>,
+}
+
+/// The prompts of a queue, or of all.
+#[derive(Debug, Default)]
+struct Voices {
+    languages: HashMap<String, [Option<Arc<Loaded>>; NAMES.len()]>,
+    /// Music without a language.
+    music: Option<Arc<Loaded>>,
+}
+
+impl Library {
+    /// Loads the shipped prompts and what `dir` overrides. A folder that does not exist overrides
+    /// nothing; a file that cannot be used is an error that names it.
+    pub fn open(dir: Option<&Path>) -> Result<Self, PromptError> {
+        let mut shared = shipped()?;
+        let mut queues: HashMap<QueueId, Voices> = HashMap::new();
+        for file in dir.map(folder_files).transpose()?.unwrap_or_default() {
+            let loaded = Arc::new(load_file(&file.path)?);
+            match file.place {
+                Place::Shared(language) => shared.put(language, file.index, loaded),
+                Place::Queue(queue, language) => {
+                    queues.entry(queue).or_default().put(Some(language), file.index, loaded);
+                }
+                // `x/music.wav`: x may be a queue or a language, so it serves both.
+                Place::QueueOrLanguage(name) => {
+                    let queue = queues.entry(QueueId(name.clone())).or_default();
+                    queue.put(None, file.index, Arc::clone(&loaded));
+                    if let Some(language) = language_key(&name) {
+                        shared.put(Some(language), file.index, loaded);
+                    }
+                }
+            }
+        }
+        let english = whole(&shared)?;
+        Ok(Self { queues, shared, english, warned: Mutex::default() })
+    }
+
+    /// The sound of `prompt` for a queue in a language: the queue's own, else that of all queues; for
+    /// `de-AT` then those of `de`; at last English, with a warning the first time.
+    #[must_use]
+    pub fn get(&self, queue: &QueueId, language: &Language, prompt: Prompt) -> Arc<Loaded> {
+        let index = index(prompt);
+        let tag = language.0.to_ascii_lowercase();
+        let primary = tag.split('-').next().unwrap_or_default();
+        let voices = || self.queues.get(queue).into_iter().chain([&self.shared]);
+        let spoken = [tag.as_str(), primary]
+            .into_iter()
+            .find_map(|tag| voices().find_map(|voices| voices.find(Some(tag), index)));
+        if let Some(loaded) = spoken {
+            return Arc::clone(loaded);
+        }
+        if index == MUSIC {
+            let music = voices().find_map(|voices| voices.music.as_ref());
+            return Arc::clone(music.unwrap_or(&self.english[MUSIC]));
+        }
+        self.warn_once(&tag, NAMES[index]);
+        let own = self.queues.get(queue).and_then(|voices| voices.find(Some(ENGLISH), index));
+        Arc::clone(own.unwrap_or(&self.english[index]))
+    }
+
+    /// The languages with a consent question for all queues, in order.
+    #[must_use]
+    pub fn languages(&self) -> Vec<Language> {
+        let question = index(Prompt::ConsentQuestion);
+        let asks = self.shared.languages.iter().filter(|(_, voice)| voice[question].is_some());
+        let sorted: BTreeSet<&String> = asks.map(|(tag, _)| tag).collect();
+        sorted.into_iter().cloned().map(Language).collect()
+    }
+
+    fn warn_once(&self, language: &str, name: &'static str) {
+        // A panic elsewhere cannot leave a set of strings in a bad state.
+        let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
+        if warned.insert((language.to_owned(), name)) {
+            tracing::warn!(language, prompt = name, "no prompt in this language: English is played instead");
+        }
+    }
+}
+
+impl Voices {
+    fn put(&mut self, language: Option<String>, index: usize, loaded: Arc<Loaded>) {
+        match language {
+            Some(language) => self.languages.entry(language).or_default()[index] = Some(loaded),
+            None => self.music = Some(loaded),
+        }
+    }
+
+    fn find(&self, language: Option<&str>, index: usize) -> Option<&Arc<Loaded>> {
+        self.languages.get(language?)?[index].as_ref()
+    }
+}
+
+impl fmt::Display for Loaded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({:.1} s, {})", self.origin, self.duration.as_secs_f64(), &self.sha256)
+    }
+}
+
+/// Whose prompt a file is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Place {
+    /// All queues', in a language; without one: music.
+    Shared(Option<String>),
+    /// A queue's, in a language.
+    Queue(QueueId, String),
+    /// Music one folder down.
+    QueueOrLanguage(String),
+}
+
+/// A prompt file in a folder.
+#[derive(Debug)]
+pub(super) struct PromptFile {
+    pub(super) path: PathBuf,
+    pub(super) place: Place,
+    /// In [`NAMES`].
+    pub(super) index: usize,
+}
+
+/// Every file of `dir` that is a prompt by place and name, in order of their paths. The 16 kHz
+/// version of a prompt that is there in 8 kHz is passed over.
+pub(super) fn folder_files(dir: &Path) -> Result<Vec<PromptFile>, PromptError> {
+    let mut found: Vec<PromptFile> = Vec::new();
+    let mut seen: HashMap<(Place, usize), PathBuf> = HashMap::new();
+    if !dir.exists() {
+        return Ok(found);
+    }
+    for path in wav_files(dir)? {
+        let Some((place, index)) = place_of(path.strip_prefix(dir).unwrap_or(&path)) else {
+            tracing::warn!(file = %path.display(), "not the name and place of any prompt: ignored");
+            continue;
+        };
+        let wide = path.to_string_lossy().ends_with(".16k.wav");
+        if wide
+            && path
+                .to_string_lossy()
+                .strip_suffix("16k.wav")
+                .is_some_and(|stem| Path::new(&format!("{stem}8k.wav")).exists())
+        {
+            continue;
+        }
+        if let Some(first) = seen.insert((place.clone(), index), path.clone()) {
+            return Err(PromptError::Twice { first, second: path });
+        }
+        found.push(PromptFile { path, place, index });
+    }
+    Ok(found)
+}
+
+/// All `.wav` files under `dir`, sorted; hidden files and folders are left out.
+pub(super) fn wav_files(dir: &Path) -> Result<Vec<PathBuf>, PromptError> {
+    let failed = |source| PromptError::Read { path: dir.to_owned(), source };
+    let mut entries: Vec<PathBuf> = Vec::new();
+    for entry in std::fs::read_dir(dir).map_err(failed)? {
+        entries.push(entry.map_err(failed)?.path());
+    }
+    entries.sort();
+    let mut found = Vec::new();
+    for path in entries {
+        let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        if hidden {
+            continue;
+        }
+        if path.is_dir() {
+            found.extend(wav_files(&path)?);
+        } else if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("wav")) {
+            found.push(path);
+        }
+    }
+    Ok(found)
+}
+
+/// The prompt a file is, by its path below the prompts folder.
+fn place_of(relative: &Path) -> Option<(Place, usize)> {
+    let parts: Vec<&str> = relative.iter().map(|part| part.to_str()).collect::<Option<_>>()?;
+    let (file, folders) = parts.split_last()?;
+    let index = name_index(file)?;
+    let place = match *folders {
+        [] if index == MUSIC => Place::Shared(None),
+        [name] if index == MUSIC => Place::QueueOrLanguage(name.to_owned()),
+        [language] => Place::Shared(Some(language_key(language)?)),
+        [queue, language] => Place::Queue(queue.into(), language_key(language)?),
+        _ => return None,
+    };
+    Some((place, index))
+}
+
+/// The place in [`NAMES`] of a file's name, such as `welcome.wav` or `welcome.8k.wav`.
+pub(super) fn name_index(file: &str) -> Option<usize> {
+    let stem = file.strip_suffix(".wav").or_else(|| file.strip_suffix(".WAV"))?;
+    let stem = stem.strip_suffix(".8k").or_else(|| stem.strip_suffix(".16k")).unwrap_or(stem);
+    NAMES.iter().position(|name| *name == stem)
+}
+
+fn load_file(path: &Path) -> Result<Loaded, PromptError> {
+    load(path, path.display().to_string(), &wav::read_bytes(path)?)
+}
+
+fn load(path: &Path, origin: String, bytes: &[u8]) -> Result<Loaded, PromptError> {
+    let clip = wav::decode(bytes).map_err(|source| PromptError::Wav { path: path.to_owned(), source })?;
+    let pcm =
+        wav::to_pcm(&clip, RATE).map_err(|source| PromptError::Resample { path: path.to_owned(), source })?;
+    let sound = Arc::new(Sound::from_pcm8k(&pcm));
+    Ok(Loaded { duration: sound.duration(), sound, sha256: sha256(bytes), origin })
+}
+
+/// What is compiled in.
+fn shipped() -> Result<Voices, PromptError> {
+    let mut voices = Voices::default();
+    for name in Shipped::iter().filter(|name| name.ends_with(".8k.wav")) {
+        let path = Path::new(name.as_ref());
+        let (Some((Place::Shared(language), index)), Some(file)) = (place_of(path), Shipped::get(&name))
+        else {
+            continue;
+        };
+        let loaded = load(path, format!("shipped: {name}"), &file.data)?;
+        voices.put(language, index, Arc::new(loaded));
+    }
+    Ok(voices)
+}
+
+/// English, with nothing missing.
+fn whole(shared: &Voices) -> Result<[Arc<Loaded>; NAMES.len()], PromptError> {
+    let find = |(index, name): (usize, &'static str)| {
+        let music = shared.music.as_ref().filter(|_| index == MUSIC);
+        let loaded = shared.find(Some(ENGLISH), index).or(music);
+        loaded.cloned().ok_or(PromptError::ShippedMissing { name })
+    };
+    let all: Vec<Arc<Loaded>> = NAMES.into_iter().enumerate().map(find).collect::<Result<_, _>>()?;
+    Ok(all.try_into().expect("one for each of NAMES"))
+}
