@@ -1,1 +1,15 @@
 //! The audit log's events and the hash chain that proves it whole (domain rules 25, 26).
+//!
+//! An [`AuditEvent`] says who did what to what, and when. [`Row::seal`] gives it its place in the
+//! chain: a hash over the row and the hash before it. Personal values enter that hash only as a
+//! salted commitment, so a person can be erased and the chain stays whole. [`Verifier`] proves it.
+
+mod chain;
+mod event;
+mod of_fact;
+mod words;
+
+pub use chain::*;
+pub use event::*;
+pub use of_fact::of_fact;
+pub use words::*;

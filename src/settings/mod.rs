@@ -1,5 +1,18 @@
 //! What administrators set: trunks, numbers, queues, agents, users. Parsed from an apply file,
 //! checked, compared, and kept in the store as one document per object.
+//!
+//! [`parse`] reads the file, [`diff`] compares it with what is stored, [`Difference`]s are shown to
+//! the operator, then handed to the store, which applies and audits them in one transaction.
+
+mod check;
+mod diff;
+mod file;
+mod object;
+mod read;
+mod secret;
+mod span;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,6 +23,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::consent::Policy;
 use crate::ids::{AgentId, QueueId, Redacted, TrunkId};
+
+pub use diff::{AttributeChange, Changed, DiffOptions, Difference, diff, differences};
+pub use file::{ApplyFile, parse};
+pub use object::{Kind, Object, Shown};
+pub use read::SettingsError;
+pub use secret::{ha1, hash_password, verify_password};
+pub use span::{BadSpan, format_span, parse_span};
 
 /// All settings at one moment; the server swaps the whole when they change.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

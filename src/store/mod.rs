@@ -1,1 +1,5 @@
 //! The database: migrations, units of work, queries.
+
+mod change;
+
+pub use change::*;

@@ -1,0 +1,121 @@
+//! A fact about a call as the one audit event it leaves.
+
+use crate::call::Fact;
+use crate::consent::{Answered, Basis};
+use crate::ids::PhoneNumber;
+
+use super::event::{Actor, AuditEvent, Class, Object, Value};
+use super::words::{
+    answer_key, answer_word, basis_detail, basis_word, category_word, cause_word, channel_word,
+};
+
+/// The event that tells of `fact`: exactly one for each.
+#[must_use]
+pub fn of_fact(fact: &Fact) -> AuditEvent {
+    use Class::{Failure, Modify, System};
+    let plain = |text: String| Some(Value::Plain(text));
+    match fact {
+        Fact::Arrived { call, at, from, dialled, trunk, queue, language } => {
+            let who = trunk.clone().map_or(Actor::Caller, Actor::Trunk);
+            AuditEvent::new(System, who, *at, "call.arrived", Object::new("call", call))
+                .about(from.as_ref().map(PhoneNumber::as_e164))
+                .new_value(plain(format!("dialled {dialled}, queue {queue}, language {}", language.0)))
+        }
+        Fact::Decided { call, at, basis } => {
+            let what = Object::new("call", call).attribute("recording-basis");
+            AuditEvent::new(Modify, decider(basis), *at, "recording.decided", what)
+                .new_value(plain(with_detail(basis_word(basis), basis_detail(basis))))
+        }
+        Fact::ConsentAnswered { call, from, queue, answered } => {
+            consent_answered(Object::new("call", call).attribute("consent"), answered)
+                .about(from.as_ref().map(PhoneNumber::as_e164))
+                .new_value(plain(format!("{}, queue {queue}", describe(answered))))
+        }
+        Fact::ConsentWithdrawn { call, from, queue, at } => {
+            let what = Object::new("call", call).attribute("consent");
+            AuditEvent::new(Modify, Actor::Caller, *at, "consent.withdrawn", what)
+                .about(from.as_ref().map(PhoneNumber::as_e164))
+                .new_value(plain(format!("withdrawn, queue {queue}")))
+        }
+        Fact::Queued { call, queue, at } => {
+            let what = Object::new("call", call).attribute("queue");
+            AuditEvent::new(System, Actor::System, *at, "call.queued", what)
+                .new_value(plain(queue.to_string()))
+        }
+        Fact::Dialled { leg, agent, at } => {
+            AuditEvent::new(System, Actor::System, *at, "agent.dialled", Object::new("leg", leg))
+                .new_value(plain(agent.to_string()))
+        }
+        Fact::Connected { leg, at } => {
+            AuditEvent::new(System, Actor::System, *at, "call.connected", Object::new("leg", leg))
+        }
+        Fact::LegEnded { leg, at, cause } => {
+            AuditEvent::new(System, Actor::System, *at, "leg.ended", Object::new("leg", leg))
+                .new_value(plain(cause_word(*cause).to_owned()))
+        }
+        Fact::Overridden { call, agent, reason, at } => {
+            let what = Object::new("call", call).attribute(category_word(reason.category));
+            AuditEvent::new(Modify, Actor::Agent(agent.clone()), *at, "consent.overridden", what)
+                .new_value(Some(Value::Personal(reason.text.clone())))
+        }
+        Fact::Paused { call, agent, on, at } => {
+            let who = agent.clone().map_or(Actor::System, Actor::Agent);
+            let action = if *on { "recording.paused" } else { "recording.resumed" };
+            AuditEvent::new(Modify, who, *at, action, Object::new("call", call).attribute("recording"))
+        }
+        Fact::RecordingFailed { call, at } => {
+            let what = Object::new("call", call).attribute("recording");
+            AuditEvent::new(Failure, Actor::System, *at, "recording.impossible", what)
+        }
+        Fact::Transferred { call, by, queue, agent, at } => {
+            let to = match (queue, agent) {
+                (Some(queue), Some(agent)) => format!("queue {queue}, agent {agent}"),
+                (Some(queue), None) => format!("queue {queue}"),
+                (None, Some(agent)) => format!("agent {agent}"),
+                (None, None) => "nobody".to_owned(),
+            };
+            AuditEvent::new(
+                System,
+                Actor::Agent(by.clone()),
+                *at,
+                "call.transferred",
+                Object::new("call", call),
+            )
+            .new_value(plain(to))
+        }
+        Fact::Ended { call, at, cause } => {
+            AuditEvent::new(System, Actor::System, *at, "call.ended", Object::new("call", call))
+                .new_value(plain(cause_word(*cause).to_owned()))
+        }
+    }
+}
+
+fn consent_answered(what: Object, answered: &Answered) -> AuditEvent {
+    let action = if answered.answer.agreed() { "consent.given" } else { "consent.refused" };
+    AuditEvent::new(Class::Modify, Actor::Caller, answered.at, action, what)
+}
+
+fn describe(answered: &Answered) -> String {
+    let word = answer_word(answered.answer);
+    let key = answer_key(answered.answer).map_or_else(String::new, |(digit, channel)| {
+        format!(" (key {} by {})", digit.as_char(), channel_word(channel))
+    });
+    format!("{word}{key}, question {} in {}", answered.question_sha256, answered.language.0)
+}
+
+/// Who made a decision on recording: the agent who overrides, else the rules.
+fn decider(basis: &Basis) -> Actor {
+    match basis {
+        Basis::Override { agent, .. } => Actor::Agent(agent.clone()),
+        Basis::Agreed(_) | Basis::Refused(_) | Basis::Withdrawn(_) => Actor::Caller,
+        Basis::Never
+        | Basis::Legal(_)
+        | Basis::AgreedEarlier(_)
+        | Basis::RefusedEarlier(_)
+        | Basis::NotStored => Actor::System,
+    }
+}
+
+fn with_detail(word: &str, detail: Option<String>) -> String {
+    detail.map_or_else(|| word.to_owned(), |detail| format!("{word}: {detail}"))
+}

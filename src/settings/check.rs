@@ -1,0 +1,92 @@
+//! References between objects, checked in the settings as they will be.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::ids::QueueId;
+
+use super::file::ApplyFile;
+use super::read::{SettingsError, join};
+use super::{Overflow, Settings};
+
+impl ApplyFile {
+    /// An error about `key`, at its line or that of its `object`.
+    pub(super) fn error(&self, object: &str, key: &str, what: String) -> SettingsError {
+        let line = self.lines.get(key).or_else(|| self.lines.get(object)).copied();
+        SettingsError { file: self.file.clone(), line, key: key.to_owned(), what }
+    }
+}
+
+/// Everything that refers to nothing, leads in a circle or is claimed twice.
+pub(super) fn check(settings: &Settings, file: &ApplyFile, errors: &mut Vec<SettingsError>) {
+    let mut refer = |object: String, key: &str, queue: &QueueId| {
+        if !settings.queues.contains_key(queue) {
+            let names: Vec<&str> = settings.queues.keys().map(|id| id.0.as_str()).collect();
+            let known = if names.is_empty() { "there is none".into() } else { names.join(", ") };
+            let what = format!("names the queue {:?}, which does not exist; queues: {known}", queue.0);
+            errors.push(file.error(&object, &join(&object, key), what));
+        }
+    };
+    for (dialled, number) in &settings.numbers {
+        refer(join("number", dialled), "queue", &number.queue);
+    }
+    for (id, agent) in &settings.agents {
+        agent.queues.iter().for_each(|queue| refer(join("agent", &id.0), "queues", queue));
+    }
+    for (id, queue) in &settings.queues {
+        match &queue.overflow {
+            Overflow::Hangup => {}
+            Overflow::Queue(next) => refer(join("queue", &id.0), "overflow", next),
+        }
+    }
+    overflow_circles(settings, file, errors);
+    names_claimed_twice(settings, file, errors);
+}
+
+/// A caller must not be passed round for ever: overflow has to end somewhere.
+fn overflow_circles(settings: &Settings, file: &ApplyFile, errors: &mut Vec<SettingsError>) {
+    let next = |id: &QueueId| match settings.queues.get(id).map(|queue| &queue.overflow) {
+        Some(Overflow::Queue(next)) => Some(next.clone()),
+        Some(Overflow::Hangup) | None => None,
+    };
+    let mut told: BTreeSet<QueueId> = BTreeSet::new();
+    for start in settings.queues.keys() {
+        let mut way = vec![start.clone()];
+        while let Some(step) = way.last().and_then(next) {
+            if let Some(first) = way.iter().position(|id| *id == step) {
+                let circle = &way[first..];
+                if !circle.iter().any(|id| told.contains(id)) {
+                    let mut names: Vec<&str> = circle.iter().map(|id| id.0.as_str()).collect();
+                    names.push(&step.0);
+                    let what = format!("leads in a circle ({}): one of them must end", names.join(" -> "));
+                    let object = join("queue", &step.0);
+                    errors.push(file.error(&object, &join(&object, "overflow"), what));
+                }
+                told.extend(circle.iter().cloned());
+                break;
+            }
+            way.push(step);
+        }
+    }
+}
+
+/// A digest user name or a source network that two objects claim would make the caller a guess.
+fn names_claimed_twice(settings: &Settings, file: &ApplyFile, errors: &mut Vec<SettingsError>) {
+    let mut users: BTreeMap<&str, String> =
+        settings.agents.keys().map(|id| (id.0.as_str(), format!("agent {id}"))).collect();
+    let mut networks = BTreeMap::new();
+    for (id, trunk) in &settings.trunks {
+        let object = join("trunk", &id.0);
+        if let Some(digest) = &trunk.digest
+            && let Some(other) = users.insert(&digest.user, format!("trunk {id}"))
+        {
+            let what = format!("is {:?}, which {other} has already", digest.user);
+            errors.push(file.error(&object, &format!("{object}.digest.user"), what));
+        }
+        for network in &trunk.networks {
+            if let Some(other) = networks.insert(network, id) {
+                let what = format!("has {network}, which trunk {other} has already");
+                errors.push(file.error(&object, &format!("{object}.networks"), what));
+            }
+        }
+    }
+}

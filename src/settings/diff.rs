@@ -1,0 +1,232 @@
+//! What an apply file would change.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::ids::Redacted;
+
+use super::check::check;
+use super::file::{AgentEntry, ApplyFile, Login, TrunkEntry, UserEntry};
+use super::object::{Kind, Object, Shown};
+use super::read::{SettingsError, join};
+use super::secret::{hash_password, verify_password};
+use super::{Agent, Settings, SipCredentials, Trunk, User};
+
+/// How a file is applied.
+#[derive(Clone, Copy)]
+pub struct DiffOptions {
+    /// Remove what is stored and not in the file. Only within the kinds the file mentions (an empty
+    /// `[agent]` does mention agents), so that a file of queues alone cannot lock every user out.
+    pub prune: bool,
+    /// 32 fresh random bytes, from which each changed user password gets its salt.
+    pub seed: [u8; 32],
+}
+
+/// One object that comes, goes or changes. Displays as lines for the operator's terminal
+/// (`+ queue support`, `~ queue support.wrap-up: 10s -> 20s`, `- agent bob`), secrets as `changed`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its name.
+    pub name: String,
+    /// What happens to it.
+    pub what: Changed,
+}
+
+/// What happens to an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Changed {
+    /// It comes.
+    Added(Object),
+    /// It goes.
+    Removed(Object),
+    /// It changes.
+    Altered {
+        /// From this.
+        old: Object,
+        /// To this.
+        new: Object,
+    },
+}
+
+/// An attribute that comes, goes or changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttributeChange {
+    /// Its name, such as `wrap-up` or `consent.yes`.
+    pub attribute: &'static str,
+    /// The value before.
+    pub old: Option<Shown>,
+    /// The value after.
+    pub new: Option<Shown>,
+}
+
+/// Compares what is stored with the file, and checks every reference in the result.
+/// Nothing to change is an empty list.
+///
+/// # Errors
+/// References to nothing, overflow queues that lead in a circle, new objects without a password.
+pub fn diff(
+    old: &Settings,
+    new: &ApplyFile,
+    options: &DiffOptions,
+) -> Result<Vec<Difference>, Vec<SettingsError>> {
+    let mut errors = Vec::new();
+    let merged = merge(old, new, options, &mut errors);
+    check(&merged, new, &mut errors);
+    if errors.is_empty() {
+        return Ok(differences(old, &merged));
+    }
+    errors.sort_by_key(|error| error.line);
+    Err(errors)
+}
+
+/// The objects that differ between two states, in an order in which each step leaves no reference to
+/// nothing: what is referred to comes first and goes last.
+#[must_use]
+pub fn differences(old: &Settings, new: &Settings) -> Vec<Difference> {
+    let before: BTreeMap<(Kind, &str), Object> =
+        old.objects().map(|(kind, name, object)| ((kind, name), object)).collect();
+    let after: BTreeMap<(Kind, &str), Object> =
+        new.objects().map(|(kind, name, object)| ((kind, name), object)).collect();
+    let make = |(kind, name): (Kind, &str), what| Difference { kind, name: name.to_owned(), what };
+    let coming = after.iter().filter_map(|(key, new)| match before.get(key) {
+        None => Some(make(*key, Changed::Added(new.clone()))),
+        Some(old) if old == new => None,
+        Some(old) => Some(make(*key, Changed::Altered { old: old.clone(), new: new.clone() })),
+    });
+    let going = before.iter().rev().filter(|(key, _)| !after.contains_key(key));
+    coming.chain(going.map(|(key, old)| make(*key, Changed::Removed(old.clone())))).collect()
+}
+
+impl Difference {
+    /// Its attributes that come, go or change.
+    #[must_use]
+    pub fn attributes(&self) -> Vec<AttributeChange> {
+        let (old, new) = match &self.what {
+            Changed::Added(new) => (Vec::new(), new.attributes()),
+            Changed::Removed(old) => (old.attributes(), Vec::new()),
+            Changed::Altered { old, new } => (old.attributes(), new.attributes()),
+        };
+        let find = |list: &[(&'static str, Shown)], name: &'static str| {
+            list.iter().find(|(it, _)| *it == name).map(|(_, value)| value.clone())
+        };
+        let gone = old.iter().filter(|(name, _)| find(&new, name).is_none());
+        let names = new.iter().chain(gone).map(|(name, _)| *name);
+        names
+            .map(|name| AttributeChange { attribute: name, old: find(&old, name), new: find(&new, name) })
+            .filter(|change| change.old != change.new)
+            .collect()
+    }
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { kind, name, what } = self;
+        match what {
+            Changed::Added(_) => write!(f, "+ {kind} {name}"),
+            Changed::Removed(_) => write!(f, "- {kind} {name}"),
+            Changed::Altered { .. } => {
+                for (n, change) in self.attributes().iter().enumerate() {
+                    let line = if n == 0 { "" } else { "\n" };
+                    write!(f, "{line}~ {kind} {name}.{change}")?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl fmt::Display for AttributeChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { attribute, old, new } = self;
+        match (old, new) {
+            (Some(Shown::Secret(_)), Some(Shown::Secret(_))) => write!(f, "{attribute}: changed"),
+            (Some(old), Some(new)) => write!(f, "{attribute}: {old} -> {new}"),
+            (None, Some(new)) => write!(f, "{attribute}: (none) -> {new}"),
+            (Some(old), None) => write!(f, "{attribute}: {old} -> (none)"),
+            (None, None) => write!(f, "{attribute}"),
+        }
+    }
+}
+
+/// The settings as they will be.
+fn merge(
+    old: &Settings,
+    new: &ApplyFile,
+    options: &DiffOptions,
+    errors: &mut Vec<SettingsError>,
+) -> Settings {
+    let mut merged = old.clone();
+    if options.prune {
+        for kind in &new.mentioned {
+            match kind {
+                Kind::Trunk => merged.trunks.retain(|id, _| new.trunks.contains_key(id)),
+                Kind::Number => merged.numbers.retain(|id, _| new.numbers.contains_key(id)),
+                Kind::Queue => merged.queues.retain(|id, _| new.queues.contains_key(id)),
+                Kind::Agent => merged.agents.retain(|id, _| new.agents.contains_key(id)),
+                Kind::User => merged.users.retain(|id, _| new.users.contains_key(id)),
+            }
+        }
+    }
+    merged.queues.extend(new.queues.iter().map(|(id, queue)| (id.clone(), queue.clone())));
+    merged.numbers.extend(new.numbers.iter().map(|(id, it)| (id.clone(), Arc::new(it.clone()))));
+    for (id, TrunkEntry { trunk, login }) in &new.trunks {
+        let stored = old.trunks.get(id).and_then(|trunk| trunk.digest.as_ref());
+        let digest = match login.as_ref().map(|login| credentials(login, stored)) {
+            None => None,
+            Some(Some(credentials)) => Some(credentials),
+            Some(None) => {
+                errors.push(no_password(new, &join("trunk", &id.0), "digest.password"));
+                continue;
+            }
+        };
+        merged.trunks.insert(id.clone(), Arc::new(Trunk { digest, ..trunk.clone() }));
+    }
+    for (id, AgentEntry { display_name, queues, login }) in &new.agents {
+        let stored = old.agents.get(id).map(|agent| &agent.credentials);
+        let Some(credentials) = credentials(login, stored) else {
+            errors.push(no_password(new, &join("agent", &id.0), "password"));
+            continue;
+        };
+        let agent = Agent { display_name: display_name.clone(), credentials, queues: queues.clone() };
+        merged.agents.insert(id.clone(), Arc::new(agent));
+    }
+    for (name, entry) in &new.users {
+        let stored = old.users.get(name).map(|user| &user.password_hash);
+        let Some(password_hash) = user_password(name, entry, stored, &options.seed) else {
+            errors.push(no_password(new, &join("user", name), "password"));
+            continue;
+        };
+        let user = User { display_name: entry.display_name.clone(), password_hash, role: entry.role };
+        merged.users.insert(name.clone(), Arc::new(user));
+    }
+    merged
+}
+
+fn credentials(login: &Login, stored: Option<&SipCredentials>) -> Option<SipCredentials> {
+    match login {
+        Login::New(credentials) => Some(credentials.clone()),
+        Login::Keep { user } => stored.filter(|stored| stored.user == *user).cloned(),
+    }
+}
+
+/// The stored hash when the password is the same or not given, else a new hash.
+fn user_password(
+    name: &str,
+    entry: &UserEntry,
+    stored: Option<&Redacted<String>>,
+    seed: &[u8; 32],
+) -> Option<Redacted<String>> {
+    match (&entry.password, stored) {
+        (None, stored) => stored.cloned(),
+        (Some(password), Some(stored)) if verify_password(stored, &password.0) => Some(stored.clone()),
+        (Some(password), _) => Some(hash_password(name, &password.0, seed)),
+    }
+}
+
+fn no_password(file: &ApplyFile, object: &str, attribute: &str) -> SettingsError {
+    let what = "is missing: it may be left out only while the stored one stays right".to_owned();
+    file.error(object, &format!("{object}.{attribute}"), what)
+}

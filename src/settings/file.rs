@@ -1,0 +1,452 @@
+//! The file of `sayso apply FILE.toml`.
+//!
+//! It is the whole truth for every object it names: an attribute it does not mention has its
+//! default. Only passwords differ: an agent, trunk or user that exists keeps its password when the
+//! file gives none. Objects it does not name stay as they are, unless pruning is asked for, see
+//! [`DiffOptions::prune`](super::DiffOptions::prune).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::consent::{AskRule, LegalBasis, Policy, Script};
+use crate::ids::{AgentId, QueueId, Redacted, TrunkId};
+use crate::media::Digit;
+
+use super::object::Kind;
+use super::read::{
+    SettingsError, Source, Table, boolean, entries, filled, integer, join, list, secret, single, span,
+    span_or_never, text, unknown, word,
+};
+use super::secret::ha1;
+use super::{Language, Number, OnRecordingFailure, Overflow, Queue, Role, SipCredentials, Strategy, Trunk};
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3_600);
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// A user's password has more characters than this (domain rule 23).
+const USER_PASSWORD_OVER: usize = 8;
+
+/// An apply file that was read without an error. References between objects are checked by
+/// [`diff`](super::diff), against what is stored as well.
+#[derive(Clone, Debug, Default)]
+pub struct ApplyFile {
+    pub(super) file: String,
+    /// The kinds it mentions, if only by an empty table.
+    pub(super) mentioned: BTreeSet<Kind>,
+    pub(super) trunks: BTreeMap<TrunkId, TrunkEntry>,
+    pub(super) numbers: BTreeMap<String, Number>,
+    pub(super) queues: BTreeMap<QueueId, Arc<Queue>>,
+    pub(super) agents: BTreeMap<AgentId, AgentEntry>,
+    pub(super) users: BTreeMap<String, UserEntry>,
+    /// Lines of the keys that refer to other objects, and of the objects.
+    pub(super) lines: BTreeMap<String, usize>,
+}
+
+/// A trunk of the file.
+#[derive(Clone, Debug)]
+pub(super) struct TrunkEntry {
+    /// As it will be; `digest` is filled in from `login`.
+    pub(super) trunk: Trunk,
+    pub(super) login: Option<Login>,
+}
+
+/// Digest credentials of the file.
+#[derive(Clone, Debug)]
+pub(super) enum Login {
+    /// With a password.
+    New(SipCredentials),
+    /// Without: that of the stored object with the same user name stays.
+    Keep { user: String },
+}
+
+/// An agent of the file.
+#[derive(Clone, Debug)]
+pub(super) struct AgentEntry {
+    pub(super) display_name: Redacted<String>,
+    pub(super) queues: Vec<QueueId>,
+    pub(super) login: Login,
+}
+
+/// A user of the file.
+#[derive(Clone, Debug)]
+pub(super) struct UserEntry {
+    pub(super) display_name: Redacted<String>,
+    pub(super) role: Role,
+    /// `None`: the stored one stays.
+    pub(super) password: Option<Redacted<String>>,
+}
+
+/// Reads an apply file. `file` is its name for the errors, `realm` the SIP realm that passwords of
+/// agents and trunks are hashed for.
+///
+/// # Errors
+/// Everything that is wrong with it, in the order of the lines.
+pub fn parse(text: &str, file: &str, realm: &str) -> Result<ApplyFile, Vec<SettingsError>> {
+    let mut source = Source::new(file, text);
+    let (root, faults) = DeTable::parse_recoverable(text);
+    for fault in faults {
+        let at = fault.span().map_or(0, |span| span.start);
+        source.error(at, "", format!("is not TOML: {}", fault.message()));
+    }
+    let mut read = ApplyFile { file: file.to_owned(), ..ApplyFile::default() };
+    if source.errors.is_empty() {
+        for (name, place, value) in entries(root.get_ref()) {
+            match Kind::from_word(name) {
+                Some(kind) => read.kind(&mut source, kind, value, realm),
+                None => {
+                    let words: Vec<&str> = Kind::ALL.iter().map(|kind| kind.word()).collect();
+                    source.error(place.start, name, unknown(name, &words));
+                }
+            }
+        }
+    }
+    let Source { mut errors, .. } = source;
+    errors.sort_by_key(|error| error.line);
+    if errors.is_empty() { Ok(read) } else { Err(errors) }
+}
+
+impl ApplyFile {
+    fn kind<'t>(
+        &mut self,
+        source: &mut Source<'_>,
+        kind: Kind,
+        value: &'t Spanned<DeValue<'t>>,
+        realm: &str,
+    ) {
+        self.mentioned.insert(kind);
+        let Some(objects) = value.get_ref().as_table() else {
+            let what = format!("tables [{kind}.NAME] are expected");
+            return source.error(value.span().start, kind.word(), what);
+        };
+        for (name, place, value) in entries(objects) {
+            let path = join(kind.word(), name);
+            if let Err(what) = check_name(kind, name) {
+                source.error(place.start, path, what);
+                continue;
+            }
+            self.lines.insert(path.clone(), source.line(place.start));
+            let Some(mut table) = Table::open(source, path, place.start, value) else { continue };
+            match kind {
+                Kind::Trunk => {
+                    let entry = trunk(source, &mut table, realm);
+                    self.trunks.insert(TrunkId(name.to_owned()), entry);
+                }
+                Kind::Number => {
+                    if let Some(number) = number(source, &mut table, &mut self.lines) {
+                        self.numbers.insert(name.to_owned(), number);
+                    }
+                }
+                Kind::Queue => {
+                    let queue = queue(source, &mut table, &mut self.lines);
+                    self.queues.insert(QueueId(name.to_owned()), Arc::new(queue));
+                }
+                Kind::Agent => {
+                    let entry = agent(source, &mut table, &mut self.lines, name, realm);
+                    self.agents.insert(AgentId(name.to_owned()), entry);
+                }
+                Kind::User => {
+                    if let Some(entry) = user(source, &mut table, name) {
+                        self.users.insert(name.to_owned(), entry);
+                    }
+                }
+            }
+            table.close(source);
+        }
+    }
+}
+
+/// Names stand in SIP URIs, file names and metrics, so they are kept simple.
+fn check_name(kind: Kind, name: &str) -> Result<(), String> {
+    let extra = match kind {
+        Kind::Number => "._-+*#",
+        Kind::Trunk | Kind::Queue | Kind::Agent | Kind::User => "._-",
+    };
+    let fits = |c: char| c.is_ascii_alphanumeric() || extra.contains(c);
+    if (1..=64).contains(&name.len()) && name.chars().all(fits) {
+        return Ok(());
+    }
+    Err(format!("is no name: 1 to 64 letters (a-z), digits and {extra} are allowed"))
+}
+
+fn trunk(source: &mut Source<'_>, table: &mut Table<'_>, realm: &str) -> TrunkEntry {
+    let networks = table.take(source, "networks", |value| list(value, network));
+    let login = table.raw("digest").and_then(|(at, value)| {
+        let mut digest = Table::open(source, table.path_of("digest"), at, value)?;
+        let user = digest.take(source, "user", filled);
+        let password = digest.take(source, "password", secret);
+        if user.is_none() && !digest.has("user") {
+            source.error(at, digest.path_of("user"), "is missing: the name the trunk authenticates with");
+        }
+        digest.close(source);
+        user.map(|user| login(user, password.as_deref(), realm))
+    });
+    let most = 1..=1_000_000;
+    let max_calls = table.take(source, "max-calls", |value| integer(value, most.clone()));
+    let calls_per_second = table.take(source, "calls-per-second", |value| integer(value, most));
+    let region = table.take(source, "region", region);
+    if !table.has("networks") && !table.has("digest") {
+        let what = "is known by nothing: give networks = [\"192.0.2.0/24\"], or digest = { user = \"...\", \
+                    password = \"...\" }, or both";
+        source.error(table.at, table.path.clone(), what);
+    }
+    let networks = networks.unwrap_or_default();
+    TrunkEntry { trunk: Trunk { networks, digest: None, max_calls, calls_per_second, region }, login }
+}
+
+fn login(user: String, password: Option<&str>, realm: &str) -> Login {
+    match password {
+        Some(password) => Login::New(ha1(&user, realm, password)),
+        None => Login::Keep { user },
+    }
+}
+
+fn network(value: &DeValue<'_>) -> Result<IpNet, String> {
+    let text = text(value)?;
+    let host = text.parse::<std::net::IpAddr>().map(IpNet::from);
+    host.or_else(|_| text.parse::<IpNet>()).map(|net| net.trunc()).map_err(|_| {
+        format!("{text:?} is no network; \"192.0.2.0/24\", \"192.0.2.1\" or \"2001:db8::/32\" is expected")
+    })
+}
+
+fn region(value: &DeValue<'_>) -> Result<String, String> {
+    let text = text(value)?;
+    let known = text.len() == 2 && text.parse::<phonenumber::country::Id>().is_ok();
+    if known { Ok(text.to_owned()) } else { Err(format!("{text:?} is no country such as \"DE\" or \"FI\"")) }
+}
+
+fn language(value: &DeValue<'_>) -> Result<Language, String> {
+    let text = text(value)?;
+    let primary = (2..=3).contains(&text.len()) && text.chars().all(|c| c.is_ascii_lowercase());
+    if primary {
+        Ok(Language(text.to_owned()))
+    } else {
+        Err(format!("{text:?} is no language such as \"en\" or \"de\""))
+    }
+}
+
+fn number(
+    source: &mut Source<'_>,
+    table: &mut Table<'_>,
+    lines: &mut BTreeMap<String, usize>,
+) -> Option<Number> {
+    let queue = reference(source, table, lines, "queue", filled);
+    let language = table.take(source, "language", language);
+    if !table.has("queue") {
+        source.error(table.at, table.path_of("queue"), "is missing: the queue its callers wait in");
+    }
+    Some(Number { queue: QueueId(queue?), language })
+}
+
+/// As [`Table::take`], and notes the line for the check of references.
+fn reference<T>(
+    source: &mut Source<'_>,
+    table: &mut Table<'_>,
+    lines: &mut BTreeMap<String, usize>,
+    key: &'static str,
+    read: impl FnOnce(&DeValue<'_>) -> Result<T, String>,
+) -> Option<T> {
+    let (at, _) = table.raw(key)?;
+    lines.insert(table.path_of(key), source.line(at));
+    table.take(source, key, read)
+}
+
+fn queue(source: &mut Source<'_>, table: &mut Table<'_>, lines: &mut BTreeMap<String, usize>) -> Queue {
+    let recording = policy(source, table);
+    let strategies = [
+        ("longest-idle", Strategy::LongestIdle),
+        ("round-robin", Strategy::RoundRobin),
+        ("ring-all", Strategy::RingAll),
+    ];
+    let failures = [("continue", OnRecordingFailure::Continue), ("drop-call", OnRecordingFailure::DropCall)];
+    let pause = SECOND..=HOUR;
+    let position = Duration::from_secs(10)..=HOUR;
+    Queue {
+        recording,
+        language: table.take(source, "language", language).unwrap_or_else(|| Language("en".into())),
+        override_allowed: table.take(source, "override-allowed", boolean).unwrap_or(false),
+        pause_limit: table.take(source, "pause-limit", |v| span_or_never(v, pause)).unwrap_or(None),
+        destroy_on_withdrawal: table.take(source, "destroy-on-withdrawal", boolean).unwrap_or(true),
+        on_recording_failure: table
+            .take(source, "on-recording-failure", |v| word(v, &failures))
+            .unwrap_or(OnRecordingFailure::Continue),
+        strategy: table.take(source, "strategy", |v| word(v, &strategies)).unwrap_or(Strategy::LongestIdle),
+        priority: table.take(source, "priority", small).unwrap_or(0),
+        ring_timeout: timed(source, table, "ring-timeout", SECOND..=10 * MINUTE, 20 * SECOND),
+        wrap_up: timed(source, table, "wrap-up", Duration::ZERO..=HOUR, 10 * SECOND),
+        max_wait: timed(source, table, "max-wait", SECOND..=DAY, 10 * MINUTE),
+        overflow: reference(source, table, lines, "overflow", overflow).unwrap_or(Overflow::Hangup),
+        position_every: table
+            .take(source, "position-every", |v| span_or_never(v, position))
+            .unwrap_or(Some(MINUTE)),
+    }
+}
+
+fn timed(
+    source: &mut Source<'_>,
+    table: &mut Table<'_>,
+    key: &'static str,
+    range: RangeInclusive<Duration>,
+    default: Duration,
+) -> Duration {
+    table.take(source, key, |value| span(value, range)).unwrap_or(default)
+}
+
+fn small(value: &DeValue<'_>) -> Result<u8, String> {
+    integer(value, 0..=255).and_then(|number| u8::try_from(number).map_err(|error| error.to_string()))
+}
+
+fn overflow(value: &DeValue<'_>) -> Result<Overflow, String> {
+    if value.as_str() == Some("hangup") {
+        return Ok(Overflow::Hangup);
+    }
+    single(value, &["queue"])
+        .and_then(|(_, queue)| filled(queue))
+        .map(|queue| Overflow::Queue(QueueId(queue)))
+        .map_err(|what| format!("{what}, or \"hangup\""))
+}
+
+/// Which of the three policies `recording` names.
+#[derive(Clone, Copy, PartialEq)]
+enum Recording {
+    Never,
+    Always,
+    Consent,
+}
+
+/// `recording`, with `legal-basis` for `always` and the table `consent` for `consent`.
+fn policy(source: &mut Source<'_>, table: &mut Table<'_>) -> Policy {
+    let words = [("never", Recording::Never), ("always", Recording::Always), ("consent", Recording::Consent)];
+    // Asking is the default: without a yes it records nothing, and it cannot be overlooked.
+    let recording =
+        table.take(source, "recording", |value| word(value, &words)).unwrap_or(Recording::Consent);
+    let basis = table.take(source, "legal-basis", legal_basis);
+    let script = script(source, table);
+    for (key, goes_with, word) in
+        [("legal-basis", Recording::Always, "always"), ("consent", Recording::Consent, "consent")]
+    {
+        if recording != goes_with
+            && let Some((at, _)) = table.raw(key)
+        {
+            let what = format!("goes with recording = {word:?} only: take it out, or change recording");
+            source.error(at, table.path_of(key), what);
+        }
+    }
+    match recording {
+        Recording::Never => Policy::Never,
+        Recording::Consent => Policy::Consent(script),
+        Recording::Always => {
+            if !table.has("legal-basis") {
+                let what = "is missing: recording = \"always\" needs one, { obligation = \"...\" } or \
+                            { contract = \"...\" }";
+                source.error(table.at, table.path_of("legal-basis"), what);
+            }
+            basis.map_or(Policy::Never, Policy::Always)
+        }
+    }
+}
+
+fn legal_basis(value: &DeValue<'_>) -> Result<LegalBasis, String> {
+    let (key, name) = single(value, &["obligation", "contract"])?;
+    let name = filled(name)?;
+    Ok(if key == "obligation" { LegalBasis::Obligation(name) } else { LegalBasis::Contract(name) })
+}
+
+fn script(source: &mut Source<'_>, queue: &mut Table<'_>) -> Script {
+    let mut script = Script {
+        yes: digit('1'),
+        no: digit('2'),
+        attempts: 2,
+        timeout: 5 * SECOND,
+        barge_in: true,
+        ask: AskRule::EveryCall,
+    };
+    let Some((at, value)) = queue.raw("consent") else { return script };
+    let Some(mut table) = Table::open(source, queue.path_of("consent"), at, value) else { return script };
+    let (yes, no) = (table.take(source, "yes", key), table.take(source, "no", key));
+    script.yes = yes.unwrap_or(script.yes);
+    script.no = no.unwrap_or(script.no);
+    if script.yes == script.no {
+        let what = format!("is the key {} for yes and for no: they must differ", script.yes.as_char());
+        source.error(at, table.path.clone(), what);
+    }
+    let attempts = table.take(source, "attempts", |value| integer(value, 1..=9));
+    script.attempts = attempts.and_then(|n| u8::try_from(n).ok()).unwrap_or(script.attempts);
+    script.timeout = timed(source, &mut table, "timeout", SECOND..=MINUTE, script.timeout);
+    script.barge_in = table.take(source, "barge-in", boolean).unwrap_or(script.barge_in);
+    script.ask = table.take(source, "ask", ask).unwrap_or(script.ask);
+    table.close(source);
+    script
+}
+
+fn digit(key: char) -> Digit {
+    Digit::try_from(key).expect("a key of the telephone")
+}
+
+fn key(value: &DeValue<'_>) -> Result<Digit, String> {
+    let text = text(value)?;
+    let mut keys = text.chars();
+    match (keys.next().map(Digit::try_from), keys.next()) {
+        (Some(Ok(digit)), None) => Ok(digit),
+        (_, _) => Err(format!("{text:?} is no key; one of 0-9, *, #, A-D is expected")),
+    }
+}
+
+fn ask(value: &DeValue<'_>) -> Result<AskRule, String> {
+    let text = text(value)?;
+    let rule = match (text, text.strip_prefix("older-than ")) {
+        ("every-call", _) => Some(AskRule::EveryCall),
+        ("when-unknown", _) => Some(AskRule::WhenUnknown),
+        (_, Some(age)) => super::parse_span(age).ok().map(AskRule::OlderThan),
+        (_, None) => None,
+    };
+    rule.ok_or_else(|| {
+        format!(
+            "is {text:?}; allowed: \"every-call\", \"when-unknown\", \"older-than 365d\" (or another age)"
+        )
+    })
+}
+
+fn agent(
+    source: &mut Source<'_>,
+    table: &mut Table<'_>,
+    lines: &mut BTreeMap<String, usize>,
+    name: &str,
+    realm: &str,
+) -> AgentEntry {
+    let display_name = table.take(source, "display-name", filled).unwrap_or_else(|| name.to_owned());
+    let password = table.take(source, "password", secret);
+    let queues = reference(source, table, lines, "queues", |value| list(value, filled)).unwrap_or_default();
+    // A set of queues: neither order nor repetition is a change.
+    let queues: BTreeSet<QueueId> = queues.into_iter().map(QueueId).collect();
+    AgentEntry {
+        display_name: Redacted(display_name),
+        queues: queues.into_iter().collect(),
+        login: login(name.to_owned(), password.as_deref(), realm),
+    }
+}
+
+fn user(source: &mut Source<'_>, table: &mut Table<'_>, name: &str) -> Option<UserEntry> {
+    let display_name = table.take(source, "display-name", filled).unwrap_or_else(|| name.to_owned());
+    let password = table.take(source, "password", |value| {
+        let password = secret(value)?;
+        if password.chars().count() > USER_PASSWORD_OVER {
+            Ok(Redacted(password))
+        } else {
+            Err(format!("is too short: more than {USER_PASSWORD_OVER} characters are expected"))
+        }
+    });
+    let role = table.take(source, "role", |value| word(value, &Role::WORDS));
+    if !table.has("role") {
+        let words: Vec<&str> = Role::WORDS.iter().map(|(word, _)| *word).collect();
+        source.error(table.at, table.path_of("role"), format!("is missing; allowed: {}", words.join(", ")));
+    }
+    Some(UserEntry { display_name: Redacted(display_name), role: role?, password })
+}

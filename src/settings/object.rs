@@ -1,0 +1,319 @@
+//! One object of the settings, whatever its kind, and its attributes by name.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::audit::Value;
+use crate::consent::{AskRule, LegalBasis, Policy, Script};
+
+use super::{
+    Agent, Number, OnRecordingFailure, Overflow, Queue, Role, Settings, SipCredentials, Strategy, Trunk,
+    User, format_span,
+};
+
+/// The kinds of objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// [`Trunk`].
+    Trunk,
+    /// [`Queue`].
+    Queue,
+    /// [`Number`].
+    Number,
+    /// [`Agent`].
+    Agent,
+    /// [`User`].
+    User,
+}
+
+impl Kind {
+    /// All kinds; what others refer to comes before what refers.
+    pub const ALL: [Self; 5] = [Self::Trunk, Self::Queue, Self::Number, Self::Agent, Self::User];
+
+    /// Its word in the apply file, in the store and in the audit log.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Trunk => "trunk",
+            Self::Number => "number",
+            Self::Queue => "queue",
+            Self::Agent => "agent",
+            Self::User => "user",
+        }
+    }
+
+    /// From its word.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.word() == word)
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// One object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Object {
+    /// A trunk.
+    Trunk(Arc<Trunk>),
+    /// A queue.
+    Queue(Arc<Queue>),
+    /// A number.
+    Number(Arc<Number>),
+    /// An agent.
+    Agent(Arc<Agent>),
+    /// A user.
+    User(Arc<User>),
+}
+
+impl Object {
+    /// Its kind.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::Trunk(_) => Kind::Trunk,
+            Self::Queue(_) => Kind::Queue,
+            Self::Number(_) => Kind::Number,
+            Self::Agent(_) => Kind::Agent,
+            Self::User(_) => Kind::User,
+        }
+    }
+
+    /// The document the store keeps. It holds hashes of passwords.
+    ///
+    /// # Errors
+    /// Never in practice: every type of settings has a JSON form.
+    pub fn to_json(&self) -> Result<String, serde_json::Error> {
+        match self {
+            Self::Trunk(object) => serde_json::to_string(&**object),
+            Self::Queue(object) => serde_json::to_string(&**object),
+            Self::Number(object) => serde_json::to_string(&**object),
+            Self::Agent(object) => serde_json::to_string(&**object),
+            Self::User(object) => serde_json::to_string(&**object),
+        }
+    }
+
+    /// From a stored document.
+    ///
+    /// # Errors
+    /// When the document is not one of this kind.
+    pub fn from_json(kind: Kind, json: &str) -> Result<Self, serde_json::Error> {
+        Ok(match kind {
+            Kind::Trunk => Self::Trunk(Arc::new(serde_json::from_str(json)?)),
+            Kind::Queue => Self::Queue(Arc::new(serde_json::from_str(json)?)),
+            Kind::Number => Self::Number(Arc::new(serde_json::from_str(json)?)),
+            Kind::Agent => Self::Agent(Arc::new(serde_json::from_str(json)?)),
+            Kind::User => Self::User(Arc::new(serde_json::from_str(json)?)),
+        })
+    }
+
+    /// Its attributes by the names of the apply file, in its order; absent ones are left out.
+    #[must_use]
+    pub fn attributes(&self) -> Vec<(&'static str, Shown)> {
+        let mut list = Vec::new();
+        match self {
+            Self::Trunk(trunk) => trunk_attributes(trunk, &mut list),
+            Self::Queue(queue) => queue_attributes(queue, &mut list),
+            Self::Number(number) => {
+                list.push(("queue", plain(&number.queue)));
+                list.extend(number.language.as_ref().map(|language| ("language", plain(&language.0))));
+            }
+            Self::Agent(agent) => {
+                let queues: Vec<&str> = agent.queues.iter().map(|queue| queue.0.as_str()).collect();
+                list.push(("display-name", Shown::Personal(agent.display_name.0.clone())));
+                list.push(("password", credentials(&agent.credentials)));
+                list.push(("queues", Shown::Plain(queues.join(", "))));
+            }
+            Self::User(user) => {
+                list.push(("display-name", Shown::Personal(user.display_name.0.clone())));
+                list.push(("password", Shown::Secret(user.password_hash.0.clone())));
+                list.push(("role", plain(user.role.word())));
+            }
+        }
+        list
+    }
+}
+
+fn trunk_attributes(trunk: &Trunk, list: &mut Vec<(&'static str, Shown)>) {
+    let networks: Vec<String> = trunk.networks.iter().map(ToString::to_string).collect();
+    list.push(("networks", Shown::Plain(networks.join(", "))));
+    if let Some(digest) = &trunk.digest {
+        list.push(("digest.user", plain(&digest.user)));
+        list.push(("digest.password", credentials(digest)));
+    }
+    list.extend(trunk.max_calls.map(|most| ("max-calls", plain(most))));
+    list.extend(trunk.calls_per_second.map(|most| ("calls-per-second", plain(most))));
+    list.extend(trunk.region.as_ref().map(|region| ("region", plain(region))));
+}
+
+fn queue_attributes(queue: &Queue, list: &mut Vec<(&'static str, Shown)>) {
+    let never = || plain("never");
+    list.push(("language", plain(&queue.language.0)));
+    match &queue.recording {
+        Policy::Never => list.push(("recording", never())),
+        Policy::Always(basis) => {
+            list.push(("recording", plain("always")));
+            list.push((
+                "legal-basis",
+                match basis {
+                    LegalBasis::Obligation(name) => Shown::Plain(format!("obligation {name}")),
+                    LegalBasis::Contract(name) => Shown::Plain(format!("contract {name}")),
+                },
+            ));
+        }
+        Policy::Consent(script) => {
+            list.push(("recording", plain("consent")));
+            script_attributes(script, list);
+        }
+    }
+    list.push(("override-allowed", plain(queue.override_allowed)));
+    list.push(("pause-limit", queue.pause_limit.map_or_else(never, |span| plain(format_span(span)))));
+    list.push(("destroy-on-withdrawal", plain(queue.destroy_on_withdrawal)));
+    let failure = match queue.on_recording_failure {
+        OnRecordingFailure::Continue => "continue",
+        OnRecordingFailure::DropCall => "drop-call",
+    };
+    list.push(("on-recording-failure", plain(failure)));
+    let strategy = match queue.strategy {
+        Strategy::LongestIdle => "longest-idle",
+        Strategy::RoundRobin => "round-robin",
+        Strategy::RingAll => "ring-all",
+    };
+    list.push(("strategy", plain(strategy)));
+    list.push(("priority", plain(queue.priority)));
+    list.push(("ring-timeout", plain(format_span(queue.ring_timeout))));
+    list.push(("wrap-up", plain(format_span(queue.wrap_up))));
+    list.push(("max-wait", plain(format_span(queue.max_wait))));
+    let overflow = match &queue.overflow {
+        Overflow::Hangup => plain("hangup"),
+        Overflow::Queue(queue) => Shown::Plain(format!("queue {queue}")),
+    };
+    list.push(("overflow", overflow));
+    list.push(("position-every", queue.position_every.map_or_else(never, |span| plain(format_span(span)))));
+}
+
+fn script_attributes(script: &Script, list: &mut Vec<(&'static str, Shown)>) {
+    let ask = match script.ask {
+        AskRule::EveryCall => plain("every-call"),
+        AskRule::WhenUnknown => plain("when-unknown"),
+        AskRule::OlderThan(age) => Shown::Plain(format!("older-than {}", format_span(age))),
+    };
+    list.push(("consent.yes", plain(script.yes.as_char())));
+    list.push(("consent.no", plain(script.no.as_char())));
+    list.push(("consent.attempts", plain(script.attempts)));
+    list.push(("consent.timeout", plain(format_span(script.timeout))));
+    list.push(("consent.barge-in", plain(script.barge_in)));
+    list.push(("consent.ask", ask));
+}
+
+fn plain(value: impl ToString) -> Shown {
+    Shown::Plain(value.to_string())
+}
+
+fn credentials(credentials: &SipCredentials) -> Shown {
+    Shown::Secret(format!("{}{}", credentials.ha1_md5.0, credentials.ha1_sha256.0))
+}
+
+/// An attribute's value on its way to a person's eyes.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Shown {
+    /// As it is.
+    Plain(String),
+    /// About a person: shown to the operator, erasable in the audit log, never in logs.
+    Personal(String),
+    /// Compared, never shown.
+    Secret(String),
+}
+
+impl Shown {
+    /// As a value of the audit log; a secret is only `(secret)`.
+    #[must_use]
+    pub fn to_audit(&self) -> Value {
+        match self {
+            Self::Plain(text) => Value::Plain(text.clone()),
+            Self::Personal(text) => Value::Personal(text.clone()),
+            Self::Secret(_) => Value::plain("(secret)"),
+        }
+    }
+}
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Plain(text) | Self::Personal(text) if text.is_empty() => f.write_str("(none)"),
+            Self::Plain(text) | Self::Personal(text) => f.write_str(text),
+            Self::Secret(_) => f.write_str("(secret)"),
+        }
+    }
+}
+
+impl fmt::Debug for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Plain(text) => write!(f, "Plain({text:?})"),
+            Self::Personal(_) => f.write_str("Personal(…)"),
+            Self::Secret(_) => f.write_str("Secret(…)"),
+        }
+    }
+}
+
+impl Role {
+    /// The roles by their words.
+    pub const WORDS: [(&'static str, Self); 8] = [
+        ("superuser", Self::Superuser),
+        ("supervisor", Self::Supervisor),
+        ("agent", Self::Agent),
+        ("reporting", Self::Reporting),
+        ("queue-administrator", Self::QueueAdministrator),
+        ("ivr-administrator", Self::IvrAdministrator),
+        ("recording-administrator", Self::RecordingAdministrator),
+        ("advanced-monitoring", Self::AdvancedMonitoring),
+    ];
+
+    /// Its word.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Superuser => "superuser",
+            Self::Supervisor => "supervisor",
+            Self::Agent => "agent",
+            Self::Reporting => "reporting",
+            Self::QueueAdministrator => "queue-administrator",
+            Self::IvrAdministrator => "ivr-administrator",
+            Self::RecordingAdministrator => "recording-administrator",
+            Self::AdvancedMonitoring => "advanced-monitoring",
+        }
+    }
+}
+
+impl Settings {
+    /// Every object with its kind and name; what others refer to comes first.
+    pub fn objects(&self) -> impl Iterator<Item = (Kind, &str, Object)> {
+        let trunks = self.trunks.iter().map(|(id, it)| (id.0.as_str(), Object::Trunk(it.clone())));
+        let queues = self.queues.iter().map(|(id, it)| (id.0.as_str(), Object::Queue(it.clone())));
+        let numbers = self.numbers.iter().map(|(id, it)| (id.as_str(), Object::Number(it.clone())));
+        let agents = self.agents.iter().map(|(id, it)| (id.0.as_str(), Object::Agent(it.clone())));
+        let users = self.users.iter().map(|(id, it)| (id.as_str(), Object::User(it.clone())));
+        trunks
+            .chain(queues)
+            .chain(numbers)
+            .chain(agents)
+            .chain(users)
+            .map(|(name, object)| (object.kind(), name, object))
+    }
+
+    /// Puts an object in, in place of one with the same name.
+    pub fn insert(&mut self, name: &str, object: Object) {
+        match object {
+            Object::Trunk(it) => drop(self.trunks.insert(name.into(), it)),
+            Object::Queue(it) => drop(self.queues.insert(name.into(), it)),
+            Object::Number(it) => drop(self.numbers.insert(name.to_owned(), it)),
+            Object::Agent(it) => drop(self.agents.insert(name.into(), it)),
+            Object::User(it) => drop(self.users.insert(name.to_owned(), it)),
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! What can be written: facts about calls, the life of recordings, agents, settings, audit events.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::audit::{Actor, AuditEvent};
+use crate::call::Fact;
+use crate::consent::Basis;
+use crate::ids::{AgentId, CallId, LegId, RecordingId};
+use crate::queue::AgentState;
+use crate::settings::Difference;
+use crate::time::Timestamp;
+
+/// One change; each leaves its rows and its audit events in the same transaction.
+#[derive(Debug)]
+pub enum Change {
+    /// A fact about a call: its rows and exactly one audit event.
+    Fact(Fact),
+    /// A step in the life of a recording: its row and one audit event.
+    Recording(RecordingChange),
+    /// An agent's state. Coming, going, ready and not ready are audited; ringing, talking and
+    /// wrap-up are not (the call's own facts tell of them).
+    Agent {
+        /// Who.
+        agent: AgentId,
+        /// To what.
+        state: AgentState,
+        /// When.
+        at: Timestamp,
+    },
+    /// A leg's media as it ended; not audited.
+    LegStats {
+        /// Which leg.
+        leg: LegId,
+        /// How it was.
+        quality: LegQuality,
+    },
+    /// Settings, from [`settings::diff`](crate::settings::diff): one audit event for each attribute.
+    /// Refused as a whole with [`StoreError::Conflict`](super::StoreError::Conflict) if an object is no
+    /// longer what the difference was made from.
+    Settings(Vec<Difference>, Actor),
+    /// Only an audit event.
+    Audit(AuditEvent),
+}
+
+impl From<Fact> for Change {
+    fn from(fact: Fact) -> Self {
+        Self::Fact(fact)
+    }
+}
+
+/// A step in the life of a recording: armed, then started, then finished (or salvaged after a
+/// crash); or discarded when nothing was captured; or failed. What exists can be destroyed.
+#[derive(Debug, Clone)]
+pub enum RecordingChange {
+    /// Its key is drawn and wrapped; nothing is captured yet.
+    Armed {
+        /// The recording.
+        id: RecordingId,
+        /// Its call.
+        call: CallId,
+        /// Why it may be made.
+        basis: Basis,
+        /// Its data key, wrapped by the vault's master key.
+        wrapped_key: Vec<u8>,
+        /// When.
+        at: Timestamp,
+    },
+    /// The first sample may come.
+    Started {
+        /// The recording.
+        id: RecordingId,
+        /// When.
+        at: Timestamp,
+    },
+    /// It is whole and sealed.
+    Finished {
+        /// The recording.
+        id: RecordingId,
+        /// When.
+        at: Timestamp,
+        /// What it is.
+        file: RecordedFile,
+    },
+    /// It was left by a crash and put right at start-up.
+    Salvaged {
+        /// The recording.
+        id: RecordingId,
+        /// When.
+        at: Timestamp,
+        /// What could be saved.
+        file: RecordedFile,
+        /// What was done, in words.
+        why: String,
+    },
+    /// Armed, never started: the key is destroyed.
+    Discarded {
+        /// The recording.
+        id: RecordingId,
+        /// When.
+        at: Timestamp,
+    },
+    /// Destroyed: key first, then every copy.
+    Destroyed {
+        /// The recording.
+        id: RecordingId,
+        /// When.
+        at: Timestamp,
+        /// Why, in words: `consent withdrawn`, ...
+        why: String,
+    },
+    /// It broke; what exists stays, with its key.
+    Failed {
+        /// The recording.
+        id: RecordingId,
+        /// When.
+        at: Timestamp,
+        /// Why, in words.
+        why: String,
+    },
+}
+
+/// A sealed recording file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordedFile {
+    /// Samples per channel at 8 kHz.
+    pub samples: u64,
+    /// Bytes on disk.
+    pub bytes: u64,
+    /// SHA-256 (hex) of the bytes on disk.
+    pub sha256: String,
+    /// Where silence stands for something: pauses, lost audio.
+    pub gaps: Vec<RecordedGap>,
+}
+
+/// Silence in a recording.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordedGap {
+    /// First sample of it.
+    pub from: u64,
+    /// First sample after it.
+    pub to: u64,
+    /// Channel 0 (caller) or 1 (agent); `None`: both.
+    pub channel: Option<u8>,
+    /// In a word: `paused`, `full`, ...
+    pub why: String,
+}
+
+/// How a leg's media was.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LegQuality {
+    /// RTP packets from the peer.
+    pub packets_in: u64,
+    /// RTP packets to the peer.
+    pub packets_out: u64,
+    /// Packets of the peer that never came (RFC 3550 A.3).
+    pub lost: u64,
+    /// Packets that came from elsewhere and were ignored.
+    pub strangers: u64,
+    /// Keys the peer pressed.
+    pub digits: u64,
+    /// Interarrival jitter at the end (RFC 3550 A.8).
+    pub jitter: Duration,
+    /// The share of our packets the peer reported lost, in 1/256 (RFC 3550 6.4.1).
+    pub remote_lost_fraction: Option<u8>,
+}
