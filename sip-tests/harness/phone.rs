@@ -1,0 +1,299 @@
+//! A scripted SIP phone over UDP: every step is the test's. It does nothing by itself, so a test can
+//! hang up, go silent or misbehave exactly where it wants to.
+
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use super::rtp::{self, Stream};
+use super::sip::{Ids, Message, audio_of, authorize, sdp};
+
+/// How long a phone waits for what must come.
+pub(crate) const SOON: Duration = Duration::from_secs(5);
+
+/// A phone, with at most one call.
+pub(crate) struct Phone {
+    socket: UdpSocket,
+    pub(crate) rtp: UdpSocket,
+    server: SocketAddr,
+    user: String,
+    tag: String,
+    ids: Ids,
+    /// Where requests within the dialog go.
+    target: String,
+    /// The last INVITE sent or received.
+    pub(crate) invite: Option<Message>,
+    sdp_version: u32,
+    /// Where the server wants our audio.
+    pub(crate) audio: Option<SocketAddr>,
+}
+
+impl Phone {
+    /// A phone of `user` on a port of the system's choosing at `ip`.
+    pub(crate) fn new(server: SocketAddr, ip: impl Into<IpAddr>, user: &str) -> Self {
+        let ip = ip.into();
+        Self::on(server, (ip, 0).into(), user)
+    }
+
+    /// A phone on this address.
+    pub(crate) fn on(server: SocketAddr, local: SocketAddr, user: &str) -> Self {
+        let socket = UdpSocket::bind(local).unwrap_or_else(|e| panic!("{local}: {e}"));
+        Self {
+            rtp: rtp::socket(local.ip()),
+            socket,
+            server,
+            user: user.to_owned(),
+            tag: unique("t"),
+            ids: Ids::default(),
+            target: String::new(),
+            invite: None,
+            sdp_version: 1,
+            audio: None,
+        }
+    }
+
+    /// Its SIP address.
+    pub(crate) fn local(&self) -> SocketAddr {
+        self.socket.local_addr().expect("it is bound")
+    }
+
+    /// Registers with digest for an hour (or, with 0, logs off) and asserts the 200.
+    pub(crate) fn register(&mut self, password: &str, expires: u32) {
+        let status = self.try_register(password, expires);
+        assert_eq!(status, 200, "REGISTER of {}", self.user);
+    }
+
+    /// Registers; the final status.
+    pub(crate) fn try_register(&mut self, password: &str, expires: u32) -> u16 {
+        let uri = format!("sip:{}", self.server);
+        let aor = format!("<sip:{}@{}>", self.user, self.server);
+        self.ids = Ids {
+            from: format!("{aor};tag={}", self.tag),
+            to: aor,
+            call_id: unique("reg"),
+            cseq: 1,
+        };
+        let local = self.local();
+        let request = |phone: &Self| {
+            Message::request("REGISTER", &uri, &phone.via(), &phone.ids)
+                .with("Contact", &format!("<sip:{}@{local}>", phone.user))
+                .with("Expires", &expires.to_string())
+        };
+        self.send(&request(self));
+        let challenge = self.response("REGISTER");
+        if challenge.status() != Some(401) {
+            return challenge.status().unwrap_or(0);
+        }
+        let answer = authorize(&challenge, (&self.user, password), ("REGISTER", &uri)).expect("a known digest");
+        self.ids.cseq += 1;
+        self.send(&request(self).with("Authorization", &answer));
+        self.response("REGISTER").status().unwrap_or(0)
+    }
+
+    /// Sends an INVITE to `number` with an A-law offer.
+    pub(crate) fn call(&mut self, number: &str) {
+        let uri = format!("sip:{number}@{}", self.server);
+        self.ids = Ids {
+            from: format!("<sip:{}@{}>;tag={}", self.user, self.local().ip(), self.tag),
+            to: format!("<{uri}>"),
+            call_id: unique("call"),
+            cseq: 1,
+        };
+        self.target = uri;
+        let offer = self.sdp("sendrecv");
+        let invite = self.request("INVITE").with_body("application/sdp", &offer);
+        self.send(&invite);
+        self.invite = Some(invite);
+    }
+
+    /// Calls `number` and waits for the 200, which it acknowledges.
+    pub(crate) fn call_answered(&mut self, number: &str) {
+        self.call(number);
+        let answer = self.response("INVITE");
+        assert_eq!(answer.status(), Some(200), "INVITE {number}");
+        self.answered(&answer);
+    }
+
+    /// Takes in a 2xx to our INVITE and acknowledges it.
+    pub(crate) fn answered(&mut self, answer: &Message) {
+        self.ids.to = answer.get("To").expect("a To field").to_owned();
+        assert!(self.ids.to.contains(";tag="), "a 200 has a To-tag");
+        self.target = answer.uri_of("Contact").expect("a 200 has a Contact").to_owned();
+        self.audio = audio_of(&answer.body).map(|(rtp, _)| rtp);
+        let ack = self.request("ACK");
+        self.send(&ack);
+    }
+
+    /// Acknowledges a refusal of our INVITE (same branch, RFC 3261 §17.1.1.3).
+    pub(crate) fn refused(&mut self, answer: &Message) {
+        let invite = self.invite.as_ref().expect("an INVITE was sent");
+        let mut ids = self.ids.clone();
+        ids.to = answer.get("To").expect("a To field").to_owned();
+        let uri = invite.start.split(' ').nth(1).expect("a request line").to_owned();
+        let ack = Message::request("ACK", &uri, invite.get("Via").expect("a Via"), &ids);
+        self.send(&ack);
+    }
+
+    /// Cancels our INVITE.
+    pub(crate) fn cancel(&mut self) {
+        let invite = self.invite.as_ref().expect("an INVITE was sent");
+        let uri = invite.start.split(' ').nth(1).expect("a request line").to_owned();
+        let cancel = Message::request("CANCEL", &uri, invite.get("Via").expect("a Via"), &self.ids);
+        self.send(&cancel);
+    }
+
+    /// Sends a BYE and waits for its 200.
+    pub(crate) fn bye(&mut self) {
+        self.ids.cseq += 1;
+        let bye = self.request("BYE");
+        self.send(&bye);
+        assert_eq!(self.response("BYE").status(), Some(200), "BYE");
+    }
+
+    /// Presses a key by INFO and asserts the 200.
+    pub(crate) fn press_info(&mut self, key: char) {
+        self.ids.cseq += 1;
+        let body = format!("Signal={key}\r\nDuration=160\r\n");
+        let info = self.request("INFO").with_body("application/dtmf-relay", &body);
+        self.send(&info);
+        assert_eq!(self.response("INFO").status(), Some(200), "INFO");
+    }
+
+    /// Sends a re-INVITE with this direction; the final answer, acknowledged. A 491 is the caller's to see.
+    pub(crate) fn reinvite(&mut self, direction: &str) -> Message {
+        self.ids.cseq += 1;
+        self.sdp_version += 1;
+        let offer = self.sdp(direction);
+        let invite = self.request("INVITE").with_body("application/sdp", &offer);
+        self.send(&invite);
+        self.invite = Some(invite);
+        let answer = self.response("INVITE");
+        if answer.status().is_some_and(|status| status < 300) {
+            self.answered(&answer);
+        } else {
+            self.refused(&answer);
+        }
+        answer
+    }
+
+    /// Waits for an INVITE from the server and keeps it.
+    pub(crate) fn rung(&mut self) -> Message {
+        self.rung_within(SOON)
+    }
+
+    /// The same with another deadline.
+    pub(crate) fn rung_within(&mut self, deadline: Duration) -> Message {
+        let invite = self.wait(deadline, "an INVITE", |m| m.method() == Some("INVITE"));
+        self.audio = audio_of(&invite.body).map(|(rtp, _)| rtp);
+        self.invite = Some(invite.clone());
+        invite
+    }
+
+    /// Answers the INVITE with a provisional or final status without SDP.
+    pub(crate) fn reply(&mut self, status: u16, reason: &str) {
+        let invite = self.invite.clone().expect("it was rung");
+        let contact = format!("<sip:{}@{}>", self.user, self.local());
+        self.send(&invite.response(status, reason, &self.tag).with("Contact", &contact));
+    }
+
+    /// Picks up: 200 with SDP, and waits for the ACK.
+    pub(crate) fn pick_up(&mut self) {
+        let invite = self.invite.clone().expect("it was rung");
+        let contact = format!("<sip:{}@{}>", self.user, self.local());
+        let body = self.sdp("sendrecv");
+        let ok = invite.response(200, "OK", &self.tag).with("Contact", &contact);
+        self.send(&ok.with_body("application/sdp", &body));
+        // Requests of our own in this dialog: From and To swap, the target is the server's Contact.
+        self.ids = Ids {
+            from: format!("{};tag={}", invite.get("To").expect("a To field"), self.tag),
+            to: invite.get("From").expect("a From field").to_owned(),
+            call_id: invite.get("Call-ID").expect("a Call-ID").to_owned(),
+            cseq: 100,
+        };
+        self.target = invite.uri_of("Contact").expect("an INVITE has a Contact").to_owned();
+        self.wait(SOON, "an ACK", |m| m.method() == Some("ACK"));
+    }
+
+    /// Waits for a request of this method in the dialog and answers 200.
+    pub(crate) fn take(&mut self, method: &str, deadline: Duration) -> Message {
+        let request = self.wait(deadline, method, |m| m.method() == Some(method));
+        self.send(&request.response(200, "OK", &self.tag));
+        request
+    }
+
+    /// Starts to talk and listen.
+    pub(crate) fn talk(&self, clip: Arc<Vec<i16>>) -> Stream {
+        Stream::start(&self.rtp, self.audio.expect("the server's SDP named a place for audio"), clip)
+    }
+
+    /// Waits for the final response to our request of this method.
+    pub(crate) fn response(&mut self, method: &str) -> Message {
+        self.wait(SOON, &format!("a final response to {method}"), |m| {
+            m.status().is_some_and(|s| s >= 200) && m.cseq().is_some_and(|(_, of)| of == method)
+        })
+    }
+
+    /// Waits for a message that fits; others are passed over.
+    pub(crate) fn wait(&mut self, deadline: Duration, what: &str, fits: impl Fn(&Message) -> bool) -> Message {
+        let end = Instant::now() + deadline;
+        let mut passed = Vec::new();
+        loop {
+            let Some(message) = self.receive(end) else {
+                panic!("{}: {what} did not come within {deadline:?}; passed over: {passed:?}", self.user)
+            };
+            if fits(&message) {
+                return message;
+            }
+            passed.push(message.start);
+        }
+    }
+
+    /// The next message, or `None` at the deadline.
+    pub(crate) fn receive(&self, end: Instant) -> Option<Message> {
+        let mut buffer = [0u8; 65_536];
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return None;
+            }
+            self.socket.set_read_timeout(Some(left)).expect("a timeout can be set");
+            let Ok((length, _)) = self.socket.recv_from(&mut buffer) else { continue };
+            if let Some(message) = Message::parse(&buffer[..length]) {
+                return Some(message);
+            }
+        }
+    }
+
+    /// Sends a message to the server.
+    pub(crate) fn send(&self, message: &Message) {
+        self.socket.send_to(&message.bytes(), self.server).expect("loopback takes it");
+    }
+
+    /// A request in the current dialog.
+    pub(crate) fn request(&self, method: &str) -> Message {
+        let contact = format!("<sip:{}@{}>", self.user, self.local());
+        Message::request(method, &self.target, &self.via(), &self.ids).with("Contact", &contact)
+    }
+
+    fn via(&self) -> String {
+        format!("SIP/2.0/UDP {};rport;branch={}", self.local(), unique("z9hG4bK"))
+    }
+
+    fn sdp(&self, direction: &str) -> String {
+        let rtp = self.rtp.local_addr().expect("it is bound");
+        sdp(rtp, &[8, 0], direction, self.sdp_version)
+    }
+}
+
+/// Registers `agent` for a client that will be at `local` (an hour, with SHA-256 or MD5), whatever
+/// digest that client knows itself.
+pub(crate) fn register_for(server: SocketAddr, local: SocketAddr, agent: &str) {
+    Phone::on(server, local, agent).register(&super::server::password(agent), 3600);
+}
+
+/// A name that no other test of this process has.
+pub(crate) fn unique(prefix: &str) -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    format!("{prefix}-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+}

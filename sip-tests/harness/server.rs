@@ -1,0 +1,252 @@
+//! The server under test: its own folder, ports of the system's choosing, settings applied with
+//! `sayso apply`, and the listings of the command line as JSON.
+
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::metrics::{Metrics, get};
+use super::{Process, ports, until};
+
+/// The binary under test.
+pub(crate) const SAYSO: &str = env!("CARGO_BIN_EXE_sayso");
+
+/// Gauges that count what a call holds. When no call is there, each of them is zero.
+pub(crate) const HELD_BY_CALLS: &[&str] =
+    &["sayso_calls", "sayso_media_legs", "sayso_media_ports", "sayso_sip_table"];
+
+/// A running server and its folder.
+pub(crate) struct Server {
+    pub(crate) dir: tempfile::TempDir,
+    process: Option<Process>,
+    /// Where it takes SIP over UDP.
+    pub(crate) udp: SocketAddr,
+    /// Where it takes SIP over TCP.
+    pub(crate) tcp: SocketAddr,
+    /// Where it answers HTTP.
+    pub(crate) http: SocketAddr,
+    /// How many media ports it may use, from which.
+    pub(crate) media_ports: (u16, u16),
+}
+
+impl Server {
+    /// Applies `settings` (TOML) to a new folder and starts a server on it.
+    pub(crate) fn start(settings: &str) -> Self {
+        let dir = tempfile::tempdir().expect("a folder");
+        let first = ports(1000);
+        let media_ports = (first, first + 999);
+        let config = format!(
+            "data = {:?}\n[sip]\nudp = [\"127.0.0.1:0\"]\ntcp = [\"127.0.0.1:0\"]\nrealm = \"sayso\"\n\
+             [media]\nip = \"127.0.0.1\"\nports = [{}, {}]\nworkers = 2\ntimeout = \"10s\"\n\
+             [http]\nlisten = \"127.0.0.1:0\"\n",
+            dir.path().join("data"),
+            media_ports.0,
+            media_ports.1,
+        );
+        std::fs::write(dir.path().join("sayso.toml"), config).expect("the folder is writable");
+        let nowhere: SocketAddr = ([127, 0, 0, 1], 0).into();
+        let mut server = Self { dir, process: None, udp: nowhere, tcp: nowhere, http: nowhere, media_ports };
+        server.apply(settings);
+        server.start_again();
+        server
+    }
+
+    /// Starts it (again) on the same folder and waits until it says that it is ready.
+    pub(crate) fn start_again(&mut self) {
+        assert!(self.process.is_none(), "it is running");
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.log()).expect("a log file");
+        let mut command = Command::new(SAYSO);
+        command.arg("serve").arg("--config").arg(self.config());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
+        let mut process = Process::start("sayso", &mut command);
+        let stdout = process.child().stdout.take().expect("stdout is piped");
+        let (tell, told) = mpsc::channel();
+        std::thread::spawn(move || {
+            let mut line = String::new();
+            let read = BufReader::new(stdout).read_line(&mut line);
+            let _ = tell.send(read.map(|_| line)); // nobody listens any more: the test has ended
+        });
+        let line = told.recv_timeout(Duration::from_secs(20)).map_err(|e| e.to_string());
+        let line = line.and_then(|read| read.map_err(|e| e.to_string()));
+        let ready: Value = line
+            .and_then(|line| serde_json::from_str(&line).map_err(|e| format!("{e}: {line:?}")))
+            .unwrap_or_else(|e| panic!("no ready line within 20 s: {e}\n{}", self.log_tail()));
+        let address = |value: &Value| value.as_str().and_then(|a| a.parse().ok()).expect("an address");
+        assert_eq!(ready["ready"], true);
+        self.udp = address(&ready["sip_udp"][0]);
+        self.tcp = address(&ready["sip_tcp"][0]);
+        self.http = address(&ready["http"]);
+        self.process = Some(process);
+        let ready = || get(self.http, "/readyz").filter(|(status, _)| *status == 200);
+        until(Duration::from_secs(10), "/readyz", ready);
+    }
+
+    /// Ends it with SIGKILL, in the middle of whatever it does.
+    pub(crate) fn kill(&mut self) {
+        drop(self.process.take().expect("it is running"));
+    }
+
+    /// Asks it to drain (SIGTERM).
+    pub(crate) fn terminate(&self) {
+        self.process.as_ref().expect("it is running").signal(rustix::process::Signal::TERM);
+    }
+
+    /// Waits for its end after [`Self::terminate`]: the exit code.
+    pub(crate) fn ended(&mut self, deadline: Duration) -> Option<i32> {
+        let code = self.process.as_mut().expect("it is running").wait(deadline);
+        self.process = None;
+        code
+    }
+
+    /// Its process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.as_ref().expect("it is running").pid()
+    }
+
+    /// Resident memory in kB.
+    pub(crate) fn rss_kb(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("it is running");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
+        line.trim().trim_end_matches(" kB").parse().expect("kB")
+    }
+
+    /// Applies settings; a refusal fails the test.
+    pub(crate) fn apply(&self, settings: &str) {
+        let file = self.dir.path().join("settings.toml");
+        std::fs::write(&file, settings).expect("the folder is writable");
+        let output = self.run(&["apply", "--config"], &[&self.config(), &file]);
+        assert!(output.status.success(), "apply: {}", text(&output));
+    }
+
+    /// Runs a subcommand of the binary with paths as its last arguments.
+    pub(crate) fn run(&self, words: &[&str], paths: &[&Path]) -> Output {
+        Command::new(SAYSO).args(words).args(paths).stdin(Stdio::null()).output().expect("sayso runs")
+    }
+
+    /// A listing (`calls list`, `audit list`, …) as JSON: an array, or an object for `show`.
+    pub(crate) fn json(&self, words: &[&str]) -> Value {
+        let words = [words, &["--json", "--config"]].concat();
+        let output = self.run(&words, &[&self.config()]);
+        assert!(output.status.success(), "{words:?}: {}", text(&output));
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{words:?}: {e}: {}", text(&output)))
+    }
+
+    /// A listing as a list of rows.
+    pub(crate) fn rows(&self, words: &[&str]) -> Vec<Value> {
+        match self.json(words) {
+            Value::Array(rows) => rows,
+            other => panic!("{words:?} is no list: {other}"),
+        }
+    }
+
+    /// Exports a recording to a WAV file.
+    pub(crate) fn export(&self, id: &str) -> PathBuf {
+        let out = self.dir.path().join(format!("{id}.wav"));
+        let config = self.config();
+        let words = ["recordings", "export", id, "--to", out.to_str().expect("UTF-8"), "--config"];
+        let output = self.run(&words, &[&config]);
+        assert!(output.status.success(), "export: {}", text(&output));
+        out
+    }
+
+    /// Asserts that the audit chain is whole.
+    pub(crate) fn audit_is_whole(&self) {
+        let output = self.run(&["audit", "verify", "--config"], &[&self.config()]);
+        assert!(output.status.success(), "audit verify: {}", text(&output));
+    }
+
+    /// Its metrics now.
+    pub(crate) fn metrics(&self) -> Metrics {
+        Metrics::of(self.http)
+    }
+
+    /// Waits until no call holds anything: no leg, no port, no dialog, no transaction. Transactions
+    /// linger for up to 32 s (64*T1, RFC 3261 §17), so most tests wait only for `what` of the gauges.
+    pub(crate) fn empty(&self, what: &[&str], deadline: Duration) {
+        let mut last = Vec::new();
+        let end = std::time::Instant::now() + deadline;
+        while std::time::Instant::now() < end {
+            last = self.metrics().not_zero(what);
+            // Registered agents stay; they are no part of a call.
+            last.retain(|series| !series.contains("registration") && !series.contains("binding"));
+            last.retain(|series| !series.contains("connection"));
+            if last.is_empty() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(100)); // between two looks
+        }
+        panic!("after {deadline:?} still held: {last:?}\n{}", self.log_tail());
+    }
+
+    /// Everything in the vault's folder, `key` files of the vault itself apart.
+    pub(crate) fn vault_files(&self) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        let mut open = vec![self.dir.path().join("data")];
+        while let Some(dir) = open.pop() {
+            for entry in std::fs::read_dir(&dir).into_iter().flatten().flatten() {
+                let path = entry.path();
+                if path.is_dir() {
+                    open.push(path);
+                } else if path.components().any(|c| c.as_os_str() == "vault" || c.as_os_str() == "recordings") {
+                    found.push(path);
+                }
+            }
+        }
+        found.retain(|path| !path.file_name().is_some_and(|name| name.to_string_lossy().contains("key")));
+        found
+    }
+
+    /// The configuration file.
+    pub(crate) fn config(&self) -> PathBuf {
+        self.dir.path().join("sayso.toml")
+    }
+
+    fn log(&self) -> PathBuf {
+        self.dir.path().join("sayso.log")
+    }
+
+    /// The end of its log, for messages.
+    pub(crate) fn log_tail(&self) -> String {
+        let log = std::fs::read_to_string(self.log()).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(40)..].join("\n")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("--- the server's log ends with\n{}", self.log_tail());
+        }
+    }
+}
+
+/// Both outputs of a finished command.
+pub(crate) fn text(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+/// Settings that most tests start from: the loopback as a trunk, number +4930100 for queue `support`
+/// with `recording`, and `agents`, each with the password `secret-of-NAME`.
+pub(crate) fn settings(recording: &str, agents: &[&str]) -> String {
+    let mut text = format!(
+        "[trunk.carrier]\nnetworks = [\"127.0.0.1/32\"]\n\n[number.\"+4930100\"]\nqueue = \"support\"\n\n\
+         [queue.support]\nlanguage = \"en\"\nwrap_up = \"0s\"\n{recording}\n"
+    );
+    for agent in agents {
+        text.push_str(&format!(
+            "\n[agent.{agent}]\npassword = \"secret-of-{agent}\"\nqueues = [\"support\"]\n"
+        ));
+    }
+    text
+}
+
+/// The password that [`settings`] gives an agent.
+pub(crate) fn password(agent: &str) -> String {
+    format!("secret-of-{agent}")
+}

@@ -1,0 +1,6 @@
+//! End-to-end tests: real SIP clients against the running binary. Each test has its own server, folder
+//! and ports. `make tools` installs the clients.
+#![allow(clippy::disallowed_methods)] // tests read the clock: they measure deadlines of real time
+#![allow(clippy::unwrap_used)]
+
+mod harness;
