@@ -71,7 +71,7 @@ fn read(
     prune: bool,
 ) -> anyhow::Result<Vec<Difference>> {
     let file = settings::parse(text, file, &config.sip.realm).map_err(all)?;
-    let options = DiffOptions { prune, seed: crate::vault::random() };
+    let options = DiffOptions { prune, seed: seed()? };
     settings::diff(stored, &file, &options).map_err(all)
 }
 
@@ -85,4 +85,11 @@ fn all(errors: Vec<SettingsError>) -> anyhow::Error {
 pub(super) fn account() -> Actor {
     let name = ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
     Actor::User(name.unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw())))
+}
+
+/// 32 random bytes, for the salts of changed passwords.
+fn seed() -> anyhow::Result<[u8; 32]> {
+    let mut seed = [0; 32];
+    aws_lc_rs::rand::fill(&mut seed).map_err(|_| anyhow!("the system gives no random bytes"))?;
+    Ok(seed)
 }

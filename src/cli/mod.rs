@@ -134,6 +134,16 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
     }
 }
 
+/// A progress bar on standard error; none where that is no terminal.
+fn progress(what: &'static str) -> indicatif::ProgressBar {
+    let style = indicatif::ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len}");
+    let bar = indicatif::ProgressBar::new(0).with_message(what);
+    match style {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}
+
 /// Writes to standard output. A reader that left (`sayso calls list | head`) ends the program.
 fn out(text: std::fmt::Arguments<'_>) {
     use std::io::Write;

@@ -2,15 +2,19 @@
 
 use std::time::Duration;
 
+use crate::media::dtmf::{self, EventPayload};
+use crate::media::player::silence;
 use crate::media::rtp::{HEADER, Header};
-use crate::media::{BadDigit, Digit, LegMedia};
 use crate::media::sound::Sound;
+use crate::media::{BadDigit, Digit, LegMedia};
 
 /// Samples in a packet: 20 ms at 8 kHz.
 pub(super) const PACKET: u32 = 160;
 /// A key sounds for so many packets, then its end is sent three times (RFC 4733 §2.5.1.4).
 const KEY_PACKETS: u32 = 6;
 const KEY_ENDS: u32 = 3;
+/// In -dBm0; a usual telephone's.
+const KEY_VOLUME: u8 = 10;
 
 /// What a phone does in a call.
 #[derive(Clone, Debug)]
@@ -137,11 +141,11 @@ impl Mouth {
         let end = sent >= KEY_PACKETS;
         let duration = (sent.min(KEY_PACKETS - 1) + 1) * PACKET;
         let header = Header { marker: sent == 0, payload_type, timestamp: began, ..self.header };
-        let mut packet = vec![0; HEADER + 4];
+        let duration = u16::try_from(duration).unwrap_or(u16::MAX);
+        let event = EventPayload { event: digit.event(), end, volume: KEY_VOLUME, duration };
+        let mut packet = vec![0; HEADER + dtmf::PAYLOAD];
         header.write(&mut packet);
-        packet[HEADER] = digit.event();
-        packet[HEADER + 1] = if end { 0x80 | 10 } else { 10 };
-        packet[HEADER + 2..].copy_from_slice(&u16::try_from(duration).unwrap_or(u16::MAX).to_be_bytes());
+        packet[HEADER..].copy_from_slice(&event.to_bytes());
         if sent + 1 == KEY_PACKETS + KEY_ENDS {
             self.after_key();
         } else {
@@ -163,7 +167,7 @@ impl Mouth {
         let clip = self.say.encoded(self.media.codec);
         let from = at.unwrap_or(clip.len()).min(clip.len());
         let to = (from + PACKET as usize).min(clip.len());
-        let mut packet = vec![self.media.codec.silence(); HEADER + PACKET as usize];
+        let mut packet = vec![silence(self.media.codec); HEADER + PACKET as usize];
         Header { payload_type: self.media.payload_type, ..self.header }.write(&mut packet);
         packet[HEADER..HEADER + to - from].copy_from_slice(&clip[from..to]);
         packet
@@ -174,6 +178,7 @@ impl Mouth {
 mod tests {
     use super::*;
     use crate::media::dtmf::Receiver;
+    use crate::time::Timestamp;
     use crate::media::rtp::View;
     use crate::media::{Codec, Direction};
 
@@ -211,7 +216,10 @@ mod tests {
             let view = View::parse(&packet).unwrap();
             assert_eq!(view.header.sequence, n);
             if view.header.payload_type == 101 {
-                heard.extend(receiver.receive(&view.header, &packet[view.payload()]).map(Digit::as_char));
+                let now = Timestamp::from_micros(i64::from(n) * 20_000);
+                let (ssrc, timestamp) = (view.header.ssrc, view.header.timestamp);
+                let told = receiver.receive(ssrc, timestamp, &packet[view.payload()], now);
+                heard.extend(told.pressed.map(Digit::as_char));
             }
         }
         assert_eq!(heard, "1#");
@@ -224,7 +232,7 @@ mod tests {
         mouth.take_turn();
         assert!(matches!(mouth.next(), Say::Info(digit, _) if digit.as_char() == '5'));
         let Say::Packet(packet) = mouth.next() else { panic!("speech follows the keys") };
-        assert_ne!(packet[HEADER], Codec::Pcma.silence());
+        assert_ne!(packet[HEADER], silence(Codec::Pcma));
     }
 
     #[test]

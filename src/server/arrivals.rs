@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
+use ulid::Ulid;
+use ulid::Ulid;
 
 use crate::call::Arrival;
 use crate::consent::Policy;
-use crate::ids::{PhoneNumber, QueueId};
+use crate::ids::{CallId, PhoneNumber, QueueId};
 use crate::queue;
 use crate::settings::{Number, Settings};
 use crate::sip::core::{Command, Event, Incoming, Source};
@@ -72,7 +74,7 @@ fn admit(shared: &Arc<Shared>, incoming: Incoming) {
         return refuse(404);
     };
     let Some(queue) = settings.queues.get(&queue_id).cloned() else { return refuse(404) };
-    let call = shared.draw_call_id();
+    let call = CallId::new(Ulid::generate());
     let language = number.language.clone().unwrap_or_else(|| queue.language.clone());
     let question = shared.prompts.get(&queue_id, &language, crate::call::Prompt::ConsentQuestion);
     let arrival = Arrival {

@@ -9,7 +9,9 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep_until, timeout};
 use tracing::Instrument;
 
-use crate::call::{Arrival, Call, Cause, CommitId, Fact, Input, Output};
+use crate::audit::channel_word;
+use crate::audit::channel_word;
+use crate::call::{Arrival, Call, Cause, CommitId, Fact, Input, Output, Phase};
 use crate::consent::{AskRule, Receipt};
 use crate::engine::{CallMedia, MediaEvent};
 use crate::ids::{AgentId, CallId, LegId};
@@ -18,7 +20,7 @@ use crate::queue;
 use crate::sip::core::{Callee, Command, Event, Incoming};
 use crate::store::{Change, StoreError};
 
-use super::Shared;
+use super::{Shared, convert};
 use super::leg::{Leg, is_hold};
 use super::notice::What;
 use super::recorder::{Recorder, Recording};
@@ -74,6 +76,8 @@ struct Driver {
     recorder: Recorder,
     work: JoinSet<Done>,
     phase: PhaseGauge,
+    /// The closed legs' statistics, stored at the end.
+    quality: Vec<Change>,
     /// The call has ended; only its last work is waited for.
     over: bool,
 }
@@ -126,6 +130,7 @@ impl Driver {
             recorder: Recorder::new(id),
             work: JoinSet::new(),
             phase: PhaseGauge::default(),
+            quality: Vec::new(),
             over: false,
             shared,
         })
@@ -136,7 +141,7 @@ impl Driver {
             while let Some(output) = self.call.poll_output() {
                 self.carry_out(output).await;
             }
-            self.phase.set(self.call.phase().name());
+            self.phase.set(phase_word(self.call.phase()));
             if self.over && self.work.is_empty() {
                 break;
             }
@@ -301,14 +306,16 @@ impl Driver {
                 }
             }
             MediaEvent::Closed { leg: n, stats } => {
-                let change = Change::LegStats { leg: LegId { call: self.id, n }, stats: stats.into() };
-                self.shared.keep(vec![change]);
+                self.quality.push(Change::LegStats {
+                    leg: LegId { call: self.id, n },
+                    quality: convert::quality(&stats),
+                });
             }
         }
     }
 
     fn on_digit(&mut self, n: u16, digit: crate::media::Digit, channel: DigitChannel) {
-        metrics::counter!("sayso_digits_total", "channel" => channel.name()).increment(1);
+        metrics::counter!("sayso_digits_total", "channel" => channel_word(channel)).increment(1);
         self.shared.notices.tell(self.id, || What::Key { leg: n, digit, channel });
         self.tell(Input::Digit { leg: LegId { call: self.id, n }, digit, channel });
     }
@@ -441,17 +448,21 @@ impl Driver {
         for n in legs {
             self.drop_leg(n);
         }
-        let Self { media, mut media_events, shared, id, .. } = self;
+        let Self { media, mut media_events, shared, id, mut quality, .. } = self;
         drop(media);
         let last = async {
             while let Some(event) = media_events.recv().await {
                 if let MediaEvent::Closed { leg: n, stats } = event {
-                    shared.keep(vec![Change::LegStats { leg: LegId { call: id, n }, stats: stats.into() }]);
+                    let leg = LegId { call: id, n };
+                    quality.push(Change::LegStats { leg, quality: convert::quality(&stats) });
                 }
             }
         };
         if timeout(CLOSING, last).await.is_err() {
             tracing::warn!("the media worker did not close the call's legs in time");
+        }
+        if let Err(error) = shared.store.commit(quality).await {
+            tracing::error!(%error, "the legs' statistics could not be stored");
         }
         shared.notices.tell(id, || What::Over);
     }
@@ -480,6 +491,32 @@ impl PhaseGauge {
 impl Drop for PhaseGauge {
     fn drop(&mut self) {
         self.clear();
+    }
+}
+
+const fn phase_word(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Answering => "answering",
+        Phase::Welcome => "welcome",
+        Phase::Asking => "asking",
+        Phase::Waiting => "waiting",
+        Phase::Ringing => "ringing",
+        Phase::Joining => "joining",
+        Phase::Talking => "talking",
+        Phase::Over => "over",
+    }
+}
+
+const fn phase_word(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Answering => "answering",
+        Phase::Welcome => "welcome",
+        Phase::Asking => "asking",
+        Phase::Waiting => "waiting",
+        Phase::Ringing => "ringing",
+        Phase::Joining => "joining",
+        Phase::Talking => "talking",
+        Phase::Over => "over",
     }
 }
 

@@ -1,8 +1,10 @@
 //! Composition root: opens store, vault, prompts, engine, SIP and HTTP, drives calls, drains.
 
 mod arrivals;
+mod convert;
 mod desk;
 mod driver;
+mod gauges;
 mod leg;
 mod notice;
 mod recorder;
@@ -19,12 +21,10 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{interval, timeout};
 use tokio_util::task::TaskTracker;
-use ulid::Ulid;
 
 use crate::api;
 use crate::config::Config;
 use crate::engine::{Engine, EngineConfig};
-use crate::ids::{CallId, RecordingId};
 use crate::prompts::Library;
 use crate::queue;
 use crate::settings::Settings;
@@ -48,7 +48,7 @@ const SIP_EVENTS: usize = 8192;
 struct Shared {
     sip: SipHandle,
     engine: Engine,
-    vault: Vault,
+    vault: Arc<Vault>,
     store: Store,
     prompts: Arc<Library>,
     desk: desk::DeskHandle,
@@ -75,7 +75,8 @@ impl Server {
         std::fs::create_dir_all(&config.data)?;
         let metrics = api::install_metrics();
         let store = Store::open(&config.database_url(), clock).await?;
-        let vault = Vault::open(VaultConfig { dir: config.vault_dir(), key_file: config.key_file() }, clock)?;
+        let at = VaultConfig { dir: config.vault_dir(), key_file: config.key_file() };
+        let vault = Arc::new(Vault::open(at, clock)?);
         salvage::run(&store, &vault, clock).await?;
         let (generation, settings) = store.settings().await?;
         let settings = Arc::new(settings);
@@ -100,7 +101,7 @@ impl Server {
             draining: AtomicBool::new(false),
         });
         tokio::spawn(arrivals::sort(Arc::clone(&shared), sip_events));
-        tokio::spawn(gauges(Arc::clone(&shared)));
+        tokio::spawn(watch_gauges(Arc::clone(&shared)));
         let ready = watch::start(Arc::clone(&shared), generation);
         let http = api::start(config.http.listen, metrics, ready).await?;
         let started = trail::started(clock.now());
@@ -192,30 +193,15 @@ impl Shared {
         self.draining.load(Ordering::Acquire)
     }
 
-    fn draw_call_id(&self) -> CallId {
-        CallId::new(self.draw_ulid())
-    }
-
-    fn draw_recording_id(&self) -> RecordingId {
-        RecordingId::new(self.draw_ulid())
-    }
-
-    fn draw_ulid(&self) -> Ulid {
-        let millis = u64::try_from(self.clock.now().as_micros() / 1_000).unwrap_or(0);
-        let random = u128::from_le_bytes(crate::vault::random());
-        Ulid::from_parts(millis, random)
-    }
 }
 
 /// Reads the gauges that no event keeps up.
-async fn gauges(shared: Arc<Shared>) {
+async fn watch_gauges(shared: Arc<Shared>) {
     let mut tick = interval(GAUGES);
     loop {
         tick.tick().await;
-        switchboard::publish_sizes(&shared.sip);
-        for (n, worker) in shared.engine.stats().iter().enumerate() {
-            worker.publish(n);
-        }
+        gauges::publish_sip(&shared.sip);
+        gauges::publish_media(&shared.engine);
     }
 }
 

@@ -2,7 +2,11 @@
 //! starts the tap, and keeps or destroys what came of it.
 
 use tokio::task::JoinSet;
+use ulid::Ulid;
+use ulid::Ulid;
 
+use crate::audit::basis_word;
+use crate::audit::basis_word;
 use crate::call::{Input, TakeId};
 use crate::consent::{Grant, RecordingPermit};
 use crate::engine::CallMedia;
@@ -12,7 +16,7 @@ use crate::store::{Change, RecordingChange, StoreError};
 use crate::time::Timestamp;
 use crate::vault::{Finished, VaultError};
 
-use super::Shared;
+use super::{Shared, convert};
 use super::driver::Done;
 use super::notice::What;
 
@@ -56,7 +60,7 @@ impl Recorder {
 
     /// Stores the recording's row and wrapped key.
     pub(super) fn arm(&mut self, take: TakeId, grant: Grant, shared: &Shared, work: &mut JoinSet<Done>) {
-        let permit = Box::new(grant.permit(shared.draw_recording_id(), shared.vault.draw_key()));
+        let permit = Box::new(grant.permit(RecordingId::new(Ulid::generate()), shared.vault.draw_key()));
         let row = RecordingChange::Armed {
             id: permit.id(),
             call: permit.call(),
@@ -100,7 +104,7 @@ impl Recorder {
                 return Some(Input::RecordingFailed(take));
             }
         };
-        let reason = permit.basis().name();
+        let reason = basis_word(permit.basis());
         media.record(Tap::new(permit, Box::new(spool), now), caller, agent);
         metrics::counter!("sayso_recordings_total", "reason" => reason).increment(1);
         shared.keep(vec![Change::Recording(RecordingChange::Started { id, at: now })]);
@@ -210,7 +214,7 @@ impl Recorder {
         match closed {
             Ok(finished) => {
                 self.kept.push(id);
-                let change = Change::Recording(RecordingChange::Finished { id, at, finished: finished.into() });
+                let change = Change::Recording(RecordingChange::Finished { id, at, file: convert::file(&finished) });
                 keep_and_tell(change, id, shared, work);
                 // The media closed it under the call: its legs are gone, and the call hears of that.
                 None

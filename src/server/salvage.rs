@@ -2,10 +2,11 @@
 //! hands, before new calls are taken.
 
 use crate::store::{Change, RecordingChange, Store};
-use crate::time::Clock;
-use crate::vault::{Vault, WrappedKey};
+use crate::ids::RecordingId;
+use crate::time::{Clock, Timestamp};
+use crate::vault::{Finished, Vault, WrappedKey};
 
-use super::trail;
+use super::{convert, trail};
 
 /// Salvages everything there is. One broken recording does not keep the others.
 ///
@@ -21,13 +22,13 @@ pub(super) async fn run(store: &Store, vault: &Vault, clock: Clock) -> anyhow::R
             continue;
         };
         let row = unfinished.swap_remove(at);
-        let key = WrappedKey::from_bytes(row.wrapped_key);
+        let key = WrappedKey(row.wrapped_key);
         let at = clock.now();
         let change = match vault.salvage(id, &key) {
             Ok(finished) => {
                 tracing::warn!(recording = %id, samples = finished.samples, "recording salvaged");
                 metrics::counter!("sayso_recordings_salvaged_total").increment(1);
-                RecordingChange::Salvaged { id, at, finished: finished.into() }
+                salvaged(id, at, &finished)
             }
             Err(error) => {
                 tracing::error!(recording = %id, %error, "a recording cannot be salvaged");
@@ -38,8 +39,8 @@ pub(super) async fn run(store: &Store, vault: &Vault, clock: Clock) -> anyhow::R
     }
     for row in unfinished {
         let at = clock.now();
-        let change = match vault.finished(row.id, &WrappedKey::from_bytes(row.wrapped_key)) {
-            Ok(Some(finished)) => RecordingChange::Salvaged { id: row.id, at, finished: finished.into() },
+        let change = match vault.finished(row.id, &WrappedKey(row.wrapped_key)) {
+            Ok(Some(finished)) => salvaged(row.id, at, &finished),
             Ok(None) => RecordingChange::Discarded { id: row.id, at },
             Err(error) => RecordingChange::Failed { id: row.id, at, why: error.to_string() },
         };
@@ -47,4 +48,20 @@ pub(super) async fn run(store: &Store, vault: &Vault, clock: Clock) -> anyhow::R
     }
     store.end_orphaned_calls(clock.now()).await?;
     Ok(())
+}
+
+fn salvaged(id: RecordingId, at: Timestamp, finished: &Finished) -> RecordingChange {
+    let why = match finished.salvaged {
+        Some(torn) => format!("left open by a stop in mid-call; closed, {torn} torn bytes cut off"),
+        None => "whole, but its row was not finished".to_owned(),
+    };
+    RecordingChange::Salvaged { id, at, file: convert::file(finished), why }
+}
+
+fn salvaged(id: RecordingId, at: Timestamp, finished: &Finished) -> RecordingChange {
+    let why = match finished.salvaged {
+        Some(torn) => format!("left open by a stop in mid-call; closed, {torn} torn bytes cut off"),
+        None => "whole, but its row was not finished".to_owned(),
+    };
+    RecordingChange::Salvaged { id, at, file: convert::file(finished), why }
 }

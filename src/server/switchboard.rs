@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use crate::ids::CallId;
 use crate::sip::core::{DialogId, Event};
-use crate::{queue, sip};
+use crate::queue;
 
 /// A call's mailbox holds this many events; a call that lets it fill up is ended.
 pub(super) const MAILBOX: usize = 256;
@@ -103,12 +103,5 @@ pub(super) fn dialog_of(event: &Event) -> Option<DialogId> {
         | Event::Stranger { .. }
         | Event::LoginFailed { .. }
         | Event::Limited { .. } => None,
-    }
-}
-
-/// The numbers of an endpoint's tables, as `/metrics` shows them.
-pub(super) fn publish_sizes(sip: &sip::io::SipHandle) {
-    for (table, size) in sip.sizes().named() {
-        metrics::gauge!("sayso_sip_table", "table" => table).set(size as f64);
     }
 }

@@ -11,20 +11,21 @@ use std::time::Duration;
 use anyhow::{Context, bail, ensure};
 
 use crate::config::Config;
-use crate::media::Codec;
 use crate::phone::{Phone, Script, parse_keys};
 use crate::prompts::wav;
 use crate::server::{Notices, Server};
-use crate::settings;
 use crate::sip::core::{Callee, Login, Transport};
+use crate::store::Filter;
 use crate::time::Clock;
-use crate::vault::WrappedKey;
 
 use super::apply::apply_text;
+use super::recordings::export;
 use super::{out, serve};
 use story::Ended;
 
 const SETTINGS: &str = include_str!("../../../deploy/demo/settings.toml");
+/// Both are 8 kHz mono.
+/// Both are 8 kHz mono.
 const CALLER: &[u8] = include_bytes!("../../../deploy/demo/caller.8k.wav");
 const AGENT: &[u8] = include_bytes!("../../../deploy/demo/agent.8k.wav");
 const PASSWORD: &str = "only-for-the-demo";
@@ -134,12 +135,12 @@ impl Stage {
     /// Exports the one recording of the first call and looks whether both sides are in it.
     async fn show_recording(&self, call: &Ended) -> anyhow::Result<PathBuf> {
         let [id] = call.recordings[..] else { bail!("one recording was expected, not {}", call.recordings.len()) };
-        let row = self.server.store().recording(id).await?.context("the recording has no row")?;
-        let key = WrappedKey(row.wrapped_key.context("the recording has no key")?);
         let file = std::path::absolute(self.config.data.join("first-call.wav"))?;
-        let exported = self.server.vault().export(id, &key, &file, &mut |_, _| {})?;
-        let (caller, agent) = self.server.vault().read_pcm(id, &key)?;
-        ensure!(loud(&caller) && loud(&agent), "one side of the recording is silent");
+        let (store, vault) = (self.server.store(), self.server.vault());
+        let exported = export(store, vault, id, &file, &mut |_, _| {}).await?;
+        let stereo = hound::WavReader::open(&file)?.into_samples().collect::<Result<Vec<i16>, _>>()?;
+        let channel = |n: usize| stereo.iter().skip(n).step_by(2).copied().collect::<Vec<_>>();
+        ensure!(loud(&channel(0)) && loud(&channel(1)), "one side of the recording is silent");
         out(format_args!(
             "  file: {} ({:.1} s, stereo)\n",
             file.display(),
@@ -152,7 +153,7 @@ impl Stage {
     async fn show_nothing_kept(&self, call: &Ended, files: usize) -> anyhow::Result<()> {
         ensure!(call.recordings.is_empty(), "the refused call was recorded");
         let id = call.call.context("the call has no id")?;
-        let rows = self.server.store().recordings(&crate::store::Filter::of_call(id)).await?;
+        let rows = self.server.store().recordings(&Filter { call: Some(id), ..Filter::default() }).await?;
         ensure!(rows.is_empty(), "the refused call has a recording's row, and so a key");
         let now = count_files(&self.config.vault_dir())?;
         ensure!(now == files, "the vault had {files} files before the refused call and has {now} now");
@@ -161,7 +162,7 @@ impl Stage {
     }
 
     async fn verify_audit(&self) -> anyhow::Result<()> {
-        let proof = self.server.store().verify_audit(&mut |_| {}).await?;
+        let proof = self.server.store().verify_audit(|_, _| {}).await?;
         out(format_args!("  sayso audit verify: {proof}\n"));
         Ok(())
     }
@@ -202,7 +203,8 @@ async fn take_calls(registrar: SocketAddr, clock: Clock) -> anyhow::Result<()> {
 }
 
 fn clip(file: &[u8]) -> anyhow::Result<Vec<i16>> {
-    Ok(wav::decode_pcm8k(file)?)
+    let clip = wav::decode(file)?;
+    Ok(clip.samples.iter().map(|sample| (sample * f32::from(i16::MAX)) as i16).collect())
 }
 
 /// Whether there is speech in it: louder than -40 dBFS for at least a second, counted in 20 ms.

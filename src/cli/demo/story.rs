@@ -5,6 +5,8 @@ use std::time::Duration;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 use tokio::time::timeout;
 
+use crate::audit::channel_word;
+use crate::audit::channel_word;
 use crate::call::{Fact, Prompt};
 use crate::cli::out;
 use crate::consent::{Answer, Basis};
@@ -79,7 +81,7 @@ fn line(what: &What) -> Option<String> {
             Prompt::Music => "music is played".to_owned(),
         },
         What::Playing { .. } => return None,
-        What::Key { digit, channel, .. } => format!("key {} ({})", digit.as_char(), channel.name()),
+        What::Key { digit, channel, .. } => format!("key {} ({})", digit.as_char(), channel_word(*channel)),
         What::Stored(fact) => return fact_line(fact),
         What::Ringing(agent) => format!("agent {agent}'s phone rings"),
         What::Recording(id) => format!("recording {id} begins"),

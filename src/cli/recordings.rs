@@ -1,0 +1,108 @@
+//! `sayso recordings`: list, and export as WAV.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Subcommand;
+
+use crate::audit::{AuditEvent, Class, Object, Value};
+use crate::ids::{QueueId, RecordingId};
+use crate::store::{Change, Filter, RecordingRow, Store};
+use crate::time::Clock;
+use crate::vault::{Exported, Vault, VaultConfig, WrappedKey};
+
+use super::apply::account;
+use super::listing::{list, short};
+use super::{AtConfig, Form, out, progress};
+
+/// List or export recordings.
+#[derive(Debug, Subcommand)]
+pub(super) enum RecordingsCommand {
+    /// List recordings, newest first.
+    List {
+        #[command(flatten)]
+        at: AtConfig,
+        #[command(flatten)]
+        form: Form,
+        /// Only of this queue.
+        #[arg(long)]
+        queue: Option<String>,
+    },
+    /// Write a recording as a stereo WAV (left: caller, right: agent); audited.
+    Export {
+        /// Its id.
+        id: RecordingId,
+        /// The file to write.
+        #[arg(long = "to", value_name = "FILE.wav")]
+        file: PathBuf,
+        #[command(flatten)]
+        at: AtConfig,
+    },
+}
+
+impl RecordingsCommand {
+    pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
+        match self {
+            Self::List { at, form, queue } => {
+                let filter = Filter { limit: form.limit, queue: queue.map(QueueId), ..Filter::default() };
+                let rows = at.store().await?.recordings(&filter).await?;
+                let head = ["RECORDING", "BEGAN", "SECONDS", "QUEUE", "STATE", "BASIS", "CALL"];
+                list(&form, &head, &rows, cells)?;
+            }
+            Self::Export { id, file, at } => {
+                let config = at.load()?;
+                let store = super::open_store(&config).await?;
+                let vault = VaultConfig { dir: config.vault_dir(), key_file: config.key_file() };
+                let vault = Vault::open(vault, Clock::start())?;
+                let bar = progress("exporting");
+                let exported = export(&store, &vault, id, &file, &mut |done, all| {
+                    bar.set_length(all);
+                    bar.set_position(done);
+                })
+                .await;
+                bar.finish_and_clear();
+                let exported = exported?;
+                let seconds = exported.samples as f64 / 8_000.0;
+                out(format_args!("{}: {seconds:.1} s, stereo, 8 kHz\n", file.display()));
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Writes a recording's WAV; who took it out is audited first.
+pub(super) async fn export(
+    store: &Store,
+    vault: &Vault,
+    id: RecordingId,
+    file: &std::path::Path,
+    progress: &mut dyn FnMut(u64, u64),
+) -> anyhow::Result<Exported> {
+    let row = store.recording(id).await?.with_context(|| format!("no recording {id}"))?;
+    let state = row.state;
+    let key = row.wrapped_key.with_context(|| format!("recording {id} is {state}: its key is destroyed"))?;
+    let read = AuditEvent::new(
+        Class::Read,
+        account(),
+        Clock::start().now(),
+        "recording.exported",
+        Object::new("recording", id),
+    );
+    let read = read.new_value(Some(Value::plain(file.display())));
+    store.commit(vec![Change::Audit(read)]).await?;
+    Ok(vault.export(id, &WrappedKey(key.0), file, progress)?)
+}
+
+fn cells(row: &RecordingRow) -> Vec<String> {
+    let seconds = row.samples.map(|samples| format!("{:.1}", samples as f64 / 8_000.0));
+    vec![
+        row.id.to_string(),
+        row.started_at.map(short).unwrap_or_default(),
+        seconds.unwrap_or_default(),
+        row.queue.to_string(),
+        if row.salvaged { format!("{} (salvaged)", row.state) } else { row.state.clone() },
+        row.basis.clone(),
+        row.call.to_string(),
+    ]
+}

@@ -1,0 +1,43 @@
+//! What the engine and the vault say, in the store's words: shell modules do not know one another.
+
+use std::time::Duration;
+
+use crate::engine::LegStats;
+use crate::media::tap::Missing;
+use crate::store::{LegQuality, RecordedFile, RecordedGap};
+use crate::vault::Finished;
+
+pub(super) fn quality(stats: &LegStats) -> LegQuality {
+    LegQuality {
+        packets_in: stats.packets_in,
+        packets_out: stats.packets_out,
+        lost: stats.lost,
+        strangers: stats.strangers,
+        digits: u64::from(stats.digits),
+        jitter: Duration::from_secs_f32(stats.jitter_ms.max(0.0) / 1_000.0),
+        remote_lost: stats.peer_lost,
+        remote_jitter: stats.peer_jitter_ms.map(|ms| Duration::from_secs_f32(ms.max(0.0) / 1_000.0)),
+        round_trip: stats.round_trip_ms.map(|ms| Duration::from_secs_f32(ms.max(0.0) / 1_000.0)),
+    }
+}
+
+pub(super) fn file(finished: &Finished) -> RecordedFile {
+    let gaps = finished.gaps.iter().map(|gap| RecordedGap {
+        from: gap.start,
+        to: gap.start + gap.len,
+        channel: gap.channel.map(|channel| if channel.index() == 0 { 0 } else { 1 }),
+        why: match gap.why {
+            Missing::Paused => "paused",
+            Missing::Hold => "hold",
+            Missing::Lost => "lost",
+            Missing::Backlog => "backlog",
+        }
+        .to_owned(),
+    });
+    RecordedFile {
+        samples: finished.samples,
+        bytes: finished.bytes,
+        sha256: finished.sha256.clone(),
+        gaps: gaps.collect(),
+    }
+}
