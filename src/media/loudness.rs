@@ -16,9 +16,9 @@ pub const PEAK_DBFS: f64 = -1.0;
 
 /// The limiter's ceiling, in dBFS: [`PEAK_DBFS`] with room for rounding and for peaks between samples.
 const CEILING_DBFS: f64 = -1.5;
-/// Half of the limiter's look-ahead and of its gain ramp, in seconds: short enough not to pump,
-/// long enough not to distort.
-const HALF_WINDOW: f64 = 0.004;
+/// Half of the limiter's look-ahead and of its gain ramp, in seconds: longer than a period of the
+/// lowest voice, so that it turns down a vowel rather than bending each of its pulses.
+const HALF_WINDOW: f64 = 0.010;
 /// The most gain that makes sense, in dB: what needs more is noise rather than speech.
 const MOST_GAIN_DB: f64 = 40.0;
 

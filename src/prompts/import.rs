@@ -14,7 +14,7 @@ use crate::media::resample::{resample, resample_loop};
 /// Silence kept before the first sound, in seconds: an attack needs a little air.
 const LEAD: f64 = 0.05;
 /// Silence kept after the last, in seconds: what follows should not tread on it.
-const TRAIL: f64 = 0.20;
+const TRAIL: f64 = 0.12;
 
 /// Where an imported prompt goes.
 #[derive(Clone, Debug)]
