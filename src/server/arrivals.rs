@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 use ulid::Ulid;
-use ulid::Ulid;
 
 use crate::call::Arrival;
 use crate::consent::Policy;

@@ -10,7 +10,6 @@ use tokio::time::{sleep_until, timeout};
 use tracing::Instrument;
 
 use crate::audit::channel_word;
-use crate::audit::channel_word;
 use crate::call::{Arrival, Call, Cause, CommitId, Fact, Input, Output, Phase};
 use crate::consent::{AskRule, Receipt};
 use crate::engine::{CallMedia, MediaEvent};

@@ -3,9 +3,7 @@
 
 use tokio::task::JoinSet;
 use ulid::Ulid;
-use ulid::Ulid;
 
-use crate::audit::basis_word;
 use crate::audit::basis_word;
 use crate::call::{Input, TakeId};
 use crate::consent::{Grant, RecordingPermit};

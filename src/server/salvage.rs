@@ -1,10 +1,11 @@
 //! What an earlier run left when it was killed: recordings are closed and calls are ended, without
 //! hands, before new calls are taken.
 
-use crate::store::{Change, RecordingChange, Store};
+use crate::call::{Cause, Fact};
 use crate::ids::RecordingId;
+use crate::store::{Change, RecordingChange, RecordingRow, Store};
 use crate::time::{Clock, Timestamp};
-use crate::vault::{Finished, Vault, WrappedKey};
+use crate::vault::{Finished, Vault, VaultError, WrappedKey};
 
 use super::{convert, trail};
 
@@ -13,54 +14,44 @@ use super::{convert, trail};
 /// # Errors
 /// When store or vault cannot be read at all.
 pub(super) async fn run(store: &Store, vault: &Vault, clock: Clock) -> anyhow::Result<()> {
-    let mut unfinished = store.recordings_unfinished().await?;
-    for id in vault.leftovers()? {
-        let Some(at) = unfinished.iter().position(|row| row.id == id) else {
-            // Its row is gone or says it is finished: nobody's to open, so a person must look.
-            tracing::error!(recording = %id, "a file in the spool belongs to no unfinished recording");
-            store.commit(vec![Change::Audit(trail::stray_file(id, clock.now()))]).await?;
-            continue;
-        };
-        let row = unfinished.swap_remove(at);
-        let key = WrappedKey(row.wrapped_key);
-        let at = clock.now();
-        let change = match vault.salvage(id, &key) {
-            Ok(finished) => {
-                tracing::warn!(recording = %id, samples = finished.samples, "recording salvaged");
-                metrics::counter!("sayso_recordings_salvaged_total").increment(1);
-                salvaged(id, at, &finished)
-            }
-            Err(error) => {
-                tracing::error!(recording = %id, %error, "a recording cannot be salvaged");
-                RecordingChange::Failed { id, at, why: error.to_string() }
-            }
-        };
+    let mut leftovers = vault.leftovers()?;
+    for row in store.recordings_unfinished().await? {
+        leftovers.retain(|id| *id != row.id);
+        let change = salvage(vault, &row, clock.now());
         store.commit(vec![Change::Recording(change)]).await?;
     }
-    for row in unfinished {
-        let at = clock.now();
-        let change = match vault.finished(row.id, &WrappedKey(row.wrapped_key)) {
-            Ok(Some(finished)) => salvaged(row.id, at, &finished),
-            Ok(None) => RecordingChange::Discarded { id: row.id, at },
-            Err(error) => RecordingChange::Failed { id: row.id, at, why: error.to_string() },
-        };
-        store.commit(vec![Change::Recording(change)]).await?;
+    for id in leftovers {
+        // No row says that it may be opened or removed: a person must look.
+        tracing::error!(recording = %id, "a file in the spool belongs to no unfinished recording");
+        store.commit(vec![Change::Audit(trail::stray_file(id, clock.now()))]).await?;
     }
-    store.end_orphaned_calls(clock.now()).await?;
+    for call in store.calls_unfinished().await? {
+        let ended = Fact::Ended { call: call.id, at: clock.now(), cause: Cause::Internal };
+        store.commit(vec![Change::Fact(ended)]).await?;
+    }
     Ok(())
 }
 
-fn salvaged(id: RecordingId, at: Timestamp, finished: &Finished) -> RecordingChange {
-    let why = match finished.salvaged {
-        Some(torn) => format!("left open by a stop in mid-call; closed, {torn} torn bytes cut off"),
-        None => "whole, but its row was not finished".to_owned(),
+fn salvage(vault: &Vault, row: &RecordingRow, at: Timestamp) -> RecordingChange {
+    let id = row.id;
+    let failed = |why: String| {
+        tracing::error!(recording = %id, why, "a recording cannot be salvaged");
+        RecordingChange::Failed { id, at, why }
     };
-    RecordingChange::Salvaged { id, at, file: convert::file(finished), why }
+    let Some(key) = &row.wrapped_key else { return failed("its key is destroyed".to_owned()) };
+    match vault.salvage(id, &WrappedKey(key.0.clone())) {
+        Ok(finished) => salvaged(id, at, &finished),
+        // Armed and never started: there is nothing but a key, and that goes now.
+        Err(VaultError::NotFound(_)) if row.started_at.is_none() => RecordingChange::Discarded { id, at },
+        Err(error) => failed(error.to_string()),
+    }
 }
 
 fn salvaged(id: RecordingId, at: Timestamp, finished: &Finished) -> RecordingChange {
+    tracing::warn!(recording = %id, samples = finished.samples, "recording salvaged");
+    metrics::counter!("sayso_recordings_salvaged_total").increment(1);
     let why = match finished.salvaged {
-        Some(torn) => format!("left open by a stop in mid-call; closed, {torn} torn bytes cut off"),
+        Some(torn) => format!("left open by a stop in mid-call: closed, {torn} torn bytes cut off"),
         None => "whole, but its row was not finished".to_owned(),
     };
     RecordingChange::Salvaged { id, at, file: convert::file(finished), why }

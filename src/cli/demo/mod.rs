@@ -25,7 +25,6 @@ use story::Ended;
 
 const SETTINGS: &str = include_str!("../../../deploy/demo/settings.toml");
 /// Both are 8 kHz mono.
-/// Both are 8 kHz mono.
 const CALLER: &[u8] = include_bytes!("../../../deploy/demo/caller.8k.wav");
 const AGENT: &[u8] = include_bytes!("../../../deploy/demo/agent.8k.wav");
 const PASSWORD: &str = "only-for-the-demo";

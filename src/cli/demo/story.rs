@@ -6,7 +6,6 @@ use tokio::sync::broadcast::{Receiver, error::RecvError};
 use tokio::time::timeout;
 
 use crate::audit::channel_word;
-use crate::audit::channel_word;
 use crate::call::{Fact, Prompt};
 use crate::cli::out;
 use crate::consent::{Answer, Basis};
