@@ -15,12 +15,12 @@ const MAX_OVERFLOWS: u8 = 8;
 
 impl Call {
     /// Begins to wait, or waits elsewhere.
-    pub(super) fn enqueue(&mut self, wait: Wait, now: Timestamp) {
+    pub(super) fn enqueue(&mut self, wait: Wait, only: Option<AgentId>, now: Timestamp) {
         self.note(Fact::Queued { call: self.arrival.call, queue: wait.id.clone(), at: now });
         self.put(Output::Enqueue {
             queue: wait.id.clone(),
             priority: wait.queue.priority,
-            only: wait.only.clone(),
+            only,
             since: wait.since,
         });
         self.state = State::Waiting(wait);
@@ -63,8 +63,6 @@ impl Call {
         let State::Waiting(wait) = &mut self.state else { return };
         let hearing = wait.hearing;
         let (id, queue, only) = match to {
-            // The agent of a transfer cannot be had: anyone of the queue will do.
-            _ if wait.only.is_some() => (wait.id.clone(), wait.queue.clone(), None),
             Some(Target::Queue { id, queue }) => (id, queue, None),
             Some(Target::Agent(agent)) => (wait.id.clone(), wait.queue.clone(), Some(agent)),
             None => return self.finish(None, Cause::WaitedTooLong, now),
@@ -74,7 +72,7 @@ impl Call {
             return self.finish(None, Cause::WaitedTooLong, now);
         }
         let since = wait.since;
-        self.enqueue(Wait { id, queue, since, only, overflows, hearing }, now);
+        self.enqueue(Wait { id, queue, since, overflows, hearing }, only, now);
     }
 
     /// The queue chose agents. Whoever cannot be rung is given back at once.
@@ -185,7 +183,7 @@ impl Call {
             let report = AgentReport::Missed(Cause::NoAnswer);
             self.put(Output::AgentReport { agent: party.agent, report });
         }
-        self.wait_on(now);
+        self.wait_on();
     }
 
     /// An agent's phone that rang, or was about to be connected, is gone.
@@ -207,29 +205,20 @@ impl Call {
         self.note(Fact::LegEnded { leg, at: now, cause });
         self.put(Output::AgentReport { agent: party.agent, report: AgentReport::Missed(cause) });
         if !matches!(&self.state, State::Offering(_, offer) if !offer.parties.is_empty()) {
-            self.wait_on(now);
+            self.wait_on();
         }
     }
 
-    /// Nobody rings any more: the caller waits on. The queue knows from the reports and keeps the place; only
-    /// a caller who was meant for one agent now waits for anyone.
-    fn wait_on(&mut self, now: Timestamp) {
-        let mut wait = match std::mem::replace(&mut self.state, State::Over) {
-            State::Offering(wait, _) | State::Joining(wait, _) => wait,
+    /// Nobody rings any more: the caller waits on. The queue knows from the reports and keeps the place.
+    fn wait_on(&mut self) {
+        match std::mem::replace(&mut self.state, State::Over) {
+            State::Offering(wait, _) | State::Joining(wait, _) => self.state = State::Waiting(wait),
             other @ (State::Answering
             | State::Welcoming(_)
             | State::Asking { .. }
             | State::Waiting(_)
             | State::Talking(_)
-            | State::Over) => {
-                self.state = other;
-                return;
-            }
-        };
-        if wait.only.take().is_some() {
-            self.put(Output::Dequeue);
-            return self.enqueue(wait, now);
+            | State::Over) => self.state = other,
         }
-        self.state = State::Waiting(wait);
     }
 }

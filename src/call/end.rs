@@ -44,12 +44,15 @@ impl Call {
             // Cut off by us while being asked: not recorded, but no answer to remember either.
             State::Asking { .. } => self.decide(self.opening(now).left(), None, now),
             State::Waiting(_) => self.put(Output::Dequeue),
-            // Out of the queue first, so that it does not offer this caller to the agents set free.
+            // Phones are silenced before the queue may ring them for another; the queue is left before they
+            // are given back, so that it does not offer this caller to them.
             State::Offering(_, offer) => {
-                self.put(Output::Dequeue);
-                for party in offer.parties {
+                for party in &offer.parties {
                     self.hang_up(party.leg, Cause::Cancelled, now);
-                    self.put(Output::AgentReport { agent: party.agent, report: AgentReport::Released });
+                }
+                self.put(Output::Dequeue);
+                for Party { agent, .. } in offer.parties {
+                    self.put(Output::AgentReport { agent, report: AgentReport::Released });
                 }
             }
             State::Joining(_, joining) => {

@@ -237,7 +237,8 @@ pub enum Output {
         queue: QueueId,
         /// Higher goes first.
         priority: u8,
-        /// Only this agent will do (transfer to an agent).
+        /// This agent first (transfer to an agent); anyone of the queue once that agent has missed the
+        /// offer, is gone, or has not come free within the maximum wait.
         only: Option<AgentId>,
         /// The place counts from then: the arrival, so that how a caller answered the consent question
         /// changes nothing, or the transfer.

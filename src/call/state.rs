@@ -42,7 +42,6 @@ pub(super) struct Wait {
     pub(super) id: QueueId,
     pub(super) queue: Arc<Queue>,
     pub(super) since: Timestamp,
-    pub(super) only: Option<AgentId>,
     /// How often the caller was sent on to another queue.
     pub(super) overflows: u8,
     pub(super) hearing: Hearing,

@@ -88,6 +88,6 @@ impl Call {
             Target::Agent(agent) => (talk.queue_id, talk.queue, Some(agent)),
         };
         let hearing = Hearing::Notice(self.play(Prompt::PleaseWait, now));
-        self.enqueue(Wait { id, queue, since: now, only, overflows: 0, hearing }, now);
+        self.enqueue(Wait { id, queue, since: now, overflows: 0, hearing }, only, now);
     }
 }

@@ -155,11 +155,10 @@ impl Call {
             id: self.arrival.queue_id.clone(),
             queue: Arc::clone(&self.arrival.queue),
             since: self.since,
-            only: None,
             overflows: 0,
             hearing,
         };
-        self.enqueue(wait, now);
+        self.enqueue(wait, None, now);
     }
 }
 

@@ -148,9 +148,8 @@ impl Desk {
         since: Timestamp,
         now: Timestamp,
     ) {
-        let hopeless =
-            only.as_ref().is_some_and(|agent| !self.people.get(agent).is_some_and(|p| p.reachable));
-        let Some(queue) = self.queue(&id).filter(|_| !hopeless) else {
+        let only = only.filter(|agent| self.is_reachable(agent));
+        let Some(queue) = self.queue(&id) else {
             self.outputs.push_back(Output::Overflow { call, to: None });
             return;
         };
@@ -261,12 +260,32 @@ impl Desk {
         if caller.offered || caller.until > now {
             return;
         }
+        if caller.only.is_some() {
+            return self.anyone(call, now);
+        }
         let to = match self.queue(&caller.queue).map(|queue| queue.overflow.clone()) {
             Some(Overflow::Queue(id)) => self.queue(&id).map(|queue| Target::Queue { id, queue }),
             Some(Overflow::Hangup) | None => None,
         };
         self.forget(call);
         self.outputs.push_back(Output::Overflow { call, to });
+    }
+
+    /// The agent a caller was meant for cannot be had: waits for anyone, with a maximum wait from now.
+    fn anyone(&mut self, call: CallId, now: Timestamp) {
+        self.step_out(call);
+        let queue = self.callers.get(&call).and_then(|caller| self.queue(&caller.queue));
+        let max_wait = queue.map_or(Duration::ZERO, |queue| queue.max_wait);
+        let Some(caller) = self.callers.get_mut(&call) else { return };
+        caller.only = None;
+        self.timers.remove(&(caller.until, Timer::MaxWait(call)));
+        caller.until = now + max_wait;
+        self.timers.insert((caller.until, Timer::MaxWait(call)));
+        self.line_up(call);
+    }
+
+    fn is_reachable(&self, agent: &AgentId) -> bool {
+        self.people.get(agent).is_some_and(|person| person.reachable)
     }
 
     fn tell(&mut self, call: CallId, now: Timestamp) {
@@ -376,17 +395,16 @@ impl Desk {
             }
         });
         if !on {
-            self.give_up_personal(agent);
+            self.give_up_personal(agent, now);
         }
     }
 
-    /// The agent whom callers wait for is gone: they are told at once.
-    fn give_up_personal(&mut self, agent: &AgentId) {
+    /// The agent whom callers wait for is gone.
+    fn give_up_personal(&mut self, agent: &AgentId, now: Timestamp) {
         let calls: Vec<CallId> =
             self.personal.get(agent).map(|callers| callers.values().copied().collect()).unwrap_or_default();
         for call in calls {
-            self.forget(call);
-            self.outputs.push_back(Output::Overflow { call, to: None });
+            self.anyone(call, now);
         }
     }
 
@@ -476,14 +494,10 @@ impl Desk {
         }
         let Some(caller) = self.callers.get_mut(&call).filter(|caller| caller.offered) else { return };
         caller.offered = false;
-        if caller.until <= now {
-            return self.waited_too_long(call, now);
-        }
-        let gone =
-            caller.only.as_ref().is_some_and(|agent| !self.people.get(agent).is_some_and(|p| p.reachable));
-        if gone {
-            self.forget(call);
-            self.outputs.push_back(Output::Overflow { call, to: None });
+        if caller.only.is_some() {
+            self.anyone(call, now);
+        } else if caller.until <= now {
+            self.waited_too_long(call, now);
         } else {
             self.line_up(call);
         }

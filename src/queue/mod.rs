@@ -42,7 +42,7 @@ pub enum Input {
         queue: QueueId,
         /// Higher goes first.
         priority: u8,
-        /// Only this agent will do.
+        /// This agent first, then anyone of the queue.
         only: Option<AgentId>,
         /// The place counts from then.
         since: Timestamp,
