@@ -1,5 +1,112 @@
 //! The database: migrations, units of work, queries.
+//!
+//! Everything written goes through [`Store::commit`]: changes with their audit rows, in one
+//! transaction, durable when it returns. One writer task takes whatever is waiting and commits it
+//! together (see `writer.rs`), so a hundred calls share one `fsync`.
+//!
+//! It is built on sqlx's `Any` driver, and all SQL is what SQLite and PostgreSQL both take: `$1`
+//! placeholders, BIGINT microseconds, TEXT ids, upserts with `ON CONFLICT`, locks by `UPDATE`. So a
+//! second database costs a variant of [`dialect::Dialect`] and a folder of migrations, not a second
+//! set of queries; the price is a copy of each row through `Any`'s value type, which is small beside
+//! the `fsync`.
 
+mod agent;
+mod audit;
+mod call;
 mod change;
+mod dialect;
+mod error;
+mod query;
+mod recording;
+mod rows;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::time::Duration;
+
+use sqlx::AnyPool;
+use sqlx::any::AnyPoolOptions;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::time::Clock;
 
 pub use change::*;
+pub use error::StoreError;
+pub use query::{AuditFilter, Filter};
+pub use rows::*;
+
+use dialect::Dialect;
+use error::Doing as _;
+use writer::{Job, Writer};
+
+/// Connections for reading; writing has one of its own, so reports cannot starve it.
+const READERS: u32 = 4;
+
+/// Units of work that may wait for the writer before [`Store::commit`] itself waits. At ten thousand
+/// commits a second this is a tenth of a second of them.
+const WAITING: usize = 1_024;
+
+/// The database. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Store {
+    read: AnyPool,
+    jobs: mpsc::Sender<Job>,
+}
+
+impl Store {
+    /// Opens the database of `url` (`sqlite:///var/lib/sayso/sayso.db`; a plain path will do), makes
+    /// it if it is not there (readable by its owner only), brings its tables up to date, and starts
+    /// the writer on the current tokio runtime.
+    ///
+    /// # Errors
+    /// When it cannot be opened, belongs to a newer Sayso, or names a kind of database that is not
+    /// supported.
+    pub async fn open(url: &str, clock: Clock) -> Result<Self, StoreError> {
+        sqlx::any::install_default_drivers();
+        let (dialect, url) = Dialect::of(url)?;
+        dialect.prepare(&url)?;
+        let pool = |connections| {
+            AnyPoolOptions::new()
+                .max_connections(connections)
+                .acquire_timeout(Duration::from_secs(10))
+                .after_connect(move |connection, _| Box::pin(dialect.set_up(connection)))
+                .connect(&url)
+        };
+        let write = pool(1).await.doing("opening the database")?;
+        dialect.migrator().run(&write).await.map_err(StoreError::from)?;
+        let read = pool(READERS).await.doing("opening the database")?;
+        let (jobs, queue) = mpsc::channel(WAITING);
+        tokio::spawn(Writer::new(write, dialect, clock, queue).run());
+        Ok(Self { read, jobs })
+    }
+
+    /// Applies all changes, or none, with their audit rows. Durable when it returns. Waits while too
+    /// many others wait; give it a time limit where waiting is no option (the changes may then still
+    /// be applied later).
+    ///
+    /// # Errors
+    /// When a change does not fit what is stored, or the database refuses; nothing was applied then.
+    pub async fn commit(&self, changes: Vec<Change>) -> Result<(), StoreError> {
+        let (done, result) = oneshot::channel();
+        self.jobs.send(Job::Commit { changes, done }).await.map_err(|_| StoreError::Closed)?;
+        result.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Units of work that wait for the writer, for metrics.
+    #[must_use]
+    pub fn backlog(&self) -> usize {
+        self.jobs.max_capacity() - self.jobs.capacity()
+    }
+
+    /// Writes what waits, then closes. Every clone answers [`StoreError::Closed`] from then on.
+    pub async fn close(&self) {
+        let (done, closed) = oneshot::channel();
+        if self.jobs.send(Job::Close { done }).await.is_ok() {
+            // An error means that the writer is gone already, which is what we wait for.
+            let _ = closed.await;
+        }
+        self.read.close().await;
+    }
+}

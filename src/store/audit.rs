@@ -1,0 +1,268 @@
+//! The audit log's tables: chaining a row, reading rows back, proving the whole.
+
+use std::borrow::Cow;
+
+use aws_lc_rs::rand;
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Row as _};
+
+use crate::audit::{
+    Actor, AuditEvent, AuditProof, BrokenLink, Class, Hash, Head, Object, Opening, Row, SALT_LEN, Sealed,
+    Verifier, Why,
+};
+use crate::time::Timestamp;
+
+use super::Store;
+use super::error::{Doing as _, StoreError};
+use super::query::{AuditFilter, count};
+use super::writer::Work;
+
+/// Rows read at once when verifying.
+const PAGE: i64 = 4_096;
+
+const INSERT: &str = "INSERT INTO audit (seq, version, at, class, actor_kind, actor, action, object_kind, \
+     object_id, attribute, about, about_commitment, old, old_commitment, new, new_commitment, hash) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
+
+const INSERT_PERSONAL: &str = "INSERT INTO audit_personal (seq, field, salt, value) VALUES ($1, $2, $3, $4)";
+
+/// Rows with their personal values, as [`read`] takes them.
+macro_rules! select_rows {
+    ($rest:literal) => {
+        concat!(
+            "SELECT a.seq, a.version, a.at, a.class, a.actor_kind, a.actor, a.action, a.object_kind, ",
+            "a.object_id, a.attribute, a.about, a.about_commitment, a.old, a.old_commitment, a.new, ",
+            "a.new_commitment, a.hash, pa.salt AS about_salt, pa.value AS about_value, ",
+            "po.salt AS old_salt, po.value AS old_value, pn.salt AS new_salt, pn.value AS new_value ",
+            "FROM audit a ",
+            "LEFT JOIN audit_personal pa ON pa.seq = a.seq AND pa.field = 'about' ",
+            "LEFT JOIN audit_personal po ON po.seq = a.seq AND po.field = 'old' ",
+            "LEFT JOIN audit_personal pn ON pn.seq = a.seq AND pn.field = 'new' ",
+            $rest
+        )
+    };
+}
+
+/// Takes the lock under which rows are chained, and reads the last row's number and hash. An
+/// `UPDATE` that changes nothing locks the row in every database.
+pub(super) async fn lock_head(connection: &mut AnyConnection) -> Result<Head, StoreError> {
+    let row = sqlx::query("UPDATE audit_head SET seq = seq WHERE id = 1 RETURNING seq, hash")
+        .fetch_one(connection)
+        .await
+        .doing("locking the audit log")?;
+    head(&row)
+}
+
+/// Notes the last row.
+pub(super) async fn move_head(connection: &mut AnyConnection, head: Head) -> Result<(), StoreError> {
+    sqlx::query("UPDATE audit_head SET seq = $1, hash = $2 WHERE id = 1")
+        .bind(count(head.seq))
+        .bind(head.hash.0.to_vec())
+        .execute(connection)
+        .await
+        .map(drop)
+        .doing("moving the audit log's head")
+}
+
+fn head(row: &AnyRow) -> Result<Head, StoreError> {
+    let bad = |column| StoreError::Corrupt { table: "audit_head", column };
+    let seq: i64 = row.try_get("seq").map_err(|_| bad("seq"))?;
+    let hash: Vec<u8> = row.try_get("hash").map_err(|_| bad("hash"))?;
+    let seq = u64::try_from(seq).map_err(|_| bad("seq"))?;
+    Ok(Head { seq, hash: Hash(hash.try_into().map_err(|_| bad("hash"))?) })
+}
+
+impl Work<'_> {
+    /// Adds an event to the chain.
+    pub(super) async fn audit(&mut self, event: AuditEvent) -> Result<(), StoreError> {
+        let row = Row::seal(event, self.head, salts());
+        let (about, about_commitment) = columns(row.about.as_ref());
+        let (old, old_commitment) = columns(row.old.as_ref());
+        let (new, new_commitment) = columns(row.new.as_ref());
+        sqlx::query(INSERT)
+            .bind(count(row.seq))
+            .bind(i64::from(row.version))
+            .bind(row.at.as_micros())
+            .bind(row.class.word())
+            .bind(row.who.kind())
+            .bind(row.who.name().map(str::to_owned))
+            .bind(row.action.to_string())
+            .bind(row.what.kind.to_string())
+            .bind(row.what.id.clone())
+            .bind(row.what.attribute.as_deref().map(str::to_owned))
+            .bind(about)
+            .bind(about_commitment)
+            .bind(old)
+            .bind(old_commitment)
+            .bind(new)
+            .bind(new_commitment)
+            .bind(row.hash.0.to_vec())
+            .execute(&mut *self.connection)
+            .await
+            .doing("writing the audit log")?;
+        for (field, value) in [("about", &row.about), ("old", &row.old), ("new", &row.new)] {
+            if let Some(Sealed::Personal { opening: Some(opening), .. }) = value {
+                sqlx::query(INSERT_PERSONAL)
+                    .bind(count(row.seq))
+                    .bind(field)
+                    .bind(opening.salt.to_vec())
+                    .bind(opening.value.clone())
+                    .execute(&mut *self.connection)
+                    .await
+                    .doing("writing the audit log")?;
+            }
+        }
+        self.head = row.head();
+        Ok(())
+    }
+}
+
+fn columns(value: Option<&Sealed>) -> (Option<String>, Option<Vec<u8>>) {
+    match value {
+        None => (None, None),
+        Some(Sealed::Plain(text)) => (Some(text.clone()), None),
+        Some(Sealed::Personal { commitment, .. }) => (None, Some(commitment.0.to_vec())),
+    }
+}
+
+fn salts() -> [[u8; SALT_LEN]; 3] {
+    let mut salts = [[0; SALT_LEN]; 3];
+    rand::fill(salts.as_flattened_mut()).expect("the system has random bytes");
+    salts
+}
+
+impl Store {
+    /// The audit log, newest first.
+    ///
+    /// # Errors
+    /// When the database refuses, or a row cannot be read.
+    pub async fn audit(&self, filter: &AuditFilter) -> Result<Vec<Row>, StoreError> {
+        let rows = sqlx::query(select_rows!(
+            "WHERE ($1 IS NULL OR a.at >= $1) AND ($2 IS NULL OR a.class = $2) \
+             AND ($3 IS NULL OR a.object_id = $3 OR a.object_id LIKE $3 || '/%') \
+             AND ($4 IS NULL OR a.action = $4) AND ($5 IS NULL OR a.seq < $5) \
+             ORDER BY a.seq DESC LIMIT $6"
+        ))
+        .bind(filter.since.map(Timestamp::as_micros))
+        .bind(filter.class.map(|class| class.word().to_owned()))
+        .bind(filter.object.clone())
+        .bind(filter.action.clone())
+        .bind(filter.before.map(count))
+        .bind(i64::from(filter.limit))
+        .fetch_all(&self.read)
+        .await
+        .doing("reading the audit log")?;
+        rows.iter().map(|row| read(row).map_err(StoreError::from)).collect()
+    }
+
+    /// Proves the audit log whole, from its first row to what its head says now. Rows are read page
+    /// by page and never change, so calls may go on meanwhile. `progress` hears of rows done and
+    /// rows in all.
+    ///
+    /// # Errors
+    /// [`StoreError::Broken`] names the first broken link.
+    pub async fn verify_audit(
+        &self,
+        mut progress: impl FnMut(u64, u64) + Send,
+    ) -> Result<AuditProof, StoreError> {
+        let head = self.whole_head().await?;
+        let mut verifier = Verifier::default();
+        while verifier.rows() < head.seq {
+            let page = sqlx::query(select_rows!("WHERE a.seq > $1 AND a.seq <= $2 ORDER BY a.seq LIMIT $3"))
+                .bind(count(verifier.rows()))
+                .bind(count(head.seq))
+                .bind(PAGE)
+                .fetch_all(&self.read)
+                .await
+                .doing("reading the audit log")?;
+            if page.is_empty() {
+                break;
+            }
+            for row in &page {
+                verifier.push(&read(row)?)?;
+            }
+            progress(verifier.rows(), head.seq);
+        }
+        Ok(verifier.finish(head)?)
+    }
+
+    /// The head, provided that no row lies before the first or behind the head. One statement, so that a commit between
+    /// two cannot look like a forgery.
+    async fn whole_head(&self) -> Result<Head, StoreError> {
+        let row = sqlx::query(
+            "SELECT seq, hash, (SELECT MAX(seq) FROM audit) AS last, (SELECT MIN(seq) FROM audit) AS first \
+             FROM audit_head WHERE id = 1",
+        )
+        .fetch_optional(&self.read)
+        .await
+        .doing("reading the audit log's head")?
+        .ok_or(StoreError::Corrupt { table: "audit_head", column: "id" })?;
+        let head = head(&row)?;
+        let bound = |column| -> Result<Option<i64>, StoreError> {
+            row.try_get(column).map_err(|_| StoreError::Corrupt { table: "audit", column: "seq" })
+        };
+        let (first, last) = (bound("first")?, bound("last")?);
+        let broken = |seq, expected| BrokenLink { seq, why: Why::Sequence { expected } };
+        if first.is_some_and(|first| first < 1) {
+            return Err(broken(0, 1).into());
+        }
+        match last.and_then(|last| u64::try_from(last).ok()) {
+            Some(last) if last > head.seq => Err(broken(head.seq + 1, head.seq).into()),
+            Some(_) | None => Ok(head),
+        }
+    }
+}
+
+/// A row as it lies in the tables; what Sayso never writes is a broken link.
+fn read(row: &AnyRow) -> Result<Row, BrokenLink> {
+    let number = |column: &'static str| {
+        row.try_get::<i64, _>(column).map_err(|_| BrokenLink { seq: 0, why: Why::Unreadable { column } })
+    };
+    let seq = number("seq").and_then(|seq| {
+        u64::try_from(seq).map_err(|_| BrokenLink { seq: 0, why: Why::Unreadable { column: "seq" } })
+    })?;
+    let fault = |column: &'static str| BrokenLink { seq, why: Why::Unreadable { column } };
+    let text = |column: &'static str| row.try_get::<Option<String>, _>(column).map_err(|_| fault(column));
+    let needed = |column: &'static str| text(column)?.ok_or_else(|| fault(column));
+    let version = row.try_get::<i64, _>("version").ok().and_then(|version| u8::try_from(version).ok());
+    Ok(Row {
+        seq,
+        version: version.ok_or_else(|| fault("version"))?,
+        class: Class::from_word(&needed("class")?).ok_or_else(|| fault("class"))?,
+        who: Actor::from_parts(&needed("actor_kind")?, text("actor")?).ok_or_else(|| fault("actor"))?,
+        at: Timestamp::from_micros(row.try_get("at").map_err(|_| fault("at"))?),
+        action: needed("action")?.into(),
+        what: Object {
+            kind: needed("object_kind")?.into(),
+            id: needed("object_id")?,
+            attribute: text("attribute")?.map(Cow::Owned),
+        },
+        about: sealed(row, ["about", "about_commitment", "about_salt", "about_value"]).map_err(fault)?,
+        old: sealed(row, ["old", "old_commitment", "old_salt", "old_value"]).map_err(fault)?,
+        new: sealed(row, ["new", "new_commitment", "new_salt", "new_value"]).map_err(fault)?,
+        hash: Hash(bytes(row, "hash").map_err(fault)?.ok_or_else(|| fault("hash"))?),
+    })
+}
+
+fn sealed(row: &AnyRow, columns: [&'static str; 4]) -> Result<Option<Sealed>, &'static str> {
+    let [plain, commitment, salt, value] = columns;
+    let text = |column| row.try_get::<Option<String>, _>(column).map_err(|_| column);
+    match (text(plain)?, bytes(row, commitment)?) {
+        (None, None) => Ok(None),
+        (Some(text), None) => Ok(Some(Sealed::Plain(text))),
+        (None, Some(commitment)) => {
+            let opening = match (bytes(row, salt)?, text(value)?) {
+                (None, None) => None,
+                (Some(salt), Some(value)) => Some(Opening { salt, value }),
+                (Some(_), None) | (None, Some(_)) => return Err(value),
+            };
+            Ok(Some(Sealed::Personal { commitment: Hash(commitment), opening }))
+        }
+        (Some(_), Some(_)) => Err(plain),
+    }
+}
+
+fn bytes<const N: usize>(row: &AnyRow, column: &'static str) -> Result<Option<[u8; N]>, &'static str> {
+    let bytes: Option<Vec<u8>> = row.try_get(column).map_err(|_| column)?;
+    bytes.map(|bytes| bytes.try_into().map_err(|_| column)).transpose()
+}

@@ -1,0 +1,242 @@
+//! Facts about calls: their rows, and their one audit event.
+
+use sqlx::Any;
+use sqlx::any::AnyArguments;
+use sqlx::query::Query;
+
+use crate::audit::{
+    answer_key, answer_word, basis_detail, basis_word, category_word, cause_word, channel_word, of_fact,
+};
+use crate::call::Fact;
+use crate::consent::{Answered, Basis};
+use crate::ids::{AgentId, CallId, LegId, PhoneNumber, QueueId};
+use crate::time::Timestamp;
+
+use super::change::LegQuality;
+use super::error::{Doing as _, StoreError};
+use super::query::json;
+use super::writer::Work;
+
+type Statement = Query<'static, Any, AnyArguments>;
+
+/// A line of the course of a call.
+#[derive(Default)]
+struct Event {
+    kind: &'static str,
+    agent: Option<AgentId>,
+    queue: Option<QueueId>,
+    detail: Option<String>,
+    /// A person's free text.
+    note: Option<String>,
+}
+
+impl Work<'_> {
+    /// Writes a fact.
+    pub(super) async fn fact(&mut self, fact: &Fact) -> Result<(), StoreError> {
+        match fact {
+            Fact::Arrived { .. } => self.arrived(fact).await?,
+            Fact::Decided { call, at, basis } => self.decided(*call, *at, basis).await?,
+            Fact::ConsentAnswered { call, from, queue, answered } => {
+                self.answered(*call, from.as_ref(), queue, answered).await?;
+            }
+            Fact::ConsentWithdrawn { call, from, queue, at } => {
+                self.withdrawn(*call, from.as_ref(), queue, *at).await?;
+            }
+            Fact::Queued { call, queue, at } => {
+                let update = "UPDATE calls SET queue = $2, queued_at = COALESCE(queued_at, $3) WHERE id = $1";
+                let update = of_call(update, *call).bind(queue.0.clone()).bind(at.as_micros());
+                self.one("call", call, update).await?;
+                let event = Event { kind: "queued", queue: Some(queue.clone()), ..Event::default() };
+                self.event(*call, *at, event).await?;
+            }
+            Fact::Dialled { leg, agent, at } => self.dialled(*leg, Some(agent), *at).await?,
+            Fact::Connected { leg, at } => self.connected(*leg, *at).await?,
+            Fact::LegEnded { leg, at, cause } => {
+                let update = "UPDATE legs SET ended_at = $3, cause = $4 WHERE call = $1 AND n = $2";
+                let update = of_leg(update, *leg).bind(at.as_micros()).bind(cause_word(*cause));
+                self.one("leg", leg, update).await?;
+            }
+            Fact::Overridden { call, agent, reason, at } => {
+                let event = Event {
+                    kind: "overridden",
+                    agent: Some(agent.clone()),
+                    detail: Some(category_word(reason.category).to_owned()),
+                    note: Some(reason.text.clone()),
+                    ..Event::default()
+                };
+                self.event(*call, *at, event).await?;
+            }
+            Fact::Paused { call, agent, on, at } => {
+                let kind = if *on { "paused" } else { "resumed" };
+                self.event(*call, *at, Event { kind, agent: agent.clone(), ..Event::default() }).await?;
+            }
+            Fact::RecordingFailed { call, at } => {
+                self.event(*call, *at, Event { kind: "recording-failed", ..Event::default() }).await?;
+            }
+            Fact::Transferred { call, by, queue, agent, at } => {
+                let event = Event {
+                    kind: "transferred",
+                    agent: agent.clone(),
+                    queue: queue.clone(),
+                    detail: Some(format!("by {by}")),
+                    note: None,
+                };
+                self.event(*call, *at, event).await?;
+            }
+            Fact::Ended { call, at, cause } => {
+                let update = "UPDATE calls SET ended_at = $2, end_cause = $3 WHERE id = $1";
+                let update = of_call(update, *call).bind(at.as_micros()).bind(cause_word(*cause));
+                self.one("call", call, update).await?;
+            }
+        }
+        self.audit(of_fact(fact)).await
+    }
+
+    /// Writes a leg's statistics.
+    pub(super) async fn leg_quality(&mut self, leg: LegId, quality: &LegQuality) -> Result<(), StoreError> {
+        let update = of_leg("UPDATE legs SET quality = $3 WHERE call = $1 AND n = $2", leg);
+        self.one("leg", &leg, update.bind(json("legs", "quality", quality)?)).await
+    }
+
+    async fn arrived(&mut self, fact: &Fact) -> Result<(), StoreError> {
+        let Fact::Arrived { call, at, from, dialled, trunk, queue, language } = fact else { return Ok(()) };
+        let insert = "INSERT INTO calls (id, arrived_at, from_number, dialled, trunk, first_queue, queue, language) \
+                      VALUES ($1, $2, $3, $4, $5, $6, $6, $7)";
+        of_call(insert, *call)
+            .bind(at.as_micros())
+            .bind(number(from.as_ref()))
+            .bind(dialled.clone())
+            .bind(trunk.as_ref().map(|trunk| trunk.0.clone()))
+            .bind(queue.0.clone())
+            .bind(language.0.clone())
+            .execute(&mut *self.connection)
+            .await
+            .doing("storing a call")?;
+        let leg = LegId::caller(*call);
+        self.dialled(leg, None, *at).await?;
+        self.leg_connected(leg, *at).await
+    }
+
+    async fn decided(&mut self, call: CallId, at: Timestamp, basis: &Basis) -> Result<(), StoreError> {
+        let update = "UPDATE calls SET basis = $2, basis_detail = $3, decided_at = $4 WHERE id = $1";
+        let (word, detail) = (basis_word(basis), basis_detail(basis));
+        let update = of_call(update, call).bind(word).bind(detail.clone()).bind(at.as_micros());
+        self.one("call", &call, update).await?;
+        let detail = detail.map_or_else(|| word.to_owned(), |detail| format!("{word}: {detail}"));
+        self.event(call, at, Event { kind: "decided", detail: Some(detail), ..Event::default() }).await
+    }
+
+    async fn answered(
+        &mut self,
+        call: CallId,
+        from: Option<&PhoneNumber>,
+        queue: &QueueId,
+        answered: &Answered,
+    ) -> Result<(), StoreError> {
+        let insert = "INSERT INTO consents (call, from_number, at, queue, answer, agreed, digit, channel, \
+                      question_sha256, language) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+        let key = answer_key(answered.answer);
+        of_call(insert, call)
+            .bind(number(from))
+            .bind(answered.at.as_micros())
+            .bind(queue.0.clone())
+            .bind(answer_word(answered.answer))
+            .bind(i64::from(answered.answer.agreed()))
+            .bind(key.map(|(digit, _)| digit.as_char().to_string()))
+            .bind(key.map(|(_, channel)| channel_word(channel).to_owned()))
+            .bind(answered.question_sha256.clone())
+            .bind(answered.language.0.clone())
+            .execute(&mut *self.connection)
+            .await
+            .map(drop)
+            .doing("storing a consent")
+    }
+
+    async fn withdrawn(
+        &mut self,
+        call: CallId,
+        from: Option<&PhoneNumber>,
+        queue: &QueueId,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let insert = "INSERT INTO consents (call, from_number, at, queue, answer, agreed) \
+                      VALUES ($1, $2, $3, $4, 'withdrawn', 0)";
+        of_call(insert, call)
+            .bind(number(from))
+            .bind(at.as_micros())
+            .bind(queue.0.clone())
+            .execute(&mut *self.connection)
+            .await
+            .map(drop)
+            .doing("storing a withdrawal")
+    }
+
+    async fn dialled(
+        &mut self,
+        leg: LegId,
+        agent: Option<&AgentId>,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        of_leg("INSERT INTO legs (call, n, agent, dialled_at) VALUES ($1, $2, $3, $4)", leg)
+            .bind(agent.map(|agent| agent.0.clone()))
+            .bind(at.as_micros())
+            .execute(&mut *self.connection)
+            .await
+            .map(drop)
+            .doing("storing a leg")
+    }
+
+    async fn connected(&mut self, leg: LegId, at: Timestamp) -> Result<(), StoreError> {
+        self.leg_connected(leg, at).await?;
+        let update = "UPDATE calls SET connected_at = COALESCE(connected_at, $3), \
+                      agent = (SELECT agent FROM legs WHERE call = $1 AND n = $2) WHERE id = $1";
+        self.one("call", &leg.call, of_leg(update, leg).bind(at.as_micros())).await
+    }
+
+    async fn leg_connected(&mut self, leg: LegId, at: Timestamp) -> Result<(), StoreError> {
+        let update = "UPDATE legs SET connected_at = COALESCE(connected_at, $3) WHERE call = $1 AND n = $2";
+        self.one("leg", &leg, of_leg(update, leg).bind(at.as_micros())).await
+    }
+
+    async fn event(&mut self, call: CallId, at: Timestamp, event: Event) -> Result<(), StoreError> {
+        let insert = "INSERT INTO call_events (call, at, kind, agent, queue, detail, note) \
+                      VALUES ($1, $2, $3, $4, $5, $6, $7)";
+        of_call(insert, call)
+            .bind(at.as_micros())
+            .bind(event.kind)
+            .bind(event.agent.map(|agent| agent.0))
+            .bind(event.queue.map(|queue| queue.0))
+            .bind(event.detail)
+            .bind(event.note)
+            .execute(&mut *self.connection)
+            .await
+            .map(drop)
+            .doing("storing what happened in a call")
+    }
+
+    /// Runs an update that must meet its row.
+    pub(super) async fn one(
+        &mut self,
+        what: &'static str,
+        id: &(dyn std::fmt::Display + Sync),
+        update: Statement,
+    ) -> Result<(), StoreError> {
+        let done = update.execute(&mut *self.connection).await.doing("changing a row")?;
+        match done.rows_affected() {
+            0 => Err(StoreError::Missing { what, id: id.to_string() }),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn of_call(sql: &'static str, call: CallId) -> Statement {
+    sqlx::query(sql).bind(call.to_string())
+}
+
+fn of_leg(sql: &'static str, leg: LegId) -> Statement {
+    of_call(sql, leg.call).bind(i64::from(leg.n))
+}
+
+fn number(number: Option<&PhoneNumber>) -> Option<String> {
+    number.map(|number| number.as_e164().to_owned())
+}

@@ -1,0 +1,100 @@
+//! All that differs between one kind of database and another.
+
+use std::fs::{OpenOptions, Permissions};
+use std::io;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::sync::Arc;
+
+use sqlx::migrate::Migrator;
+use sqlx::{AnyConnection, Executor as _};
+
+use super::error::StoreError;
+
+static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
+
+/// A kind of database.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Dialect {
+    /// One file, one node.
+    Sqlite,
+}
+
+impl Dialect {
+    /// The kind a URL names, and the URL as sqlx takes it. A text without a scheme is a path.
+    pub(super) fn of(url: &str) -> Result<(Self, String), StoreError> {
+        let path = match url.split_once(':') {
+            Some(("sqlite", rest)) => rest.strip_prefix("//").unwrap_or(rest),
+            None => url,
+            Some((scheme, _)) => return Err(StoreError::Unsupported { url: scheme.to_owned() }),
+        };
+        // A database in memory would be another one on every connection.
+        if path.is_empty() || path.starts_with(':') {
+            return Err(StoreError::Unsupported { url: url.to_owned() });
+        }
+        Ok((Self::Sqlite, format!("sqlite://{path}")))
+    }
+
+    /// Makes the file if it is not there. Only its owner may read it: it holds numbers and password
+    /// hashes. SQLite gives the files beside it (`-wal`, `-shm`) the same rights.
+    pub(super) fn prepare(self, url: &str) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite => {
+                let path = url.trim_start_matches("sqlite://");
+                let path = path.split_once('?').map_or(path, |(path, _)| path);
+                make_private(path)
+                    .map_err(|source| StoreError::File { path: path.to_owned(), source: Arc::new(source) })
+            }
+        }
+    }
+
+    /// Sets up each new connection.
+    pub(super) async fn set_up(self, connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
+        let statements = match self {
+            Self::Sqlite => &[
+                // First, so that the others wait rather than fail: `sayso apply` may hold the lock.
+                "PRAGMA busy_timeout = 10000",
+                "PRAGMA journal_mode = WAL",
+                // Durable on commit, also when the power fails.
+                "PRAGMA synchronous = FULL",
+                "PRAGMA foreign_keys = ON",
+                // What is deleted is overwritten: keys of destroyed recordings, erased persons.
+                "PRAGMA secure_delete = ON",
+            ],
+        };
+        for statement in statements {
+            connection.execute(*statement).await?;
+        }
+        Ok(())
+    }
+
+    /// The migrations.
+    pub(super) fn migrator(self) -> &'static Migrator {
+        match self {
+            Self::Sqlite => &SQLITE,
+        }
+    }
+
+    /// Begins a transaction that writes. SQLite must take the write lock at once: one that read first
+    /// could not wait for it later.
+    pub(super) const fn begin_write(self) -> &'static str {
+        match self {
+            Self::Sqlite => "BEGIN IMMEDIATE",
+        }
+    }
+
+    /// Removes what was deleted from the write-ahead log too, once nobody reads it any more.
+    pub(super) async fn shred(self, connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
+        match self {
+            Self::Sqlite => connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").await.map(drop),
+        }
+    }
+}
+
+fn make_private(path: &str) -> io::Result<()> {
+    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    let mode = file.metadata()?.permissions().mode();
+    if mode & 0o077 != 0 {
+        file.set_permissions(Permissions::from_mode(0o600))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,92 @@
+//! What can go wrong, and what to do about it.
+
+use std::sync::Arc;
+
+use sqlx::migrate::MigrateError;
+
+use crate::audit::BrokenLink;
+
+/// Why the store could not do it. Holds no personal data.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The URL names a database that is not supported.
+    #[error("{url:?} is no database Sayso can use: give a file, such as sqlite:///var/lib/sayso/sayso.db")]
+    Unsupported {
+        /// Its scheme, or the whole when there is none.
+        url: String,
+    },
+    /// The file could not be made or opened.
+    #[error("cannot open the database {path}: {source}; check that the folder exists and is writable")]
+    File {
+        /// Which file.
+        path: String,
+        /// Why.
+        source: Arc<std::io::Error>,
+    },
+    /// The tables could not be brought up to date.
+    #[error("cannot bring the database up to date: {0}; was it written by a newer Sayso?")]
+    Migrate(Arc<MigrateError>),
+    /// The database refused or could not be reached.
+    #[error("{doing}: {source}")]
+    Database {
+        /// What was being done.
+        doing: &'static str,
+        /// Why.
+        source: Arc<sqlx::Error>,
+    },
+    /// A change is about something that is not stored.
+    #[error("there is no {what} {id} in the database")]
+    Missing {
+        /// What it is: `call`, `leg`, `recording`.
+        what: &'static str,
+        /// Which one.
+        id: String,
+    },
+    /// A recording cannot go from its state to the one asked for.
+    #[error("recording {id} is {state}: it cannot be {wanted}")]
+    State {
+        /// Which one.
+        id: String,
+        /// Its state.
+        state: String,
+        /// The state asked for.
+        wanted: &'static str,
+    },
+    /// Settings were changed by another between comparing and applying.
+    #[error("{object} was changed by someone else meanwhile: compare again")]
+    Conflict {
+        /// Kind and name.
+        object: String,
+    },
+    /// Something stored cannot be read.
+    #[error("{table}.{column} holds what Sayso never writes: restore the database from a backup")]
+    Corrupt {
+        /// Which table.
+        table: &'static str,
+        /// Which column.
+        column: &'static str,
+    },
+    /// The audit log is not what was written.
+    #[error(transparent)]
+    Broken(#[from] BrokenLink),
+    /// The store was closed.
+    #[error("the database is closed")]
+    Closed,
+}
+
+impl From<MigrateError> for StoreError {
+    fn from(error: MigrateError) -> Self {
+        Self::Migrate(Arc::new(error))
+    }
+}
+
+/// Says what was being done when the database failed.
+pub(super) trait Doing<T> {
+    fn doing(self, doing: &'static str) -> Result<T, StoreError>;
+}
+
+impl<T> Doing<T> for Result<T, sqlx::Error> {
+    fn doing(self, doing: &'static str) -> Result<T, StoreError> {
+        self.map_err(|source| StoreError::Database { doing, source: Arc::new(source) })
+    }
+}

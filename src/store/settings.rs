@@ -1,0 +1,156 @@
+//! Settings: one document per object, and a counter that tells other processes of a change.
+
+use sqlx::Row as _;
+use sqlx::any::AnyRow;
+
+use crate::audit::{Actor, AuditEvent, Class, Object as Audited};
+use crate::settings::{AttributeChange, Changed, Difference, Kind, Object, Settings};
+
+use super::Store;
+use super::error::{Doing as _, StoreError};
+use super::writer::Work;
+
+impl Work<'_> {
+    /// Applies differences, each attribute with its audit event. Refused when an object is no longer
+    /// what its difference was made from.
+    pub(super) async fn settings(
+        &mut self,
+        differences: &[Difference],
+        who: &Actor,
+    ) -> Result<(), StoreError> {
+        if differences.is_empty() {
+            return Ok(());
+        }
+        for difference in differences {
+            let Difference { kind, name, what } = difference;
+            let (expected, new) = match what {
+                Changed::Added(new) => (None, Some(new)),
+                Changed::Removed(old) => (Some(old), None),
+                Changed::Altered { old, new } => (Some(old), Some(new)),
+            };
+            if self.object(*kind, name).await?.as_ref() != expected {
+                return Err(StoreError::Conflict { object: format!("{kind} {name}") });
+            }
+            match new {
+                Some(new) => self.put(name, new).await?,
+                None => self.remove(*kind, name).await?,
+            }
+            for change in difference.attributes() {
+                self.audit(of_attribute(difference, change, who, self.now)).await?;
+            }
+        }
+        sqlx::query("UPDATE settings_generation SET generation = generation + 1 WHERE id = 1")
+            .execute(&mut *self.connection)
+            .await
+            .map(drop)
+            .doing("counting a change of settings")
+    }
+
+    async fn object(&mut self, kind: Kind, name: &str) -> Result<Option<Object>, StoreError> {
+        sqlx::query("SELECT kind, name, body FROM settings WHERE kind = $1 AND name = $2")
+            .bind(kind.word())
+            .bind(name.to_owned())
+            .fetch_optional(&mut *self.connection)
+            .await
+            .doing("reading settings")?
+            .map(|row| read(&row).map(|(_, object)| object))
+            .transpose()
+    }
+
+    async fn put(&mut self, name: &str, object: &Object) -> Result<(), StoreError> {
+        let upsert = "INSERT INTO settings (kind, name, version, body, changed_at) VALUES ($1, $2, 1, $3, $4) \
+                      ON CONFLICT (kind, name) DO UPDATE SET version = settings.version + 1, \
+                      body = excluded.body, changed_at = excluded.changed_at";
+        let body = object.to_json().map_err(|_| StoreError::Corrupt { table: "settings", column: "body" })?;
+        sqlx::query(upsert)
+            .bind(object.kind().word())
+            .bind(name.to_owned())
+            .bind(body)
+            .bind(self.now.as_micros())
+            .execute(&mut *self.connection)
+            .await
+            .map(drop)
+            .doing("storing settings")
+    }
+
+    async fn remove(&mut self, kind: Kind, name: &str) -> Result<(), StoreError> {
+        sqlx::query("DELETE FROM settings WHERE kind = $1 AND name = $2")
+            .bind(kind.word())
+            .bind(name.to_owned())
+            .execute(&mut *self.connection)
+            .await
+            .map(drop)
+            .doing("removing settings")
+    }
+}
+
+fn of_attribute(
+    difference: &Difference,
+    change: AttributeChange,
+    who: &Actor,
+    at: crate::time::Timestamp,
+) -> AuditEvent {
+    let kind = difference.kind;
+    let class = match (kind, change.attribute) {
+        (Kind::User, _) | (Kind::Trunk | Kind::Agent, "password" | "digest.password") => Class::Rights,
+        (Kind::Trunk | Kind::Queue | Kind::Number | Kind::Agent, _) => Class::Config,
+    };
+    let done = match difference.what {
+        Changed::Added(_) => "added",
+        Changed::Removed(_) => "removed",
+        Changed::Altered { .. } => "changed",
+    };
+    let what = Audited::new(kind.word(), &difference.name).attribute(change.attribute);
+    AuditEvent::new(class, who.clone(), at, format!("{kind}.{done}"), what)
+        .old(change.old.map(|value| value.to_audit()))
+        .new_value(change.new.map(|value| value.to_audit()))
+}
+
+impl Store {
+    /// All settings, and the generation they are of.
+    ///
+    /// # Errors
+    /// When the database refuses, or a document cannot be read.
+    pub async fn settings(&self) -> Result<(u64, Settings), StoreError> {
+        loop {
+            let before = self.generation().await?;
+            let rows = sqlx::query("SELECT kind, name, body FROM settings")
+                .fetch_all(&self.read)
+                .await
+                .doing("reading settings")?;
+            // Nothing was applied in between, so all documents are of one generation.
+            if self.generation().await? == before {
+                let mut settings = Settings::default();
+                for row in &rows {
+                    let (name, object) = read(row)?;
+                    settings.insert(&name, object);
+                }
+                return Ok((before, settings));
+            }
+        }
+    }
+
+    /// Counts the changes of settings, by whatever process. One row by its key: cheap enough to ask
+    /// every second.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn generation(&self) -> Result<u64, StoreError> {
+        let row = sqlx::query("SELECT generation FROM settings_generation WHERE id = 1")
+            .fetch_one(&self.read)
+            .await
+            .doing("reading the generation of settings")?;
+        let generation: Option<i64> = row.try_get("generation").ok();
+        generation
+            .and_then(|generation| u64::try_from(generation).ok())
+            .ok_or(StoreError::Corrupt { table: "settings_generation", column: "generation" })
+    }
+}
+
+fn read(row: &AnyRow) -> Result<(String, Object), StoreError> {
+    let corrupt = |column| StoreError::Corrupt { table: "settings", column };
+    let text = |column: &'static str| row.try_get::<String, _>(column).map_err(|_| corrupt(column));
+    let kind = Kind::from_word(&text("kind")?).ok_or_else(|| corrupt("kind"))?;
+    let object = Object::from_json(kind, &text("body")?).map_err(|_| corrupt("body"))?;
+    Ok((text("name")?, object))
+}

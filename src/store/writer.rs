@@ -1,0 +1,186 @@
+//! The one task that writes: group commit.
+//!
+//! It takes whatever units of work wait, applies each in a savepoint of one transaction, commits
+//! once, then answers all. A unit that fails is rolled back alone and told so. The audit chain's
+//! head is locked and read inside the transaction, because `sayso apply` may write from another
+//! process.
+
+use sqlx::{AnyConnection, AnyPool, Connection as _};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::audit::Head;
+use crate::time::{Clock, Timestamp};
+
+use super::audit::{lock_head, move_head};
+use super::change::{Change, RecordingChange};
+use super::dialect::Dialect;
+use super::error::{Doing as _, StoreError};
+
+/// Units of work in one transaction at most: bounds how long the first one waits for the rest.
+const TOGETHER: usize = 256;
+
+/// How long deleted keys may stay in the write-ahead log while there is no pause.
+const SHRED_WITHIN: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// What the writer is asked.
+#[derive(Debug)]
+pub(super) enum Job {
+    /// Apply these together.
+    Commit { changes: Vec<Change>, done: oneshot::Sender<Result<(), StoreError>> },
+    /// Write what waits, then end.
+    Close { done: oneshot::Sender<()> },
+}
+
+type Unit = (Vec<Change>, oneshot::Sender<Result<(), StoreError>>);
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Writer {
+    pool: AnyPool,
+    dialect: Dialect,
+    clock: Clock,
+    queue: mpsc::Receiver<Job>,
+    /// Since when deleted keys wait to be removed from the write-ahead log.
+    to_shred: Option<Timestamp>,
+}
+
+impl Writer {
+    pub(super) fn new(pool: AnyPool, dialect: Dialect, clock: Clock, queue: mpsc::Receiver<Job>) -> Self {
+        Self { pool, dialect, clock, queue, to_shred: None }
+    }
+
+    /// Runs until it is closed or every [`Store`](super::Store) is dropped.
+    pub(super) async fn run(mut self) {
+        let mut jobs = Vec::with_capacity(TOGETHER);
+        let mut closing = Vec::new();
+        while self.queue.recv_many(&mut jobs, TOGETHER).await > 0 {
+            let mut units: Vec<Unit> = Vec::with_capacity(jobs.len());
+            for job in jobs.drain(..) {
+                match job {
+                    Job::Commit { changes, done } => units.push((changes, done)),
+                    Job::Close { done } => {
+                        // What is queued already is still written; nothing more gets in.
+                        self.queue.close();
+                        closing.push(done);
+                    }
+                }
+            }
+            self.commit(units).await;
+            self.shred().await;
+        }
+        self.pool.close().await;
+        for done in closing {
+            // Whoever asked may have stopped waiting.
+            let _ = done.send(());
+        }
+    }
+
+    async fn commit(&mut self, units: Vec<Unit>) {
+        if units.is_empty() {
+            return;
+        }
+        let shreds = units.iter().flat_map(|(changes, _)| changes).any(destroys_key);
+        let (changes, answers): (Vec<_>, Vec<_>) = units.into_iter().unzip();
+        match self.transaction(changes).await {
+            Ok(results) => {
+                if shreds {
+                    self.to_shred = self.to_shred.or(Some(self.clock.now()));
+                }
+                for (answer, result) in answers.into_iter().zip(results) {
+                    // Whoever asked may have stopped waiting.
+                    let _ = answer.send(result);
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, units = answers.len(), "units of work could not be stored");
+                for answer in answers {
+                    let _ = answer.send(Err(error.clone()));
+                }
+            }
+        }
+    }
+
+    /// Applies the units in one transaction; the results are theirs, in order.
+    async fn transaction(&self, units: Vec<Vec<Change>>) -> Result<Vec<Result<(), StoreError>>, StoreError> {
+        let begin = self.dialect.begin_write();
+        let mut outer = self.pool.begin_with(begin).await.doing("beginning a transaction")?;
+        let before = lock_head(&mut outer).await?;
+        let mut head = before;
+        let mut results = Vec::with_capacity(units.len());
+        for changes in units {
+            let mut inner = outer.begin().await.doing("setting a savepoint")?;
+            let mut work = Work { connection: &mut inner, head, now: self.clock.now() };
+            let result = work.apply_all(changes).await;
+            match result {
+                Ok(()) => {
+                    head = work.head;
+                    inner.commit().await.doing("releasing a savepoint")?;
+                }
+                Err(_) => inner.rollback().await.doing("rolling back to a savepoint")?,
+            }
+            results.push(result);
+        }
+        if head != before {
+            move_head(&mut outer, head).await?;
+        }
+        outer.commit().await.doing("committing a transaction")?;
+        Ok(results)
+    }
+
+    /// Removes deleted keys from the write-ahead log, in a pause or when it is high time.
+    async fn shred(&mut self) {
+        let Some(since) = self.to_shred else { return };
+        if !self.queue.is_empty() && self.clock.now().since(since) < SHRED_WITHIN {
+            return;
+        }
+        let done = match self.pool.acquire().await {
+            Ok(mut connection) => self.dialect.shred(&mut connection).await,
+            Err(error) => Err(error),
+        };
+        match done {
+            Ok(()) => self.to_shred = None,
+            Err(error) => tracing::warn!(%error, "destroyed keys stay in the write-ahead log for now"),
+        }
+    }
+}
+
+fn destroys_key(change: &Change) -> bool {
+    match change {
+        Change::Recording(RecordingChange::Discarded { .. } | RecordingChange::Destroyed { .. }) => true,
+        Change::Recording(
+            RecordingChange::Armed { .. }
+            | RecordingChange::Started { .. }
+            | RecordingChange::Finished { .. }
+            | RecordingChange::Salvaged { .. }
+            | RecordingChange::Failed { .. },
+        )
+        | Change::Fact(_)
+        | Change::Agent { .. }
+        | Change::LegStats { .. }
+        | Change::Settings(..)
+        | Change::Audit(_) => false,
+    }
+}
+
+/// One unit of work being applied: the connection within its savepoint, and the chain so far.
+pub(super) struct Work<'c> {
+    pub(super) connection: &'c mut AnyConnection,
+    pub(super) head: Head,
+    pub(super) now: Timestamp,
+}
+
+impl Work<'_> {
+    async fn apply_all(&mut self, changes: Vec<Change>) -> Result<(), StoreError> {
+        for change in changes {
+            match change {
+                Change::Fact(fact) => self.fact(&fact).await?,
+                Change::Recording(change) => self.recording(change).await?,
+                Change::Agent { agent, state, at } => self.agent(&agent, &state, at).await?,
+                Change::LegStats { leg, quality } => self.leg_quality(leg, &quality).await?,
+                Change::Settings(differences, who) => self.settings(&differences, &who).await?,
+                Change::Audit(event) => self.audit(event).await?,
+            }
+        }
+        Ok(())
+    }
+}
