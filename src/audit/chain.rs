@@ -237,6 +237,16 @@ pub struct AuditProof {
     pub erased: u64,
 }
 
+impl fmt::Display for AuditProof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the chain is whole: {} rows, head {}", self.rows, self.head)?;
+        match self.erased {
+            0 => Ok(()),
+            erased => write!(f, ", {erased} personal values erased"),
+        }
+    }
+}
+
 /// The first place where the log is not what was written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the audit chain breaks at row {seq}: {why}")]

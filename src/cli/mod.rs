@@ -128,7 +128,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Calls(command) => command.run().await,
         Command::Recordings(command) => command.run().await,
         Command::Consents(command) => command.run().await,
-        Command::Prompts(command) => command.run(),
+        Command::Prompts(command) => command.run().await,
         Command::Call(command) => command.run().await,
         Command::Demo(demo) => demo.run().await,
     }

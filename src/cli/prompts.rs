@@ -3,11 +3,14 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::Subcommand;
 
-use crate::prompts::{ImportOptions, NAMES, check, check_shipped, import};
+use crate::prompts::{ImportOptions, ImportReport, NAMES, check, check_shipped, import};
+use crate::store::{Change, PromptImported};
 
-use super::{AtConfig, out};
+use super::apply::account;
+use super::{AtConfig, open_store, out};
 
 /// Check or import prompts.
 #[derive(Debug, Subcommand)]
@@ -42,7 +45,7 @@ pub(super) enum PromptsCommand {
 }
 
 impl PromptsCommand {
-    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+    pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
         match self {
             Self::Check { paths, json } => {
                 let reports = if paths.is_empty() { check_shipped() } else { check(&paths) };
@@ -57,15 +60,31 @@ impl PromptsCommand {
                 Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
             }
             Self::Import { file, name, lang, queue, at, json } => {
-                let dir = at.load()?.prompts_dir();
+                let config = at.load()?;
+                let dir = config.prompts_dir();
                 let report = import(&file, &ImportOptions { dir, name, language: lang, queue })?;
+                let store = open_store(&config).await?;
+                store.commit(vec![Change::Prompt(imported(&report)?)]).await?;
                 if json {
                     out(format_args!("{}\n", serde_json::to_string(&report)?));
                 } else {
-                    out(format_args!("{report}\nin force when the server starts next\n"));
+                    out(format_args!("{report}\n"));
                 }
                 Ok(ExitCode::SUCCESS)
             }
         }
     }
+}
+
+/// The import, for the audit log and running servers.
+fn imported(report: &ImportReport) -> anyhow::Result<PromptImported> {
+    let parts = [report.queue.as_deref(), report.language.as_deref(), Some(report.name.as_str())];
+    let written = report.output.first().context("the import wrote nothing")?;
+    let old = report.kept.first().and_then(|kept| kept.file_stem());
+    Ok(PromptImported {
+        prompt: parts.into_iter().flatten().collect::<Vec<_>>().join("/"),
+        old: old.map(|stem| stem.to_string_lossy().into_owned()),
+        new: written.sha256.clone(),
+        who: account(),
+    })
 }

@@ -75,7 +75,7 @@ fn admit(shared: &Arc<Shared>, incoming: Incoming) {
     let Some(queue) = settings.queues.get(&queue_id).cloned() else { return refuse(404) };
     let call = CallId::new(Ulid::generate());
     let language = number.language.clone().unwrap_or_else(|| queue.language.clone());
-    let question = shared.prompts.get(&queue_id, &language, crate::call::Prompt::ConsentQuestion);
+    let question = shared.prompts().get(&queue_id, &language, crate::call::Prompt::ConsentQuestion);
     let arrival = Arrival {
         call,
         from: incoming.caller.as_deref().and_then(|from| PhoneNumber::parse(from, region.as_deref())),

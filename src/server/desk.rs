@@ -76,7 +76,7 @@ fn deliver(
     match output {
         queue::Output::Ring { call, .. }
         | queue::Output::Position { call, .. }
-        | queue::Output::Overflow { call } => switchboard.post(call, Mail::Desk(output)),
+        | queue::Output::Overflow { call, .. } => switchboard.post(call, Mail::Desk(output)),
         queue::Output::AgentChanged { agent, state } => {
             if states.try_send((agent, state, now)).is_err() {
                 tracing::error!("agents change state faster than the store takes it: one change is lost");

@@ -357,7 +357,7 @@ impl Driver {
             }
             Output::Play { leg, play, prompt } => {
                 let arrival = &self.arrival;
-                let loaded = self.shared.prompts.get(&arrival.queue_id, &arrival.language, prompt);
+                let loaded = self.shared.prompts().get(&arrival.queue_id, &arrival.language, prompt);
                 let repeat = prompt == crate::call::Prompt::Music;
                 self.media.play(leg.n, play, Arc::clone(&loaded.sound), repeat);
                 self.shared.notices.tell(self.id, || What::Playing { leg: leg.n, prompt });
@@ -490,19 +490,6 @@ impl PhaseGauge {
 impl Drop for PhaseGauge {
     fn drop(&mut self) {
         self.clear();
-    }
-}
-
-const fn phase_word(phase: Phase) -> &'static str {
-    match phase {
-        Phase::Answering => "answering",
-        Phase::Welcome => "welcome",
-        Phase::Asking => "asking",
-        Phase::Waiting => "waiting",
-        Phase::Ringing => "ringing",
-        Phase::Joining => "joining",
-        Phase::Talking => "talking",
-        Phase::Over => "over",
     }
 }
 

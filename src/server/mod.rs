@@ -50,7 +50,7 @@ struct Shared {
     engine: Engine,
     vault: Arc<Vault>,
     store: Store,
-    prompts: Arc<Library>,
+    prompts: RwLock<Arc<Library>>,
     desk: desk::DeskHandle,
     switchboard: Switchboard,
     notices: Notices,
@@ -80,7 +80,8 @@ impl Server {
         salvage::run(&store, &vault, clock).await?;
         let (generation, settings) = store.settings().await?;
         let settings = Arc::new(settings);
-        let prompts = Arc::new(Library::open(Some(&config.prompts_dir()))?);
+        let prompts_dir = config.prompts_dir();
+        let prompts = RwLock::new(Arc::new(Library::open(Some(&prompts_dir))?));
         let engine = Engine::start(engine_config(config), clock)?;
         let (events, sip_events) = mpsc::channel(SIP_EVENTS);
         let sip = crate::sip::io::start(stack_config(config), Arc::clone(&settings), clock, events).await?;
@@ -102,7 +103,7 @@ impl Server {
         });
         tokio::spawn(arrivals::sort(Arc::clone(&shared), sip_events));
         tokio::spawn(watch_gauges(Arc::clone(&shared)));
-        let ready = watch::start(Arc::clone(&shared), generation);
+        let ready = watch::start(Arc::clone(&shared), generation, prompts_dir);
         let http = api::start(config.http.listen, metrics, ready).await?;
         let started = trail::started(clock.now());
         shared.store.commit(vec![Change::Audit(started)]).await?;
@@ -181,6 +182,14 @@ impl Shared {
 
     fn settings(&self) -> Arc<Settings> {
         Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn prompts(&self) -> Arc<Library> {
+        Arc::clone(&self.prompts.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn swap_prompts(&self, prompts: Library) {
+        *self.prompts.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(prompts);
     }
 
     async fn swap_settings(&self, settings: Arc<Settings>) {

@@ -108,7 +108,7 @@ impl Recorder {
         shared.keep(vec![Change::Recording(RecordingChange::Started { id, at: now })]);
         shared.notices.tell(self.call, || What::Recording(id));
         work.spawn(async move {
-            let closed = finished.await.unwrap_or(Err(VaultError::WriterGone));
+            let closed = finished.await.unwrap_or(Err(VaultError::Closed(id)));
             Done::Recording(Recording::Closed(id, closed))
         });
         self.state = State::Running(take, id);

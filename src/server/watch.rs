@@ -1,11 +1,15 @@
-//! Notices settings that another process (`sayso apply`) has stored, and swaps them in.
+//! Notices settings and prompts that another process (`sayso apply`, `sayso prompts import`) has
+//! stored, and swaps them in.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::interval;
 
 use crate::api::Readiness;
+use crate::prompts::Library;
+use crate::store::StoreError;
 
 use super::Shared;
 
@@ -13,7 +17,11 @@ use super::Shared;
 const EVERY: Duration = Duration::from_millis(300);
 
 /// Starts watching from settings generation `generation`.
-pub(super) fn start(shared: Arc<Shared>, generation: u64) -> tokio::sync::watch::Receiver<Readiness> {
+pub(super) fn start(
+    shared: Arc<Shared>,
+    generation: u64,
+    prompts: PathBuf,
+) -> tokio::sync::watch::Receiver<Readiness> {
     let first = Readiness { store: true, draining: false, generation };
     let (sender, receiver) = tokio::sync::watch::channel(first);
     tokio::spawn(async move {
@@ -21,7 +29,7 @@ pub(super) fn start(shared: Arc<Shared>, generation: u64) -> tokio::sync::watch:
         let mut known = generation;
         loop {
             tick.tick().await;
-            let store = match refresh(&shared, &mut known).await {
+            let store = match refresh(&shared, &mut known, &prompts).await {
                 Ok(()) => true,
                 Err(error) => {
                     tracing::error!(%error, "the store cannot be read");
@@ -35,9 +43,15 @@ pub(super) fn start(shared: Arc<Shared>, generation: u64) -> tokio::sync::watch:
     receiver
 }
 
-async fn refresh(shared: &Shared, known: &mut u64) -> Result<(), crate::store::StoreError> {
+async fn refresh(shared: &Shared, known: &mut u64, prompts: &Path) -> Result<(), StoreError> {
     if shared.store.generation().await? != *known {
         let (generation, settings) = shared.store.settings().await?;
+        let prompts = prompts.to_owned();
+        match tokio::task::spawn_blocking(move || Library::open(Some(&prompts))).await {
+            Ok(Ok(library)) => shared.swap_prompts(library),
+            Ok(Err(error)) => tracing::error!(%error, "the prompts cannot be read: the old ones stay"),
+            Err(error) => tracing::error!(%error, "the prompts could not be read"),
+        }
         shared.swap_settings(Arc::new(settings)).await;
         *known = generation;
         tracing::info!(generation, "settings changed");

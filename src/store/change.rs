@@ -40,6 +40,9 @@ pub enum Change {
     /// Refused as a whole with [`StoreError::Conflict`](super::StoreError::Conflict) if an object is no
     /// longer what the difference was made from.
     Settings(Vec<Difference>, Actor),
+    /// A prompt was imported beside the database: one audit event, and a new generation of settings,
+    /// so that running servers read their prompts again.
+    Prompt(PromptImported),
     /// Only an audit event.
     Audit(AuditEvent),
 }
@@ -48,6 +51,19 @@ impl From<Fact> for Change {
     fn from(fact: Fact) -> Self {
         Self::Fact(fact)
     }
+}
+
+/// See [`Change::Prompt`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PromptImported {
+    /// Which prompt: `LANGUAGE/NAME`, `QUEUE/LANGUAGE/NAME`.
+    pub prompt: String,
+    /// SHA-256 (hex) of the file that was replaced, if there was one.
+    pub old: Option<String>,
+    /// SHA-256 (hex) of the file now in use.
+    pub new: String,
+    /// Who did it.
+    pub who: Actor,
 }
 
 /// A step in the life of a recording: armed, then started, then finished (or salvaged after a
@@ -162,6 +178,11 @@ pub struct LegQuality {
     pub digits: u64,
     /// Interarrival jitter at the end (RFC 3550 A.8).
     pub jitter: Duration,
-    /// The share of our packets the peer reported lost, in 1/256 (RFC 3550 6.4.1).
-    pub remote_lost_fraction: Option<u8>,
+    /// Packets of ours that the peer reported lost in all (RFC 3550 6.4.1); can be negative when
+    /// duplicates came.
+    pub remote_lost: Option<i32>,
+    /// Interarrival jitter the peer reported last.
+    pub remote_jitter: Option<Duration>,
+    /// Round trip by the peer's last report (RFC 3550 6.4.1).
+    pub round_trip: Option<Duration>,
 }

@@ -48,6 +48,21 @@ const READERS: u32 = 4;
 /// commits a second this is a tenth of a second of them.
 const WAITING: usize = 1_024;
 
+/// A unit of work on its way; see [`Store::submit`].
+#[derive(Debug)]
+#[must_use = "a unit of work is durable only when `wait` says so"]
+pub struct Submitted(oneshot::Receiver<Result<(), StoreError>>);
+
+impl Submitted {
+    /// Waits until it is durable.
+    ///
+    /// # Errors
+    /// As [`Store::commit`].
+    pub async fn wait(self) -> Result<(), StoreError> {
+        self.0.await.map_err(|_| StoreError::Closed)?
+    }
+}
+
 /// The database. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Store {
@@ -89,9 +104,16 @@ impl Store {
     /// # Errors
     /// When a change does not fit what is stored, or the database refuses; nothing was applied then.
     pub async fn commit(&self, changes: Vec<Change>) -> Result<(), StoreError> {
+        self.submit(changes).await.wait().await
+    }
+
+    /// The first half of [`Store::commit`]: the unit of work has its place in the writer's queue when
+    /// this returns, so units submitted one after the other are applied in that order.
+    pub async fn submit(&self, changes: Vec<Change>) -> Submitted {
         let (done, result) = oneshot::channel();
-        self.jobs.send(Job::Commit { changes, done }).await.map_err(|_| StoreError::Closed)?;
-        result.await.map_err(|_| StoreError::Closed)?
+        // A closed writer drops `done`, which `wait` tells.
+        let _ = self.jobs.send(Job::Commit { changes, done }).await;
+        Submitted(result)
     }
 
     /// Units of work that wait for the writer, for metrics.

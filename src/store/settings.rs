@@ -3,9 +3,10 @@
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
-use crate::audit::{Actor, AuditEvent, Class, Object as Audited};
+use crate::audit::{Actor, AuditEvent, Class, Object as Audited, Value};
 use crate::settings::{AttributeChange, Changed, Difference, Kind, Object, Settings};
 
+use super::change::PromptImported;
 use super::Store;
 use super::error::{Doing as _, StoreError};
 use super::writer::Work;
@@ -39,6 +40,20 @@ impl Work<'_> {
                 self.audit(of_attribute(difference, change, who, self.now)).await?;
             }
         }
+        self.count_generation().await
+    }
+
+    /// A prompt was imported: audited, and told to running servers.
+    pub(super) async fn prompt(&mut self, prompt: PromptImported) -> Result<(), StoreError> {
+        let what = Audited::new("prompt", prompt.prompt);
+        let event = AuditEvent::new(Class::Config, prompt.who, self.now, "prompt.imported", what)
+            .old(prompt.old.map(Value::Plain))
+            .new_value(Some(Value::Plain(prompt.new)));
+        self.audit(event).await?;
+        self.count_generation().await
+    }
+
+    async fn count_generation(&mut self) -> Result<(), StoreError> {
         sqlx::query("UPDATE settings_generation SET generation = generation + 1 WHERE id = 1")
             .execute(&mut *self.connection)
             .await

@@ -158,6 +158,7 @@ fn destroys_key(change: &Change) -> bool {
         | Change::Agent { .. }
         | Change::LegStats { .. }
         | Change::Settings(..)
+        | Change::Prompt(_)
         | Change::Audit(_) => false,
     }
 }
@@ -178,6 +179,7 @@ impl Work<'_> {
                 Change::Agent { agent, state, at } => self.agent(&agent, &state, at).await?,
                 Change::LegStats { leg, quality } => self.leg_quality(leg, &quality).await?,
                 Change::Settings(differences, who) => self.settings(&differences, &who).await?,
+                Change::Prompt(prompt) => self.prompt(prompt).await?,
                 Change::Audit(event) => self.audit(event).await?,
             }
         }
