@@ -136,7 +136,9 @@ impl DigestServer {
     /// Whether the nonce is ours and young, and `count` is new for it; keeps the count.
     fn use_nonce(&mut self, nonce: &str, count: u32, now: Timestamp) -> bool {
         let oldest = NonceId { issued: (now - LIFETIME).as_micros(), n: 0 };
-        self.used = self.used.split_off(&oldest);
+        while let Some(entry) = self.used.first_entry().filter(|entry| *entry.key() < oldest) {
+            entry.remove();
+        }
         let Some(id) = self.read_nonce(nonce) else { return false };
         if id < oldest || id.issued > now.as_micros() || self.floor.is_some_and(|floor| id <= floor) {
             return false;

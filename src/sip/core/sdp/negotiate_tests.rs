@@ -82,6 +82,18 @@ fn telephone_event_keeps_the_offers_number() {
 }
 
 #[test]
+fn a_softphones_offer_is_understood() {
+    // What baresip 1.0 offers, line by line.
+    let offer = "v=0\r\no=- 1909974706 566236777 IN IP4 192.0.2.2\r\ns=-\r\nc=IN IP4 192.0.2.2\r\nt=0 0\r\n\
+        a=tool:baresip 1.0.0\r\nm=audio 35098 RTP/AVP 0 8 101\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\n\
+        a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=sendrecv\r\na=label:1\r\na=rtcp-rsize\r\n\
+        a=ssrc:1728953348 cname:sip:a@127.0.0.1:15998\r\na=minptime:20\r\na=ptime:20\r\n";
+    let (_, media) = answer(offer.as_bytes(), &local(), Direction::SendRecv, &BOTH).unwrap();
+    assert_eq!(media.remote_rtp, "192.0.2.2:35098".parse().unwrap());
+    assert_eq!((media.payload_type, media.dtmf_payload_type, media.ptime), (8, Some(101), 20));
+}
+
+#[test]
 fn other_streams_are_refused_in_place() {
     let lines = "m=video 7000/2 RTP/AVP 31 99\r\na=rtpmap:99 H264/90000\r\nm=audio 0 RTP/AVP 0\r\n\
         m=audio 6000 RTP/SAVP 8\r\nm=audio 6002 RTP/AVP 18\r\nm=audio 6004 RTP/AVP 8\r\n\
