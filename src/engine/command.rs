@@ -15,7 +15,7 @@ use crate::media::sound::Sound;
 use crate::media::tap::Tap;
 
 use super::MediaEvent;
-use super::session::Identity;
+use super::leg::Identity;
 use super::socket::Sockets;
 
 /// A full mailbox makes the sender wait for the worker's next tick rather than lose a command: 1,024

@@ -5,6 +5,8 @@
 //! [`MediaEvent`]s. Nothing here blocks the caller for longer than a worker's tick (2 ms).
 
 mod command;
+mod leg;
+mod outbox;
 mod pacing;
 mod ports;
 mod session;
@@ -34,8 +36,8 @@ use crate::media::{Digit, LegMedia};
 use crate::time::Clock;
 
 use command::{CallKey, Command, Mailbox};
+use leg::Identity;
 use ports::Ports;
-use session::Identity;
 use stats::Counters;
 use worker::{Setup, Worker};
 

@@ -45,7 +45,13 @@ impl Pacing {
 
     /// A tick ended: it began at `began`, should have begun at `planned` (if by the grid), and handled
     /// so many packets.
-    pub(super) fn ticked(&mut self, planned: Option<Timestamp>, began: Timestamp, ended: Timestamp, packets: u64) {
+    pub(super) fn ticked(
+        &mut self,
+        planned: Option<Timestamp>,
+        began: Timestamp,
+        ended: Timestamp,
+        packets: u64,
+    ) {
         self.packets += packets;
         self.worked += ended.since(began);
         if planned.is_some_and(|planned| began.since(planned) > LATE) {

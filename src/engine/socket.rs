@@ -60,7 +60,8 @@ impl Sockets {
         let twin = twin?;
         twin.connect(peer)?;
         socket2::SockRef::from(&twin).set_reuse_address(false)?;
-        Ok(self.twin.insert(twin).as_fd())
+        let twin: &UdpSocket = self.twin.insert(twin);
+        Ok(twin.as_fd())
     }
 
     /// Closes the twin: the peer may change.

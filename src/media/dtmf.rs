@@ -212,7 +212,9 @@ mod tests {
         let mut receiver = Receiver::default();
         let count = (0..3u32)
             .flat_map(|n| press('1').into_iter().map(move |packet| (n, packet)))
-            .filter(|(n, packet)| receiver.receive(1, n * 1_600, packet, at(u64::from(*n) * 200)).pressed.is_some())
+            .filter(|(n, packet)| {
+                receiver.receive(1, n * 1_600, packet, at(u64::from(*n) * 200)).pressed.is_some()
+            })
             .count();
         assert_eq!(count, 3);
     }

@@ -104,6 +104,16 @@ impl SourceLock {
         }
     }
 
+    /// Judges a packet that may not close the lock (RTP of a payload type nobody agreed on).
+    #[must_use]
+    pub fn peek(&self, from: SocketAddr) -> Verdict {
+        match self.source() {
+            Some(source) if source == from => Verdict::Accept,
+            Some(_) => Verdict::Stranger,
+            None => Verdict::Wait,
+        }
+    }
+
     /// Where to send: the source once locked, before that what the peer announced.
     #[must_use]
     pub fn destination(&self) -> SocketAddr {

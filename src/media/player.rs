@@ -154,7 +154,10 @@ mod tests {
         let mut audio = Vec::new();
         for n in 0..25 {
             let mut packet = [0; 160];
-            assert_eq!(player.fill(Codec::Pcma, &mut packet, at(n * 20_000)), Step::Packet { due: at(n * 20_000) });
+            assert_eq!(
+                player.fill(Codec::Pcma, &mut packet, at(n * 20_000)),
+                Step::Packet { due: at(n * 20_000) }
+            );
             audio.extend(packet);
         }
         let expected: Vec<u8> = sound.alaw().iter().copied().cycle().take(25 * 160).collect();

@@ -178,13 +178,15 @@ impl Report<'_> {
         writer.word(self.ssrc);
         if let Some(info) = &self.sender {
             writer.bytes(&info.ntp.to_be_bytes());
-            [info.rtp, info.packets, info.octets].map(|value| writer.word(value));
+            [info.rtp, info.packets, info.octets].into_iter().for_each(|value| writer.word(value));
         }
         if let Some(block) = &self.block {
             writer.word(block.ssrc);
             let lost = block.lost.clamp(-0x80_0000, 0x7F_FFFF).cast_unsigned() & 0xFF_FFFF;
             writer.word((u32::from(block.fraction_lost) << 24) | lost);
-            [block.highest, block.jitter, block.last_report, block.delay].map(|value| writer.word(value));
+            for value in [block.highest, block.jitter, block.last_report, block.delay] {
+                writer.word(value);
+            }
         }
         writer.end(start);
 
@@ -336,7 +338,8 @@ impl Reception {
         if let Some((before, at)) = self.transit.replace((timestamp, arrival)) {
             let micros = arrival.as_micros().saturating_sub(at.as_micros());
             let elapsed = micros.saturating_mul(8) / 1_000;
-            let strayed = elapsed.saturating_sub(i64::from(timestamp_distance(before, timestamp))).unsigned_abs();
+            let strayed =
+                elapsed.saturating_sub(i64::from(timestamp_distance(before, timestamp))).unsigned_abs();
             // A jump of more than 2 s is a new talkspurt's clock, not the network's jitter.
             if strayed < 16_000 {
                 let strayed = u32::try_from(strayed).unwrap_or(0);

@@ -26,7 +26,8 @@ proptest! {
         let len = Report { ssrc, sender, block, cname: &cname, goodbye }.build(&mut out);
         prop_assert_eq!(len % 4, 0);
         let read = parse(&out[..len]);
-        prop_assert!(matches!(read[0], Packet::Report { ssrc: s, sender: i, .. } if s == ssrc && i == sender));
+        let same = matches!(read[0], Packet::Report { ssrc: s, sender: i, .. } if s == ssrc && i == sender);
+        prop_assert!(same);
         prop_assert_eq!(read[0].blocks().collect::<Vec<_>>(), Vec::from_iter(block));
         prop_assert_eq!(&read[1], &Packet::Description);
         prop_assert_eq!(read.get(2), goodbye.then_some(&Packet::Goodbye { ssrc: Some(ssrc) }));

@@ -103,7 +103,13 @@ impl OutStream {
 
     /// The header a received packet is forwarded with; `None` when it came so late that its place
     /// is taken: drop it.
-    pub fn forward(&mut self, received: &Header, payload_type: u8, kind: Kind, now: Timestamp) -> Option<Header> {
+    pub fn forward(
+        &mut self,
+        received: &Header,
+        payload_type: u8,
+        kind: Kind,
+        now: Timestamp,
+    ) -> Option<Header> {
         let (mut source, fresh) = self.take_source(received, now);
         let distance = sequence_distance(source.highest, received.sequence);
         if distance <= 0 && sequence_distance(source.from, received.sequence) < 0 {

@@ -1,0 +1,558 @@
+//! The sessions of one worker: its calls, their legs, bridges, prompts and recordings. Carries out
+//! commands, relays packets, fires timers; the worker's loop says when.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::event::epoll;
+use slab::Slab;
+use tokio::sync::mpsc::Sender;
+use tracing::{debug, warn};
+
+use crate::call::PlayId;
+use crate::ids::CallId;
+use crate::media::g711::{ALAW_TO_ULAW, ULAW_TO_ALAW};
+use crate::media::player::Player;
+use crate::media::rtp::{self, View};
+use crate::media::sound::Sound;
+use crate::media::stream::Kind;
+use crate::media::tap::{Channel, Tap};
+use crate::media::{Codec, LegMedia};
+use crate::time::Timestamp;
+
+use super::MediaEvent;
+use super::command::{CallKey, Command};
+use super::leg::{Identity, Leg, Taken};
+use super::outbox::{Outbox, Posted};
+use super::socket::Sockets;
+use super::stats::WorkerStats;
+use super::wheel::Wheel;
+
+/// How long events of a closed call are tried, when its receiver does not keep up.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// Why a timer was armed. A leg or recording that is gone, or has another generation, is not meant.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Timer {
+    /// A leg's next packet of a sound.
+    Play(Place),
+    /// A leg's next RTCP report.
+    Report(Place),
+    /// A leg may have been silent for too long.
+    Silence(Place),
+    /// A recording's next chunk.
+    Chunk(Place),
+}
+
+/// A place in a slab, and who is meant to be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    key: usize,
+    generation: u32,
+}
+
+/// Which of a leg's descriptors has something to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Port {
+    /// The bound RTP socket.
+    Rtp,
+    /// The RTCP socket.
+    Rtcp,
+    /// The RTP socket that is connected to the peer.
+    Twin,
+}
+
+/// A call.
+struct Call {
+    key: CallKey,
+    id: CallId,
+    outbox: Outbox,
+    legs: Vec<(u16, usize)>,
+    bridge: Option<(usize, usize)>,
+    recording: Option<Recording>,
+}
+
+struct Recording {
+    tap: Box<Tap>,
+    caller: u16,
+    agent: u16,
+    generation: u32,
+    held: bool,
+}
+
+/// All that a worker holds.
+pub(super) struct Sessions {
+    legs: Slab<Leg>,
+    calls: Slab<Call>,
+    index: HashMap<CallKey, usize>,
+    pub(super) wheel: Wheel<Timer>,
+    epoll: Arc<rustix::fd::OwnedFd>,
+    media_timeout: Duration,
+    generation: u32,
+    /// Calls with events that wait.
+    slow: Vec<CallKey>,
+    /// Events of closed calls that wait, and until when.
+    leaving: Vec<(Outbox, Timestamp)>,
+    pub(super) stats: WorkerStats,
+}
+
+/// The token epoll hands back for a leg's descriptor.
+pub(super) fn token(key: usize, port: Port) -> u64 {
+    (key as u64) << 2
+        | match port {
+            Port::Rtp => 0,
+            Port::Rtcp => 1,
+            Port::Twin => 2,
+        }
+}
+
+/// The leg and descriptor of a token.
+pub(super) fn from_token(token: u64) -> (usize, Port) {
+    let port = match token & 3 {
+        0 => Port::Rtp,
+        1 => Port::Rtcp,
+        _ => Port::Twin,
+    };
+    ((token >> 2) as usize, port)
+}
+
+impl Sessions {
+    pub(super) fn new(epoll: Arc<rustix::fd::OwnedFd>, media_timeout: Duration, now: Timestamp) -> Self {
+        Self {
+            legs: Slab::new(),
+            calls: Slab::new(),
+            index: HashMap::new(),
+            wheel: Wheel::new(now),
+            epoll,
+            media_timeout,
+            generation: 0,
+            slow: Vec::new(),
+            leaving: Vec::new(),
+            stats: WorkerStats::default(),
+        }
+    }
+
+    /// Receives one datagram into `buffer` and runs it to completion.
+    pub(super) fn receive(&mut self, key: usize, port: Port, buffer: &mut [u8], now: Timestamp) {
+        let Some(leg) = self.legs.get_mut(key) else { return };
+        let received = match port {
+            Port::Rtp => leg.sockets.rtp().recv_from(buffer).map(|(len, from)| (len, Some(from))),
+            Port::Rtcp => leg.sockets.rtcp().recv_from(buffer).map(|(len, from)| (len, Some(from))),
+            Port::Twin => match leg.sockets.twin() {
+                Some(twin) => twin.recv(buffer).map(|len| (len, None)),
+                None => return,
+            },
+        };
+        // Nothing there after all, or an ICMP error told of an earlier packet: both are of no use.
+        let Ok((len, from)) = received else { return };
+        let datagram = &mut buffer[..len];
+        if port == Port::Rtcp || rtp::is_rtcp(datagram) {
+            leg.take_rtcp(datagram, from, port != Port::Rtcp, now);
+        } else {
+            self.receive_rtp(key, from, datagram, now);
+        }
+    }
+
+    fn receive_rtp(&mut self, key: usize, from: Option<SocketAddr>, datagram: &mut [u8], now: Timestamp) {
+        let leg = &mut self.legs[key];
+        match leg.take(datagram, from, now) {
+            Taken::Nothing => return,
+            Taken::Stranger => {
+                self.stats.strangers += 1;
+                return;
+            }
+            Taken::Audio(view, codec) => self.relay_audio(key, &view, codec, datagram, now),
+            Taken::Event(view, pressed) => {
+                if let Some(digit) = pressed {
+                    let (call, leg) = (leg.call, leg.number);
+                    self.stats.digits += 1;
+                    self.post(call, MediaEvent::Digit { leg, digit });
+                }
+                self.relay_event(key, &view, datagram, now);
+            }
+            Taken::Unknown(view) => {
+                let peer = leg.peer;
+                if let Some(peer) = peer.and_then(|peer| self.legs.get_mut(peer)) {
+                    peer.out.skip(&view.header);
+                }
+            }
+        }
+        self.stats.packets_in += 1;
+        if let Some(peer) = self.legs[key].ready_to_connect() {
+            self.connect(key, peer);
+        }
+    }
+
+    /// Forwards an audio packet to the leg that hears this one, and records it when it does.
+    fn relay_audio(&mut self, key: usize, view: &View, codec: Codec, datagram: &mut [u8], now: Timestamp) {
+        let Some((leg, peer)) = pair(&mut self.legs, key) else { return };
+        if !leg.receives() {
+            return;
+        }
+        let Some((payload_type, wanted)) = peer.hears() else { return };
+        let kind = Kind::Audio { samples: u32::try_from(view.payload().len()).unwrap_or(0) };
+        let Some(header) = peer.out.forward(&view.header, payload_type, kind, now) else { return };
+        if let (Some(channel), Some(_)) = (leg.channel, peer.channel)
+            && let Some(recording) = self.calls.get_mut(leg.call).and_then(|call| call.recording.as_mut())
+        {
+            let (ssrc, timestamp) = (view.header.ssrc, view.header.timestamp);
+            recording.tap.push(channel, ssrc, timestamp, codec, &datagram[view.payload()], now);
+        }
+        transcode(codec, wanted, &mut datagram[view.payload()]);
+        peer.send(view.rewrite(datagram, &header));
+        self.stats.packets_out += 1;
+    }
+
+    fn relay_event(&mut self, key: usize, view: &View, datagram: &mut [u8], now: Timestamp) {
+        let Some((leg, peer)) = pair(&mut self.legs, key) else { return };
+        if !leg.receives() || peer.hears().is_none() {
+            return;
+        }
+        let Some(payload_type) = peer.event_payload_type() else {
+            peer.out.skip(&view.header);
+            return;
+        };
+        if let Some(header) = peer.out.forward(&view.header, payload_type, Kind::Event, now) {
+            peer.send(view.rewrite(datagram, &header));
+            self.stats.packets_out += 1;
+        }
+    }
+
+    fn connect(&mut self, key: usize, peer: SocketAddr) {
+        let leg = &mut self.legs[key];
+        let watched = leg.sockets.connect(peer).and_then(|twin| {
+            Ok(epoll::add(
+                &*self.epoll,
+                twin,
+                epoll::EventData::new_u64(token(key, Port::Twin)),
+                epoll::EventFlags::IN,
+            )?)
+        });
+        if let Err(error) = watched {
+            // It goes on unconnected, which costs a little more.
+            debug!(%error, "media socket could not be connected");
+            leg.sockets.disconnect();
+        }
+    }
+
+    /// Carries out a command; `false` for the last one.
+    pub(super) fn command(&mut self, command: Command, now: Timestamp) -> bool {
+        match command {
+            Command::Open { key, call, events } => self.open(key, call, events),
+            Command::AddLeg { key, leg, sockets, identity } => {
+                self.add_leg(key, leg, *sockets, identity, now)
+            }
+            Command::Configure { key, leg, media } => self.configure(key, leg, &media, now),
+            Command::RemoveLeg { key, leg } => self.remove_leg(key, leg, now),
+            Command::Play { key, leg, play, sound, repeat } => self.play(key, leg, play, sound, repeat, now),
+            Command::StopPlay { key, leg } => self.stop_play(key, leg),
+            Command::Bridge { key, a, b } => self.bridge(key, a, b, now),
+            Command::Unbridge { key } => self.unbridge(key, now),
+            Command::Record { key, tap, caller, agent } => self.record(key, tap, caller, agent, now),
+            Command::PauseRecording { key, on } => {
+                if let Some(recording) = self.call(key).and_then(|call| call.recording.as_mut()) {
+                    recording.tap.pause(on, now);
+                }
+            }
+            Command::StopRecording { key } => self.stop_recording(key, now),
+            Command::Close { key } => self.close(key, now),
+            Command::Stop => {
+                let keys: Vec<CallKey> = self.index.keys().copied().collect();
+                keys.into_iter().for_each(|key| self.close(key, now));
+                return false;
+            }
+        }
+        true
+    }
+
+    /// A timer fired.
+    pub(super) fn fired(&mut self, timer: Timer, now: Timestamp) {
+        match timer {
+            Timer::Play(place) => self.play_on(place, now),
+            Timer::Report(place) => {
+                if let Some(leg) = present(&mut self.legs, place) {
+                    leg.report(false, now);
+                    let next = now + leg.report_interval();
+                    self.wheel.arm(next, timer);
+                }
+            }
+            Timer::Silence(place) => self.check_silence(place, now),
+            Timer::Chunk(place) => {
+                let recording = self.calls.get_mut(place.key).and_then(|call| call.recording.as_mut());
+                if let Some(recording) = recording.filter(|known| known.generation == place.generation) {
+                    recording.tap.handle_timeout(now);
+                    self.wheel.arm(recording.tap.poll_timeout(), timer);
+                }
+            }
+        }
+    }
+
+    /// Tries again to hand over events that wait. `true` while some still do.
+    pub(super) fn retry_events(&mut self, now: Timestamp) -> bool {
+        let (index, calls) = (&self.index, &mut self.calls);
+        self.slow.retain(|key| {
+            let call = index.get(key).and_then(|at| calls.get_mut(*at));
+            call.is_some_and(|call| !call.outbox.flush())
+        });
+        self.leaving.retain_mut(|(outbox, until)| !outbox.flush() && now < *until);
+        !(self.slow.is_empty() && self.leaving.is_empty())
+    }
+
+    fn open(&mut self, key: CallKey, id: CallId, events: Sender<MediaEvent>) {
+        let call =
+            Call { key, id, outbox: Outbox::new(events), legs: Vec::new(), bridge: None, recording: None };
+        let place = self.calls.insert(call);
+        self.index.insert(key, place);
+        self.stats.calls = self.calls.len() as u64;
+    }
+
+    fn add_leg(&mut self, key: CallKey, number: u16, sockets: Sockets, identity: Identity, now: Timestamp) {
+        self.remove_leg(key, number, now);
+        let Some(&at) = self.index.get(&key) else { return };
+        self.generation = self.generation.wrapping_add(1);
+        let leg = self.legs.insert(Leg::new(sockets, identity, (at, number), self.generation, now));
+        let sockets = &self.legs[leg].sockets;
+        for (descriptor, port) in [(sockets.rtp().as_fd(), Port::Rtp), (sockets.rtcp().as_fd(), Port::Rtcp)] {
+            let data = epoll::EventData::new_u64(token(leg, port));
+            if let Err(error) = epoll::add(&*self.epoll, descriptor, data, epoll::EventFlags::IN) {
+                // The leg stays deaf and its time-out will tell the call.
+                warn!(call = %self.calls[at].id, leg = number, %error, "media socket cannot be watched");
+            }
+        }
+        self.calls[at].legs.push((number, leg));
+        self.stats.legs = self.legs.len() as u64;
+    }
+
+    fn configure(&mut self, key: CallKey, number: u16, media: &LegMedia, now: Timestamp) {
+        let Some(at) = self.find(key, number) else { return };
+        let leg = &mut self.legs[at];
+        let changed = leg.configure(media, now);
+        let place = Place { key: at, generation: leg.generation };
+        if changed.first {
+            let first = now + leg.report_interval() / 2;
+            self.wheel.arm(first, Timer::Report(place));
+        }
+        if changed.watch {
+            self.wheel.arm(now + self.media_timeout, Timer::Silence(place));
+        }
+        if changed.receives
+            && let Some((_, peer)) = pair(&mut self.legs, at)
+        {
+            peer.out.interrupt();
+        }
+        self.update_hold(key, now);
+    }
+
+    fn remove_leg(&mut self, key: CallKey, number: u16, now: Timestamp) {
+        let Some(at) = self.find(key, number) else { return };
+        let Some(&call_at) = self.index.get(&key) else { return };
+        if self.calls[call_at].bridge.is_some_and(|(a, b)| a == at || b == at) {
+            self.unbridge(key, now);
+        }
+        self.calls[call_at].legs.retain(|(_, leg)| *leg != at);
+        let leg = self.legs.remove(at);
+        self.stats.legs = self.legs.len() as u64;
+        let stats = leg.close(now);
+        self.stats.lost += stats.lost;
+        self.stats.send_errors += u64::from(stats.send_errors);
+        self.post(call_at, MediaEvent::Closed { leg: number, stats });
+    }
+
+    fn play(
+        &mut self,
+        key: CallKey,
+        number: u16,
+        play: PlayId,
+        sound: Arc<Sound>,
+        repeat: bool,
+        now: Timestamp,
+    ) {
+        let Some(at) = self.find(key, number) else { return };
+        let leg = &mut self.legs[at];
+        leg.out.interrupt();
+        leg.player = Some(Player::new(play, sound, repeat, leg.out.free_from(now)));
+        let place = Place { key: at, generation: leg.generation };
+        match leg.player.as_ref().map(Player::due) {
+            Some(due) if due > now => self.wheel.arm(due, Timer::Play(place)),
+            Some(_) | None => self.play_on(place, now),
+        }
+    }
+
+    /// Sends what is due of a leg's sound, and arms the timer for the next packet.
+    fn play_on(&mut self, place: Place, now: Timestamp) {
+        let Some(leg) = present(&mut self.legs, place) else { return };
+        // When a sound replaced another, the timers of both run: the one with nothing due ends.
+        if leg.player.as_ref().is_none_or(|player| player.due() > now) {
+            return;
+        }
+        let before = leg.stats.packets_out;
+        let done = leg.play(now);
+        self.stats.packets_out += leg.stats.packets_out - before;
+        let (call, next) = (leg.call, leg.player.as_ref().map(Player::due));
+        if let Some(next) = next {
+            self.wheel.arm(next, Timer::Play(place));
+        }
+        if let Some(play) = done {
+            self.post(call, MediaEvent::PlayDone { play });
+        }
+    }
+
+    fn stop_play(&mut self, key: CallKey, number: u16) {
+        if let Some(at) = self.find(key, number) {
+            self.legs[at].player = None;
+        }
+    }
+
+    fn bridge(&mut self, key: CallKey, a: u16, b: u16, now: Timestamp) {
+        self.unbridge(key, now);
+        let (Some(a), Some(b)) = (self.find(key, a), self.find(key, b)) else { return };
+        if a == b {
+            return;
+        }
+        for (leg, peer) in [(a, b), (b, a)] {
+            self.legs[leg].peer = Some(peer);
+            self.legs[leg].out.interrupt();
+        }
+        if let Some(call) = self.call(key) {
+            call.bridge = Some((a, b));
+        }
+        self.update_hold(key, now);
+    }
+
+    fn unbridge(&mut self, key: CallKey, now: Timestamp) {
+        let Some((a, b)) = self.call(key).and_then(|call| call.bridge.take()) else { return };
+        for leg in [a, b] {
+            self.legs[leg].peer = None;
+            self.legs[leg].out.interrupt();
+        }
+        self.update_hold(key, now);
+    }
+
+    fn record(&mut self, key: CallKey, tap: Box<Tap>, caller: u16, agent: u16, now: Timestamp) {
+        self.stop_recording(key, now);
+        let Some(&at) = self.index.get(&key) else {
+            tap.finish(now);
+            return;
+        };
+        self.generation = self.generation.wrapping_add(1);
+        let place = Place { key: at, generation: self.generation };
+        self.wheel.arm(tap.poll_timeout(), Timer::Chunk(place));
+        self.calls[at].recording =
+            Some(Recording { tap, caller, agent, generation: self.generation, held: false });
+        self.set_channel(key, caller, Some(Channel::Caller));
+        self.set_channel(key, agent, Some(Channel::Agent));
+        if self.calls[at].bridge.is_some() {
+            self.update_hold(key, now);
+        }
+    }
+
+    fn stop_recording(&mut self, key: CallKey, now: Timestamp) {
+        let Some(recording) = self.call(key).and_then(|call| call.recording.take()) else { return };
+        self.set_channel(key, recording.caller, None);
+        self.set_channel(key, recording.agent, None);
+        recording.tap.finish(now);
+    }
+
+    fn set_channel(&mut self, key: CallKey, number: u16, channel: Option<Channel>) {
+        if let Some(at) = self.find(key, number) {
+            self.legs[at].channel = channel;
+        }
+    }
+
+    /// Tells the recording whether its two legs hear one another, so that the silence of a hold is
+    /// marked as such and not as loss.
+    fn update_hold(&mut self, key: CallKey, now: Timestamp) {
+        let Some(&at) = self.index.get(&key) else { return };
+        let (calls, legs) = (&mut self.calls, &self.legs);
+        let Some(call) = calls.get_mut(at) else { return };
+        let Some(recording) = &mut call.recording else { return };
+        let talks = call.bridge.is_some_and(|(a, b)| {
+            [a, b]
+                .iter()
+                .all(|leg| legs.get(*leg).is_some_and(|leg| leg.channel.is_some() && leg.is_two_way()))
+        });
+        if recording.held == talks {
+            recording.held = !talks;
+            recording.tap.hold(!talks, now);
+        }
+    }
+
+    fn close(&mut self, key: CallKey, now: Timestamp) {
+        self.stop_recording(key, now);
+        let Some(&at) = self.index.get(&key) else { return };
+        while let Some((number, _)) = self.calls[at].legs.last().copied() {
+            self.remove_leg(key, number, now);
+        }
+        self.index.remove(&key);
+        let mut call = self.calls.remove(at);
+        self.stats.calls = self.calls.len() as u64;
+        if !call.outbox.flush() {
+            self.leaving.push((call.outbox, now + LAST_WORDS));
+        }
+    }
+
+    fn check_silence(&mut self, place: Place, now: Timestamp) {
+        let Some(leg) = present(&mut self.legs, place) else { return };
+        let until = leg.silent_since().map(|since| since + self.media_timeout);
+        match until {
+            Some(until) if until > now => self.wheel.arm(until, Timer::Silence(place)),
+            Some(_) | None => {
+                // Over: told, or not expected to send any more. The next configure watches again.
+                leg.watched = false;
+                let (call, leg) = (leg.call, leg.number);
+                if until.is_some() {
+                    self.post(call, MediaEvent::MediaTimeout { leg });
+                }
+            }
+        }
+    }
+
+    fn post(&mut self, at: usize, event: MediaEvent) {
+        let Some(call) = self.calls.get_mut(at) else { return };
+        match call.outbox.post(event) {
+            Posted::Sent => {}
+            Posted::Kept => {
+                if !self.slow.contains(&call.key) {
+                    self.slow.push(call.key);
+                }
+            }
+            Posted::Dropped => self.stats.dropped_events += 1,
+        }
+    }
+
+    fn call(&mut self, key: CallKey) -> Option<&mut Call> {
+        let at = *self.index.get(&key)?;
+        self.calls.get_mut(at)
+    }
+
+    fn find(&self, key: CallKey, number: u16) -> Option<usize> {
+        let call = self.calls.get(*self.index.get(&key)?)?;
+        call.legs.iter().find(|(known, _)| *known == number).map(|(_, at)| *at)
+    }
+}
+
+/// A leg and the one that hears it.
+fn pair(legs: &mut Slab<Leg>, key: usize) -> Option<(&mut Leg, &mut Leg)> {
+    let peer = legs.get(key)?.peer?;
+    legs.get2_mut(key, peer)
+}
+
+/// The leg a timer was armed for, if it is still there.
+fn present(legs: &mut Slab<Leg>, place: Place) -> Option<&mut Leg> {
+    legs.get_mut(place.key).filter(|leg| leg.generation == place.generation)
+}
+
+/// Between the two G.711 codecs, in place.
+fn transcode(from: Codec, to: Codec, payload: &mut [u8]) {
+    let table = match (from, to) {
+        (Codec::Pcma, Codec::Pcma) | (Codec::Pcmu, Codec::Pcmu) => return,
+        (Codec::Pcma, Codec::Pcmu) => &ALAW_TO_ULAW,
+        (Codec::Pcmu, Codec::Pcma) => &ULAW_TO_ALAW,
+    };
+    for octet in payload {
+        *octet = table[usize::from(*octet)];
+    }
+}
