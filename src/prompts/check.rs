@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::import::Measured;
+use super::import::{Measured, tenths};
 use super::library::{Shipped, name_index, wav_files};
 use super::{MUSIC, wav};
 use crate::media::loudness::{MUSIC_LUFS, PEAK_DBFS, SPEECH_LUFS, TOLERANCE_LU, silence};
@@ -156,7 +156,8 @@ fn check_bytes(path: &Path, bytes: &[u8]) -> Report {
 fn check_level(measured: &Measured, target: f64, find: &mut impl FnMut(Severity, String)) {
     match measured.lufs {
         Some(lufs) if (lufs - target).abs() > TOLERANCE_LU => {
-            let text = format!("{lufs:.1} LUFS, {target:.1} is wanted: import it, which sets the level");
+            let text =
+                format!("{:.1} LUFS, {target:.1} is wanted: import it, which sets the level", tenths(lufs));
             find(Severity::Warning, text);
         }
         Some(_) => {}
@@ -165,7 +166,7 @@ fn check_level(measured: &Measured, target: f64, find: &mut impl FnMut(Severity,
     if let Some(peak) = measured.peak_dbfs.filter(|peak| *peak > PEAK_DBFS) {
         find(
             Severity::Warning,
-            format!("its peak is {peak:.1} dBFS, at most {PEAK_DBFS:.1} is wanted: import it"),
+            format!("its peak is {:.1} dBFS, at most {PEAK_DBFS:.1} is wanted: import it", tenths(peak)),
         );
     }
 }
@@ -198,4 +199,102 @@ fn clipped(samples: &[f32]) -> bool {
 fn unusable(path: &Path, text: String) -> Report {
     let findings = vec![Finding { severity: Severity::Error, text }];
     Report { file: path.to_owned(), measured: None, findings }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{file, formats, tone};
+    use super::super::{ImportOptions, NAMES, import};
+    use super::*;
+
+    #[test]
+    fn every_shipped_prompt_passes_and_none_is_missing() {
+        let reports = check_shipped();
+        let bad: Vec<String> =
+            reports.iter().filter(|r| !r.findings.is_empty()).map(ToString::to_string).collect();
+        assert!(bad.is_empty(), "{}", bad.join("\n"));
+        for name in NAMES {
+            for language in ["en/", "de/", "fr/", "es/", "fi/"] {
+                let language = if name == "music" { "" } else { language };
+                for (rate, ending) in [(8_000, "8k"), (16_000, "16k")] {
+                    let file = PathBuf::from(format!("{language}{name}.{ending}.wav"));
+                    let report = reports.iter().find(|report| report.file == file);
+                    let measured = report.and_then(|report| report.measured.as_ref());
+                    let measured = measured.unwrap_or_else(|| panic!("{} is missing", file.display()));
+                    assert_eq!(
+                        (measured.format.rate, measured.format.channels, measured.format.bits),
+                        (rate, 1, 16)
+                    );
+                }
+                let text = Shipped::get(&format!("{language}{name}.txt"));
+                assert!(
+                    name == "music" || text.is_some_and(|text| text.data.len() > 8),
+                    "{language}{name}.txt"
+                );
+            }
+        }
+        let bytes: usize =
+            Shipped::iter().filter_map(|name| Shipped::get(&name)).map(|file| file.data.len()).sum();
+        assert!(bytes < 12_000_000, "the prompts take {bytes} bytes");
+    }
+
+    #[test]
+    fn the_hold_music_has_no_seam() {
+        for name in ["music.8k.wav", "music.16k.wav"] {
+            let clip = wav::decode(&Shipped::get(name).expect("shipped").data).expect("reads");
+            let step = |a: f32, b: f32| (a - b).abs();
+            let largest = clip.samples.windows(2).map(|two| step(two[0], two[1])).fold(0.0, f32::max);
+            let seam = step(clip.samples[0], clip.samples[clip.samples.len() - 1]);
+            assert!(seam <= largest / 2.0, "{name}: {seam} at the seam, elsewhere at most {largest}");
+            assert_eq!(clip.samples.len() % (clip.format.rate as usize / 50), 0, "whole packets of 20 ms");
+        }
+    }
+
+    #[test]
+    fn faults_are_found_and_import_mends_them() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("welcome.wav");
+        let loud: Vec<f64> =
+            tone(500.0, 8_000, 0.5, 0.6).iter().map(|s| (s * 4.0).clamp(-1.0, 1.0)).collect();
+        std::fs::write(&path, file(formats(8_000, 2)[1], &loud)).expect("writes");
+        let [report] = &check(std::slice::from_ref(&path))[..] else { panic!("one report") };
+        let text = report.to_string();
+        for part in [
+            "FAIL",
+            "LUFS, -19.0 is wanted",
+            "peak is 0.0 dBFS",
+            "clipped",
+            "0.60 s of silence before",
+            "0.60 s of silence after",
+            "note: it is converted",
+        ] {
+            assert!(text.contains(part), "{part:?} is not in:\n{text}");
+        }
+        let mended = ImportOptions {
+            dir: dir.path().join("p"),
+            name: "welcome".into(),
+            language: Some("en".into()),
+            queue: None,
+        };
+        import(&path, &mended).expect("imports");
+        let reports = check(&[mended.dir]);
+        // Clipping cannot be mended, but the flat tops are no longer at full scale.
+        assert!(reports.len() == 2 && reports.iter().all(Report::passed), "{reports:?}");
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_an_error_of_that_file_alone() {
+        let dir = tempfile::tempdir().expect("a folder");
+        std::fs::write(dir.path().join("a.wav"), b"fLaC").expect("writes");
+        std::fs::write(dir.path().join("b.wav"), file(formats(8_000, 1)[1], &[0.0; 4_000])).expect("writes");
+        let reports = check(&[dir.path().to_owned(), dir.path().join("none.wav")]);
+        assert_eq!(reports.len(), 3);
+        assert!(reports[0].to_string().contains("a.wav\n     error: this is a FLAC file"), "{}", reports[0]);
+        assert!(reports[1].to_string().contains("error: there is only silence in it"), "{}", reports[1]);
+        assert!(reports[1].to_string().contains("note: no prompt has this file name"), "{}", reports[1]);
+        assert!(reports[2].to_string().contains("cannot be read"), "{}", reports[2]);
+        assert!(reports.iter().all(|report| !report.passed()));
+        let empty = tempfile::tempdir().expect("a folder");
+        assert!(!check(&[empty.path().to_owned()])[0].passed());
+    }
 }

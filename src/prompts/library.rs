@@ -2,7 +2,6 @@
 //! read and encoded when the library is opened; looking one up during a call only follows pointers.
 
 use std::collections::{BTreeSet, HashMap};
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -138,12 +137,6 @@ impl Voices {
     }
 }
 
-impl fmt::Display for Loaded {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({:.1} s, {})", self.origin, self.duration.as_secs_f64(), &self.sha256)
-    }
-}
-
 /// Whose prompt a file is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Place {
@@ -275,4 +268,108 @@ fn whole(shared: &Voices) -> Result<[Arc<Loaded>; NAMES.len()], PromptError> {
     };
     let all: Vec<Arc<Loaded>> = NAMES.into_iter().enumerate().map(find).collect::<Result<_, _>>()?;
     Ok(all.try_into().expect("one for each of NAMES"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{file, formats, tone};
+    use super::*;
+
+    fn put(dir: &Path, name: &str, hz: f64) -> String {
+        let path = dir.join(name);
+        std::fs::create_dir_all(path.parent().expect("in a folder")).expect("makes it");
+        let bytes = file(formats(16_000, 1)[1], &tone(hz, 16_000, 0.1, 0.0));
+        std::fs::write(&path, &bytes).expect("writes");
+        sha256(&bytes)
+    }
+
+    fn language(tag: &str) -> Language {
+        Language(tag.to_owned())
+    }
+
+    #[test]
+    fn the_shipped_prompts_are_there_in_five_languages() {
+        let library = Library::open(None).expect("opens");
+        let tags: Vec<String> = library.languages().into_iter().map(|language| language.0).collect();
+        assert_eq!(tags, ["de", "en", "es", "fi", "fr"]);
+        let queue = QueueId::from("sales");
+        let german = library.get(&queue, &language("de"), Prompt::ConsentQuestion);
+        assert_eq!(german.origin, "shipped: de/consent-question.8k.wav");
+        assert_eq!(german.sha256.len(), 64);
+        assert_eq!(german.duration, german.sound.duration());
+        assert!((10..25).contains(&german.duration.as_secs()), "{:?}", german.duration);
+        let austrian = library.get(&queue, &language("de-AT"), Prompt::ConsentQuestion);
+        assert!(Arc::ptr_eq(&austrian, &german));
+        let music = library.get(&queue, &language("de"), Prompt::Music);
+        assert_eq!(music.origin, "shipped: music.8k.wav");
+        let ninth = library.get(&queue, &language("fi"), Prompt::Position(9));
+        assert_eq!(ninth.origin, "shipped: fi/position-9.8k.wav");
+    }
+
+    #[test]
+    fn an_unknown_language_falls_back_to_english_and_warns_once() {
+        let library = Library::open(None).expect("opens");
+        let queue = QueueId::from("sales");
+        for _ in 0..3 {
+            let played = library.get(&queue, &language("xx"), Prompt::Welcome);
+            assert_eq!(played.origin, "shipped: en/welcome.8k.wav");
+        }
+        let warned = library.warned.lock().expect("whole").clone();
+        assert_eq!(warned.into_iter().collect::<Vec<_>>(), [("xx".to_owned(), "welcome")]);
+        // Music has no language: nothing to warn of.
+        assert_eq!(library.get(&queue, &language("xx"), Prompt::Music).origin, "shipped: music.8k.wav");
+        assert_eq!(library.warned.lock().expect("whole").len(), 1);
+    }
+
+    #[test]
+    fn a_folder_overrides_for_all_queues_or_for_one() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let all = put(dir.path(), "de/welcome.wav", 300.0);
+        let one = put(dir.path(), "sales/de/welcome.8k.wav", 400.0);
+        put(dir.path(), "sales/de/welcome.16k.wav", 400.0);
+        let swedish = put(dir.path(), "sv/consent-question.wav", 500.0);
+        let music = put(dir.path(), "sales/music.wav", 600.0);
+        let own = put(dir.path(), "sales/en/thanks.wav", 700.0);
+        put(dir.path(), "de/no-such-prompt.wav", 700.0);
+        put(dir.path(), ".versions/de/welcome.wav", 800.0);
+        let library = Library::open(Some(dir.path())).expect("opens");
+        let (sales, other) = (QueueId::from("sales"), QueueId::from("other"));
+        let get = |queue, tag, prompt| library.get(queue, &language(tag), prompt);
+        assert_eq!(get(&other, "de", Prompt::Welcome).sha256, all);
+        assert_eq!(get(&sales, "de", Prompt::Welcome).sha256, one);
+        assert_eq!(get(&sales, "de", Prompt::Welcome).sound.len(), 800, "16 kHz is converted");
+        assert_eq!(get(&sales, "de", Prompt::Thanks).origin, "shipped: de/thanks.8k.wav");
+        assert_eq!(get(&sales, "sv", Prompt::ConsentQuestion).sha256, swedish);
+        assert_eq!(get(&sales, "sv", Prompt::Thanks).sha256, own, "the queue's English before the shipped");
+        assert_eq!(get(&sales, "fr", Prompt::Music).sha256, music);
+        assert_eq!(get(&other, "fr", Prompt::Music).origin, "shipped: music.8k.wav");
+        assert!(library.languages().contains(&language("sv")));
+    }
+
+    #[test]
+    fn another_file_has_another_hash_and_the_old_stays_with_its_calls() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let (queue, english) = (QueueId::from("q"), language("en"));
+        let first = put(dir.path(), "en/consent-question.wav", 300.0);
+        let library = Library::open(Some(dir.path())).expect("opens");
+        let second = put(dir.path(), "en/consent-question.wav", 301.0);
+        assert_ne!(first, second);
+        assert_eq!(library.get(&queue, &english, Prompt::ConsentQuestion).sha256, first);
+        let again = Library::open(Some(dir.path())).expect("opens");
+        assert_eq!(again.get(&queue, &english, Prompt::ConsentQuestion).sha256, second);
+    }
+
+    #[test]
+    fn a_bad_file_is_named() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let says = || Library::open(Some(dir.path())).expect_err("refused").to_string();
+        std::fs::create_dir(dir.path().join("de")).expect("makes it");
+        std::fs::write(dir.path().join("de/thanks.wav"), b"OggS and more").expect("writes");
+        assert!(says().contains("de/thanks.wav: this is an Ogg file"), "{}", says());
+        put(dir.path(), "de/thanks.wav", 300.0);
+        put(dir.path(), "de/thanks.8k.wav", 300.0);
+        assert!(says().contains("de/thanks.8k.wav and "), "{}", says());
+        assert!(says().contains("are the same prompt"), "{}", says());
+        assert!(Library::open(Some(&dir.path().join("none"))).is_ok(), "no folder, nothing overridden");
+    }
 }

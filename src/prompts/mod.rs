@@ -5,6 +5,8 @@ mod check;
 mod error;
 mod import;
 mod library;
+#[cfg(test)]
+mod testing;
 pub mod wav;
 
 pub use check::{Finding, Report, Severity, check, check_shipped};

@@ -174,7 +174,7 @@ pub fn decode(file: &[u8]) -> Result<Clip, WavError> {
     let (format, data) = chunks(file)?;
     let all = samples(format, data);
     // Full scale is 1; what is a million times as loud is an integer in disguise or a broken float.
-    if let Some(at) = all.iter().position(|sample| !(sample.abs() < 1e6)) {
+    if let Some(at) = all.iter().position(|sample| sample.is_nan() || sample.abs() >= 1e6) {
         return Err(WavError::NoSound(at));
     }
     let (samples, cancelled) = mix(&all, usize::from(format.channels));
@@ -240,9 +240,9 @@ fn read_format(chunk: &[u8]) -> Result<Format, WavError> {
         return Err(WavError::Rate { rate });
     }
     // A sample fills its container from the top: 20 bits come in 3 bytes, and read as 24.
-    let bits = frame / channels * 8;
+    let bits = (frame / channels).saturating_mul(8);
     if meant > bits {
-        return Err(WavError::Header(format!("samples of {meant} bits in {} bytes", bits / 8)));
+        return Err(WavError::Header(format!("samples of {meant} bits in {bits}")));
     }
     let encoding = match (tag, bits) {
         (1, 8 | 16 | 24 | 32) => Encoding::Pcm,
@@ -302,5 +302,122 @@ fn kind(file: &[u8]) -> &'static str {
         [_, _, _, _, b'f', b't', b'y', b'p', ..] => "an MP4 or M4A",
         [b'R', b'I', b'F', b'F', rest @ ..] if rest.len() < 8 => "the first bytes of a WAV",
         _ => "a file of an unknown kind",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{file, formats, head, riff, tone};
+    use super::*;
+    use proptest::prelude::*;
+
+    const PCM16: Format = Format { rate: 8_000, channels: 1, bits: 16, encoding: Encoding::Pcm };
+
+    #[test]
+    fn every_format_reads_as_the_tone_it_holds() {
+        for channels in [1, 2, 3] {
+            for format in formats(8_000, channels) {
+                let wanted = tone(440.0, 8_000, 0.1, 0.0);
+                let clip = decode(&file(format, &wanted)).expect("reads");
+                assert_eq!((clip.format, clip.samples.len(), clip.cancelled), (format, wanted.len(), false));
+                // 8-bit PCM rounds by 1/256; G.711 by up to 1/32 of the value.
+                let allowed = if format.bits == 8 { 0.017 } else { 1e-4 };
+                for (got, wanted) in clip.samples.iter().zip(&wanted) {
+                    assert!((f64::from(*got) - wanted).abs() < allowed, "{format}: {got} for {wanted}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn stereo_is_mixed_unless_it_cancels() {
+        let format = Format { channels: 2, ..PCM16 };
+        let stereo = |frames: [[i16; 2]; 4]| {
+            let data = frames.concat().iter().flat_map(|sample| sample.to_le_bytes()).collect();
+            decode(&riff(&[(b"fmt ", head(format)), (b"data", data)])).expect("reads")
+        };
+        let mixed = stereo([[16_384, 0], [0, 16_384], [8_192, 8_192], [-16_384, -16_384]]);
+        assert_eq!((mixed.samples, mixed.cancelled), (vec![0.25, 0.25, 0.25, -0.5], false));
+        let opposed = stereo([[16_384, -16_384], [-8_192, 8_192], [4_096, -4_096], [0, 0]]);
+        assert_eq!((opposed.samples, opposed.cancelled), (vec![0.5, -0.25, 0.125, 0.0], true));
+    }
+
+    #[test]
+    fn what_is_no_wav_is_named() {
+        let says = |bytes: &[u8]| decode(bytes).expect_err("refused").to_string();
+        assert!(says(b"ID3\x04 and so on").starts_with("this is an MP3, not a WAV file"));
+        assert!(says(&[0xFF, 0xFB, 0x90, 0x64]).contains("an MP3"));
+        assert!(says(b"OggS").contains("an Ogg file"));
+        assert!(says(b"fLaC").contains("a FLAC file"));
+        assert!(says(b"\0\0\0 ftypM4A ").contains("an MP4 or M4A"));
+        assert!(says(b"").contains("an empty file"));
+        assert!(says(b"hello, world").contains("unknown kind"));
+        let whole = file(PCM16, &tone(440.0, 8_000, 0.1, 0.0));
+        assert_eq!(
+            says(&whole[..whole.len() - 100]),
+            "the file is cut short: its header promises 1600 bytes of sound and 1500 are there"
+        );
+        assert!(says(&whole[..30]).contains("ends in the middle of its \"fmt \" part"));
+        assert!(says(&riff(&[(b"data", vec![0; 4])])).contains("no \"fmt \" part"));
+        assert!(says(&riff(&[(b"fmt ", head(PCM16))])).contains("no \"data\" part"));
+        assert!(says(&file(PCM16, &[])).contains("no samples"));
+        assert!(says(&file(Format { rate: 4_000, ..PCM16 }, &[0.0])).contains("4000 Hz is not supported"));
+        assert!(says(&file(Format { channels: 0, ..PCM16 }, &[0.0])).contains("makes no sense"));
+        let mut gsm = head(PCM16);
+        gsm[0] = 0x31;
+        assert!(says(&riff(&[(b"fmt ", gsm), (b"data", vec![0; 65])])).contains("GSM"));
+        let nan = Format { bits: 32, encoding: Encoding::Float, ..PCM16 };
+        assert!(says(&file(nan, &[0.0, f64::NAN])).contains("sample 1 is no sound"));
+    }
+
+    #[test]
+    fn a_file_written_into_a_pipe_reads_to_its_end() {
+        let mut piped = file(PCM16, &tone(440.0, 8_000, 0.1, 0.0));
+        let at = piped.windows(4).position(|four| four == b"data").expect("there") + 4;
+        piped[at..at + 4].copy_from_slice(&u32::MAX.to_le_bytes());
+        assert_eq!(decode(&piped).expect("reads").samples.len(), 800);
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("a.wav");
+        let samples: Vec<i16> = (0..400).map(|n| n * 80 - 16_000).collect();
+        write_pcm16(&path, 8_000, 1, &samples).expect("writes");
+        assert_eq!(read_pcm8k(&path).expect("reads"), samples);
+        write_pcm16(&path, 16_000, 2, &samples).expect("writes");
+        let clip = read(&path).expect("reads");
+        assert_eq!((clip.format.rate, clip.format.channels, clip.samples.len()), (16_000, 2, 200));
+        assert_eq!(read_pcm8k(&path).expect("reads").len(), 100);
+        let error = read(&dir.path().join("none.wav")).expect_err("refused").to_string();
+        assert!(error.contains("none.wav: cannot be read"), "{error}");
+        assert_eq!(std::fs::read_dir(dir.path()).expect("lists").count(), 1, "nothing is left over");
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_the_reader_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            let _ = decode(&bytes);
+        }
+
+        #[test]
+        fn no_damage_makes_it_panic(
+            kind in 0usize..8,
+            channels in 1u16..4,
+            damage in prop::collection::vec((0usize..200, any::<u8>()), 0..6),
+            length in 0usize..300,
+        ) {
+            let mut bytes = file(formats(8_000, channels)[kind], &tone(440.0, 8_000, 0.01, 0.0));
+            for (at, byte) in damage {
+                if let Some(there) = bytes.get_mut(at) {
+                    *there = byte;
+                }
+            }
+            bytes.truncate(length);
+            if let Ok(clip) = decode(&bytes) {
+                prop_assert!(clip.samples.iter().all(|sample| sample.is_finite()));
+                prop_assert!(to_pcm(&clip, 8_000).is_ok());
+            }
+        }
     }
 }
