@@ -189,6 +189,6 @@ CREATE TRIGGER listening_log_no_update BEFORE UPDATE ON listening_log
 BEGIN SELECT RAISE(ABORT, 'the listening log is append-only: no row is changed'); END;
 CREATE TRIGGER listening_log_no_delete BEFORE DELETE ON listening_log
 BEGIN SELECT RAISE(ABORT, 'the listening log is append-only: no row is deleted'); END;
-CREATE TRIGGER listening_log_in_order BEFORE INSERT ON listening_log
-WHEN NEW.n <= (SELECT COALESCE(MAX(n), 0) FROM listening_log)
-BEGIN SELECT RAISE(ABORT, 'the listening log is append-only: rows come in order'); END;
+CREATE TRIGGER listening_log_no_replace BEFORE INSERT ON listening_log
+WHEN EXISTS (SELECT 1 FROM listening_log WHERE n = NEW.n)
+BEGIN SELECT RAISE(ABORT, 'the listening log is append-only: no row is replaced'); END;

@@ -165,7 +165,7 @@ impl Store {
         &self,
         mut progress: impl FnMut(u64, u64) + Send,
     ) -> Result<AuditProof, StoreError> {
-        let head = self.whole_head().await?;
+        let (head, last) = self.bounds().await?;
         let mut verifier = Verifier::default();
         while verifier.rows() < head.seq {
             let page = sqlx::query(select_rows!("WHERE a.seq > $1 AND a.seq <= $2 ORDER BY a.seq LIMIT $3"))
@@ -183,12 +183,16 @@ impl Store {
             }
             progress(verifier.rows(), head.seq);
         }
-        Ok(verifier.finish(head)?)
+        let proof = verifier.finish(head)?;
+        if last > head.seq {
+            return Err(BrokenLink { seq: head.seq + 1, why: Why::Head { head: head.seq } }.into());
+        }
+        Ok(proof)
     }
 
-    /// The head, provided that no row lies before the first or behind the head. One statement, so that a commit between
-    /// two cannot look like a forgery.
-    async fn whole_head(&self) -> Result<Head, StoreError> {
+    /// The head and the last row's number. One statement, so that a commit between two cannot look
+    /// like a forgery. A row before the first is found here, the others are read past it.
+    async fn bounds(&self) -> Result<(Head, u64), StoreError> {
         let row = sqlx::query(
             "SELECT seq, hash, (SELECT MAX(seq) FROM audit) AS last, (SELECT MIN(seq) FROM audit) AS first \
              FROM audit_head WHERE id = 1",
@@ -197,18 +201,14 @@ impl Store {
         .await
         .doing("reading the audit log's head")?
         .ok_or(StoreError::Corrupt { table: "audit_head", column: "id" })?;
-        let head = head(&row)?;
         let bound = |column| -> Result<Option<i64>, StoreError> {
             row.try_get(column).map_err(|_| StoreError::Corrupt { table: "audit", column: "seq" })
         };
-        let (first, last) = (bound("first")?, bound("last")?);
-        let broken = |seq, expected| BrokenLink { seq, why: Why::Sequence { expected } };
-        if first.is_some_and(|first| first < 1) {
-            return Err(broken(0, 1).into());
-        }
-        match last.and_then(|last| u64::try_from(last).ok()) {
-            Some(last) if last > head.seq => Err(broken(head.seq + 1, head.seq).into()),
-            Some(_) | None => Ok(head),
+        match (bound("first")?, bound("last")?) {
+            (Some(first), _) if first < 1 => {
+                Err(BrokenLink { seq: 0, why: Why::Sequence { expected: 1 } }.into())
+            }
+            (_, last) => Ok((head(&row)?, last.and_then(|last| u64::try_from(last).ok()).unwrap_or(0))),
         }
     }
 }

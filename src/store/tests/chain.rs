@@ -1,0 +1,172 @@
+//! The audit log cannot be changed unseen.
+
+use super::*;
+use crate::audit::{BrokenLink, Why};
+
+/// Ten rows, then `tamper` as someone would who has the file and takes the triggers out first.
+async fn tampered(tamper: &[&'static str]) -> Result<u64, BrokenLink> {
+    let place = Place::new().await;
+    for n in 0..10 {
+        place.facts(vec![arrived(call(n), 0)]).await;
+    }
+    let mut raw = place.raw().await;
+    for trigger in [
+        "audit_in_order",
+        "audit_no_update",
+        "audit_no_delete",
+        "audit_personal_no_update",
+        "audit_personal_once",
+        "audit_head_forward",
+        "audit_head_no_delete",
+        "audit_head_once",
+    ] {
+        let drop = sqlx::AssertSqlSafe(format!("DROP TRIGGER {trigger}"));
+        raw.execute(drop).await.expect("drops");
+    }
+    raw.execute("PRAGMA foreign_keys = OFF").await.expect("off");
+    for statement in tamper {
+        raw.execute(*statement).await.expect("tampers");
+    }
+    match place.store.verify_audit(|_, _| {}).await {
+        Ok(proof) => Ok(proof.rows),
+        Err(StoreError::Broken(link)) => Err(link),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+const COPY: &str = "version, at, class, actor_kind, actor, action, object_kind, object_id, attribute, about, \
+                    about_commitment, old, old_commitment, new, new_commitment, hash";
+
+#[tokio::test]
+async fn a_log_nobody_touched_is_whole() {
+    assert_eq!(tampered(&[]).await, Ok(10));
+}
+
+#[tokio::test]
+async fn a_changed_row_is_named() {
+    for change in [
+        "UPDATE audit SET new = 'dialled nobody' WHERE seq = 4",
+        "UPDATE audit SET at = at + 1 WHERE seq = 4",
+        "UPDATE audit SET actor = 'another' WHERE seq = 4",
+        "UPDATE audit SET object_id = 'x' WHERE seq = 4",
+        "UPDATE audit SET hash = zeroblob(32) WHERE seq = 4",
+        "UPDATE audit SET about = 'me', about_commitment = NULL WHERE seq = 4",
+    ] {
+        assert_eq!(tampered(&[change]).await, Err(BrokenLink { seq: 4, why: Why::Hash }), "{change}");
+    }
+    let unreadable = [
+        ("UPDATE audit SET class = 'nonsense' WHERE seq = 4", "class"),
+        ("UPDATE audit SET actor_kind = 'ghost' WHERE seq = 4", "actor"),
+        ("UPDATE audit SET hash = zeroblob(31) WHERE seq = 4", "hash"),
+        ("UPDATE audit SET version = 900 WHERE seq = 4", "version"),
+    ];
+    for (change, column) in unreadable {
+        let broken = BrokenLink { seq: 4, why: Why::Unreadable { column } };
+        assert_eq!(tampered(&[change]).await, Err(broken), "{change}");
+    }
+}
+
+#[tokio::test]
+async fn a_removed_row_is_named() {
+    let gone = tampered(&["DELETE FROM audit WHERE seq = 4"]).await;
+    assert_eq!(gone, Err(BrokenLink { seq: 5, why: Why::Sequence { expected: 4 } }));
+    let closed_up =
+        tampered(&["DELETE FROM audit WHERE seq = 4", "UPDATE audit SET seq = seq - 1 WHERE seq > 4"]).await;
+    assert_eq!(closed_up, Err(BrokenLink { seq: 4, why: Why::Hash }));
+    let cut = tampered(&["DELETE FROM audit WHERE seq > 7"]).await;
+    assert_eq!(cut, Err(BrokenLink { seq: 7, why: Why::Head { head: 10 } }));
+    let emptied = tampered(&["DELETE FROM audit"]).await;
+    assert_eq!(emptied, Err(BrokenLink { seq: 0, why: Why::Head { head: 10 } }));
+}
+
+#[tokio::test]
+async fn reordered_rows_are_named() {
+    let swap = [
+        "UPDATE audit SET seq = -1 WHERE seq = 4",
+        "UPDATE audit SET seq = 4 WHERE seq = 7",
+        "UPDATE audit SET seq = 7 WHERE seq = -1",
+    ];
+    assert_eq!(tampered(&swap).await, Err(BrokenLink { seq: 4, why: Why::Hash }));
+}
+
+#[tokio::test]
+async fn inserted_rows_are_named() {
+    let copy = |seq: i64, from: i64| -> &'static str {
+        let columns = COPY;
+        format!("INSERT INTO audit (seq, {columns}) SELECT {seq}, {columns} FROM audit WHERE seq = {from}")
+            .leak()
+    };
+    let between =
+        ["UPDATE audit SET seq = -seq - 1 WHERE seq >= 5", "UPDATE audit SET seq = -seq WHERE seq < 0"];
+    let between = tampered(&[between[0], between[1], copy(5, 4)]).await;
+    assert_eq!(between, Err(BrokenLink { seq: 5, why: Why::Hash }));
+    let behind = tampered(&[copy(11, 10)]).await;
+    assert_eq!(behind, Err(BrokenLink { seq: 11, why: Why::Head { head: 10 } }));
+    let before = tampered(&[copy(0, 1)]).await;
+    assert_eq!(before, Err(BrokenLink { seq: 0, why: Why::Sequence { expected: 1 } }));
+}
+
+#[tokio::test]
+async fn a_changed_personal_value_is_named() {
+    for change in [
+        "UPDATE audit_personal SET value = '+4930' WHERE seq = 4",
+        "UPDATE audit_personal SET salt = zeroblob(16) WHERE seq = 4",
+    ] {
+        let broken = BrokenLink { seq: 4, why: Why::Personal { field: "about" } };
+        assert_eq!(tampered(&[change]).await, Err(broken), "{change}");
+    }
+}
+
+#[tokio::test]
+async fn erasing_a_person_leaves_the_log_whole() {
+    let place = Place::new().await;
+    place.facts(every_fact(call(0))).await;
+    let mut raw = place.raw().await;
+    raw.execute("DELETE FROM audit_personal WHERE value = '+49301234567'").await.expect("erases");
+    place.facts(vec![arrived(call(1), 1)]).await;
+    let proof = place.store.verify_audit(|_, _| {}).await.expect("whole");
+    assert_eq!((proof.personal, proof.erased), (2, 3));
+}
+
+#[tokio::test]
+async fn the_tables_refuse_what_would_break_the_log() {
+    let place = Place::new().await;
+    place.facts(every_fact(call(0))).await;
+    place
+        .store
+        .commit(vec![Change::Recording(RecordingChange::Armed {
+            id: recording(0),
+            call: call(0),
+            basis: Basis::Agreed(at(1)),
+            wrapped_key: vec![1],
+            at: at(2),
+        })])
+        .await
+        .expect("arms");
+    let mut raw = place.raw().await;
+    let listened = sqlx::AssertSqlSafe(format!(
+        "INSERT INTO listening_log (at, recording, who) VALUES (1, '{}', 'ada')",
+        recording(0)
+    ));
+    raw.execute(listened).await.expect("a listening row");
+    for statement in [
+        "UPDATE audit SET new = 'x' WHERE seq = 1",
+        "DELETE FROM audit WHERE seq = 1",
+        "DELETE FROM audit",
+        "INSERT OR REPLACE INTO audit SELECT * FROM audit WHERE seq = 1",
+        "INSERT INTO audit SELECT * FROM audit WHERE seq = 1",
+        "UPDATE audit_personal SET value = 'x'",
+        "INSERT OR REPLACE INTO audit_personal SELECT * FROM audit_personal",
+        "UPDATE audit_head SET seq = seq - 1",
+        "UPDATE audit_head SET hash = zeroblob(32)",
+        "DELETE FROM audit_head",
+        "INSERT OR REPLACE INTO audit_head (id, seq, hash) VALUES (1, 0, zeroblob(32))",
+        "UPDATE listening_log SET reason = 'x'",
+        "DELETE FROM listening_log",
+        "INSERT OR REPLACE INTO listening_log SELECT * FROM listening_log",
+    ] {
+        let error = raw.execute(statement).await.expect_err(statement).to_string();
+        assert!(error.contains("audit log") || error.contains("listening log"), "{statement}: {error}");
+    }
+    place.audit_rows().await;
+}

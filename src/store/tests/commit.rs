@@ -1,0 +1,236 @@
+//! Units of work: together, alone, from two sides, and through a kill.
+
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::*;
+use crate::audit::{Actor, AuditEvent, Class, Object};
+use crate::settings::{DiffOptions, Settings, diff, parse};
+
+fn note(n: usize) -> Change {
+    Change::Audit(AuditEvent::new(Class::System, Actor::System, at(0), "test.note", Object::new("test", n)))
+}
+
+#[tokio::test]
+async fn a_unit_that_fails_is_rolled_back_alone() {
+    let place = Place::new().await;
+    let units: Vec<_> = (0..60)
+        .map(|n| {
+            // Every third unit ends with a fact about a call that does not exist.
+            let wrong = Fact::Ended { call: call(n + 1_000), at: at(1), cause: Cause::HungUp };
+            let last = if n % 3 == 0 { wrong } else { answered(call(n), 1, yes()) };
+            let (store, changes) = (place.store.clone(), vec![arrived(call(n), 0).into(), last.into()]);
+            tokio::spawn(async move { store.commit(changes).await })
+        })
+        .collect();
+    for (n, unit) in units.into_iter().enumerate() {
+        let result = unit.await.expect("runs");
+        assert_eq!(result.is_err(), n % 3 == 0, "{n}: {result:?}");
+        let stored = place.store.call(call(n as u128)).await.expect("reads").is_some();
+        assert_eq!(stored, n % 3 != 0, "{n}: all of it or nothing");
+    }
+    assert_eq!(place.audit_rows().await, 80);
+}
+
+#[tokio::test]
+async fn two_stores_on_one_file_keep_the_chain_whole() {
+    let place = Place::new().await;
+    let other = place.again().await;
+    let writers: Vec<_> = [place.store.clone(), other.clone()]
+        .into_iter()
+        .map(|store| {
+            tokio::spawn(async move {
+                for n in 0..50 {
+                    store.commit(vec![note(n), note(n)]).await.expect("commits");
+                }
+            })
+        })
+        .collect();
+    for writer in writers {
+        writer.await.expect("runs");
+    }
+    assert_eq!(place.audit_rows().await, 200);
+}
+
+#[tokio::test]
+async fn reopening_finds_all_and_only_the_owner_can_read() {
+    let place = Place::new().await;
+    place.facts(every_fact(call(0))).await;
+    for file in std::fs::read_dir(place.dir.path()).expect("a folder").flatten() {
+        let mode = file.metadata().expect("a file").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{:?}", file.path());
+    }
+    let before = place.store.call(call(0)).await.expect("reads");
+    place.store.close().await;
+    assert!(matches!(place.store.commit(vec![note(1)]).await, Err(StoreError::Closed)));
+    let again = place.again().await;
+    assert_eq!(again.call(call(0)).await.expect("reads"), before);
+    again.commit(vec![note(1)]).await.expect("commits");
+    assert_eq!(again.verify_audit(|_, _| {}).await.expect("whole").rows, 16);
+}
+
+#[tokio::test]
+async fn what_waits_is_written_before_it_closes() {
+    let place = Place::new().await;
+    let waiting: Vec<_> = (0..100).map(|n| (place.store.clone(), n)).collect();
+    let waiting: Vec<_> = waiting
+        .into_iter()
+        .map(|(store, n)| tokio::spawn(async move { store.commit(vec![note(n)]).await }))
+        .collect();
+    tokio::task::yield_now().await;
+    place.store.close().await;
+    let mut written = 0;
+    for unit in waiting {
+        written += u64::from(unit.await.expect("runs").is_ok());
+    }
+    let again = place.again().await;
+    assert_eq!(again.verify_audit(|_, _| {}).await.expect("whole").rows, written);
+}
+
+/// Runs only as the child of the next test: commits until it is killed.
+#[test]
+fn killed_child() {
+    let Ok(path) = std::env::var("SAYSO_TEST_STORE") else { return };
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(async {
+        let store = open(std::path::Path::new(&path)).await;
+        for n in 0.. {
+            store.commit(every_fact(call(n)).into_iter().map(Change::Fact).collect()).await.expect("commits");
+            println!("stored {n}");
+        }
+    });
+}
+
+#[tokio::test]
+async fn a_killed_process_loses_nothing_it_was_told_is_stored() {
+    let dir = TempDir::new().expect("a folder");
+    let path = dir.path().join("sayso.db");
+    let mut child = Command::new(std::env::current_exe().expect("this test"))
+        .args(["--exact", "store::tests::commit::killed_child", "--nocapture", "--test-threads=1"])
+        .env("SAYSO_TEST_STORE", &path)
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("starts");
+    let lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+    let stored = lines.map_while(Result::ok).filter(|line| line.starts_with("stored")).take(40).count();
+    child.kill().expect("killed");
+    child.wait().expect("gone");
+    assert_eq!(stored, 40, "the child ran until it was killed");
+    let store = open(&path).await;
+    let rows = store.verify_audit(|_, _| {}).await.expect("whole").rows;
+    assert!(rows >= 40 * 15 && rows % 15 == 0, "{rows} rows: whole units only");
+    for n in 0..40 {
+        let call = store.call(call(n)).await.expect("reads").expect("what was acknowledged");
+        assert_eq!(call.call.ended_at, Some(at(12)));
+    }
+}
+
+const FILE: &str = r#"
+    [trunk.carrier]
+    networks = ["192.0.2.0/24"]
+    [queue.support]
+    recording = "consent"
+    [number."+4989100"]
+    queue = "support"
+    [agent.bob]
+    display-name = "Bob"
+    password = "s3cret"
+    queues = ["support"]
+"#;
+
+async fn apply(store: &Store, text: &str) -> usize {
+    let file = parse(text, "demo.toml", "sayso").expect("right");
+    let (_, old) = store.settings().await.expect("reads");
+    let changes = diff(&old, &file, &DiffOptions { prune: false, seed: [7; 32] }).expect("right");
+    let count = changes.len();
+    store.commit(vec![Change::Settings(changes, Actor::User("root".into()))]).await.expect("applies");
+    count
+}
+
+#[tokio::test]
+async fn settings_are_applied_once_audited_and_seen_by_others() {
+    let place = Place::new().await;
+    let other = place.again().await;
+    assert_eq!(other.settings().await.expect("reads"), (0, Settings::default()));
+    assert_eq!(apply(&place.store, FILE).await, 4);
+    assert_eq!(apply(&place.store, FILE).await, 0, "idempotent");
+    assert_eq!(other.generation().await.expect("reads"), 1);
+    let added = place.audit_rows().await;
+    let slower = FILE.replace("recording = \"consent\"", "wrap-up = \"20s\"");
+    assert_eq!(apply(&place.store, &slower).await, 1);
+    assert_eq!(place.audit_rows().await, added + 1, "one attribute, one row");
+    let filter = AuditFilter { limit: 1, ..AuditFilter::default() };
+    let row = place.store.audit(&filter).await.expect("reads").pop().expect("a row");
+    assert_eq!((&*row.action, row.what.to_string().as_str()), ("queue.changed", "queue support.wrap-up"));
+    let text =
+        |value: &Option<crate::audit::Sealed>| value.as_ref().and_then(|v| v.text().map(str::to_owned));
+    assert_eq!((text(&row.old), text(&row.new)), (Some("10s".into()), Some("20s".into())));
+    assert_eq!(row.who, Actor::User("root".into()));
+    let (generation, settings) = other.settings().await.expect("reads");
+    assert_eq!((generation, settings.queues[&"support".into()].wrap_up), (2, Duration::from_secs(20)));
+    let everything = format!("{:?}", place.store.audit(&AuditFilter::default()).await.expect("reads"));
+    let secret = &settings.agents[&"bob".into()].credentials.ha1_md5.0;
+    assert!(!everything.contains(secret.as_str()) && !everything.contains("Bob"));
+}
+
+#[tokio::test]
+async fn settings_changed_meanwhile_are_refused() {
+    let place = Place::new().await;
+    apply(&place.store, FILE).await;
+    let (_, old) = place.store.settings().await.expect("reads");
+    let change = |span: &str| {
+        let text = FILE.replace("recording = \"consent\"", &format!("wrap-up = {span:?}"));
+        let file = parse(&text, "demo.toml", "sayso").expect("right");
+        let changes = diff(&old, &file, &DiffOptions { prune: false, seed: [7; 32] }).expect("right");
+        vec![Change::Settings(changes, Actor::System)]
+    };
+    place.store.commit(change("20s")).await.expect("applies");
+    let late = place.store.commit(change("30s")).await;
+    assert!(matches!(&late, Err(StoreError::Conflict { object }) if object == "queue support"), "{late:?}");
+    let (generation, settings) = place.store.settings().await.expect("reads");
+    assert_eq!((generation, settings.queues[&"support".into()].wrap_up), (2, Duration::from_secs(20)));
+}
+
+#[tokio::test]
+async fn what_is_no_database_is_said_so() {
+    for url in ["postgres://host/db", "sqlite::memory:", ":memory:", ""] {
+        let result = Store::open(url, Clock::start()).await;
+        assert!(matches!(result, Err(StoreError::Unsupported { .. })), "{url}: {result:?}");
+    }
+    let error = Store::open("/nowhere/at/all.db", Clock::start()).await.expect_err("no folder");
+    assert!(error.to_string().contains("/nowhere/at/all.db"), "{error}");
+}
+
+/// Prints what group commit and verification cost here; asserts only that all is there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[allow(clippy::disallowed_methods)] // a measurement
+async fn a_hundred_callers_at_once() {
+    let place = Place::new().await;
+    let (callers, rounds) = (100u128, 10u128);
+    let start = Instant::now();
+    let tasks: Vec<_> = (0..callers)
+        .map(|caller| {
+            let store = place.store.clone();
+            tokio::spawn(async move {
+                for round in 0..rounds {
+                    let id = call(caller * rounds + round);
+                    let decided = Fact::Decided { call: id, at: at(2), basis: Basis::Agreed(at(1)) };
+                    let facts = [arrived(id, 0), answered(id, 1, yes()), decided];
+                    store.commit(facts.map(Change::Fact).into()).await.expect("commits");
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.expect("runs");
+    }
+    let (commits, took) = (callers * rounds, start.elapsed());
+    println!("{:.0} commits/s of 3 facts, {took:?}", commits as f64 / took.as_secs_f64());
+    let start = Instant::now();
+    let mut told = (0, 0);
+    let proof = place.store.verify_audit(|done, all| told = (done, all)).await.expect("whole");
+    println!("{:.0} audit rows/s verified", proof.rows as f64 / start.elapsed().as_secs_f64());
+    assert_eq!((u128::from(proof.rows), told), (commits * 3, (proof.rows, proof.rows)));
+}

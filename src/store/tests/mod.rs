@@ -1,0 +1,138 @@
+//! The store on a real file.
+
+mod chain;
+mod commit;
+mod rows;
+
+use std::path::PathBuf;
+
+use sqlx::{AnyConnection, Connection as _, Executor as _};
+use tempfile::TempDir;
+use ulid::Ulid;
+
+use super::*;
+use crate::call::{Cause, Fact};
+use crate::consent::{Answer, Answered, Basis, OverrideCategory, OverrideReason};
+use crate::ids::{CallId, LegId, PhoneNumber, RecordingId};
+use crate::media::{Digit, DigitChannel};
+use crate::settings::Language;
+use crate::time::Timestamp;
+
+/// A store in a folder of its own.
+struct Place {
+    store: Store,
+    dir: TempDir,
+}
+
+impl Place {
+    async fn new() -> Self {
+        let dir = TempDir::new().expect("a folder");
+        let store = open(&dir.path().join("sayso.db")).await;
+        Self { store, dir }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.dir.path().join("sayso.db")
+    }
+
+    async fn again(&self) -> Store {
+        open(&self.path()).await
+    }
+
+    /// Statements past the store, as someone with the file would run them.
+    async fn raw(&self) -> AnyConnection {
+        let url = format!("sqlite://{}", self.path().display());
+        let mut connection = AnyConnection::connect(&url).await.expect("connects");
+        connection.execute("PRAGMA busy_timeout = 10000").await.expect("waits");
+        connection
+    }
+
+    async fn facts(&self, facts: Vec<Fact>) {
+        self.store.commit(facts.into_iter().map(Change::Fact).collect()).await.expect("commits");
+    }
+
+    async fn audit_rows(&self) -> u64 {
+        self.store.verify_audit(|_, _| {}).await.expect("whole").rows
+    }
+}
+
+async fn open(path: &std::path::Path) -> Store {
+    Store::open(&path.display().to_string(), Clock::start()).await.expect("opens")
+}
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_micros(1_795_000_000_000_000 + second * 1_000_000)
+}
+
+fn call(n: u128) -> CallId {
+    CallId::new(Ulid(n + 1))
+}
+
+fn recording(n: u128) -> RecordingId {
+    RecordingId::new(Ulid(n + 1_000_000))
+}
+
+fn leg(call: CallId, n: u16) -> LegId {
+    LegId { call, n }
+}
+
+fn caller() -> PhoneNumber {
+    PhoneNumber::parse("+49 30 1234567", None).expect("a number")
+}
+
+fn arrived(call: CallId, second: i64) -> Fact {
+    Fact::Arrived {
+        call,
+        at: at(second),
+        from: Some(caller()),
+        dialled: "+4989100".into(),
+        trunk: Some("carrier".into()),
+        queue: "support".into(),
+        language: Language("de".into()),
+    }
+}
+
+fn key(key: char) -> Digit {
+    Digit::try_from(key).expect("a key")
+}
+
+fn answered(call: CallId, second: i64, answer: Answer) -> Fact {
+    let answered = Answered {
+        answer,
+        at: at(second),
+        question_sha256: "ab".repeat(32),
+        language: Language("de".into()),
+    };
+    Fact::ConsentAnswered { call, from: Some(caller()), queue: "support".into(), answered }
+}
+
+fn yes() -> Answer {
+    Answer::Yes(key('1'), DigitChannel::Rfc4733)
+}
+
+fn file() -> RecordedFile {
+    let gap = RecordedGap { from: 80, to: 160, channel: None, why: "paused".into() };
+    RecordedFile { samples: 16_000, bytes: 64_100, sha256: "cd".repeat(32), gaps: vec![gap] }
+}
+
+/// Every kind of fact, in an order in which they can happen; the last item names what each does.
+fn every_fact(call: CallId) -> Vec<Fact> {
+    let reason = OverrideReason { category: OverrideCategory::Emergency, text: "Ms Miller is hurt".into() };
+    vec![
+        arrived(call, 0),
+        answered(call, 1, Answer::No(key('2'), DigitChannel::Info)),
+        Fact::Decided { call, at: at(1), basis: Basis::Refused(Answer::No(key('2'), DigitChannel::Info)) },
+        Fact::Queued { call, queue: "support".into(), at: at(2) },
+        Fact::Dialled { leg: leg(call, 1), agent: "bob".into(), at: at(3) },
+        Fact::Connected { leg: leg(call, 1), at: at(4) },
+        Fact::Overridden { call, agent: "bob".into(), reason: reason.clone(), at: at(5) },
+        Fact::Decided { call, at: at(5), basis: Basis::Override { agent: "bob".into(), reason } },
+        Fact::Paused { call, agent: Some("bob".into()), on: true, at: at(6) },
+        Fact::Paused { call, agent: None, on: false, at: at(7) },
+        Fact::RecordingFailed { call, at: at(8) },
+        Fact::ConsentWithdrawn { call, from: Some(caller()), queue: "support".into(), at: at(9) },
+        Fact::Transferred { call, by: "bob".into(), queue: Some("sales".into()), agent: None, at: at(10) },
+        Fact::LegEnded { leg: leg(call, 1), at: at(11), cause: Cause::HungUp },
+        Fact::Ended { call, at: at(12), cause: Cause::HungUp },
+    ]
+}

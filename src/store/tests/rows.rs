@@ -1,0 +1,228 @@
+//! What each change leaves behind.
+
+use sqlx::Row as _;
+
+use super::*;
+use crate::audit::{Actor, Class, Sealed};
+use crate::queue::{AgentState, NotReady};
+
+#[tokio::test]
+async fn each_fact_leaves_exactly_one_audit_row() {
+    let place = Place::new().await;
+    let expected = [
+        ("call.arrived", Class::System, "trunk carrier"),
+        ("consent.refused", Class::Modify, "caller"),
+        ("recording.decided", Class::Modify, "caller"),
+        ("call.queued", Class::System, "system"),
+        ("agent.dialled", Class::System, "system"),
+        ("call.connected", Class::System, "system"),
+        ("consent.overridden", Class::Modify, "agent bob"),
+        ("recording.decided", Class::Modify, "agent bob"),
+        ("recording.paused", Class::Modify, "agent bob"),
+        ("recording.resumed", Class::Modify, "system"),
+        ("recording.impossible", Class::Failure, "system"),
+        ("consent.withdrawn", Class::Modify, "caller"),
+        ("call.transferred", Class::System, "agent bob"),
+        ("leg.ended", Class::System, "system"),
+        ("call.ended", Class::System, "system"),
+    ];
+    for (n, (fact, (action, class, who))) in every_fact(call(0)).into_iter().zip(expected).enumerate() {
+        place.facts(vec![fact]).await;
+        assert_eq!(place.audit_rows().await, n as u64 + 1, "one row for {action}");
+        let filter = AuditFilter { limit: 1, ..AuditFilter::default() };
+        let row = place.store.audit(&filter).await.expect("reads").pop().expect("a row");
+        assert_eq!((&*row.action, row.class, row.who.to_string().as_str()), (action, class, who));
+    }
+    let about_call = AuditFilter { object: Some(call(0).to_string()), ..AuditFilter::default() };
+    assert_eq!(place.store.audit(&about_call).await.expect("reads").len(), expected.len(), "with its legs");
+}
+
+#[tokio::test]
+async fn the_facts_of_a_call_can_be_read_back() {
+    let place = Place::new().await;
+    place.facts(every_fact(call(0))).await;
+    let quality = LegQuality { packets_in: 500, lost: 3, ..LegQuality::default() };
+    let stats = Change::LegStats { leg: leg(call(0), 1), quality: quality.clone() };
+    place.store.commit(vec![stats]).await.expect("commits");
+
+    let detail = place.store.call(call(0)).await.expect("reads").expect("the call");
+    let row = &detail.call;
+    assert_eq!(row.from.as_ref().map(|from| from.0.as_str()), Some("+49301234567"));
+    assert_eq!((row.first_queue.0.as_str(), row.language.as_str()), ("support", "de"));
+    assert_eq!(row.basis.as_deref(), Some("override"));
+    assert_eq!(row.basis_detail.as_deref(), Some("emergency by bob"));
+    assert_eq!((row.queued_at, row.connected_at, row.ended_at), (Some(at(2)), Some(at(4)), Some(at(12))));
+    assert_eq!(row.agent, Some("bob".into()));
+    assert_eq!(row.end_cause.as_deref(), Some("hung-up"));
+
+    let [first, second] = detail.legs.as_slice() else { panic!("two legs") };
+    assert_eq!((first.n, &first.agent, first.connected_at), (0, &None, Some(at(0))));
+    assert_eq!((second.n, second.ended_at, second.quality.clone()), (1, Some(at(11)), Some(quality)));
+
+    let kinds: Vec<&str> = detail.events.iter().map(|event| event.kind.as_str()).collect();
+    let expected = ["decided", "queued", "overridden", "decided", "paused", "resumed", "recording-failed"];
+    assert_eq!(kinds, [expected.as_slice(), &["transferred"]].concat());
+    assert_eq!(detail.events[2].note.as_ref().map(|note| note.0.as_str()), Some("Ms Miller is hurt"));
+
+    let answers: Vec<&str> = detail.consents.iter().map(|consent| consent.answer.as_str()).collect();
+    assert_eq!(answers, ["withdrawn", "no"]);
+    let no = &detail.consents[1];
+    assert_eq!((no.agreed, no.digit.as_deref(), no.channel.as_deref()), (false, Some("2"), Some("info")));
+    assert_eq!(no.question_sha256.as_deref(), Some("ab".repeat(32).as_str()));
+    assert!(place.store.calls_unfinished().await.expect("reads").is_empty());
+}
+
+#[tokio::test]
+async fn lists_are_filtered_and_newest_first() {
+    let place = Place::new().await;
+    for n in 0..5 {
+        place.facts(vec![arrived(call(n), i64::try_from(n).expect("small"))]).await;
+    }
+    let ids = |rows: Vec<CallRow>| rows.into_iter().map(|row| row.id).collect::<Vec<_>>();
+    let filter = Filter { limit: 2, ..Filter::default() };
+    assert_eq!(ids(place.store.calls(&filter).await.expect("reads")), [call(4), call(3)]);
+    let filter = Filter { since: Some(at(3)), ..Filter::default() };
+    assert_eq!(ids(place.store.calls(&filter).await.expect("reads")), [call(4), call(3)]);
+    let filter = Filter { queue: Some("sales".into()), ..Filter::default() };
+    assert_eq!(ids(place.store.calls(&filter).await.expect("reads")), []);
+    place.facts(vec![Fact::Ended { call: call(1), at: at(9), cause: Cause::Shutdown }]).await;
+    let open = ids(place.store.calls_unfinished().await.expect("reads"));
+    assert_eq!(open, [call(4), call(3), call(2), call(0)]);
+}
+
+#[tokio::test]
+async fn the_last_answer_of_a_number_is_known_until_it_is_withdrawn() {
+    let place = Place::new().await;
+    let known = || async { place.store.known_consent(&caller()).await.expect("reads") };
+    assert_eq!(known().await, None);
+    place.facts(vec![arrived(call(0), 0), answered(call(0), 1, yes())]).await;
+    assert_eq!(known().await.map(|known| (known.agreed, known.at)), Some((true, at(1))));
+    place.facts(vec![arrived(call(1), 2), answered(call(1), 3, Answer::Silence)]).await;
+    assert_eq!(known().await.map(|known| (known.agreed, known.at)), Some((false, at(3))));
+    let withdrawn =
+        Fact::ConsentWithdrawn { call: call(1), from: Some(caller()), queue: "support".into(), at: at(4) };
+    place.facts(vec![withdrawn]).await;
+    assert_eq!(known().await, None, "asked again");
+    place.facts(vec![arrived(call(2), 5), answered(call(2), 6, yes())]).await;
+    assert_eq!(known().await.map(|known| known.at), Some(at(6)));
+    let stranger = PhoneNumber::parse("+49301234568", None).expect("a number");
+    assert_eq!(place.store.known_consent(&stranger).await.expect("reads"), None);
+}
+
+fn armed(n: u128, key: &[u8]) -> Change {
+    Change::Recording(RecordingChange::Armed {
+        id: recording(n),
+        call: call(0),
+        basis: Basis::Agreed(at(1)),
+        wrapped_key: key.to_vec(),
+        at: at(2),
+    })
+}
+
+fn step(change: RecordingChange) -> Vec<Change> {
+    vec![Change::Recording(change)]
+}
+
+#[tokio::test]
+async fn a_recording_goes_through_its_life_and_no_other_way() {
+    let place = Place::new().await;
+    let store = &place.store;
+    place.facts(vec![arrived(call(0), 0)]).await;
+    store.commit(vec![armed(0, b"key")]).await.expect("arms");
+    let id = recording(0);
+    let early = RecordingChange::Finished { id, at: at(3), file: file() };
+    let error = store.commit(step(early.clone())).await.expect_err("not started");
+    assert!(error.to_string().contains("is armed: it cannot be finished"), "{error}");
+    store.commit(step(RecordingChange::Started { id, at: at(3) })).await.expect("starts");
+    assert_eq!(store.recordings_unfinished().await.expect("reads").len(), 1);
+    store.commit(step(early)).await.expect("finishes");
+    let row = store.recording(id).await.expect("reads").expect("a row");
+    assert_eq!((row.state.as_str(), row.samples, row.bytes), ("stored", Some(16_000), Some(64_100)));
+    assert_eq!(
+        (row.gaps.clone(), row.basis.as_str(), row.queue.0.as_str()),
+        (file().gaps, "agreed", "support")
+    );
+    assert_eq!(row.wrapped_key.map(|key| key.0), Some(b"key".to_vec()));
+    assert!(store.recordings_unfinished().await.expect("reads").is_empty());
+    let destroy = || step(RecordingChange::Destroyed { id, at: at(4), why: "consent withdrawn".into() });
+    store.commit(destroy()).await.expect("destroys");
+    let row = store.recording(id).await.expect("reads").expect("a row");
+    assert_eq!((row.state.as_str(), row.wrapped_key.is_none()), ("destroyed", true));
+    assert!(store.commit(destroy()).await.is_err(), "once");
+
+    store.commit(vec![armed(1, b"key")]).await.expect("arms");
+    let why = || "the server stopped".to_owned();
+    let salvaged = RecordingChange::Salvaged { id: recording(1), at: at(5), file: file(), why: why() };
+    store.commit(step(salvaged)).await.expect("salvages what was armed");
+    store.commit(vec![armed(2, b"key")]).await.expect("arms");
+    let failed = RecordingChange::Failed { id: recording(2), at: at(5), why: why() };
+    store.commit(step(failed)).await.expect("fails");
+    let missing = store.commit(step(RecordingChange::Started { id: recording(9), at: at(5) })).await;
+    assert!(matches!(missing, Err(StoreError::Missing { what: "recording", .. })), "{missing:?}");
+    assert_eq!(place.audit_rows().await, 9, "a row for each step that was taken");
+}
+
+#[tokio::test]
+async fn a_destroyed_key_is_in_no_file() {
+    let place = Place::new().await;
+    let key: Vec<u8> = (0..60u8).map(|n| n.wrapping_mul(37) ^ 0x5a).collect();
+    place.facts(vec![arrived(call(0), 0)]).await;
+    place.store.commit(vec![armed(0, &key)]).await.expect("arms");
+    let found = || {
+        let files = std::fs::read_dir(place.dir.path()).expect("a folder");
+        files.flatten().any(|file| {
+            let bytes = std::fs::read(file.path()).expect("readable");
+            bytes.windows(key.len()).any(|window| window == key)
+        })
+    };
+    assert!(found(), "the test sees a key that is there");
+    place
+        .store
+        .commit(step(RecordingChange::Discarded { id: recording(0), at: at(3) }))
+        .await
+        .expect("discards");
+    // The writer clears the write-ahead log before it takes the next unit of work.
+    place.facts(vec![arrived(call(1), 1)]).await;
+    assert!(!found());
+}
+
+#[tokio::test]
+async fn agents_choices_are_audited_and_the_course_of_calls_is_not() {
+    let place = Place::new().await;
+    let states = [
+        AgentState::Ready { since: at(0) },
+        AgentState::Ringing(call(0)),
+        AgentState::Talking(call(0)),
+        AgentState::WrapUp { until: at(9) },
+        AgentState::Ready { since: at(9) },
+        AgentState::NotReady(NotReady { reason: "lunch".into() }),
+        AgentState::LoggedOff,
+    ];
+    for state in states {
+        let change = Change::Agent { agent: "bob".into(), state, at: at(1) };
+        place.store.commit(vec![change]).await.expect("commits");
+    }
+    let filter = AuditFilter { class: Some(Class::Presence), ..AuditFilter::default() };
+    let rows = place.store.audit(&filter).await.expect("reads");
+    let texts: Vec<_> = rows.iter().rev().filter_map(|row| row.new.as_ref().and_then(Sealed::text)).collect();
+    assert_eq!(texts, ["ready", "not ready: lunch", "logged off"]);
+    assert_eq!(rows[0].who, Actor::Agent("bob".into()));
+    assert_eq!(place.store.agents().await.expect("reads")[0].state, AgentState::LoggedOff);
+}
+
+#[tokio::test]
+async fn numbers_are_personal_in_the_audit_log_and_blotted_in_debug_text() {
+    let place = Place::new().await;
+    place.facts(every_fact(call(0))).await;
+    let rows = place.store.audit(&AuditFilter::default()).await.expect("reads");
+    let detail = place.store.call(call(0)).await.expect("reads");
+    let text = format!("{rows:?} {detail:?}");
+    assert!(!text.contains("1234567") && !text.contains("Miller"), "{text}");
+    let mut raw = place.raw().await;
+    let select = "SELECT COUNT(*) AS n FROM audit WHERE COALESCE(about, '') || COALESCE(old, '') || \
+                  COALESCE(new, '') || object_id LIKE '%1234567%'";
+    let row = raw.fetch_one(select).await.expect("reads");
+    assert_eq!(row.get::<i64, _>("n"), 0);
+    let personal = raw.fetch_one("SELECT COUNT(*) AS n FROM audit_personal").await.expect("reads");
+    assert_eq!(personal.get::<i64, _>("n"), 4, "three numbers and a written reason");
+}
