@@ -20,7 +20,7 @@ use crate::media::{Codec, Direction};
 use crate::settings::{Settings, Trunk};
 use crate::sip::core::sdp::{self, Local, SdpError};
 use crate::sip::core::{Callee, Command, DialogId, Event, Login, Transport};
-use crate::sip::io::{self, HandleError, SipHandle, StackConfig, StackError};
+use crate::sip::io::{self, SendError, SipHandle, StackConfig, StackError};
 use crate::time::Clock;
 
 pub use mouth::{Key, Script, parse_keys};
@@ -56,7 +56,7 @@ pub enum PhoneError {
     Sdp(#[from] SdpError),
     /// The endpoint takes no commands.
     #[error("the phone's SIP endpoint is overloaded: {0}")]
-    Handle(#[from] HandleError),
+    Handle(#[from] SendError),
     /// The endpoint is gone.
     #[error("the phone's SIP endpoint is closed")]
     Closed,
@@ -77,7 +77,7 @@ impl Phone {
     /// When the sockets cannot be opened.
     pub async fn open(ip: IpAddr, clock: Clock) -> Result<Self, PhoneError> {
         let any = SocketAddr::new(ip, 0);
-        let config = StackConfig { udp: vec![any], tcp: vec![any], advertise: None, realm: "phone".to_owned() };
+        let config = StackConfig { udp: vec![any], tcp: vec![any], ..StackConfig::default() };
         let (sender, events) = mpsc::channel(256);
         let sip = io::start(config, Arc::new(takes_calls_from_anyone()), clock, sender).await?;
         Ok(Self { sip, events, ip, clock })

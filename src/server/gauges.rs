@@ -5,14 +5,15 @@ use crate::sip::core::Sizes;
 use crate::sip::io::SipHandle;
 
 pub(super) fn publish_sip(sip: &SipHandle) {
-    let Sizes { dialogs, client_transactions, server_transactions, timers, connections, registrations } =
-        sip.sizes();
+    let status = *sip.status().borrow();
+    let Sizes { dialogs, client_transactions, server_transactions, timers, registrations, .. } =
+        status.core;
     let tables = [
         ("dialogs", dialogs),
         ("client_transactions", client_transactions),
         ("server_transactions", server_transactions),
         ("timers", timers),
-        ("connections", connections),
+        ("connections", status.connections),
         ("registrations", registrations),
     ];
     for (table, size) in tables {

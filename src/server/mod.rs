@@ -231,5 +231,6 @@ fn stack_config(config: &Config) -> StackConfig {
         tcp: config.sip.tcp.clone(),
         advertise: config.sip.advertise,
         realm: config.sip.realm.clone(),
+        ..StackConfig::default()
     }
 }
