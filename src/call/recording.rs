@@ -308,9 +308,6 @@ impl Call {
             && talk.overriding.as_ref().is_some_and(|lodged| lodged.commit() == commit)
         {
             talk.overriding = None;
-            if !self.recorder.is_open() {
-                talk.pause = Pause::No;
-            }
         }
     }
 
@@ -330,15 +327,8 @@ impl Call {
             at: now,
         });
         self.standing = Standing::Lodged(self.lodge(decision, now));
-        match &mut self.state {
-            State::Joining(..) => self.connect(now),
-            State::Talking(talk) => talk.pause = Pause::No,
-            State::Answering
-            | State::Welcoming(_)
-            | State::Asking { .. }
-            | State::Waiting(_)
-            | State::Offering(..)
-            | State::Over => {}
+        if matches!(self.state, State::Joining(..)) {
+            self.connect(now);
         }
     }
 }

@@ -11,8 +11,10 @@
 //!   agents in ordered sets, deadlines in one ordered set. Only new settings, and telling a place, walk.
 
 mod agents;
+mod callers;
 mod desk;
 mod line;
+mod people;
 
 #[cfg(test)]
 mod tests;
