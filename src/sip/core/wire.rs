@@ -2,16 +2,16 @@
 //! under the names the other modules use, plus the reading of a message's frame of reference.
 
 use bytes::Bytes;
-use sipx_sip::headers::{CSeq, ContentType, From, MaxForwards, To};
+use sipx_sip::headers::{CSeq, ContentType, From, MaxForwards};
 use sipx_sip::{Limits, Version, auth};
 
 use super::io::Login;
 
-pub(super) use sipx_sip::headers::{Address, ContactValue, Require, Via};
+pub(super) use sipx_sip::headers::{Address, ContactValue, To, Via, first_hop_end};
 pub(super) use sipx_sip::transaction::{ClientTransaction, ServerState, ServerTransaction, Timer, Timers};
 pub(super) use sipx_sip::{
-    Header, HeaderName, Headers, Host, Message, Method, Output as Step, Reliability, Request, Response, Scheme,
-    StatusCode, TuEvent, Uri,
+    Header, HeaderName, Headers, Host, Message, Method, Output as Step, Reliability, Request, Response,
+    Scheme, StatusCode, TuEvent, Uri,
 };
 
 /// Reads one whole message: a datagram, or what the stream framer cut out. `Err`: not SIP.
@@ -56,7 +56,8 @@ pub(super) fn head_of_request(request: &Request) -> Result<Head, Fault> {
         return Err(bad("Headers in Request-URI"));
     }
     let headers = &request.headers;
-    let once = [HeaderName::To, HeaderName::From, HeaderName::CallId, HeaderName::CSeq, HeaderName::MaxForwards];
+    let once =
+        [HeaderName::To, HeaderName::From, HeaderName::CallId, HeaderName::CSeq, HeaderName::MaxForwards];
     if once.iter().any(|name| headers.count(name) > 1) {
         return Err(bad("Repeated Header"));
     }
@@ -85,6 +86,11 @@ pub(super) fn head_of_response(response: &Response) -> Option<(Head, Method)> {
     let head = head_of(&response.headers).ok()?;
     let method = response.headers.typed::<CSeq>()?.ok()?.method;
     Some((head, method))
+}
+
+/// A request's sequence number.
+pub(super) fn cseq(request: &Request) -> Option<u32> {
+    Some(request.headers.typed::<CSeq>()?.ok()?.sequence)
 }
 
 /// Names a transaction (RFC 3261 §17.1.3, §17.2.3); an ACK has its INVITE's key, a CANCEL does not.
