@@ -26,7 +26,7 @@ speak() {
 
 # Imports into a folder of its own, so that nothing is left here but the result.
 import() {
-    "$sayso" prompts import "$@" --data "$work/data"
+    SAYSO_DATA="$work/data" "$sayso" prompts import "$@" --config /dev/null
 }
 
 for language in ${*:-en de fr es fi}; do

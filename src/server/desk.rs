@@ -35,7 +35,9 @@ pub(super) fn start(
     let (sender, inputs) = mpsc::channel(4096);
     let (states, changed) = mpsc::channel(4096);
     tokio::spawn(keep_states(store, changed));
-    tokio::spawn(run(Desk::new(settings, clock.now()), inputs, switchboard, states, clock));
+    let mut desk = Desk::default();
+    desk.handle(queue::Input::Settings(settings), clock.now());
+    tokio::spawn(run(desk, inputs, switchboard, states, clock));
     DeskHandle(sender)
 }
 
