@@ -17,14 +17,11 @@ mod machines;
 mod mint;
 mod register;
 pub mod registrar;
-<<<<<<< HEAD
-pub mod sdp;
-=======
 mod respond;
 mod session;
 mod source;
 mod stream;
->>>>>>> sip
+pub mod sdp;
 mod timers;
 mod transactions;
 mod uac;
