@@ -1,14 +1,22 @@
 //! The [`Endpoint`]: what the shell feeds and drains. It dispatches; the rules are in the
 //! sibling modules.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::io::{Command, DialogId, Flow, Output, Transport};
+use super::digest::DigestServer;
+use super::gate::Gate;
+use super::io::{Command, DialogId, Event, Flow, Output, Transport};
+use super::leg::Leg;
+use super::mint::Mint;
+use super::registrar::Registrar;
+use super::stream::Connections;
+use super::timers::{Deadline, DialogTimer, TimerQueue};
+use super::transactions::Transactions;
 use crate::settings::Settings;
 use crate::time::Timestamp;
 
@@ -60,6 +68,18 @@ impl Default for EndpointConfig {
     }
 }
 
+impl EndpointConfig {
+    /// The constants as the transaction machines take them.
+    pub(super) fn machine_timers(&self) -> super::wire::Timers {
+        super::wire::Timers { t1: self.timers.t1, t2: self.timers.t2, t4: self.timers.t4 }
+    }
+
+    /// 64*T1: how long an answer or an ACK is waited for.
+    pub(super) fn patience(&self) -> Duration {
+        self.timers.t1 * 64
+    }
+}
+
 /// RFC 3261 §17.1.1.1's constants; every other timer is made of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timers {
@@ -90,57 +110,123 @@ pub struct Sizes {
     pub timers: usize,
     /// TCP connections.
     pub connections: usize,
-    /// Phones logged on.
+    /// Agents with a phone logged on.
     pub registrations: usize,
+}
+
+impl Sizes {
+    /// Whether nothing is under way: what must be so after 40 s of quiet.
+    #[must_use]
+    pub const fn is_idle(&self) -> bool {
+        self.dialogs == 0
+            && self.client_transactions == 0
+            && self.server_transactions == 0
+            && self.timers == 0
+    }
 }
 
 /// A SIP user agent and registrar, without I/O. After each call that takes `now`, drain
 /// [`Endpoint::poll_output`], then ask [`Endpoint::poll_timeout`].
+///
+/// Each dialog that [`Event::Incoming`] or a command began ends in exactly one [`Event::Ended`].
 pub struct Endpoint {
-    config: EndpointConfig,
-    settings: Arc<Settings>,
+    pub(super) config: EndpointConfig,
+    pub(super) settings: Arc<Settings>,
+    pub(super) mint: Mint,
+    pub(super) gate: Gate,
+    pub(super) digest: DigestServer,
+    pub(super) registrar: Registrar,
+    pub(super) connections: Connections,
+    pub(super) tx: Transactions,
+    pub(super) timers: TimerQueue<Deadline>,
+    pub(super) legs: HashMap<DialogId, Leg>,
+    /// Legs by our tag.
+    pub(super) tags: HashMap<String, DialogId>,
+    /// The CSeq of the last REGISTER sent, of whatever user: it must only grow (RFC 3261 §10.2.4).
+    pub(super) last_register: u32,
     outputs: VecDeque<Output>,
-    next_dialog: u64,
+    last_dialog: u64,
 }
 
 impl Endpoint {
     /// An endpoint; tags, branches and nonces are derived from `secret` with a counter.
     #[must_use]
     pub fn new(config: EndpointConfig, secret: [u8; 32], settings: Arc<Settings>) -> Self {
-        let _ = secret;
-        Self { config, settings, outputs: VecDeque::new(), next_dialog: 0 }
+        let registrar = Registrar::new(
+            config.min_expires,
+            config.max_expires,
+            config.default_expires,
+            config.max_bindings,
+        );
+        Self {
+            mint: Mint::new(&secret),
+            gate: Gate::new(Arc::clone(&settings), config.stranger_ignore),
+            digest: DigestServer::new(&config.realm, secret),
+            registrar,
+            connections: Connections::default(),
+            tx: Transactions::default(),
+            timers: TimerQueue::new(),
+            legs: HashMap::new(),
+            tags: HashMap::new(),
+            last_register: 0,
+            outputs: VecDeque::new(),
+            last_dialog: 0,
+            settings,
+            config,
+        }
     }
 
     /// One datagram, or any chunk of a TCP stream.
     pub fn receive(&mut self, flow: Flow, bytes: Bytes, now: Timestamp) {
-        let _ = (flow, bytes, now);
+        match flow.transport {
+            Transport::Udp => self.on_datagram(flow, bytes, now),
+            Transport::Tcp => self.on_chunk(flow, &bytes, now),
+        }
+        self.tell_registrations();
     }
 
     /// A TCP connection came to be, from either side.
     pub fn connected(&mut self, flow: Flow, now: Timestamp) {
-        let _ = (flow, now);
+        self.on_connected(flow, now);
     }
 
     /// A TCP connection went; with `connection` 0: it could not be made.
     pub fn closed(&mut self, flow: Flow, now: Timestamp) {
-        let _ = (flow, now);
+        self.on_closed(flow, now);
+        self.tell_registrations();
     }
 
     /// Draws a number for [`Command::Invite`] or [`Command::Register`].
     pub fn new_dialog(&mut self) -> DialogId {
-        self.next_dialog += 1;
-        DialogId(self.next_dialog)
+        self.last_dialog += 1;
+        DialogId(self.last_dialog)
     }
 
     /// Does what the user asks. A command for a dialog that is gone is ignored: races are normal.
     pub fn command(&mut self, command: Command, now: Timestamp) {
-        let _ = (command, now, &self.config);
+        match command {
+            Command::Ring { dialog, sdp } => self.ring(dialog, sdp, now),
+            Command::Answer { dialog, sdp } => self.answer(dialog, sdp, now),
+            Command::Reject { dialog, status } => self.reject(dialog, status, now),
+            Command::Invite { dialog, to, from, sdp } => self.invite(dialog, to, &from, &sdp, now),
+            Command::AcceptReinvite { dialog, sdp } => self.accept_reinvite(dialog, sdp, now),
+            Command::RejectReinvite { dialog, status } => self.reject_reinvite(dialog, status, now),
+            Command::Reinvite { dialog, sdp } => self.reinvite(dialog, sdp, now),
+            Command::Hangup { dialog, cause } => self.hangup(dialog, cause, now),
+            Command::Info { dialog, digit } => self.send_digit(dialog, digit, now),
+            Command::Register { dialog, registrar, transport, login, expires } => {
+                self.log_on(dialog, (registrar, transport), login, expires, now);
+            }
+        }
     }
 
-    /// Takes new settings; calls that are there stay.
+    /// Takes new settings; calls that are there stay, phones of agents that are gone are forgotten.
     pub fn settings(&mut self, settings: Arc<Settings>, now: Timestamp) {
-        let _ = now;
+        tracing::debug!(%now, "new settings");
+        self.gate.settings(Arc::clone(&settings));
+        self.registrar.retain(|agent| settings.agents.contains_key(agent));
         self.settings = settings;
+        self.tell_registrations();
     }
 
     /// The next thing the shell must do.
@@ -151,17 +237,82 @@ impl Endpoint {
     /// When to call [`Endpoint::handle_timeout`]; `None`: nothing runs.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Timestamp> {
-        None
+        self.timers.next().into_iter().chain(self.registrar.poll_timeout()).min()
     }
 
     /// Runs what is due.
     pub fn handle_timeout(&mut self, now: Timestamp) {
-        let _ = now;
+        while let Some(deadline) = self.timers.pop(now) {
+            self.run(deadline, now);
+        }
+        if self.registrar.poll_timeout().is_some_and(|at| at <= now) {
+            self.registrar.handle_timeout(now);
+            self.tell_registrations();
+        }
     }
 
     /// How full the tables are.
     #[must_use]
     pub fn sizes(&self) -> Sizes {
-        Sizes::default()
+        let (client_transactions, server_transactions) = self.tx.len();
+        Sizes {
+            dialogs: self.legs.len(),
+            client_transactions,
+            server_transactions,
+            timers: self.timers.len(),
+            connections: self.connections.len(),
+            registrations: self.registrar.len(),
+        }
+    }
+
+    /// The numbers of the TCP connections that a dialog or a phone depends on: do not close these
+    /// for being quiet. Costs a walk over all dialogs.
+    #[must_use]
+    pub fn connections_in_use(&self) -> HashSet<u64> {
+        let dialogs = self.legs.values().filter_map(Leg::dialog).map(|dialog| dialog.flow);
+        let tcp = dialogs.filter(|flow| flow.transport == Transport::Tcp).map(|flow| flow.connection);
+        tcp.chain(self.registrar.connections()).collect()
+    }
+
+    fn run(&mut self, deadline: Deadline, now: Timestamp) {
+        match deadline {
+            Deadline::Server(id, timer) => self.on_server_timer(id, timer, now),
+            Deadline::Client(id, timer) => self.on_client_timer(id, timer, now),
+            Deadline::CancelUnanswered(id) => self.drop_client(id),
+            Deadline::RingsTooLong(id) => self.rings_too_long(id, now),
+            Deadline::HalfMessage(connection) => {
+                if let Some(flow) = self.connections.flow(connection) {
+                    self.shut(flow, now);
+                }
+            }
+            Deadline::Dialog(dialog, timer) => match timer {
+                DialogTimer::Resend2xx => self.resend_2xx(dialog, now),
+                DialogTimer::AckLate => self.ack_is_late(dialog, now),
+                DialogTimer::Expires => self.invite_expired(dialog, now),
+                DialogTimer::StillRinging => self.still_ringing(dialog, now),
+                DialogTimer::ReinviteAgain => self.pursue_reinvite(dialog, now),
+            },
+        }
+    }
+
+    /// Sends over this flow, or over the connection that took its place.
+    pub(super) fn send(&mut self, flow: Flow, bytes: Bytes) {
+        let flow = self.connections.resolve(flow);
+        self.output(Output::Send { flow, bytes });
+    }
+
+    pub(super) fn output(&mut self, output: Output) {
+        self.outputs.push_back(output);
+    }
+
+    pub(super) fn tell(&mut self, event: Event) {
+        self.outputs.push_back(Output::Event(event));
+    }
+
+    /// Passes on which agents came and went since the last time.
+    fn tell_registrations(&mut self) {
+        while let Some((agent, on)) = self.registrar.poll_change() {
+            self.tell(Event::Registered { agent, on });
+        }
     }
 }

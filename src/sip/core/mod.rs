@@ -4,14 +4,28 @@
 //! [`Endpoint::poll_timeout`] names, [`Endpoint::handle_timeout`]; after each, drain
 //! [`Endpoint::poll_output`].
 
+mod body;
+mod cause;
+mod dialog;
 pub mod digest;
 mod endpoint;
 pub mod gate;
+mod inbound;
 mod io;
+mod leg;
+mod machines;
 mod mint;
+mod register;
 pub mod registrar;
+mod respond;
 pub mod sdp;
+mod session;
+mod source;
+mod stream;
 mod timers;
+mod transactions;
+mod uac;
+mod uas;
 mod uri;
 mod wire;
 

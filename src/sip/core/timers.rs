@@ -64,11 +64,18 @@ impl<K: Copy + Eq + Hash> TimerQueue<K> {
         self.due.insert(place, key);
     }
 
-    /// Takes the deadline of `key` out, if there is one.
-    pub(super) fn clear(&mut self, key: K) {
-        if let Some(place) = self.places.remove(&key) {
-            self.due.remove(&place);
+    /// Sets the deadline of `key` unless it has one.
+    pub(super) fn set_once(&mut self, key: K, at: Timestamp) {
+        if !self.places.contains_key(&key) {
+            self.set(key, at);
         }
+    }
+
+    /// Takes the deadline of `key` out, if there is one, and says when it was.
+    pub(super) fn clear(&mut self, key: K) -> Option<Timestamp> {
+        let place = self.places.remove(&key)?;
+        self.due.remove(&place);
+        Some(place.0)
     }
 
     /// The earliest deadline.

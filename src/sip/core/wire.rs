@@ -2,12 +2,12 @@
 //! under the names the other modules use, plus the reading of a message's frame of reference.
 
 use bytes::Bytes;
-use sipx_sip::headers::{CSeq, ContentType, From, MaxForwards, To};
+use sipx_sip::headers::{CSeq, ContentType, From, MaxForwards};
 use sipx_sip::{Limits, Version, auth};
 
 use super::io::Login;
 
-pub(super) use sipx_sip::headers::{Address, ContactValue, Require, Via};
+pub(super) use sipx_sip::headers::{Address, ContactValue, To, Via, first_hop_end};
 pub(super) use sipx_sip::transaction::{ClientTransaction, ServerState, ServerTransaction, Timer, Timers};
 pub(super) use sipx_sip::{
     Header, HeaderName, Headers, Host, Message, Method, Output as Step, Reliability, Request, Response,
@@ -86,6 +86,11 @@ pub(super) fn head_of_response(response: &Response) -> Option<(Head, Method)> {
     let head = head_of(&response.headers).ok()?;
     let method = response.headers.typed::<CSeq>()?.ok()?.method;
     Some((head, method))
+}
+
+/// A request's sequence number.
+pub(super) fn cseq(request: &Request) -> Option<u32> {
+    Some(request.headers.typed::<CSeq>()?.ok()?.sequence)
 }
 
 /// Names a transaction (RFC 3261 §17.1.3, §17.2.3); an ACK has its INVITE's key, a CANCEL does not.

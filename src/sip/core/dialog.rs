@@ -1,0 +1,299 @@
+//! Dialogs (RFC 3261 §12): who the two sides are, where the next request goes, and the requests
+//! themselves. The route set is loose or strict, as the first hop says.
+
+use std::net::{IpAddr, SocketAddr};
+
+use bytes::Bytes;
+
+use super::endpoint::EndpointConfig;
+use super::io::{Flow, Transport};
+use super::wire::{
+    self, Address, Fault, Head, HeaderName, Headers, Host, Method, Request, Response, Scheme, Uri,
+};
+
+/// The methods we take.
+pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, REGISTER";
+
+/// A dialog, or what is known of one before the answer.
+#[derive(Clone, Debug)]
+pub(super) struct Dialog {
+    /// Its Call-ID.
+    pub(super) call_id: Bytes,
+    /// Our tag.
+    pub(super) local_tag: String,
+    /// Their tag; none before the answer, and none from RFC 2543 user agents.
+    pub(super) remote_tag: Option<Bytes>,
+    /// The last sequence number we used.
+    pub(super) local_cseq: u32,
+    /// The last sequence number they used.
+    pub(super) remote_cseq: Option<u32>,
+    /// The way its last message came.
+    pub(super) flow: Flow,
+    /// From in our requests, with our tag.
+    local: Bytes,
+    /// To in our requests, with their tag.
+    remote: Bytes,
+    /// Their Contact.
+    target: Uri,
+    routes: Vec<Uri>,
+    /// Whether the addresses they write down can be believed: not so behind a NAT, where only the
+    /// way a message came leads back.
+    reach: Reach,
+}
+
+/// How requests find the other side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// At the addresses in Contact and Record-Route.
+    Written,
+    /// The way their messages came.
+    Back,
+}
+
+impl Dialog {
+    /// The dialog an INVITE from outside asks for (RFC 3261 §12.1.1).
+    pub(super) fn offered(request: &Request, head: &Head, tag: String, flow: Flow) -> Result<Self, Fault> {
+        let to = request.headers.value(&HeaderName::To).unwrap_or_default();
+        let from = request.headers.value(&HeaderName::From).unwrap_or_default();
+        // RFC 2543 had INVITEs without Contact; From is all there is then.
+        let target = contact(&request.headers)?.unwrap_or_else(|| head.from.uri.clone());
+        let routes = record_route(&request.headers)?;
+        let direct = matches!(head.via.host, Host::Ip(ip) if ip == flow.remote.ip());
+        Ok(Self {
+            call_id: head.call_id.clone(),
+            local: Bytes::from([&to[..], b";tag=", tag.as_bytes()].concat()),
+            local_tag: tag,
+            remote_tag: head.from.tag().map(Bytes::copy_from_slice),
+            remote: Bytes::copy_from_slice(&from),
+            local_cseq: 0,
+            remote_cseq: Some(head.cseq),
+            target,
+            routes,
+            flow,
+            reach: if direct { Reach::Written } else { Reach::Back },
+        })
+    }
+
+    /// What an INVITE of ours begins with. `from` is a whole From value without a tag, `to` a whole
+    /// To value.
+    pub(super) fn wanted(
+        target: Uri,
+        from: &str,
+        to: &str,
+        names: (String, String),
+        flow: Flow,
+        reach: Reach,
+    ) -> Self {
+        let (call_id, tag) = names;
+        Self {
+            call_id: Bytes::from(call_id),
+            local: Bytes::from(format!("{from};tag={tag}")),
+            local_tag: tag,
+            remote_tag: None,
+            remote: Bytes::copy_from_slice(to.as_bytes()),
+            local_cseq: 0,
+            remote_cseq: None,
+            target,
+            routes: Vec::new(),
+            flow,
+            reach,
+        }
+    }
+
+    /// The dialog a 2xx makes of it (RFC 3261 §12.1.2). What the response leaves out or garbles
+    /// stays as it was: the call is up, and hanging up needs a dialog too.
+    pub(super) fn answered(&self, response: &Response, head: &Head, flow: Flow) -> Self {
+        let to = response.headers.value(&HeaderName::To).unwrap_or_default();
+        let mut routes = record_route(&response.headers).unwrap_or_default();
+        routes.reverse();
+        Self {
+            remote: Bytes::copy_from_slice(&to),
+            remote_tag: head.to.tag().map(Bytes::copy_from_slice),
+            target: contact(&response.headers).ok().flatten().unwrap_or_else(|| self.target.clone()),
+            routes,
+            flow,
+            ..self.clone()
+        }
+    }
+
+    /// Whether a request belongs here, going by its Call-ID and From tag (its To tag found us).
+    pub(super) fn holds(&self, head: &Head) -> bool {
+        self.call_id == head.call_id && self.remote_tag.as_deref() == head.from.tag()
+    }
+
+    /// Takes the new Contact of a re-INVITE or its 2xx (RFC 3261 §12.2).
+    pub(super) fn refresh_target(&mut self, headers: &Headers) {
+        if let Ok(Some(target)) = contact(headers) {
+            self.target = target;
+        }
+    }
+
+    /// The next request of the dialog, and where it goes.
+    pub(super) fn request(
+        &mut self,
+        method: Method,
+        config: &EndpointConfig,
+        branch: &str,
+    ) -> (Request, Flow) {
+        let flow = self.next_hop(config);
+        self.request_on(method, config, branch, flow)
+    }
+
+    /// The next request, for a way that is given.
+    pub(super) fn request_on(
+        &mut self,
+        method: Method,
+        config: &EndpointConfig,
+        branch: &str,
+        flow: Flow,
+    ) -> (Request, Flow) {
+        self.local_cseq += 1;
+        (self.numbered(method, self.local_cseq, config, branch, &flow), flow)
+    }
+
+    /// The ACK of a 2xx to the INVITE with this sequence number (RFC 3261 §13.2.2.4).
+    pub(super) fn ack(&self, cseq: u32, config: &EndpointConfig, branch: &str) -> (Request, Flow) {
+        let flow = self.next_hop(config);
+        let mut ack = self.numbered(Method::Ack, cseq, config, branch, &flow);
+        wire::body_headers(&mut ack.headers, None);
+        (ack, flow)
+    }
+
+    fn numbered(
+        &self,
+        method: Method,
+        cseq: u32,
+        config: &EndpointConfig,
+        branch: &str,
+        flow: &Flow,
+    ) -> Request {
+        // RFC 3261 §12.2.1.1: a strict router takes the place of the target, which goes last.
+        let strict = self.routes.first().filter(|first| !is_loose(first));
+        let mut request = Request::new(method, strict.unwrap_or(&self.target).clone());
+        let headers = &mut request.headers;
+        wire::push(headers, HeaderName::Via, via(config, flow, branch));
+        wire::push(headers, HeaderName::MaxForwards, "70");
+        let rest = if strict.is_some() { &self.routes[1..] } else { &self.routes[..] };
+        for hop in rest.iter().chain(strict.map(|_| &self.target)) {
+            wire::push(headers, HeaderName::Route, [b"<", &hop.to_bytes()[..], b">"].concat());
+        }
+        wire::push(headers, HeaderName::From, self.local.clone());
+        wire::push(headers, HeaderName::To, self.remote.clone());
+        wire::push(headers, HeaderName::CallId, self.call_id.clone());
+        wire::push(headers, HeaderName::CSeq, format!("{cseq} {}", request.method));
+        wire::push(headers, HeaderName::UserAgent, config.user_agent.clone());
+        if request.method == Method::Invite {
+            wire::push(headers, HeaderName::Contact, contact_value(config, flow));
+            wire::push(headers, HeaderName::Allow, ALLOW);
+        }
+        request
+    }
+
+    /// Where the next request goes: the first route or the target if it is an address we may
+    /// believe, else back the way their last message came. Names are not resolved in the core.
+    fn next_hop(&self, config: &EndpointConfig) -> Flow {
+        let uri = self.routes.first().unwrap_or(&self.target);
+        let transport = match uri.transport() {
+            Some(name) if name.eq_ignore_ascii_case(b"tcp") => Transport::Tcp,
+            Some(name) if name.eq_ignore_ascii_case(b"udp") => Transport::Udp,
+            Some(_) | None => self.flow.transport,
+        };
+        let address = match uri.host() {
+            Some(Host::Ip(ip)) if !ip.is_unspecified() => SocketAddr::new(*ip, uri.port().unwrap_or(5060)),
+            Some(Host::Ip(_) | Host::Name(_)) | None => return self.flow,
+        };
+        let same_family = address.is_ipv4() == self.flow.local.is_ipv4();
+        if self.reach == Reach::Back || !same_family || matches!(uri.scheme(), Scheme::Sips) {
+            return self.flow;
+        }
+        if transport == self.flow.transport {
+            // A connection stays in use whatever Contact says; if it is gone, Contact says where to.
+            return match transport {
+                Transport::Udp => Flow { remote: address, ..self.flow },
+                Transport::Tcp if self.flow.connection != 0 => self.flow,
+                Transport::Tcp => Flow { remote: address, ..self.flow },
+            };
+        }
+        match config.contacts.iter().find(|(ours, _)| *ours == transport) {
+            Some((_, local)) => Flow { transport, local: *local, remote: address, connection: 0 },
+            None => self.flow,
+        }
+    }
+
+    /// Where to connect to once the dialog's connection is gone (its far port was a passing one).
+    pub(super) fn lost_connection(&mut self) {
+        let address = match self.routes.first().unwrap_or(&self.target).host() {
+            Some(Host::Ip(ip)) if self.reach == Reach::Written => *ip,
+            Some(Host::Ip(_) | Host::Name(_)) | None => self.flow.remote.ip(),
+        };
+        let port = self.routes.first().unwrap_or(&self.target).port().unwrap_or(5060);
+        self.flow = Flow { remote: SocketAddr::new(address, port), connection: 0, ..self.flow };
+    }
+}
+
+fn is_loose(hop: &Uri) -> bool {
+    hop.params().is_some_and(|params| params.contains("lr"))
+}
+
+/// The one Contact of an INVITE or its 2xx; `None`: there is none.
+fn contact(headers: &Headers) -> Result<Option<Uri>, Fault> {
+    let bad = Fault { status: 400, reason: "Bad Contact" };
+    let list = wire::addresses(headers, &HeaderName::Contact).map_err(|_| bad)?;
+    Ok(list.into_iter().next().map(|address| address.uri))
+}
+
+fn record_route(headers: &Headers) -> Result<Vec<Uri>, Fault> {
+    let bad = Fault { status: 400, reason: "Bad Record-Route" };
+    let list = wire::addresses(headers, &HeaderName::RecordRoute).map_err(|_| bad)?;
+    Ok(list.into_iter().map(|Address { uri, .. }| uri).collect())
+}
+
+/// Our address as others see it on the socket this flow leaves from.
+pub(super) fn our_address(config: &EndpointConfig, flow: &Flow) -> SocketAddr {
+    let ours =
+        || config.contacts.iter().filter(|(transport, _)| *transport == flow.transport).map(|(_, at)| *at);
+    let same_family = |at: &SocketAddr| at.is_ipv4() == flow.local.is_ipv4();
+    ours()
+        .find(|at| same_family(at) && (at.port() == flow.local.port() || at.ip() == flow.local.ip()))
+        .or_else(|| ours().find(same_family))
+        .unwrap_or(flow.local)
+}
+
+/// Our Via (RFC 3261 §18.1.1, with rport by RFC 3581).
+pub(super) fn via(config: &EndpointConfig, flow: &Flow, branch: &str) -> String {
+    let transport = match flow.transport {
+        Transport::Udp => "UDP",
+        Transport::Tcp => "TCP",
+    };
+    format!("SIP/2.0/{transport} {};branch={branch};rport", our_address(config, flow))
+}
+
+/// Our Contact.
+pub(super) fn contact_value(config: &EndpointConfig, flow: &Flow) -> String {
+    let transport = match flow.transport {
+        Transport::Udp => "",
+        Transport::Tcp => ";transport=tcp",
+    };
+    format!("<sip:{}{transport}>", our_address(config, flow))
+}
+
+/// A URI of ours for a user, percent-escaped (RFC 3261 §25.1, `user`).
+pub(super) fn user_uri(user: &str, host: &str) -> String {
+    let mut escaped = String::with_capacity(user.len());
+    for byte in user.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.!~*'()&=+$,;?/".contains(&byte) {
+            escaped.push(char::from(byte));
+        } else {
+            escaped.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    format!("sip:{escaped}@{host}")
+}
+
+/// An address's host as a URI writes it.
+pub(super) fn host_text(ip: IpAddr) -> String {
+    match ip {
+        IpAddr::V4(ip) => ip.to_string(),
+        IpAddr::V6(ip) => format!("[{ip}]"),
+    }
+}

@@ -1,0 +1,216 @@
+//! The way in: datagrams and streams become messages, messages find their transaction, their
+//! dialog, or the rules for requests outside of both.
+
+use bytes::Bytes;
+
+use super::endpoint::Endpoint;
+use super::io::{Flow, Output};
+use super::respond::{self, Inbound};
+use super::stream::Frame;
+use super::timers::Deadline;
+use super::wire::{self, Fault, HeaderName, Key, Message, Method, Request, Scheme, ServerState};
+use crate::time::Timestamp;
+
+impl Endpoint {
+    pub(super) fn on_datagram(&mut self, flow: Flow, bytes: Bytes, now: Timestamp) {
+        // Keep-alives: CRLF or a single zero octet.
+        if bytes.iter().all(|b| matches!(b, b'\r' | b'\n' | 0)) {
+            return;
+        }
+        self.on_message(flow, bytes, now);
+    }
+
+    pub(super) fn on_connected(&mut self, flow: Flow, now: Timestamp) {
+        if self.connections.len() >= self.config.max_connections {
+            self.output(Output::Close(flow));
+            self.fail_clients_on(&Flow { connection: 0, ..flow }, now);
+            return;
+        }
+        self.connections.add(flow);
+        self.tx.move_clients(&Flow { connection: 0, ..flow }, flow);
+    }
+
+    pub(super) fn on_closed(&mut self, flow: Flow, now: Timestamp) {
+        if flow.connection != 0 {
+            self.connections.remove(&flow);
+            self.timers.clear(Deadline::HalfMessage(flow.connection));
+            self.registrar.flow_closed(&flow);
+            for leg in self.legs.values_mut() {
+                if let Some(dialog) = leg.dialog_mut().filter(|dialog| dialog.flow == flow) {
+                    dialog.lost_connection();
+                }
+            }
+        }
+        self.fail_clients_on(&flow, now);
+    }
+
+    /// Closes a connection from our side.
+    pub(super) fn shut(&mut self, flow: Flow, now: Timestamp) {
+        self.output(Output::Close(flow));
+        self.on_closed(flow, now);
+    }
+
+    pub(super) fn on_chunk(&mut self, flow: Flow, bytes: &[u8], now: Timestamp) {
+        if !self.connections.has(&flow) {
+            return; // closed by us, or never announced
+        }
+        self.connections.push(&flow, bytes);
+        while let Some(frame) = self.connections.next(&flow) {
+            match frame {
+                Frame::Message(message) => {
+                    self.timers.clear(Deadline::HalfMessage(flow.connection));
+                    self.on_message(flow, message, now);
+                }
+                Frame::Ping => self.send(flow, Bytes::from_static(b"\r\n")),
+                Frame::Lost(head) => {
+                    let fault = Fault { status: 400, reason: "Bad Content-Length" };
+                    self.refuse_malformed(flow, &head, fault, now);
+                    self.shut(flow, now);
+                    return;
+                }
+            }
+        }
+        // Who begins a message and does not end it must not hold a buffer for ever.
+        let half = Deadline::HalfMessage(flow.connection);
+        if self.connections.is_half(&flow) {
+            self.timers.set_once(half, now + self.config.patience());
+        } else {
+            self.timers.clear(half);
+        }
+    }
+
+    fn on_message(&mut self, flow: Flow, bytes: Bytes, now: Timestamp) {
+        let request = match wire::parse(bytes.clone()) {
+            Ok(Message::Request(request)) => request,
+            Ok(Message::Response(response)) => return self.on_response(flow, response, now),
+            Err(error) => {
+                tracing::debug!(%error, "malformed");
+                let fault = Fault { status: 400, reason: "Bad Request" };
+                return self.refuse_malformed(flow, &bytes, fault, now);
+            }
+        };
+        match wire::head_of_request(&request) {
+            Ok(head) => {
+                let reply = respond::reply_flow(&head.via, flow);
+                let mut request = request;
+                respond::mark_request(&mut request, &head.via, flow.remote);
+                self.on_request(Inbound { request, head, flow, reply, now });
+            }
+            Err(fault) => self.refuse_malformed(flow, &bytes, fault, now),
+        }
+    }
+
+    fn on_request(&mut self, inbound: Inbound) {
+        let Inbound { request, head, now, .. } = &inbound;
+        let now = *now;
+        tracing::debug!(method = %request.method, "a request");
+        let key = wire::server_key(request, head, &request.method);
+        if let Some(id) = self.tx.find_server(&key) {
+            let Some(server) = self.tx.server(id) else { return };
+            // An ACK that shares its INVITE's branch though that got a 2xx is still the dialog's.
+            if request.method == Method::Ack && server.machine.state() == ServerState::Accepted {
+                return self.on_ack(&inbound);
+            }
+            let steps = server.machine.on_request(request);
+            return self.run_server(id, steps, now);
+        }
+        if request.method == Method::Ack {
+            self.on_ack(&inbound);
+        } else if request.method == Method::Cancel {
+            self.on_cancel(&inbound);
+        } else if head.to.tag().is_some() {
+            self.on_in_dialog(inbound, key);
+        } else {
+            self.on_out_of_dialog(inbound, key);
+        }
+    }
+
+    fn on_out_of_dialog(&mut self, inbound: Inbound, key: Key) {
+        if self.gate.ignored(inbound.flow.remote.ip(), inbound.now) && !self.is_registered_phone(&inbound) {
+            return;
+        }
+        let merge = wire::merge_key(&inbound.head, &inbound.request.method);
+        match &inbound.request.method {
+            Method::Options => {
+                if self.passes(&inbound, &merge) {
+                    self.answer_options(&inbound);
+                }
+            }
+            Method::Register => self.on_register(inbound, key, merge),
+            Method::Invite => self.on_invite(inbound, key, merge),
+            other => {
+                let status = status_of_method(other);
+                if self.is_known_source(&inbound) {
+                    self.refuse(&inbound, status, &[(HeaderName::Allow, super::dialog::ALLOW)]);
+                }
+            }
+        }
+    }
+
+    /// RFC 3261 §8.2.2: the checks every request outside a dialog must pass. `false`: answered.
+    pub(super) fn passes(&mut self, inbound: &Inbound, merge: &Key) -> bool {
+        if !matches!(inbound.request.uri.scheme(), Scheme::Sip | Scheme::Sips | Scheme::Tel) {
+            self.refuse(inbound, 416, &[]);
+            return false;
+        }
+        if self.tx.is_merged(merge) {
+            self.refuse(inbound, 482, &[]);
+            return false;
+        }
+        self.requires_nothing(inbound)
+    }
+
+    /// Whether the request needs no extension of us; we have none. Proxy-Require is not for user
+    /// agents (RFC 3261 §8.2.2.3, §20.29). `false`: answered 420.
+    pub(super) fn requires_nothing(&mut self, inbound: &Inbound) -> bool {
+        let required: Vec<String> = required(&inbound.request);
+        if required.is_empty() {
+            return true;
+        }
+        self.refuse(inbound, 420, &[(HeaderName::Unsupported, &required.join(", "))]);
+        false
+    }
+
+    pub(super) fn answer_options(&mut self, inbound: &Inbound) {
+        let extra = [
+            (HeaderName::Allow, super::dialog::ALLOW),
+            (HeaderName::Accept, super::body::ACCEPT),
+            (HeaderName::AcceptEncoding, "identity"),
+            (HeaderName::Supported, ""),
+        ];
+        self.refuse(inbound, 200, &extra);
+    }
+}
+
+fn required(request: &Request) -> Vec<String> {
+    let values = request.headers.get_all(&HeaderName::Require);
+    values
+        .flat_map(|header| {
+            let text = String::from_utf8_lossy(&header.value()).into_owned();
+            text.split(',').map(|tag| tag.trim().to_owned()).collect::<Vec<_>>()
+        })
+        .filter(|tag| !tag.is_empty())
+        .collect()
+}
+
+/// The answer to a method outside a dialog: 481 to those that need one, 405 to those we know and do
+/// not take, 501 to those we do not know (RFC 3261 §8.2.1).
+pub(super) fn status_of_method(method: &Method) -> u16 {
+    match method {
+        Method::Bye | Method::Info => 481,
+        Method::Other(_) => 501,
+        Method::Prack
+        | Method::Update
+        | Method::Subscribe
+        | Method::Notify
+        | Method::Refer
+        | Method::Message
+        | Method::Publish
+        | Method::Invite
+        | Method::Ack
+        | Method::Cancel
+        | Method::Register
+        | Method::Options
+        | _ => 405,
+    }
+}

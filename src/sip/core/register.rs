@@ -1,0 +1,199 @@
+//! REGISTER, both ways: our registrar for agents' phones (RFC 3261 §10.3), and a phone of ours
+//! logging on elsewhere (§10.2).
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+
+use super::dialog;
+use super::endpoint::Endpoint;
+use super::io::{DialogId, Event, Flow, Login, Transport};
+use super::leg::Leg;
+use super::machines::Outcome;
+use super::registrar::{Contacts, RegisterError, Registration};
+use super::respond::{self, Inbound};
+use super::source::LoggedIn;
+use super::transactions::{ClientId, Purpose};
+use super::wire::{self, ContactValue, Fault, HeaderName, Key, Method, Request, Response, Scheme, Uri};
+use crate::call::Cause;
+use crate::time::Timestamp;
+
+impl Endpoint {
+    /// A REGISTER from outside.
+    pub(super) fn on_register(&mut self, inbound: Inbound, key: Key, merge: Key) {
+        let asked = match contacts(&inbound.request) {
+            Ok(asked) => asked,
+            Err(fault) => return self.refuse(&inbound, fault.status, &[]),
+        };
+        let Some(who) = self.log_in(&inbound) else { return };
+        if !self.passes(&inbound, &merge) {
+            return;
+        }
+        let to = &inbound.head.to.uri;
+        let user = wire::user_of(to).filter(|_| matches!(to.scheme(), Scheme::Sip | Scheme::Sips));
+        let LoggedIn::Agent(agent) = who else { return self.refuse(&inbound, 403, &[]) };
+        match user {
+            None => return self.refuse(&inbound, 404, &[]),
+            Some(user) if user != agent.0 => return self.refuse(&inbound, 403, &[]),
+            Some(_) => {}
+        }
+        // From here on it is answered once: its nonce count is used up.
+        let Some((server, inbound)) = self.open(inbound, key, Some(merge)) else { return };
+        let registration = Registration {
+            contacts: asked,
+            expires: inbound
+                .request
+                .headers
+                .value(&HeaderName::Expires)
+                .and_then(|value| wire::seconds(&value)),
+            call_id: String::from_utf8_lossy(&inbound.head.call_id).into_owned(),
+            cseq: inbound.head.cseq,
+            flow: inbound.flow,
+        };
+        let result = self.registrar.register(&agent, registration, inbound.now);
+        let tag = self.mint.token();
+        let mut response;
+        match result {
+            Ok(bindings) => {
+                response = respond::response(&inbound.request, 200, Some(&tag));
+                for binding in bindings {
+                    let left = binding.seconds_left(inbound.now);
+                    let value = format!("<{}>;expires={left}", binding.contact);
+                    wire::push(&mut response.headers, HeaderName::Contact, value);
+                }
+            }
+            Err(error) => {
+                response = respond::response(&inbound.request, error.status(), Some(&tag));
+                if let RegisterError::TooBrief { min_expires } = error {
+                    wire::push(&mut response.headers, HeaderName::MinExpires, min_expires.to_string());
+                }
+            }
+        }
+        self.dress(&mut response);
+        self.respond(server, response, inbound.now);
+    }
+
+    /// Logs a phone of ours on. The Call-ID is the same for the same user and registrar.
+    pub(super) fn log_on(
+        &mut self,
+        id: DialogId,
+        registrar: (SocketAddr, Transport),
+        login: Login,
+        expires: u32,
+        now: Timestamp,
+    ) {
+        let (remote, transport) = registrar;
+        if self.legs.len() >= self.config.max_dialogs || self.legs.contains_key(&id) {
+            return self.tell(Event::Ended { dialog: id, cause: Cause::Internal, status: None });
+        }
+        let flow = self.flow_to(transport, remote);
+        let us = dialog::our_address(&self.config, &flow);
+        let user = dialog::user_uri(&login.user, &remote.to_string());
+        let target =
+            format!("sip:{remote}{}", if transport == Transport::Tcp { ";transport=tcp" } else { "" });
+        let Ok(uri) = Uri::parse(Bytes::from(target)) else {
+            return self.tell(Event::Ended { dialog: id, cause: Cause::Internal, status: None });
+        };
+        let call_id = self.mint.stable(format!("{user} {us}").as_bytes());
+        let contact = dialog::user_uri(&login.user, &us.to_string());
+        let contact =
+            format!("<{contact}{}>", if transport == Transport::Tcp { ";transport=tcp" } else { "" });
+        let mut register = Request::new(Method::Register, uri);
+        let headers = &mut register.headers;
+        wire::push(headers, HeaderName::MaxForwards, "70");
+        wire::push(headers, HeaderName::From, format!("<{user}>;tag={}", self.mint.token()));
+        wire::push(headers, HeaderName::To, format!("<{user}>"));
+        wire::push(headers, HeaderName::CallId, call_id);
+        wire::push(headers, HeaderName::Contact, contact);
+        wire::push(headers, HeaderName::Expires, expires.to_string());
+        wire::push(headers, HeaderName::UserAgent, self.config.user_agent.clone());
+        wire::body_headers(headers, None);
+        self.legs.insert(id, Leg::LoggingOn);
+        self.send_register(id, register, flow, Some(login), now);
+    }
+
+    fn send_register(
+        &mut self,
+        id: DialogId,
+        mut register: Request,
+        flow: Flow,
+        login: Option<Login>,
+        now: Timestamp,
+    ) {
+        let branch = self.mint.branch();
+        self.last_register += 1;
+        let headers = &mut register.headers;
+        if let Ok(via) = wire::Header::build(HeaderName::Via, dialog::via(&self.config, &flow, &branch)) {
+            headers.push_front(via);
+        }
+        wire::push(headers, HeaderName::CSeq, format!("{} REGISTER", self.last_register));
+        self.start(register, &branch, flow, Purpose::Register(id, login), now);
+    }
+
+    /// What became of a REGISTER of ours; gives its purpose back.
+    pub(super) fn on_register_outcome(
+        &mut self,
+        client: ClientId,
+        id: DialogId,
+        login: Option<Login>,
+        outcome: Outcome,
+        now: Timestamp,
+    ) -> Purpose {
+        let waits = matches!(self.legs.get(&id), Some(Leg::LoggingOn));
+        match outcome {
+            _ if !waits => {}
+            Outcome::Response(response) if response.status.is_provisional() => {
+                return Purpose::Register(id, login);
+            }
+            Outcome::Response(response) if response.status.is_success() => {
+                self.forget(id);
+                self.tell(Event::Answered { dialog: id, sdp: None });
+            }
+            Outcome::Response(response) => {
+                let again = login.as_ref().and_then(|login| self.register_again(client, login, &response));
+                match again {
+                    Some((request, flow)) => self.send_register(id, request, flow, None, now),
+                    None => self.finish(id, Cause::Declined, Some(response.status.code())),
+                }
+            }
+            Outcome::Failed(status) => self.finish(id, Cause::Unreachable, Some(status)),
+        }
+        Purpose::Register(id, None)
+    }
+
+    /// The REGISTER again, with the password for a challenge.
+    fn register_again(
+        &mut self,
+        client: ClientId,
+        login: &Login,
+        response: &Response,
+    ) -> Option<(Request, Flow)> {
+        if !matches!(response.status.code(), 401 | 407) {
+            return None;
+        }
+        let cnonce = self.mint.token();
+        let client = self.tx.client(client)?;
+        let mut request = client.machine.request().clone();
+        let uri = String::from_utf8_lossy(&request.uri.to_bytes()).into_owned();
+        let (name, value, _) = wire::authorize(response, login, &Method::Register, &uri, &cnonce)?;
+        request.headers.remove_all(&HeaderName::Via);
+        request.headers.remove_all(&HeaderName::CSeq);
+        wire::push(&mut request.headers, name, value);
+        Some((request, client.flow))
+    }
+}
+
+/// The Contact headers of a REGISTER.
+fn contacts(request: &Request) -> Result<Contacts, Fault> {
+    let mut list = Vec::new();
+    for value in wire::contacts(&request.headers)? {
+        match value {
+            ContactValue::Wildcard => return Ok(Contacts::RemoveAll),
+            ContactValue::Address(address) => {
+                let uri = String::from_utf8_lossy(&address.uri.to_bytes()).into_owned();
+                list.push((uri, address.param("expires").and_then(wire::seconds)));
+            }
+        }
+    }
+    Ok(if list.is_empty() { Contacts::Query } else { Contacts::List(list) })
+}

@@ -1,0 +1,394 @@
+//! Answered calls: ACK, BYE, re-INVITE both ways with glare (RFC 3261 §14, §15), INFO and OPTIONS
+//! inside a dialog.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::body;
+use super::cause;
+use super::dialog;
+use super::endpoint::Endpoint;
+use super::inbound::status_of_method;
+use super::io::{DialogId, Event};
+use super::leg::{Exchange, Farewell, Leaving, Leg, Of, Side, Unacked, Wanted};
+use super::machines::Outcome;
+use super::respond::{self, Inbound};
+use super::timers::{Deadline, DialogTimer};
+use super::transactions::{ClientId, Purpose, ServerId};
+use super::wire::{self, HeaderName, Key, Method};
+use crate::call::Cause;
+use crate::media::Digit;
+use crate::time::Timestamp;
+
+/// A re-INVITE that met theirs so often is given up.
+const MAX_GLARES: u8 = 5;
+
+impl Endpoint {
+    /// A request with a To tag (RFC 3261 §12.2.2).
+    pub(super) fn on_in_dialog(&mut self, inbound: Inbound, key: Key) {
+        let tag = inbound.head.to.tag().map(String::from_utf8_lossy).unwrap_or_default();
+        let id = self.tags.get(tag.as_ref()).copied();
+        let dialog = id.and_then(|id| self.legs.get_mut(&id)).and_then(Leg::dialog_mut);
+        let (Some(id), Some(dialog)) = (id, dialog.filter(|dialog| dialog.holds(&inbound.head))) else {
+            if !self.gate.ignored(inbound.flow.remote.ip(), inbound.now) {
+                self.refuse(&inbound, 481, &[]);
+            }
+            return;
+        };
+        let method = inbound.request.method.clone();
+        // Gaps are legal; what is older is out of order. An equal number is a copy that came another
+        // way, and only ending twice does no harm.
+        let last = dialog.remote_cseq.unwrap_or(0);
+        if inbound.head.cseq < last || (inbound.head.cseq == last && method != Method::Bye) {
+            return self.refuse(&inbound, 500, &[]);
+        }
+        dialog.remote_cseq = Some(inbound.head.cseq);
+        dialog.flow = inbound.flow;
+        if !self.requires_nothing(&inbound) {
+            return;
+        }
+        match method {
+            Method::Bye => self.on_bye(id, inbound, key),
+            Method::Invite => self.on_reinvite(id, inbound, key),
+            Method::Info => self.on_info(id, inbound, key),
+            Method::Options => self.answer_options(&inbound),
+            Method::Register => self.refuse(&inbound, 405, &[(HeaderName::Allow, dialog::ALLOW)]),
+            other => {
+                let status = status_of_method(&other);
+                self.refuse(&inbound, status, &[(HeaderName::Allow, dialog::ALLOW)]);
+            }
+        }
+    }
+
+    /// 200 to a request that has a transaction.
+    fn agree(&mut self, inbound: Inbound, key: Key) -> Option<ServerId> {
+        let (server, inbound) = self.open(inbound, key, None)?;
+        let mut response = respond::response(&inbound.request, 200, None);
+        self.dress(&mut response);
+        self.respond(server, response, inbound.now);
+        Some(server)
+    }
+
+    fn on_bye(&mut self, id: DialogId, inbound: Inbound, key: Key) {
+        let now = inbound.now;
+        if self.agree(inbound, key).is_none() {
+            return; // too full to answer; they will send it again
+        }
+        match self.legs.get_mut(&id) {
+            // Before our final response: the INVITE still needs one (RFC 3261 §15.1.2).
+            Some(Leg::Offered(_)) => self.end_offered(id, 487, Cause::Cancelled, now),
+            Some(Leg::Live(_)) => {
+                self.abort_reinvites(id, now);
+                self.finish(id, Cause::HungUp, None);
+            }
+            Some(Leg::Leaving(leaving)) => match &leaving.farewell {
+                // They were faster; our BYE on its way finds its own end.
+                Farewell::AfterAck(..) => drop(self.forget(id)),
+                Farewell::Sent => {}
+            },
+            Some(Leg::Calling(_) | Leg::LoggingOn) | None => {}
+        }
+    }
+
+    fn on_reinvite(&mut self, id: DialogId, inbound: Inbound, key: Key) {
+        let retry = self.mint.below(11).to_string();
+        let busy: Option<(u16, &[(HeaderName, &str)])> = match self.legs.get(&id) {
+            Some(Leg::Live(session)) => match (&session.exchange, &session.unacked) {
+                // Two of theirs at once (RFC 3261 §14.2).
+                (Exchange::Theirs(_), _) => Some((500, &[(HeaderName::RetryAfter, &retry)])),
+                // Glare; or our last 2xx is not confirmed, so its offer and answer are not settled.
+                (Exchange::Ours(_), _) | (Exchange::Idle, Some(_)) => Some((491, &[])),
+                (Exchange::Idle, None) => None,
+            },
+            Some(Leg::Offered(_)) => Some((500, &[(HeaderName::RetryAfter, &retry)])),
+            Some(Leg::Leaving(_) | Leg::Calling(_) | Leg::LoggingOn) | None => Some((481, &[])),
+        };
+        if let Some((status, extra)) = busy {
+            return self.refuse(&inbound, status, extra);
+        }
+        let Ok(sdp) = body::sdp(&inbound.request.headers, inbound.request.body()) else {
+            return self.refuse(&inbound, 415, &[(HeaderName::Accept, body::ACCEPT)]);
+        };
+        let Some((server, _)) = self.open(inbound, key, None) else { return };
+        if let Some(entry) = self.tx.server(server) {
+            entry.dialog = Some(id);
+        }
+        if let Some(session) = self.session(id) {
+            session.exchange = Exchange::Theirs(server);
+            self.tell(Event::Reinvite { dialog: id, sdp });
+        }
+    }
+
+    /// Takes their re-INVITE off the session, to be answered.
+    fn take_theirs(&mut self, id: DialogId) -> Option<ServerId> {
+        let session = self.session(id)?;
+        let Exchange::Theirs(server) = session.exchange else { return None };
+        session.exchange = Exchange::Idle;
+        Some(server)
+    }
+
+    pub(super) fn accept_reinvite(&mut self, id: DialogId, sdp: Bytes, now: Timestamp) {
+        let Some(server) = self.take_theirs(id) else { return };
+        let Some(response) = self.invite_response(server, 200, "", Some(&sdp)) else { return };
+        let headers = self.tx.server(server).map(|entry| entry.machine.request().headers.clone());
+        let Some(session) = self.session(id) else { return };
+        if let Some(headers) = headers {
+            session.dialog.refresh_target(&headers);
+        }
+        let cseq = session.dialog.remote_cseq.unwrap_or(0);
+        // A request later than the re-INVITE may have moved the dialog's number on.
+        let cseq =
+            self.tx.server(server).and_then(|entry| wire::cseq(entry.machine.request())).unwrap_or(cseq);
+        self.accept(id, server, response, (cseq, Of::Reinvite), now);
+    }
+
+    pub(super) fn reject_reinvite(&mut self, id: DialogId, status: u16, now: Timestamp) {
+        let Some(server) = self.take_theirs(id) else { return };
+        let status = if (400..=699).contains(&status) { status } else { 500 };
+        self.refuse_invite(server, status, "", now);
+        self.pursue_reinvite(id, now);
+    }
+
+    /// The dialog ends: theirs gets its final response, ours is not sent.
+    fn abort_reinvites(&mut self, id: DialogId, now: Timestamp) {
+        if let Some(session) = self.session(id) {
+            session.wanted = None;
+        }
+        self.reject_reinvite(id, 487, now);
+    }
+
+    /// An ACK that belongs to no transaction, so to a 2xx of ours.
+    pub(super) fn on_ack(&mut self, inbound: &Inbound) {
+        let tag = inbound.head.to.tag().map(String::from_utf8_lossy).unwrap_or_default();
+        let Some(id) = self.tags.get(tag.as_ref()).copied() else { return };
+        let Some(leg) = self.legs.get_mut(&id) else { return };
+        if !leg.dialog_mut().is_some_and(|dialog| dialog.holds(&inbound.head)) {
+            return;
+        }
+        let is_it = |unacked: &Unacked| unacked.cseq == inbound.head.cseq;
+        match leg {
+            Leg::Live(session) => {
+                let Some(Unacked { of, .. }) = session.unacked.take_if(|unacked| is_it(unacked)) else {
+                    return;
+                };
+                self.stop_2xx(id);
+                let sdp = body::sdp(&inbound.request.headers, inbound.request.body()).ok().flatten();
+                if of == Of::First || sdp.is_some() {
+                    self.tell(Event::Confirmed { dialog: id, sdp });
+                }
+                self.pursue_reinvite(id, inbound.now);
+            }
+            Leg::Leaving(leaving) => {
+                if matches!(&leaving.farewell, Farewell::AfterAck(unacked, _) if is_it(unacked)) {
+                    self.say_bye(id, inbound.now);
+                }
+            }
+            Leg::Offered(_) | Leg::Calling(_) | Leg::LoggingOn => {}
+        }
+    }
+
+    fn stop_2xx(&mut self, id: DialogId) {
+        self.timers.clear(Deadline::Dialog(id, DialogTimer::Resend2xx));
+        self.timers.clear(Deadline::Dialog(id, DialogTimer::AckLate));
+    }
+
+    fn on_info(&mut self, id: DialogId, inbound: Inbound, key: Key) {
+        match body::digit(&inbound.request.headers, inbound.request.body()) {
+            Ok(digit) => {
+                let agreed = self.agree(inbound, key);
+                if let (Some(_), Some(digit), Some(Leg::Live(_) | Leg::Offered(_))) =
+                    (agreed, digit, self.legs.get(&id))
+                {
+                    self.tell(Event::Digit { dialog: id, digit });
+                }
+            }
+            Err(body::Unsupported) => {
+                let accept = "application/dtmf-relay, application/dtmf";
+                self.refuse(&inbound, 415, &[(HeaderName::Accept, accept)]);
+            }
+        }
+    }
+
+    pub(super) fn hangup(&mut self, id: DialogId, cause: Cause, now: Timestamp) {
+        match self.legs.get(&id) {
+            Some(Leg::Offered(_)) => self.end_offered_for(id, cause, now),
+            Some(Leg::Calling(_)) => self.stop_calling(id, cause, now),
+            Some(Leg::Live(_)) => self.leave(id, cause, now),
+            Some(Leg::LoggingOn) => self.finish(id, cause, None),
+            Some(Leg::Leaving(_)) | None => {}
+        }
+    }
+
+    fn end_offered_for(&mut self, id: DialogId, cause: Cause, now: Timestamp) {
+        self.end_offered(id, cause::to_status(cause), cause, now);
+    }
+
+    /// Ends an answered call from our side: the user is told at once, the other side by BYE, now or
+    /// when it may be sent.
+    pub(super) fn leave(&mut self, id: DialogId, cause: Cause, now: Timestamp) {
+        self.abort_reinvites(id, now);
+        let Some(session) = self.session(id) else { return };
+        let waits = session.unacked.take_if(|unacked| unacked.of == Of::First);
+        let late = self.timers.clear(Deadline::Dialog(id, DialogTimer::AckLate));
+        let again = self.timers.clear(Deadline::Dialog(id, DialogTimer::Resend2xx));
+        let Some(leg) = self.forget(id) else { return };
+        let dialog = match &leg {
+            Leg::Live(session) => session.dialog.clone(),
+            Leg::Offered(_) | Leg::Calling(_) | Leg::Leaving(_) | Leg::LoggingOn => return,
+        };
+        self.tell_end(id, leg, cause, None);
+        self.tags.insert(dialog.local_tag.clone(), id);
+        let farewell = match waits {
+            Some(unacked) => Farewell::AfterAck(unacked, cause),
+            None => Farewell::Sent,
+        };
+        let sent = matches!(farewell, Farewell::Sent);
+        self.legs.insert(id, Leg::Leaving(Box::new(Leaving { dialog, farewell })));
+        if sent {
+            self.send_bye(id, cause, now);
+        } else {
+            let patience = self.config.patience();
+            self.timers.set(Deadline::Dialog(id, DialogTimer::AckLate), late.unwrap_or(now + patience));
+            self.timers.set(Deadline::Dialog(id, DialogTimer::Resend2xx), again.unwrap_or(now));
+        }
+    }
+
+    /// The BYE that waited for the ACK.
+    pub(super) fn say_bye(&mut self, id: DialogId, now: Timestamp) {
+        let Some(Leg::Leaving(leaving)) = self.legs.get_mut(&id) else { return };
+        let farewell = std::mem::replace(&mut leaving.farewell, Farewell::Sent);
+        if let Farewell::AfterAck(_, cause) = farewell {
+            self.stop_2xx(id);
+            self.send_bye(id, cause, now);
+        }
+    }
+
+    fn send_bye(&mut self, id: DialogId, cause: Cause, now: Timestamp) {
+        let branch = self.mint.branch();
+        let Some(dialog) = self.legs.get_mut(&id).and_then(Leg::dialog_mut) else { return };
+        let (mut bye, flow) = dialog.request(Method::Bye, &self.config, &branch);
+        wire::push(&mut bye.headers, HeaderName::Reason, cause::reason(cause));
+        wire::body_headers(&mut bye.headers, None);
+        self.start(bye, &branch, flow, Purpose::Bye(id), now);
+    }
+
+    /// Any end of our BYE is the end of the dialog (RFC 3261 §15.1.1).
+    pub(super) fn on_bye_outcome(&mut self, id: DialogId, outcome: &Outcome) {
+        let ended = match outcome {
+            Outcome::Response(response) => response.status.is_final(),
+            Outcome::Failed(_) => true,
+        };
+        if ended && matches!(self.legs.get(&id), Some(Leg::Leaving(_))) {
+            self.forget(id);
+        }
+    }
+
+    pub(super) fn send_digit(&mut self, id: DialogId, digit: Digit, now: Timestamp) {
+        let branch = self.mint.branch();
+        let Some(Leg::Live(session)) = self.legs.get_mut(&id) else { return };
+        let (mut info, flow) = session.dialog.request(Method::Info, &self.config, &branch);
+        let body = body::dtmf_relay(digit);
+        wire::body_headers(&mut info.headers, Some(("application/dtmf-relay", &body)));
+        info.set_body(body);
+        self.start(info, &branch, flow, Purpose::Info(id), now);
+    }
+
+    /// 408 and 481 to a request inside a dialog end it (RFC 3261 §12.2.1.2).
+    pub(super) fn on_info_outcome(&mut self, id: DialogId, outcome: &Outcome, now: Timestamp) {
+        if ends_dialog(outcome) && self.session(id).is_some() {
+            self.leave(id, Cause::Unreachable, now);
+        }
+    }
+
+    pub(super) fn reinvite(&mut self, id: DialogId, sdp: Bytes, now: Timestamp) {
+        if let Some(session) = self.session(id) {
+            session.wanted = Some(Wanted { sdp, not_before: now, glares: 0 });
+            self.pursue_reinvite(id, now);
+        }
+    }
+
+    /// Sends our re-INVITE if there is one and its turn has come.
+    pub(super) fn pursue_reinvite(&mut self, id: DialogId, now: Timestamp) {
+        let Some(Leg::Live(session)) = self.legs.get_mut(&id) else { return };
+        let free = matches!(session.exchange, Exchange::Idle) && session.unacked.is_none();
+        let Some(wanted) = session.wanted.take_if(|wanted| free && wanted.not_before <= now) else { return };
+        let sdp = wanted.sdp.clone();
+        session.exchange = Exchange::Ours(wanted);
+        let branch = self.mint.branch();
+        let (mut invite, flow) = session.dialog.request(Method::Invite, &self.config, &branch);
+        wire::body_headers(&mut invite.headers, Some(("application/sdp", &sdp)));
+        invite.set_body(sdp);
+        self.start(invite, &branch, flow, Purpose::Reinvite(id), now);
+    }
+
+    pub(super) fn on_reinvite_outcome(
+        &mut self,
+        client: ClientId,
+        id: DialogId,
+        outcome: Outcome,
+        now: Timestamp,
+    ) {
+        let response = match outcome {
+            Outcome::Response(response) if response.status.is_provisional() => return,
+            Outcome::Response(response) if response.status.is_success() => response,
+            Outcome::Response(response) if response.status.code() == 491 => return self.on_glare(id, now),
+            failed @ (Outcome::Response(_) | Outcome::Failed(_)) => {
+                if ends_dialog(&failed) {
+                    self.leave(id, Cause::Unreachable, now);
+                } else {
+                    self.reinvited(id, None, now);
+                }
+                return;
+            }
+        };
+        let Some((head, _)) = wire::head_of_response(&response) else { return };
+        let branch = self.mint.branch();
+        let Some(dialog) = self.legs.get_mut(&id).and_then(Leg::dialog_mut) else { return };
+        dialog.refresh_target(&response.headers);
+        let (ack, flow) = dialog.ack(head.cseq, &self.config, &branch);
+        let first = self.acknowledge(client, head.to.tag().unwrap_or_default(), ack, flow);
+        if first {
+            let sdp = body::sdp(&response.headers, response.body()).ok().flatten();
+            self.reinvited(id, Some(sdp), now);
+        }
+    }
+
+    /// The end of our re-INVITE: `Some`: accepted, with the answer.
+    fn reinvited(&mut self, id: DialogId, accepted: Option<Option<Bytes>>, now: Timestamp) {
+        let Some(session) = self.session(id) else { return };
+        session.exchange = Exchange::Idle;
+        self.tell(Event::Reinvited { dialog: id, sdp: accepted.flatten() });
+        self.pursue_reinvite(id, now);
+    }
+
+    /// 491: theirs goes first; ours again after a while that depends on who drew the Call-ID.
+    fn on_glare(&mut self, id: DialogId, now: Timestamp) {
+        let (owner, other) = (210 + self.mint.below(191), self.mint.below(201));
+        let Some(session) = self.session(id) else { return };
+        let Exchange::Ours(mut ours) = std::mem::replace(&mut session.exchange, Exchange::Idle) else {
+            return;
+        };
+        let tens = match session.side {
+            Side::Caller => owner,
+            Side::Callee => other,
+        };
+        let at = now + Duration::from_millis(u64::from(tens) * 10);
+        if ours.glares >= MAX_GLARES {
+            return self.reinvited(id, None, now);
+        }
+        ours.glares += 1;
+        // What the user wished for meanwhile takes the place of what was refused.
+        let mut next = session.wanted.take().unwrap_or(ours);
+        next.not_before = at;
+        session.wanted = Some(next);
+        self.timers.set(Deadline::Dialog(id, DialogTimer::ReinviteAgain), at);
+    }
+}
+
+fn ends_dialog(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Response(response) => matches!(response.status.code(), 408 | 481),
+        Outcome::Failed(_) => true,
+    }
+}

@@ -1,0 +1,162 @@
+//! The tables of transactions. The machines are `sipx_sip`'s (RFC 3261 §17 with RFC 6026); here is
+//! what goes with each: its way on the network, and whom it belongs to.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+
+use super::io::{DialogId, Flow, Login};
+use super::uac::Branch;
+use super::wire::{ClientTransaction, Key, ServerTransaction};
+
+/// A server transaction's number, never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct ServerId(u64);
+
+/// A client transaction's number, never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct ClientId(u64);
+
+/// A request of others.
+pub(super) struct Server {
+    /// RFC 3261 §17.2.
+    pub(super) machine: ServerTransaction,
+    /// The way its responses go.
+    pub(super) reply: Flow,
+    /// The dialog of an INVITE.
+    pub(super) dialog: Option<DialogId>,
+    key: Key,
+    merge: Option<Key>,
+}
+
+/// A request of ours.
+pub(super) struct Client {
+    /// RFC 3261 §17.1.
+    pub(super) machine: ClientTransaction,
+    /// The way it went.
+    pub(super) flow: Flow,
+    /// The way its last response came.
+    pub(super) heard: Flow,
+    /// What it is for.
+    pub(super) purpose: Purpose,
+    /// The ACKs we sent for 2xx responses, by To tag, for when the same comes again.
+    pub(super) acks: Vec<(Bytes, Flow, Bytes)>,
+    key: Key,
+}
+
+/// What a request of ours is for, and so who gets its answer.
+pub(super) enum Purpose {
+    /// A branch of an INVITE of ours.
+    Invite(Box<Branch>),
+    /// A re-INVITE.
+    Reinvite(DialogId),
+    /// A BYE that ends a dialog we know.
+    Bye(DialogId),
+    /// A digit.
+    Info(DialogId),
+    /// A log-on, with the login for the challenge until it is used.
+    Register(DialogId, Option<Login>),
+    /// Nobody waits for the answer.
+    Nobody,
+}
+
+/// All transactions.
+#[derive(Default)]
+pub(super) struct Transactions {
+    servers: HashMap<ServerId, Server>,
+    server_keys: HashMap<Key, ServerId>,
+    /// Out-of-dialog requests by what makes them the same one (RFC 3261 §8.2.2.2).
+    merges: HashMap<Key, ServerId>,
+    clients: HashMap<ClientId, Client>,
+    client_keys: HashMap<Key, ClientId>,
+    drawn: u64,
+}
+
+impl Transactions {
+    pub(super) fn add_server(
+        &mut self,
+        machine: ServerTransaction,
+        key: Key,
+        merge: Option<Key>,
+        reply: Flow,
+    ) -> ServerId {
+        self.drawn += 1;
+        let id = ServerId(self.drawn);
+        self.server_keys.insert(key.clone(), id);
+        if let Some(merge) = &merge {
+            self.merges.insert(merge.clone(), id);
+        }
+        self.servers.insert(id, Server { machine, reply, dialog: None, key, merge });
+        id
+    }
+
+    pub(super) fn add_client(
+        &mut self,
+        machine: ClientTransaction,
+        key: Key,
+        flow: Flow,
+        purpose: Purpose,
+    ) -> ClientId {
+        self.drawn += 1;
+        let id = ClientId(self.drawn);
+        self.client_keys.insert(key.clone(), id);
+        self.clients.insert(id, Client { machine, flow, heard: flow, purpose, acks: Vec::new(), key });
+        id
+    }
+
+    pub(super) fn server(&mut self, id: ServerId) -> Option<&mut Server> {
+        self.servers.get_mut(&id)
+    }
+
+    pub(super) fn client(&mut self, id: ClientId) -> Option<&mut Client> {
+        self.clients.get_mut(&id)
+    }
+
+    pub(super) fn find_server(&self, key: &Key) -> Option<ServerId> {
+        self.server_keys.get(key).copied()
+    }
+
+    pub(super) fn find_client(&self, key: &Key) -> Option<ClientId> {
+        self.client_keys.get(key).copied()
+    }
+
+    /// Whether the same request came by another way and is still known.
+    pub(super) fn is_merged(&self, merge: &Key) -> bool {
+        self.merges.contains_key(merge)
+    }
+
+    pub(super) fn remove_server(&mut self, id: ServerId) -> Option<Server> {
+        let server = self.servers.remove(&id)?;
+        self.server_keys.remove(&server.key);
+        if let Some(merge) = &server.merge {
+            self.merges.remove(merge);
+        }
+        Some(server)
+    }
+
+    pub(super) fn remove_client(&mut self, id: ClientId) -> Option<Client> {
+        let client = self.clients.remove(&id)?;
+        self.client_keys.remove(&client.key);
+        Some(client)
+    }
+
+    /// The requests of ours that went over `flow`, in the order they were sent.
+    pub(super) fn clients_on(&self, flow: &Flow) -> Vec<ClientId> {
+        let on_it = self.clients.iter().filter(|(_, client)| client.flow == *flow);
+        let mut ids: Vec<ClientId> = on_it.map(|(id, _)| *id).collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    /// Requests over `from` go over `to` from now on: the connection they waited for is there.
+    pub(super) fn move_clients(&mut self, from: &Flow, to: Flow) {
+        for client in self.clients.values_mut().filter(|client| client.flow == *from) {
+            client.flow = to;
+        }
+    }
+
+    /// How many there are: (client, server).
+    pub(super) fn len(&self) -> (usize, usize) {
+        (self.clients.len(), self.servers.len())
+    }
+}
