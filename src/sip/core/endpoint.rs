@@ -1,7 +1,7 @@
 //! The [`Endpoint`]: what the shell feeds and drains. It dispatches; the rules are in the
 //! sibling modules.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -263,6 +263,15 @@ impl Endpoint {
             connections: self.connections.len(),
             registrations: self.registrar.len(),
         }
+    }
+
+    /// The numbers of the TCP connections that a dialog or a phone depends on: do not close these
+    /// for being quiet. Costs a walk over all dialogs.
+    #[must_use]
+    pub fn connections_in_use(&self) -> HashSet<u64> {
+        let dialogs = self.legs.values().filter_map(Leg::dialog).map(|dialog| dialog.flow);
+        let tcp = dialogs.filter(|flow| flow.transport == Transport::Tcp).map(|flow| flow.connection);
+        tcp.chain(self.registrar.connections()).collect()
     }
 
     fn run(&mut self, deadline: Deadline, now: Timestamp) {
