@@ -30,7 +30,8 @@ proptest! {
         prop_assert!(same);
         prop_assert_eq!(read[0].blocks().collect::<Vec<_>>(), Vec::from_iter(block));
         prop_assert_eq!(&read[1], &Packet::Description);
-        prop_assert_eq!(read.get(2), goodbye.then_some(&Packet::Goodbye { ssrc: Some(ssrc) }));
+        let last = goodbye.then_some(Packet::Goodbye { ssrc: Some(ssrc) });
+        prop_assert_eq!(read.get(2), last.as_ref());
     }
 
     #[test]

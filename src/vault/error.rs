@@ -1,13 +1,12 @@
 //! What can go wrong in the vault: what, where, and what to do.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::ids::RecordingId;
 
 /// A fault of the vault. Paths and ids hold no personal data.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum VaultError {
     /// The file system refused.
     #[error("cannot {what} {}: {source}", path.display())]
@@ -155,5 +154,15 @@ impl VaultError {
     pub(super) fn io(what: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| Self::Io { what, path, source }
+    }
+
+    /// The same, except that an error of this `kind` means `meaning`.
+    pub(super) fn io_or(
+        kind: io::ErrorKind,
+        meaning: Self,
+        what: &'static str,
+        path: &Path,
+    ) -> impl FnOnce(io::Error) -> Self {
+        move |source| if source.kind() == kind { meaning } else { Self::io(what, path)(source) }
     }
 }

@@ -69,9 +69,9 @@ fn export_to(
     let mut options = OpenOptions::new();
     let file = options.read(true).write(true).create(true).truncate(true).mode(0o600).open(draft);
     let file = file.map_err(io("create"))?;
-    let bad = |error| match error {
-        hound::Error::IoError(error) => VaultError::io("write", draft)(error),
-        other => VaultError::io("write", draft)(io::Error::other(other)),
+    let bad = |error| {
+        let error = if let hound::Error::IoError(error) = error { error } else { io::Error::other(error) };
+        VaultError::io("write", draft)(error)
     };
     let mut wav = hound::WavWriter::new(BufWriter::new(&file), WAV).map_err(bad)?;
     let (end, salvaged) = source.read(key, &mut |audio, done, all| {
@@ -120,11 +120,10 @@ struct Source {
 impl Source {
     fn open(paths: &Paths, id: RecordingId) -> Result<Self, VaultError> {
         let path = paths.rec(id);
-        let file = File::open(&path).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound if paths.part(id).exists() => VaultError::Unfinished(id),
-            io::ErrorKind::NotFound => VaultError::NotFound(id),
-            _ => VaultError::io("open", &path)(error),
-        })?;
+        let unfinished = paths.part(id).exists();
+        let missing = if unfinished { VaultError::Unfinished(id) } else { VaultError::NotFound(id) };
+        let file = File::open(&path);
+        let file = file.map_err(VaultError::io_or(io::ErrorKind::NotFound, missing, "open", &path))?;
         let size = file.metadata().map_err(VaultError::io("look at", &path))?.len();
         Ok(Self { id, path, file, size })
     }

@@ -127,10 +127,12 @@ impl Vault {
         }
         let mut options = OpenOptions::new();
         let opened = options.write(true).create_new(true).mode(0o600).open(&part);
-        let file = opened.map_err(|error| match error.kind() {
-            io::ErrorKind::AlreadyExists => VaultError::Exists(id),
-            _ => VaultError::io("create spool file", &part)(error),
-        })?;
+        let file = opened.map_err(VaultError::io_or(
+            io::ErrorKind::AlreadyExists,
+            VaultError::Exists(id),
+            "create spool file",
+            &part,
+        ))?;
         let header = Header::draw(id);
         // The lock shows that it is no leftover, to this process and to others.
         let locked = file.lock();
@@ -273,10 +275,9 @@ impl Paths {
         let (part, rec, day) = (self.part(id), self.rec(id), self.day(id));
         let new_day = !day.exists();
         make_dir(&day).map_err(VaultError::io("create directory", &day))?;
-        fs::rename(&part, &rec).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => VaultError::Destroyed(id),
-            _ => VaultError::io("move into its place", &rec)(error),
-        })?;
+        let gone = VaultError::Destroyed(id);
+        let moved = fs::rename(&part, &rec);
+        moved.map_err(VaultError::io_or(io::ErrorKind::NotFound, gone, "move to its place", &rec))?;
         sync_dir(&rec)?;
         if new_day {
             for dir in day.ancestors().take_while(|dir| **dir != self.dir) {

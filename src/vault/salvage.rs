@@ -131,10 +131,8 @@ fn survey(file: &mut File, path: &Path, id: RecordingId, key: &DataKey) -> Resul
 pub(super) fn read_header(from: &mut impl Read, path: &Path, id: RecordingId) -> Result<Header, VaultError> {
     let mut bytes = [0; HEADER];
     let foreign = || VaultError::NotARecording { path: path.into() };
-    from.read_exact(&mut bytes).map_err(|error| match error.kind() {
-        io::ErrorKind::UnexpectedEof => foreign(),
-        _ => VaultError::io("read", path)(error),
-    })?;
+    let read = from.read_exact(&mut bytes);
+    read.map_err(VaultError::io_or(io::ErrorKind::UnexpectedEof, foreign(), "read", path))?;
     let header = Header::parse(&bytes).ok_or_else(foreign)?;
     if header.id != id {
         return Err(VaultError::Misplaced { path: path.into(), id, found: header.id });

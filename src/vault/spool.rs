@@ -243,9 +243,8 @@ impl<R: Read> Opener<R> {
 }
 
 fn read(from: &mut impl Read, bytes: &mut [u8]) -> Result<(), Fault> {
-    from.read_exact(bytes).map_err(|error| match error.kind() {
-        io::ErrorKind::UnexpectedEof => Fault::Torn,
-        _ => Fault::Io(error),
+    from.read_exact(bytes).map_err(|error| {
+        if error.kind() == io::ErrorKind::UnexpectedEof { Fault::Torn } else { Fault::Io(error) }
     })
 }
 

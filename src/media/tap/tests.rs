@@ -225,7 +225,7 @@ proptest! {
             }
             // Silent are the pause itself, and all of every packet that came in it.
             let came = (0..200).filter(|n| (from + 1..=to / 8).contains(&(n * 20)));
-            for silent in came.map(|n| n * 160..(n + 1) * 160).chain([from * 8..to]) {
+            for silent in came.map(|n| n * 160..(n + 1) * 160).chain(std::iter::once(from * 8..to)) {
                 for side in &mut truth {
                     side[silent.start as usize..silent.end as usize].fill(0);
                 }
@@ -260,12 +260,12 @@ fn hour(skew: [i64; 2], quiet: bool) -> (f64, usize) {
             let mut ears = self.0.lock().unwrap();
             assert_eq!(chunk.start, ears.at);
             for frame in chunk.samples.chunks_exact(2) {
-                for side in 0..2 {
-                    if frame[side] == 32_124 && ears.was[side] != 32_124 {
+                for (side, sample) in frame.iter().enumerate() {
+                    if *sample == 32_124 && ears.was[side] != 32_124 {
                         let at = ears.at;
                         ears.starts[side].push(at);
                     }
-                    ears.was[side] = frame[side];
+                    ears.was[side] = *sample;
                 }
                 ears.at += 1;
             }
@@ -307,11 +307,10 @@ fn hour(skew: [i64; 2], quiet: bool) -> (f64, usize) {
     let ears = ears.lock().unwrap();
     assert_eq!(ears.at, ears.samples);
     let mut worst = 0;
-    for side in 0..2 {
-        assert_eq!(ears.starts[side].len(), truth[side].len(), "each mark is there once");
-        for (heard, came) in ears.starts[side].iter().zip(&truth[side]) {
-            worst = worst.max(heard.abs_diff(*came));
-        }
+    for (heard, came) in ears.starts.iter().zip(&truth) {
+        assert_eq!(heard.len(), came.len(), "each mark is there once");
+        let apart = heard.iter().zip(came).map(|(heard, came)| heard.abs_diff(*came));
+        worst = worst.max(apart.max().unwrap_or(0));
     }
     // Between the channels: the marks of the same second.
     let apart = ears.starts[0].iter().zip(&ears.starts[1]).zip(truth[0].iter().zip(&truth[1]));

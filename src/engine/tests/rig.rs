@@ -1,0 +1,199 @@
+//! What the engine's tests are made with: an engine, a call, and phones on plain sockets.
+
+use std::io::ErrorKind;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc::Receiver;
+
+use crate::call::PlayId;
+use crate::engine::{CallMedia, Engine, EngineConfig, LegStats, LocalMedia, MediaEvent};
+use crate::ids::CallId;
+use crate::media::dtmf::EventPayload;
+use crate::media::rtp::{HEADER, Header, View};
+use crate::media::sound::Sound;
+use crate::media::{Codec, Digit, Direction, LegMedia};
+use crate::time::{Clock, Timestamp};
+
+pub(super) const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+/// Generous, since other tests share the machine; only a failure waits for so long.
+pub(super) const DEADLINE: Duration = Duration::from_secs(10);
+pub(super) const DTMF: u8 = 101;
+
+pub(super) struct Rig {
+    pub(super) engine: Engine,
+    pub(super) call: CallMedia,
+    pub(super) clock: Clock,
+    pub(super) events: Receiver<MediaEvent>,
+    runtime: tokio::runtime::Runtime,
+    barriers: u32,
+}
+
+impl Rig {
+    pub(super) fn new() -> Self {
+        Self::with(30_000..=39_999, Duration::from_secs(60), 32)
+    }
+
+    pub(super) fn with(
+        ports: std::ops::RangeInclusive<u16>,
+        media_timeout: Duration,
+        event_room: usize,
+    ) -> Self {
+        let clock = Clock::start();
+        let config = EngineConfig { workers: 1, bind: LOCAL, advertise: None, ports, media_timeout };
+        let engine = Engine::start(config, clock).unwrap();
+        let (sender, events) = tokio::sync::mpsc::channel(event_room);
+        let call = engine.open(CallId::new(ulid::Ulid(1)), sender);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        Self { engine, call, clock, events, runtime, barriers: 1_000_000 }
+    }
+
+    /// A leg with a phone at its other end, both ways in `codec`.
+    pub(super) fn phone(&mut self, leg: u16, codec: Codec) -> Phone {
+        let local = self.call.add_leg(leg).unwrap();
+        let phone = Phone::new(local, codec);
+        self.call.configure(leg, phone.media(Direction::SendRecv));
+        phone
+    }
+
+    /// Two phones, connected.
+    pub(super) fn bridged(&mut self, a: Codec, b: Codec) -> (Phone, Phone) {
+        let phones = (self.phone(0, a), self.phone(1, b));
+        self.call.bridge(0, 1);
+        self.barrier(0);
+        phones
+    }
+
+    pub(super) fn event(&mut self) -> MediaEvent {
+        let next = async { tokio::time::timeout(DEADLINE, self.events.recv()).await };
+        self.runtime.block_on(next).expect("an event before the deadline").expect("the call is open")
+    }
+
+    /// Returns when all commands given so far are done: an empty sound is over as soon as it is begun.
+    pub(super) fn barrier(&mut self, leg: u16) {
+        self.barriers += 1;
+        let play = PlayId(self.barriers);
+        self.call.play(leg, play, Arc::new(Sound::default()), false);
+        assert_eq!(self.event(), MediaEvent::PlayDone { play });
+    }
+
+    /// Presses a key on `phone` and waits until it is heard: all the phone sent before was dealt with.
+    pub(super) fn heard(&mut self, leg: u16, phone: &mut Phone, key: char) {
+        phone.key(key);
+        let digit = Digit::try_from(key).unwrap();
+        assert_eq!(self.event(), MediaEvent::Digit { leg, digit });
+    }
+
+    pub(super) fn close(&mut self, leg: u16) -> LegStats {
+        self.call.remove_leg(leg);
+        match self.event() {
+            MediaEvent::Closed { leg: closed, stats } if closed == leg => stats,
+            other => panic!("{other:?} instead of Closed"),
+        }
+    }
+
+    /// The next event, if one is there.
+    pub(super) fn no_event(&mut self) -> bool {
+        self.events.try_recv().is_err()
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+}
+
+/// A phone: a socket that speaks RTP.
+pub(super) struct Phone {
+    pub(super) rtp: UdpSocket,
+    pub(super) rtcp: UdpSocket,
+    pub(super) to: LocalMedia,
+    pub(super) codec: Codec,
+    /// Of the next packet.
+    pub(super) header: Header,
+}
+
+impl Phone {
+    pub(super) fn new(to: LocalMedia, codec: Codec) -> Self {
+        let bind = || {
+            let socket = UdpSocket::bind((LOCAL, 0)).unwrap();
+            socket.set_read_timeout(Some(DEADLINE)).unwrap();
+            socket
+        };
+        let payload_type = if codec == Codec::Pcma { 8 } else { 0 };
+        let header = Header { marker: false, payload_type, sequence: 100, timestamp: 5_000, ssrc: 0x5050 };
+        Self { rtp: bind(), rtcp: bind(), to, codec, header }
+    }
+
+    pub(super) fn address(&self) -> SocketAddr {
+        self.rtp.local_addr().unwrap()
+    }
+
+    pub(super) fn media(&self, direction: Direction) -> LegMedia {
+        LegMedia {
+            remote_rtp: self.address(),
+            remote_rtcp: self.rtcp.local_addr().unwrap(),
+            rtcp_mux: false,
+            codec: self.codec,
+            payload_type: self.header.payload_type,
+            dtmf_payload_type: Some(DTMF),
+            direction,
+            ptime: 20,
+        }
+    }
+
+    /// Sends the next 20 ms: 160 octets made from `seed`, which are returned.
+    pub(super) fn say(&mut self, seed: u8) -> Vec<u8> {
+        let payload: Vec<u8> = (0..160u8).map(|n| n.wrapping_mul(7).wrapping_add(seed)).collect();
+        self.send(self.header, &payload);
+        self.header.sequence = self.header.sequence.wrapping_add(1);
+        self.header.timestamp = self.header.timestamp.wrapping_add(160);
+        payload
+    }
+
+    /// A key, by three packets: start, update, end.
+    pub(super) fn key(&mut self, key: char) {
+        let event = Digit::try_from(key).unwrap().event();
+        for (end, duration) in [(false, 160), (false, 320), (true, 480)] {
+            let payload = EventPayload { event, end, volume: 10, duration }.to_bytes();
+            let header = Header { payload_type: DTMF, marker: duration == 160, ..self.header };
+            self.send(header, &payload);
+            self.header.sequence = self.header.sequence.wrapping_add(1);
+        }
+        self.header.timestamp = self.header.timestamp.wrapping_add(480);
+    }
+
+    pub(super) fn send(&self, header: Header, payload: &[u8]) {
+        self.rtp.send_to(&packet(header, payload), self.to.rtp).unwrap();
+    }
+
+    /// The next RTP packet.
+    pub(super) fn hear(&self) -> (Header, Vec<u8>) {
+        let mut buffer = [0; 2_048];
+        let (len, from) = self.rtp.recv_from(&mut buffer).expect("a packet before the deadline");
+        assert_eq!(from, self.to.rtp, "symmetric RTP");
+        let view = View::parse(&buffer[..len]).unwrap();
+        (view.header, buffer[view.payload()].to_vec())
+    }
+
+    /// Nothing is waiting to be heard.
+    pub(super) fn is_silent(&self) -> bool {
+        self.rtp.set_nonblocking(true).unwrap();
+        let nothing = self.rtp.recv(&mut [0; 2_048]).is_err_and(|e| e.kind() == ErrorKind::WouldBlock);
+        self.rtp.set_nonblocking(false).unwrap();
+        nothing
+    }
+}
+
+pub(super) fn packet(header: Header, payload: &[u8]) -> Vec<u8> {
+    let mut packet = vec![0; HEADER];
+    header.write(&mut packet);
+    packet.extend(payload);
+    packet
+}
+
+/// A sound in which no 20 ms are like any others.
+pub(super) fn sound(samples: usize) -> Arc<Sound> {
+    let pcm: Vec<i16> = (0..samples).map(|n| ((n * n / 7 + n * 31) % 28_000) as i16 - 14_000).collect();
+    Arc::new(Sound::from_pcm8k(&pcm))
+}

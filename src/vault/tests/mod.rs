@@ -1,0 +1,112 @@
+//! The vault against real files in a temporary directory; faults of the disk are played.
+
+mod crash;
+mod fault;
+mod format;
+mod life;
+
+use std::fs;
+use std::path::PathBuf;
+
+use tempfile::TempDir;
+use ulid::Ulid;
+
+use super::*;
+use crate::media::tap::{CHUNK, Chunk, ChunkSink, End};
+
+/// 2026-11-22T09:30:00Z, in milliseconds.
+const DAY: u64 = 1_795_339_800_000;
+
+/// A vault in a directory that vanishes with it.
+struct Place {
+    dir: TempDir,
+    vault: Vault,
+}
+
+impl Place {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        Self { vault: open(&dir).unwrap(), dir }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn part(&self, id: RecordingId) -> PathBuf {
+        self.path(&format!("vault/spool/{id}.part"))
+    }
+
+    fn rec(&self, id: RecordingId) -> PathBuf {
+        self.path(&format!("vault/recordings/2026/11/22/{id}.rec"))
+    }
+
+    /// Closes the vault and opens it again, as after a restart.
+    fn restart(self) -> Self {
+        let Self { dir, vault } = self;
+        drop(vault);
+        Self { vault: open(&dir).unwrap(), dir }
+    }
+
+    /// Records `chunks` and ends in order.
+    fn record(&self, n: u128, chunks: &[Vec<i16>]) -> (Finished, WrappedKey) {
+        let permit = self.permit(n);
+        let (mut spool, ending) = self.vault.begin(&permit).unwrap();
+        let samples = put(&mut spool, chunks);
+        Box::new(spool).finish(End { samples, ..End::default() });
+        (ending.blocking_recv().unwrap().unwrap(), self.vault.wrap(&permit))
+    }
+
+    /// Records `chunks` and crashes; the spool file's bytes are what the crash left.
+    fn crash(self, n: u128, chunks: &[Vec<i16>]) -> (Self, RecordingId, WrappedKey, Vec<u8>) {
+        let permit = self.permit(n);
+        let key = self.vault.wrap(&permit);
+        let (mut spool, ending) = self.vault.begin(&permit).unwrap();
+        put(&mut spool, chunks);
+        let restarted = self.restart();
+        assert!(matches!(ending.blocking_recv().unwrap(), Err(VaultError::Closed(_))));
+        let bytes = fs::read(restarted.part(permit.id())).unwrap();
+        (restarted, permit.id(), key, bytes)
+    }
+
+    fn permit(&self, n: u128) -> RecordingPermit {
+        RecordingPermit::for_test(RecordingId::new(Ulid::from_parts(DAY, n)), self.vault.draw_key())
+    }
+}
+
+fn open(dir: &TempDir) -> Result<Vault, VaultError> {
+    let key_file = dir.path().join("keys/kek");
+    Vault::open(VaultConfig { dir: dir.path().join("vault"), key_file }, Clock::start())
+}
+
+/// Puts chunks one after the other; returns the samples per channel.
+fn put(spool: &mut Spool, chunks: &[Vec<i16>]) -> u64 {
+    let mut start = 0;
+    for samples in chunks {
+        let mut buffer = spool.buffer();
+        buffer.clear();
+        buffer.extend_from_slice(samples);
+        spool.put(Chunk { start, samples: buffer }).unwrap();
+        start += samples.len() as u64 / 2;
+    }
+    start
+}
+
+/// `count` chunks as the tap makes them, no two alike.
+fn chunks(count: usize) -> Vec<Vec<i16>> {
+    let mut noise = 1u32;
+    let mut chunk = || {
+        let sample = || {
+            noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (noise >> 16) as i16
+        };
+        std::iter::repeat_with(sample).take(CHUNK as usize * 2).collect()
+    };
+    (0..count).map(|_| chunk()).collect()
+}
+
+/// Interleaved samples of `chunks`, as both channels.
+fn channels(chunks: &[Vec<i16>]) -> (Vec<i16>, Vec<i16>) {
+    let side = |n| chunks.iter().flat_map(move |chunk| chunk.iter().skip(n).step_by(2)).copied().collect();
+    (side(0), side(1))
+}
