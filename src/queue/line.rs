@@ -69,4 +69,15 @@ impl Line {
     pub(super) fn place(&self, place: Place) -> u32 {
         u32::try_from(self.callers.range(..place).count()).unwrap_or(u32::MAX).saturating_add(1)
     }
+
+    #[cfg(test)]
+    pub(super) fn has_ready(&self, agent: &AgentId, since: Timestamp) -> bool {
+        self.by_name.contains(agent) && self.by_idle.contains(&(since, agent.clone()))
+    }
+
+    #[cfg(test)]
+    pub(super) fn ready_len(&self) -> usize {
+        assert_eq!(self.by_idle.len(), self.by_name.len());
+        self.by_name.len()
+    }
 }

@@ -1,0 +1,462 @@
+//! The shell of one call in the property test: it does what the call puts out, and holds it to the rules
+//! while it does.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::*;
+use crate::consent::{Answered, Basis, Receipt};
+use crate::ids::CommitId;
+use crate::media::DigitChannel;
+
+/// How often something happened.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Seen {
+    pub(super) conversations: u32,
+    pub(super) takes: u32,
+    pub(super) overrides: u32,
+    pub(super) transfers: u32,
+    pub(super) withdrawals: u32,
+    pub(super) failed_units: u32,
+    pub(super) missed: u32,
+    pub(super) quiet: u32,
+}
+
+impl Seen {
+    pub(super) fn add(&mut self, other: &Self) {
+        self.conversations += other.conversations;
+        self.takes += other.takes;
+        self.overrides += other.overrides;
+        self.transfers += other.transfers;
+        self.withdrawals += other.withdrawals;
+        self.failed_units += other.failed_units;
+        self.missed += other.missed;
+        self.quiet += other.quiet;
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Leg {
+    Ringing,
+    Answered,
+    Gone,
+}
+
+/// The vault's side of a take.
+#[derive(Debug, PartialEq, Eq)]
+enum Tape {
+    None,
+    Arming(TakeId, Basis),
+    Armed(TakeId, Basis),
+    Running { take: TakeId, basis: Basis, quiet: bool },
+}
+
+pub(super) struct Shell {
+    pub(super) call: Call,
+    pub(super) ended: bool,
+    pub(super) seen: Seen,
+    legs: BTreeMap<LegId, (Leg, Option<AgentId>)>,
+    plays: BTreeMap<LegId, PlayId>,
+    units: Vec<(CommitId, Vec<Fact>)>,
+    stored: Vec<Fact>,
+    tape: Tape,
+    bridged: Option<LegId>,
+    holds: BTreeSet<LegId>,
+    paused: bool,
+    withdrawn: bool,
+    /// The caller pressed the key for yes when it could count.
+    said_yes: bool,
+    queued: bool,
+    busy: BTreeSet<AgentId>,
+}
+
+impl Shell {
+    pub(super) fn new(arrival: Arrival, now: Timestamp) -> Self {
+        let caller = LegId::caller(arrival.call);
+        Self {
+            call: Call::new(arrival, now),
+            ended: false,
+            seen: Seen::default(),
+            legs: BTreeMap::from([(caller, (Leg::Answered, None))]),
+            plays: BTreeMap::new(),
+            units: Vec::new(),
+            stored: Vec::new(),
+            tape: Tape::None,
+            bridged: None,
+            holds: BTreeSet::new(),
+            paused: false,
+            withdrawn: false,
+            said_yes: false,
+            queued: false,
+            busy: BTreeSet::new(),
+        }
+    }
+
+    /// Notes what an input does to the shell's own things, then hands it to the call.
+    pub(super) fn input(&mut self, input: Input, now: Timestamp) {
+        match &input {
+            Input::LegGone { leg, .. } => {
+                if let Some((state, _)) = self.legs.get_mut(leg) {
+                    *state = Leg::Gone;
+                }
+            }
+            Input::AgentAnswered { leg } => {
+                if let Some((state @ Leg::Ringing, _)) = self.legs.get_mut(leg) {
+                    *state = Leg::Answered;
+                }
+            }
+            Input::PromptDone { play } => self.plays.retain(|_, playing| playing != play),
+            Input::Digit { leg, digit, .. } => {
+                let caller = *leg == self.call.caller() && *digit == key('1');
+                self.said_yes |= caller && self.call.phase() == Phase::Asking;
+            }
+            Input::Committed(receipt) => {
+                let facts = self.take_unit(receipt.commit());
+                self.stored.extend(facts);
+            }
+            Input::CommitFailed(commit) => {
+                self.seen.failed_units += 1;
+                self.take_unit(*commit);
+            }
+            Input::RecordingArmed(take) => match std::mem::replace(&mut self.tape, Tape::None) {
+                Tape::Arming(id, basis) if id == *take => self.tape = Tape::Armed(id, basis),
+                other => self.tape = other,
+            },
+            Input::RecordingFailed(take) if self.open_take() == Some(*take) => self.tape = Tape::None,
+            Input::Hold { leg, on }
+                if self.bridged == Some(*leg) || (self.bridged.is_some() && leg.n == 0) =>
+            {
+                if *on {
+                    self.holds.insert(*leg)
+                } else {
+                    self.holds.remove(leg)
+                };
+            }
+            _ => {}
+        }
+        self.call.handle(input, now);
+    }
+
+    pub(super) fn timeout(&mut self, now: Timestamp) {
+        self.call.handle_timeout(now);
+    }
+
+    fn take_unit(&mut self, commit: CommitId) -> Vec<Fact> {
+        match self.units.iter().position(|(id, _)| *id == commit) {
+            Some(at) => self.units.remove(at).1,
+            None => Vec::new(),
+        }
+    }
+
+    fn open_take(&self) -> Option<TakeId> {
+        match &self.tape {
+            Tape::None => None,
+            Tape::Arming(take, _) | Tape::Armed(take, _) | Tape::Running { take, .. } => Some(*take),
+        }
+    }
+
+    /// Does what the call has put out; gives back what the desk is told.
+    pub(super) fn drain(&mut self) -> Vec<queue::Input> {
+        let mut to_desk = Vec::new();
+        while let Some(output) = self.call.poll_output() {
+            assert!(!self.ended, "{output:?} after the end");
+            self.follow(output, &mut to_desk);
+        }
+        if let Tape::Running { quiet, .. } = &self.tape {
+            assert!(self.bridged.is_some(), "capturing without a conversation");
+            assert_eq!(
+                *quiet,
+                self.paused || !self.holds.is_empty(),
+                "sound when silence was due, or the reverse"
+            );
+        }
+        assert_eq!(self.bridged.is_some(), self.call.phase() == Phase::Talking);
+        to_desk
+    }
+
+    fn follow(&mut self, output: Output, to_desk: &mut Vec<queue::Input>) {
+        let call = self.call.id();
+        match output {
+            Output::Answer => {}
+            Output::Play { leg, play, .. } => {
+                assert!(self.alive(leg), "playing to a leg that is gone");
+                self.plays.insert(leg, play);
+            }
+            Output::StopPlay { leg } => drop(self.plays.remove(&leg)),
+            Output::Commit(id, facts) => {
+                assert!(!facts.is_empty());
+                for fact in &facts {
+                    self.fact(fact);
+                }
+                self.units.push((id, facts));
+            }
+            Output::Enqueue { queue, priority, only, since } => {
+                self.queued = true;
+                to_desk.push(queue::Input::Wait { call, queue, priority, only, since });
+            }
+            Output::Dequeue => {
+                self.queued = false;
+                to_desk.push(queue::Input::Leave { call });
+            }
+            Output::Dial { leg, agent } => {
+                assert!(self.alive(self.call.caller()), "ringing for a caller who is gone");
+                self.busy.insert(agent.clone());
+                let before = self.legs.insert(leg, (Leg::Ringing, Some(agent)));
+                assert!(before.is_none(), "a leg's number used twice");
+            }
+            Output::AgentReport { agent, report } => {
+                match report {
+                    AgentReport::Ringing | AgentReport::Connected => assert!(self.busy.contains(&agent)),
+                    AgentReport::Missed(_) | AgentReport::Released | AgentReport::Finished => {
+                        self.seen.missed += u32::from(matches!(report, AgentReport::Missed(_)));
+                        self.busy.remove(&agent);
+                    }
+                }
+                to_desk.push(queue::Input::Report { call, agent, report });
+            }
+            Output::Bridge { caller, agent } => {
+                assert!(self.bridged.is_none());
+                for leg in [caller, agent] {
+                    assert_eq!(self.legs[&leg].0, Leg::Answered, "bridging {leg}");
+                }
+                self.seen.conversations += 1;
+                self.bridged = Some(agent);
+                self.holds.clear();
+                self.paused = false;
+            }
+            Output::Unbridge => {
+                assert!(self.bridged.take().is_some());
+            }
+            Output::Hangup { leg, .. } => {
+                assert!(self.alive(leg), "hanging up {leg}, which is gone");
+                assert_ne!(self.bridged, Some(leg), "the legs are taken apart first");
+                if let Some((state, _)) = self.legs.get_mut(&leg) {
+                    *state = Leg::Gone;
+                }
+            }
+            Output::ArmRecording { take, grant } => self.arm(take, grant),
+            Output::StartRecording { caller, agent } => self.start(caller, agent),
+            Output::PauseRecording | Output::ResumeRecording => {
+                let pause = matches!(output, Output::PauseRecording);
+                let Tape::Running { quiet, .. } = &mut self.tape else {
+                    panic!("nothing to pause or resume")
+                };
+                assert_ne!(*quiet, pause);
+                *quiet = pause;
+                self.seen.quiet += u32::from(pause);
+            }
+            Output::StopRecording { destroy } => {
+                assert!(destroy || self.open_take().is_some(), "nothing to stop");
+                self.tape = Tape::None;
+            }
+            Output::Ended => {
+                self.ended = true;
+                // The shell sees the last units through.
+                for (_, facts) in std::mem::take(&mut self.units) {
+                    self.stored.extend(facts);
+                }
+            }
+        }
+    }
+
+    fn fact(&mut self, fact: &Fact) {
+        match fact {
+            Fact::Paused { on, .. } => self.paused = *on,
+            Fact::ConsentWithdrawn { .. } => {
+                self.seen.withdrawals += 1;
+                self.withdrawn = true;
+                assert!(self.open_take().is_none(), "still open after the withdrawal");
+            }
+            Fact::Transferred { .. } => self.seen.transfers += 1,
+            Fact::Overridden { reason, .. } => assert!(!reason.text.trim().is_empty()),
+            _ => {}
+        }
+    }
+
+    /// The heart of it: what is allowed to be recorded, and is it stored?
+    fn arm(&mut self, take: TakeId, grant: crate::consent::Grant) {
+        assert_eq!(grant.call(), self.call.id());
+        assert_eq!(self.tape, Tape::None, "two takes at once");
+        let basis = grant.basis().clone();
+        let decided = |fact: &Fact| matches!(fact, Fact::Decided { basis: stored, .. } if *stored == basis);
+        assert!(self.stored.iter().any(decided), "armed on {basis:?}, which is not stored");
+        let arrival = self.call.arrival();
+        match (&basis, &arrival.queue.recording) {
+            (Basis::Legal(legal), Policy::Always(named)) => assert_eq!(legal, named),
+            (Basis::Agreed(_), Policy::Consent(_)) => {
+                assert!(self.said_yes, "nobody pressed yes");
+                assert!(!self.withdrawn, "the consent was taken back");
+            }
+            (Basis::AgreedEarlier(_), Policy::Consent(script)) => {
+                assert!(script.ask == AskRule::WhenUnknown && arrival.from.is_some());
+                assert!(arrival.known.is_some_and(|known| known.agreed) && !self.withdrawn);
+            }
+            (Basis::Override { agent, reason }, _) => {
+                assert!(arrival.queue.override_allowed);
+                assert!(self.stored.iter().any(|fact| {
+                    matches!(fact, Fact::Overridden { agent: by, reason: why, .. } if by == agent && why == reason)
+                }));
+                assert_eq!(self.bridged.and_then(|leg| self.legs[&leg].1.as_ref()), Some(agent));
+                self.seen.overrides += 1;
+            }
+            (basis, policy) => panic!("armed on {basis:?} under {policy:?}"),
+        }
+        self.tape = Tape::Arming(take, basis);
+    }
+
+    fn start(&mut self, caller: LegId, agent: LegId) {
+        for leg in [caller, agent] {
+            assert_eq!(self.legs[&leg].0, Leg::Answered, "recording {leg}");
+        }
+        match std::mem::replace(&mut self.tape, Tape::None) {
+            Tape::Armed(take, basis) => self.tape = Tape::Running { take, basis, quiet: false },
+            other => panic!("started with {other:?}"),
+        }
+        self.seen.takes += 1;
+    }
+
+    fn alive(&self, leg: LegId) -> bool {
+        self.legs.get(&leg).is_some_and(|(state, _)| *state != Leg::Gone)
+    }
+
+    pub(super) fn has_leg_to(&self, name: &str) -> bool {
+        self.legs
+            .values()
+            .any(|(state, agent)| *state != Leg::Gone && agent.as_ref().is_some_and(|agent| agent.0 == name))
+    }
+
+    /// What must be true of a call that is over.
+    pub(super) fn check_ended(&self) {
+        assert!(self.legs.values().all(|(state, _)| *state == Leg::Gone), "a leg is left: {:?}", self.legs);
+        assert_eq!(self.tape, Tape::None, "a take is left");
+        assert!(self.bridged.is_none() && !self.queued, "a bridge or a place is left");
+        assert!(self.busy.is_empty(), "agents are stuck: {:?}", self.busy);
+        assert_eq!(self.call.poll_timeout(), None, "a timer is left");
+        assert_eq!(self.call.phase(), Phase::Over);
+        let count = |found: fn(&Fact) -> bool| self.stored.iter().filter(|fact| found(fact)).count();
+        assert_eq!(count(|f| matches!(f, Fact::Arrived { .. })), 1);
+        assert_eq!(count(|f| matches!(f, Fact::Ended { .. })), 1);
+        let decisions = 1
+            + count(|f| matches!(f, Fact::Overridden { .. }))
+            + count(|f| matches!(f, Fact::ConsentWithdrawn { .. }));
+        assert_eq!(count(|f| matches!(f, Fact::Decided { .. })), decisions, "one row for each decision");
+        assert!(count(|f| matches!(f, Fact::ConsentWithdrawn { .. })) <= 1);
+        let answers: Vec<&Answered> = self
+            .stored
+            .iter()
+            .filter_map(
+                |f| if let Fact::ConsentAnswered { answered, .. } = f { Some(answered) } else { None },
+            )
+            .collect();
+        assert!(answers.len() <= 1);
+        assert!(answers.iter().all(|answered| !answered.answer.agreed() || self.said_yes));
+        for (leg, (_, agent)) in &self.legs {
+            let ends = |f: &&Fact| matches!(f, Fact::LegEnded { leg: ended, .. } if ended == leg);
+            assert_eq!(self.stored.iter().filter(ends).count(), 1, "{leg} ends once");
+            let dials = |f: &&Fact| matches!(f, Fact::Dialled { leg: dialled, .. } if dialled == leg);
+            assert_eq!(self.stored.iter().filter(dials).count(), usize::from(agent.is_some()), "{leg}");
+        }
+        let talks = count(|f| matches!(f, Fact::Connected { .. }));
+        assert_eq!(u32::try_from(talks), Ok(self.seen.conversations));
+    }
+
+    // --- what chance can say to it ---
+
+    pub(super) fn digit(&self, n: u16, digit: u8) -> Input {
+        let leg = LegId { call: self.call.id(), n };
+        Input::Digit { leg, digit: key(char::from(digit)), channel: DigitChannel::Rfc4733 }
+    }
+
+    pub(super) fn playing(&self) -> Option<PlayId> {
+        self.plays.get(&self.call.caller()).copied()
+    }
+
+    pub(super) fn answer_of_store(&self, well: bool) -> Option<Input> {
+        let (commit, _) = self.units.first()?;
+        Some(if well { Input::Committed(Receipt::durable(*commit)) } else { Input::CommitFailed(*commit) })
+    }
+
+    pub(super) fn answer_of_vault(&self, well: bool) -> Option<Input> {
+        let Tape::Arming(take, _) = &self.tape else { return None };
+        Some(if well { Input::RecordingArmed(*take) } else { Input::RecordingFailed(*take) })
+    }
+
+    pub(super) fn running_take(&self) -> Option<TakeId> {
+        self.open_take()
+    }
+
+    pub(super) fn ringing(&self, n: u8) -> Option<LegId> {
+        let legs: Vec<LegId> =
+            self.legs.iter().filter(|(_, (state, _))| *state == Leg::Ringing).map(|(leg, _)| *leg).collect();
+        (!legs.is_empty()).then(|| legs[usize::from(n) % legs.len()])
+    }
+
+    /// A live leg to an agent.
+    pub(super) fn agent_leg(&self, n: u8) -> Option<LegId> {
+        let legs: Vec<LegId> =
+            self.legs.keys().filter(|leg| leg.n > 0 && self.alive(**leg)).copied().collect();
+        (!legs.is_empty()).then(|| legs[usize::from(n) % legs.len()])
+    }
+
+    pub(super) fn caller_gone(&self) -> Input {
+        Input::LegGone { leg: self.call.caller(), cause: Cause::HungUp }
+    }
+
+    pub(super) fn next_if_all_goes_well(&self, n: u8) -> Option<Input> {
+        if n % 3 == 0
+            && let Some(input) = self.answer_of_store(true)
+        {
+            return Some(input);
+        }
+        if n % 3 == 1
+            && let Some(input) = self.answer_of_vault(true)
+        {
+            return Some(input);
+        }
+        match self.call.phase() {
+            Phase::Answering => Some(Input::CallerConfirmed),
+            Phase::Asking if n & 4 == 0 => Some(self.digit(0, if n & 8 == 0 { b'1' } else { b'2' })),
+            Phase::Welcome | Phase::Asking | Phase::Waiting => {
+                self.playing().map(|play| Input::PromptDone { play })
+            }
+            Phase::Ringing => self.ringing(n).map(|leg| {
+                if n & 16 == 0 { Input::AgentRinging { leg } } else { Input::AgentAnswered { leg } }
+            }),
+            Phase::Joining | Phase::Talking | Phase::Over => None,
+        }
+    }
+
+    /// Something that was true once.
+    pub(super) fn stale(&self, n: u8) -> Option<Input> {
+        let gone = || {
+            let legs: Vec<LegId> =
+                self.legs.keys().filter(|leg| leg.n > 0 && !self.alive(**leg)).copied().collect();
+            (!legs.is_empty()).then(|| legs[usize::from(n >> 4) % legs.len()])
+        };
+        match n % 12 {
+            0 => Some(Input::CallerConfirmed),
+            1 => Some(Input::AgentAnswered { leg: gone()? }),
+            2 => Some(Input::LegGone { leg: gone()?, cause: Cause::HungUp }),
+            3 => Some(Input::AgentRinging { leg: gone()? }),
+            4 => Some(Input::Transfer { by: gone()?, to: Target::Agent("ann".into()) }),
+            5 => Some(Input::PromptDone { play: PlayId(u32::from(n)) })
+                .filter(|_| !self.plays.values().any(|play| *play == PlayId(u32::from(n)))),
+            // Takes and units of work that had their answer, or never were.
+            6 | 7 => {
+                let take = TakeId(u32::from(n >> 4));
+                let old = self.open_take() != Some(take);
+                old.then_some(if n % 12 == 6 {
+                    Input::RecordingArmed(take)
+                } else {
+                    Input::RecordingFailed(take)
+                })
+            }
+            8 => Some(Input::Position(u32::from(n))),
+            9 => {
+                let unit = CommitId(u32::from(n >> 4));
+                (!self.units.iter().any(|(id, _)| *id == unit)).then_some(Input::CommitFailed(unit))
+            }
+            10 => Some(Input::Hold { leg: gone()?, on: n & 16 == 0 }),
+            _ => Some(Input::LegGone { leg: LegId { call: self.call.id(), n: 999 }, cause: Cause::HungUp }),
+        }
+    }
+}
