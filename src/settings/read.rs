@@ -86,7 +86,9 @@ impl<'t> Table<'t> {
 
     /// The raw value of `key`, with where the key stands.
     pub(super) fn raw(&mut self, key: &'static str) -> Option<(usize, &'t Spanned<DeValue<'t>>)> {
-        self.allowed.push(key);
+        if !self.allowed.contains(&key) {
+            self.allowed.push(key);
+        }
         self.entries.get_key_value(key).map(|(name, value)| (name.span().start, value))
     }
 
