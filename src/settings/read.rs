@@ -73,7 +73,8 @@ impl<'t> Table<'t> {
         match value.get_ref().as_table() {
             Some(entries) => Some(Self { path, at, entries, allowed: Vec::new() }),
             None => {
-                let what = format!("is {}; a table [{path}] is expected", kind(value.get_ref()));
+                // The value itself may be a misplaced password.
+                let what = format!("is a {}; a table [{path}] is expected", value.get_ref().type_str());
                 source.error(at, path, what);
                 None
             }

@@ -73,7 +73,8 @@ fn queue() -> impl Generator<Value = Queue> {
 fn settings() -> impl Generator<Value = Settings> {
     let queues = btree_map(name(), (queue(), any::<bool>()), 1..5);
     let numbers = btree_map("[+]?[0-9]{3,12}", (any::<prop::sample::Index>(), of("[a-z]{2}")), 0..4);
-    let agents = btree_map(name(), ("[^\\p{C}\\p{Z}\"\\\\]{1,9}", vec(any::<prop::sample::Index>(), 0..3)), 0..4);
+    let agents =
+        btree_map(name(), ("[^\\p{C}\\p{Z}\"\\\\]{1,9}", vec(any::<prop::sample::Index>(), 0..3)), 0..4);
     let trunks = btree_map(name(), (any::<bool>(), of(1u32..500), of(1u32..500)), 0..3);
     (queues, numbers, agents, trunks).prop_map(|(queues, numbers, agents, trunks)| {
         let mut settings = Settings::default();
