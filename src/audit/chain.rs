@@ -375,8 +375,8 @@ mod tests {
     fn event(n: u64) -> AuditEvent {
         let at = Timestamp::from_micros(1_700_000_000_000_000 + i64::try_from(n).expect("small"));
         AuditEvent::new(Class::Modify, Actor::Caller, at, "consent.given", Object::new("call", n))
-            .about((n % 2 == 0).then(|| format!("+4930123{n}")))
-            .old((n % 3 == 0).then(|| Value::plain("no")))
+            .about(n.is_multiple_of(2).then(|| format!("+4930123{n}")))
+            .old(n.is_multiple_of(3).then(|| Value::plain("no")))
             .new_value(Some(Value::plain(format!("yes {n}"))))
     }
 

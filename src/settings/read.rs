@@ -73,7 +73,8 @@ impl<'t> Table<'t> {
         match value.get_ref().as_table() {
             Some(entries) => Some(Self { path, at, entries, allowed: Vec::new() }),
             None => {
-                let what = format!("is {}; a table [{path}] is expected", kind(value.get_ref()));
+                // The value itself may be a misplaced password.
+                let what = format!("is a {}; a table [{path}] is expected", value.get_ref().type_str());
                 source.error(at, path, what);
                 None
             }
@@ -86,7 +87,9 @@ impl<'t> Table<'t> {
 
     /// The raw value of `key`, with where the key stands.
     pub(super) fn raw(&mut self, key: &'static str) -> Option<(usize, &'t Spanned<DeValue<'t>>)> {
-        self.allowed.push(key);
+        if !self.allowed.contains(&key) {
+            self.allowed.push(key);
+        }
         self.entries.get_key_value(key).map(|(name, value)| (name.span().start, value))
     }
 

@@ -1,7 +1,7 @@
 //! Passwords on their way in: digest hashes for phones and trunks, argon2id for people.
 
+use argon2::Argon2;
 use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
-use argon2::{Argon2, PasswordHash as Phc};
 use aws_lc_rs::digest::{SHA256, digest};
 use md5::{Digest as _, Md5};
 
@@ -39,7 +39,7 @@ pub fn hash_password(user: &str, password: &str, seed: &[u8; 32]) -> Redacted<St
 #[must_use]
 pub fn verify_password(hash: &Redacted<String>, password: &str) -> bool {
     PasswordHash::new(&hash.0)
-        .is_ok_and(|hash: Phc<'_>| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
+        .is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
 }
 
 #[cfg(test)]

@@ -49,7 +49,7 @@ impl Work<'_> {
                 let event = Event { kind: "queued", queue: Some(queue.clone()), ..Event::default() };
                 self.event(*call, *at, event).await?;
             }
-            Fact::Dialled { leg, agent, at } => self.dialled(*leg, Some(agent), *at).await?,
+            Fact::Dialled { leg, agent, at } => self.leg(*leg, Some(agent), *at, None).await?,
             Fact::Connected { leg, at } => self.connected(*leg, *at).await?,
             Fact::LegEnded { leg, at, cause } => {
                 let update = "UPDATE legs SET ended_at = $3, cause = $4 WHERE call = $1 AND n = $2";
@@ -112,9 +112,7 @@ impl Work<'_> {
             .execute(&mut *self.connection)
             .await
             .doing("storing a call")?;
-        let leg = LegId::caller(*call);
-        self.dialled(leg, None, *at).await?;
-        self.leg_connected(leg, *at).await
+        self.leg(LegId::caller(*call), None, *at, Some(*at)).await
     }
 
     async fn decided(&mut self, call: CallId, at: Timestamp, basis: &Basis) -> Result<(), StoreError> {
@@ -171,15 +169,19 @@ impl Work<'_> {
             .doing("storing a withdrawal")
     }
 
-    async fn dialled(
+    async fn leg(
         &mut self,
         leg: LegId,
         agent: Option<&AgentId>,
-        at: Timestamp,
+        dialled_at: Timestamp,
+        connected_at: Option<Timestamp>,
     ) -> Result<(), StoreError> {
-        of_leg("INSERT INTO legs (call, n, agent, dialled_at) VALUES ($1, $2, $3, $4)", leg)
+        let insert =
+            "INSERT INTO legs (call, n, agent, dialled_at, connected_at) VALUES ($1, $2, $3, $4, $5)";
+        of_leg(insert, leg)
             .bind(agent.map(|agent| agent.0.clone()))
-            .bind(at.as_micros())
+            .bind(dialled_at.as_micros())
+            .bind(connected_at.map(Timestamp::as_micros))
             .execute(&mut *self.connection)
             .await
             .map(drop)
@@ -187,15 +189,11 @@ impl Work<'_> {
     }
 
     async fn connected(&mut self, leg: LegId, at: Timestamp) -> Result<(), StoreError> {
-        self.leg_connected(leg, at).await?;
+        let update = "UPDATE legs SET connected_at = COALESCE(connected_at, $3) WHERE call = $1 AND n = $2";
+        self.one("leg", &leg, of_leg(update, leg).bind(at.as_micros())).await?;
         let update = "UPDATE calls SET connected_at = COALESCE(connected_at, $3), \
                       agent = (SELECT agent FROM legs WHERE call = $1 AND n = $2) WHERE id = $1";
         self.one("call", &leg.call, of_leg(update, leg).bind(at.as_micros())).await
-    }
-
-    async fn leg_connected(&mut self, leg: LegId, at: Timestamp) -> Result<(), StoreError> {
-        let update = "UPDATE legs SET connected_at = COALESCE(connected_at, $3) WHERE call = $1 AND n = $2";
-        self.one("leg", &leg, of_leg(update, leg).bind(at.as_micros())).await
     }
 
     async fn event(&mut self, call: CallId, at: Timestamp, event: Event) -> Result<(), StoreError> {

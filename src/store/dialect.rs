@@ -6,11 +6,14 @@ use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::sync::Arc;
 
 use sqlx::migrate::Migrator;
-use sqlx::{AnyConnection, Executor as _};
+use sqlx::{AnyConnection, Executor as _, Row as _};
 
 use super::error::StoreError;
 
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
+
+/// How long a connection waits for another's lock, in milliseconds.
+const BUSY_TIMEOUT: &str = "PRAGMA busy_timeout = 10000";
 
 /// A kind of database.
 #[derive(Clone, Copy, Debug)]
@@ -52,7 +55,7 @@ impl Dialect {
         let statements = match self {
             Self::Sqlite => &[
                 // First, so that the others wait rather than fail: `sayso apply` may hold the lock.
-                "PRAGMA busy_timeout = 10000",
+                BUSY_TIMEOUT,
                 "PRAGMA journal_mode = WAL",
                 // Durable on commit, also when the power fails.
                 "PRAGMA synchronous = FULL",
@@ -82,10 +85,16 @@ impl Dialect {
         }
     }
 
-    /// Removes what was deleted from the write-ahead log too, once nobody reads it any more.
-    pub(super) async fn shred(self, connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
+    /// Removes what was deleted from the write-ahead log too. False: not while somebody reads.
+    pub(super) async fn shred(self, connection: &mut AnyConnection) -> Result<bool, sqlx::Error> {
         match self {
-            Self::Sqlite => connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").await.map(drop),
+            Self::Sqlite => {
+                // Waiting for readers would keep the writer from its work.
+                connection.execute("PRAGMA busy_timeout = 0").await?;
+                let row = connection.fetch_one("PRAGMA wal_checkpoint(TRUNCATE)").await;
+                connection.execute(BUSY_TIMEOUT).await?;
+                row?.try_get::<i64, _>("busy").map(|busy| busy == 0)
+            }
         }
     }
 }

@@ -53,7 +53,7 @@ impl Writer {
     pub(super) async fn run(mut self) {
         let mut jobs = Vec::with_capacity(TOGETHER);
         let mut closing = Vec::new();
-        while self.queue.recv_many(&mut jobs, TOGETHER).await > 0 {
+        while self.next(&mut jobs).await {
             let mut units: Vec<Unit> = Vec::with_capacity(jobs.len());
             for job in jobs.drain(..) {
                 match job {
@@ -73,6 +73,16 @@ impl Writer {
             // Whoever asked may have stopped waiting.
             let _ = done.send(());
         }
+    }
+
+    /// Waits for jobs, or for the time to try again to shred. False: there will be no more.
+    async fn next(&mut self, jobs: &mut Vec<Job>) -> bool {
+        let received = self.queue.recv_many(jobs, TOGETHER);
+        if self.to_shred.is_none() {
+            return received.await > 0;
+        }
+        tokio::time::timeout(SHRED_WITHIN, received).await.is_ok_and(|count| count > 0)
+            || !self.queue.is_closed()
     }
 
     async fn commit(&mut self, units: Vec<Unit>) {
@@ -100,10 +110,24 @@ impl Writer {
         }
     }
 
-    /// Applies the units in one transaction; the results are theirs, in order.
+    /// Applies the units in one transaction; the results are theirs, in order. A connection on which
+    /// that failed is closed: the database may have ended the transaction by itself (disk full).
     async fn transaction(&self, units: Vec<Vec<Change>>) -> Result<Vec<Result<(), StoreError>>, StoreError> {
+        let mut connection = self.pool.acquire().await.doing("connecting")?;
+        let results = self.transaction_on(&mut connection, units).await;
+        if results.is_err() {
+            connection.close_on_drop();
+        }
+        results
+    }
+
+    async fn transaction_on(
+        &self,
+        connection: &mut AnyConnection,
+        units: Vec<Vec<Change>>,
+    ) -> Result<Vec<Result<(), StoreError>>, StoreError> {
         let begin = self.dialect.begin_write();
-        let mut outer = self.pool.begin_with(begin).await.doing("beginning a transaction")?;
+        let mut outer = connection.begin_with(begin).await.doing("beginning a transaction")?;
         let before = lock_head(&mut outer).await?;
         let mut head = before;
         let mut results = Vec::with_capacity(units.len());
@@ -138,7 +162,9 @@ impl Writer {
             Err(error) => Err(error),
         };
         match done {
-            Ok(()) => self.to_shred = None,
+            Ok(true) => self.to_shred = None,
+            // Somebody reads: try again.
+            Ok(false) => {}
             Err(error) => tracing::warn!(%error, "destroyed keys stay in the write-ahead log for now"),
         }
     }

@@ -1,0 +1,281 @@
+//! Apply files: what is read, what is refused and how, and that applying twice changes nothing.
+
+mod properties;
+
+use super::*;
+use crate::consent::{AskRule, LegalBasis, Script};
+use crate::media::Digit;
+
+const REALM: &str = "sayso";
+const OPTIONS: DiffOptions = DiffOptions { prune: false, seed: [7; 32] };
+const PRUNE: DiffOptions = DiffOptions { prune: true, seed: [7; 32] };
+
+fn read(text: &str) -> ApplyFile {
+    parse(text, "demo.toml", REALM).unwrap_or_else(|errors| panic!("{errors:?}"))
+}
+
+/// The errors of reading, or of checking against nothing stored.
+fn errors(text: &str) -> Vec<String> {
+    let errors = match parse(text, "demo.toml", REALM) {
+        Ok(file) => diff(&Settings::default(), &file, &OPTIONS).expect_err("wrong"),
+        Err(errors) => errors,
+    };
+    errors.iter().map(ToString::to_string).collect()
+}
+
+/// `settings` with the differences of `text` applied, and the differences as shown.
+fn applied(settings: &Settings, text: &str, options: &DiffOptions) -> (Settings, Vec<String>) {
+    let differences = diff(settings, &read(text), options).unwrap_or_else(|errors| panic!("{errors:?}"));
+    let mut settings = settings.clone();
+    for Difference { kind, name, what } in &differences {
+        match (what, kind) {
+            (Changed::Added(new) | Changed::Altered { new, .. }, _) => settings.insert(name, new.clone()),
+            (Changed::Removed(_), Kind::Trunk) => drop(settings.trunks.remove(&name.as_str().into())),
+            (Changed::Removed(_), Kind::Queue) => drop(settings.queues.remove(&name.as_str().into())),
+            (Changed::Removed(_), Kind::Number) => drop(settings.numbers.remove(name)),
+            (Changed::Removed(_), Kind::Agent) => drop(settings.agents.remove(&name.as_str().into())),
+            (Changed::Removed(_), Kind::User) => drop(settings.users.remove(name)),
+        }
+    }
+    (settings, differences.iter().map(ToString::to_string).collect())
+}
+
+const FULL: &str = r##"
+[trunk.carrier]
+networks = ["192.0.2.0/24", "198.51.100.7"]
+max-calls = 200
+calls-per-second = 20
+region = "DE"
+
+[trunk.pbx]
+digest = { user = "pbx", password = "hunter22" }
+
+[number."+4989100"]
+queue = "support"
+
+[number.100]
+queue = "trading"
+language = "de"
+
+[queue.support]
+wrap-up = "20s"
+overflow = { queue = "trading" }
+pause-limit = "2m"
+
+[queue.support.consent]
+yes = "1"
+no = "*"
+attempts = 3
+timeout = "7s"
+barge-in = false
+ask = "older-than 365d"
+
+[queue.trading]
+recording = "always"
+legal-basis = { obligation = "MiFID II" }
+strategy = "ring-all"
+position-every = "never"
+
+[agent.bob]
+display-name = "Bob"
+password = "s3cret"
+queues = ["trading", "support"]
+
+[user.ada]
+display-name = "Ada"
+password = "correct horse"
+role = "superuser"
+"##;
+
+#[test]
+fn a_whole_file_is_read_with_good_defaults() {
+    let (settings, shown) = applied(&Settings::default(), FULL, &OPTIONS);
+    let support = &settings.queues[&"support".into()];
+    let script = Script {
+        yes: Digit::try_from('1').expect("a key"),
+        no: Digit::try_from('*').expect("a key"),
+        attempts: 3,
+        timeout: Duration::from_secs(7),
+        barge_in: false,
+        ask: AskRule::OlderThan(Duration::from_secs(365 * 86_400)),
+    };
+    assert_eq!(support.recording, Policy::Consent(script));
+    assert_eq!((support.wrap_up, support.ring_timeout), (Duration::from_secs(20), Duration::from_secs(20)));
+    assert_eq!(support.overflow, Overflow::Queue("trading".into()));
+    assert!(!support.override_allowed && support.destroy_on_withdrawal);
+    let trading = &settings.queues[&"trading".into()];
+    assert_eq!(trading.recording, Policy::Always(LegalBasis::Obligation("MiFID II".into())));
+    assert_eq!((trading.strategy, trading.position_every), (Strategy::RingAll, None));
+    let carrier = &settings.trunks[&"carrier".into()];
+    assert_eq!(carrier.networks[1], "198.51.100.7/32".parse().expect("a network"));
+    assert_eq!(settings.trunks[&"pbx".into()].digest, Some(ha1("pbx", REALM, "hunter22")));
+    assert_eq!(settings.agents[&"bob".into()].credentials, ha1("bob", REALM, "s3cret"));
+    assert!(verify_password(&settings.users["ada"].password_hash, "correct horse"));
+    assert_eq!(settings.numbers["100"].language, Some(Language("de".into())));
+    assert_eq!(
+        shown,
+        [
+            "+ trunk carrier",
+            "+ trunk pbx",
+            "+ queue support",
+            "+ queue trading",
+            "+ number +4989100",
+            "+ number 100",
+            "+ agent bob",
+            "+ user ada"
+        ]
+    );
+    let (again, shown) = applied(&settings, FULL, &OPTIONS);
+    assert_eq!((again, shown), (settings, vec![]), "the same password is no change");
+}
+
+#[test]
+fn a_diff_names_each_attribute_and_no_secret() {
+    let (settings, _) = applied(&Settings::default(), FULL, &OPTIONS);
+    let changed = FULL
+        .replace("wrap-up = \"20s\"", "wrap-up = \"90s\"")
+        .replace("no = \"*\"", "no = \"2\"")
+        .replace("correct horse", "battery staple")
+        .replace("s3cret", "other")
+        .replace("display-name = \"Bob\"", "display-name = \"Robert\"")
+        .replace("max-calls = 200\n", "");
+    let (_, shown) = applied(&settings, &changed, &OPTIONS);
+    assert_eq!(
+        shown,
+        [
+            "~ trunk carrier.max-calls: 200 -> (none)",
+            "~ queue support.consent.no: * -> 2\n~ queue support.wrap-up: 20s -> 1m30s",
+            "~ agent bob.display-name: Bob -> Robert\n~ agent bob.password: changed",
+            "~ user ada.password: changed"
+        ]
+    );
+    let policy = FULL.replace("recording = \"always\"", "recording = \"never\"");
+    let policy = policy.replace("legal-basis = { obligation = \"MiFID II\" }\n", "");
+    let (_, shown) = applied(&settings, &policy, &OPTIONS);
+    let lines = "~ queue trading.recording: always -> never\n\
+                 ~ queue trading.legal-basis: obligation MiFID II -> (none)";
+    assert_eq!(shown, [lines]);
+    let debug = format!("{:?}", diff(&settings, &read(&changed), &OPTIONS));
+    assert!(!debug.contains("Robert") && !debug.contains("argon2id"), "{debug}");
+}
+
+#[test]
+fn objects_go_only_when_pruned_and_only_of_kinds_in_the_file() {
+    let (settings, _) = applied(&Settings::default(), FULL, &OPTIONS);
+    let text = "[agent]\n[number.100]\nqueue = \"trading\"\nlanguage = \"de\"";
+    assert_eq!(applied(&settings, text, &OPTIONS), (settings.clone(), vec![]));
+    let (pruned, shown) = applied(&settings, text, &PRUNE);
+    assert_eq!(shown, ["- agent bob", "- number +4989100"]);
+    assert_eq!((pruned.users.len(), pruned.queues.len(), pruned.trunks.len()), (1, 2, 2));
+    let still_used = "[queue.support]";
+    let errors = diff(&settings, &read(still_used), &PRUNE).expect_err("trading is used");
+    let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    let unused = "names the queue \"trading\", which does not exist; queues: support";
+    assert_eq!(
+        texts,
+        [format!("demo.toml: number.100.queue: {unused}"), format!("demo.toml: agent.bob.queues: {unused}")]
+    );
+}
+
+#[test]
+fn a_stored_password_may_be_left_out() {
+    let (settings, _) = applied(&Settings::default(), FULL, &OPTIONS);
+    let text = "[agent.bob]\ndisplay-name = \"Bob\"\nqueues = [\"trading\", \"support\"]\n\
+                [trunk.pbx]\ndigest = { user = \"pbx\" }\n\
+                [user.ada]\ndisplay-name = \"Ada\"\nrole = \"superuser\"";
+    assert_eq!(applied(&settings, text, &OPTIONS).1, Vec::<String>::new());
+    let other = text.replace("user = \"pbx\"", "user = \"pbx2\"").replace("user.ada", "user.eve");
+    let errors = diff(&settings, &read(&other), &OPTIONS).expect_err("no password is right");
+    let places: Vec<_> = errors.iter().map(|error| (error.line, error.key.as_str())).collect();
+    assert_eq!(places, [(Some(4), "trunk.pbx.digest.password"), (Some(6), "user.eve.password")]);
+}
+
+#[test]
+fn every_error_names_file_line_key_what_and_what_is_allowed() {
+    let text = r#"
+[queue.support]
+wrapup = "10s"
+strategy = "longest"
+ring-timeout = "20"
+max-wait = 5
+priority = 300
+recording = "always"
+[queue.support.consent]
+yes = "12"
+[queu.sales]
+[agent.bob]
+queues = "support"
+password = 12
+[trunk.carrier]
+networks = ["192.0.2.0/33"]
+[trunk.nobody]
+region = "XX"
+[user.ada]
+password = "short"
+role = "boss"
+[number."+49 30"]
+queue = "support"
+"#;
+    assert_eq!(
+        errors(text),
+        [
+            "demo.toml:2: queue.support.legal-basis: is missing: recording = \"always\" needs one, { obligation = \"...\" } or { contract = \"...\" }",
+            "demo.toml:3: queue.support.wrapup: is unknown; allowed: recording, legal-basis, consent, language, override-allowed, pause-limit, destroy-on-withdrawal, on-recording-failure, strategy, priority, ring-timeout, wrap-up, max-wait, overflow, position-every; did you mean \"wrap-up\"?",
+            "demo.toml:4: queue.support.strategy: \"longest\" is unknown; allowed: longest-idle, round-robin, ring-all",
+            "demo.toml:5: queue.support.ring-timeout: is \"20\"; a duration such as \"20s\", \"2m\", \"1h30m\" or \"90d\" is expected (units: d, h, m, s, ms)",
+            "demo.toml:6: queue.support.max-wait: is the number 5; a duration such as \"20s\", \"2m\", \"1h30m\" or \"90d\" is expected (units: d, h, m, s, ms)",
+            "demo.toml:7: queue.support.priority: is the number 300; a whole number from 0 to 255 is expected",
+            "demo.toml:9: queue.support.consent: goes with recording = \"consent\" only: take it out, or change recording",
+            "demo.toml:10: queue.support.consent.yes: \"12\" is no key; one of 0-9, *, #, A-D is expected",
+            "demo.toml:11: queu: is unknown; allowed: trunk, queue, number, agent, user; did you mean \"queue\"?",
+            "demo.toml:13: agent.bob.queues: is the text \"support\"; a list [...] is expected",
+            "demo.toml:14: agent.bob.password: a password in quotes is expected",
+            "demo.toml:16: trunk.carrier.networks: \"192.0.2.0/33\" is no network; \"192.0.2.0/24\", \"192.0.2.1\" or \"2001:db8::/32\" is expected",
+            "demo.toml:17: trunk.nobody: is known by nothing: give networks = [\"192.0.2.0/24\"], or digest = { user = \"...\", password = \"...\" }, or both",
+            "demo.toml:18: trunk.nobody.region: \"XX\" is no country such as \"DE\" or \"FI\"",
+            "demo.toml:20: user.ada.password: is too short: more than 8 characters are expected",
+            "demo.toml:21: user.ada.role: \"boss\" is unknown; allowed: superuser, supervisor, agent, reporting, queue-administrator, ivr-administrator, recording-administrator, advanced-monitoring",
+            "demo.toml:22: number.\"+49 30\": is no name: 1 to 64 letters (a-z), digits and ._-+*# are allowed",
+        ]
+    );
+    let broken = errors("[queue.a]\nwrap-up = \n[queue.b\n");
+    assert!(broken[0].starts_with("demo.toml:2: is not TOML: "), "{broken:?}");
+}
+
+#[test]
+fn references_are_checked_in_the_whole() {
+    let text = r#"
+[queue.a]
+overflow = { queue = "b" }
+[queue.b]
+overflow = { queue = "c" }
+[queue.c]
+overflow = { queue = "a" }
+[queue.d]
+overflow = { queue = "nowhere" }
+[number.1]
+queue = "e"
+[agent.bob]
+password = "x"
+queues = ["a", "f"]
+[trunk.one]
+networks = ["192.0.2.0/24"]
+digest = { user = "bob", password = "y" }
+[trunk.two]
+networks = ["192.0.2.77/24"]
+"#;
+    assert_eq!(
+        errors(text),
+        [
+            "demo.toml:3: queue.a.overflow: leads in a circle (a -> b -> c -> a): one of them must end",
+            "demo.toml:9: queue.d.overflow: names the queue \"nowhere\", which does not exist; queues: a, b, c, d",
+            "demo.toml:11: number.1.queue: names the queue \"e\", which does not exist; queues: a, b, c, d",
+            "demo.toml:14: agent.bob.queues: names the queue \"f\", which does not exist; queues: a, b, c, d",
+            "demo.toml:15: trunk.one.digest.user: is \"bob\", which agent bob has already",
+            "demo.toml:18: trunk.two.networks: has 192.0.2.0/24, which trunk one has already",
+        ]
+    );
+    let (stored, _) = applied(&Settings::default(), "[queue.e]", &OPTIONS);
+    assert_eq!(applied(&stored, "[number.1]\nqueue = \"e\"", &OPTIONS).1, ["+ number 1"], "stored will do");
+    assert!(errors("[queue.a]\noverflow = { queue = \"a\" }")[0].contains("(a -> a)"));
+}
