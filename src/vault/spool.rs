@@ -141,8 +141,10 @@ impl Sealer {
     /// Seals interleaved samples, at most [`MAX_FRAMES`] frames; leaves the bytes to write in `out`.
     pub(super) fn audio(&mut self, samples: &[i16], out: &mut Vec<u8>) {
         out.clear();
-        out.extend_from_slice(&[0; HEAD]);
-        out.extend(samples.iter().flat_map(|sample| sample.to_le_bytes()));
+        out.resize(HEAD + samples.len() * 2, 0);
+        for (bytes, sample) in out[HEAD..].chunks_exact_mut(2).zip(samples) {
+            bytes.copy_from_slice(&sample.to_le_bytes());
+        }
         self.seal(Kind::Audio, out);
     }
 

@@ -10,6 +10,9 @@ pub(super) const CAPACITY: u64 = 4_096;
 /// Marks a sample that nothing was written to. G.711 never decodes to it (checked below), so
 /// audio needs no second table of what is filled.
 const EMPTY: i16 = i16::MIN;
+/// Frames (10 ms) taken at a time: where nothing is empty, and that is nearly always so while both
+/// speak, they are copied as they are.
+const BLOCK: u64 = 80;
 
 pub(super) struct Ring {
     frames: Box<[[i16; 2]]>,
@@ -34,33 +37,34 @@ impl Ring {
         let at = at.max(first);
         let room = usize::try_from(first + CAPACITY as i64 - at).unwrap_or(0);
         let channel = channel.index();
-        for (n, octet) in payload[skip..].iter().take(room).enumerate() {
-            let sample = &mut self.frames[slot(at as u64 + n as u64)][channel];
-            if *sample == EMPTY {
-                *sample = table[usize::from(*octet)];
+        let payload = &payload[skip..];
+        let payload = &payload[..payload.len().min(room)];
+        let (near, far) = self.frames.split_at_mut(slot(at as u64));
+        // Up to the ring's end, then from its beginning.
+        for (frame, octet) in far.iter_mut().chain(near).zip(payload) {
+            if frame[channel] == EMPTY {
+                frame[channel] = table[usize::from(*octet)];
             }
         }
     }
 
     /// Moves `len` frames to `out`; silence and a mark where nothing came.
     pub(super) fn take(&mut self, len: u64, out: &mut Vec<i16>, gaps: &mut Gaps) {
-        let mut runs = [0u64; 2];
-        for at in self.first..self.first + len {
-            let frame = std::mem::replace(&mut self.frames[slot(at)], [EMPTY; 2]);
-            for channel in [Channel::Caller, Channel::Agent] {
-                let (sample, run) = (frame[channel.index()], &mut runs[channel.index()]);
-                if sample == EMPTY {
-                    *run += 1;
-                    out.push(0);
-                } else {
-                    end_run(run, at, channel, gaps);
-                    out.push(sample);
-                }
+        let end = self.first + len;
+        while self.first < end {
+            let from = slot(self.first);
+            let len = BLOCK.min(end - self.first).min(CAPACITY - from as u64);
+            let block = &mut self.frames[from..from + len as usize];
+            if block.as_flattened().contains(&EMPTY) {
+                mark_runs(block, self.first, gaps);
+                out.extend(
+                    block.as_flattened().iter().map(|sample| if *sample == EMPTY { 0 } else { *sample }),
+                );
+            } else {
+                out.extend_from_slice(block.as_flattened());
             }
-        }
-        self.first += len;
-        for channel in [Channel::Caller, Channel::Agent] {
-            end_run(&mut runs[channel.index()], self.first, channel, gaps);
+            block.fill([EMPTY; 2]);
+            self.first += len;
         }
     }
 
@@ -74,10 +78,19 @@ impl Ring {
     }
 }
 
-fn end_run(run: &mut u64, end: u64, channel: Channel, gaps: &mut Gaps) {
-    if *run > 0 {
-        gaps.add(end - *run, *run, Missing::Lost, Some(channel));
-        *run = 0;
+/// Marks the empty runs of `block`, which begins at `start`; touching marks join.
+fn mark_runs(block: &[[i16; 2]], start: u64, gaps: &mut Gaps) {
+    for channel in [Channel::Caller, Channel::Agent] {
+        let empty = |frame: &&[i16; 2]| frame[channel.index()] == EMPTY;
+        let mut at = 0;
+        while at < block.len() {
+            at += block[at..].iter().take_while(|frame| !empty(frame)).count();
+            let run = block[at..].iter().take_while(empty).count();
+            if run > 0 {
+                gaps.add(start + at as u64, run as u64, Missing::Lost, Some(channel));
+            }
+            at += run;
+        }
     }
 }
 

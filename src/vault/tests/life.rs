@@ -200,3 +200,48 @@ fn closing_the_vault_finishes_what_ended() {
     assert!(place.rec(permit.id()).exists());
     assert!(ending.blocking_recv().unwrap().is_ok());
 }
+
+/// Run it with `cargo test --lib -- --ignored --nocapture cost_of`; a build without optimisation
+/// costs about ten times as much.
+#[test]
+#[ignore = "a measurement, not a check"]
+fn cost_of_a_recorded_second() {
+    let cpu = |clock| {
+        let at = rustix::time::clock_gettime(clock);
+        at.tv_sec as f64 * 1e3 + at.tv_nsec as f64 / 1e6
+    };
+    let (thread, process) = (rustix::time::ClockId::ThreadCPUTime, rustix::time::ClockId::ProcessCPUTime);
+    // Fewer chunks than the queue holds: none is refused.
+    let (calls, seconds) = (60u64, 20u64);
+    let place = Place::new();
+    let start = Timestamp::from_micros(DAY as i64 * 1_000);
+    let mut endings = Vec::new();
+    let mut taps: Vec<Tap> = (0..calls)
+        .map(|n| {
+            let permit = place.permit(u128::from(n));
+            let (spool, ending) = place.vault.begin(&permit).unwrap();
+            endings.push(ending);
+            Tap::new(permit, Box::new(spool), start)
+        })
+        .collect();
+    let before = (cpu(thread), cpu(process));
+    for n in 0..seconds * 50 {
+        let now = start + Duration::from_millis(n * 20);
+        for tap in &mut taps {
+            tap.push(Channel::Caller, 1, n as u32 * 160, Codec::Pcmu, &[n as u8; 160], now);
+            tap.push(Channel::Agent, 2, n as u32 * 160, Codec::Pcma, &[n as u8; 160], now);
+            tap.handle_timeout(now);
+        }
+    }
+    taps.into_iter().for_each(|tap| tap.finish(start + Duration::from_secs(seconds)));
+    let tap = cpu(thread) - before.0;
+    let gaps: usize =
+        endings.into_iter().map(|ending| ending.blocking_recv().unwrap().unwrap().gaps.len()).sum();
+    let all = cpu(process) - before.1;
+    let each = (calls * seconds) as f64;
+    println!(
+        "per recorded call-second: tap {:.4} ms, seal and write {:.4} ms CPU; {gaps} gaps",
+        tap / each,
+        (all - tap) / each
+    );
+}
