@@ -4,3 +4,11 @@
 #![allow(clippy::unwrap_used)]
 
 mod harness;
+
+mod cli;
+mod consent;
+mod crash;
+mod gate;
+mod load;
+mod phases;
+mod torture;

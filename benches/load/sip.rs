@@ -9,19 +9,19 @@ use md5::{Digest as _, Md5};
 
 /// A SIP message, split into lines. Header names keep their spelling; lookups ignore case.
 #[derive(Clone, Debug, Default)]
-pub struct Message {
+pub(crate) struct Message {
     /// Request line or status line.
-    pub start: String,
+    pub(crate) start: String,
     /// Header fields in order.
-    pub headers: Vec<(String, String)>,
+    pub(crate) headers: Vec<(String, String)>,
     /// The body.
-    pub body: Vec<u8>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Message {
     /// Reads one message; `None` when the blank line is missing.
     #[must_use]
-    pub fn parse(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
         let end = bytes.windows(4).position(|w| w == b"\r\n\r\n")?;
         let head = String::from_utf8_lossy(&bytes[..end]);
         let mut lines = head.split("\r\n").skip_while(|line| line.is_empty());
@@ -42,7 +42,7 @@ impl Message {
 
     /// Takes the first whole message off a TCP stream's bytes.
     #[must_use]
-    pub fn take(stream: &mut Vec<u8>) -> Option<Self> {
+    pub(crate) fn take(stream: &mut Vec<u8>) -> Option<Self> {
         let end = stream.windows(4).position(|w| w == b"\r\n\r\n")? + 4;
         let mut message = Self::parse(&stream[..end])?;
         let length = message.get("Content-Length").and_then(|l| l.parse().ok()).unwrap_or(0);
@@ -56,7 +56,7 @@ impl Message {
 
     /// A request: Via with `branch`, Max-Forwards, From, To, Call-ID, CSeq.
     #[must_use]
-    pub fn request(method: &str, uri: &str, via: &str, ids: &Ids) -> Self {
+    pub(crate) fn request(method: &str, uri: &str, via: &str, ids: &Ids) -> Self {
         Self {
             start: format!("{method} {uri} SIP/2.0"),
             headers: pairs(&[
@@ -73,7 +73,7 @@ impl Message {
 
     /// A response to this request, with `tag` on To unless one is there.
     #[must_use]
-    pub fn response(&self, status: u16, reason: &str, tag: &str) -> Self {
+    pub(crate) fn response(&self, status: u16, reason: &str, tag: &str) -> Self {
         let mut headers = Vec::new();
         for (name, value) in &self.headers {
             let is = |wanted: &str| same(name, wanted);
@@ -89,14 +89,14 @@ impl Message {
 
     /// Adds a header field.
     #[must_use]
-    pub fn with(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
     }
 
     /// Sets the body and its type.
     #[must_use]
-    pub fn with_body(mut self, kind: &str, body: &str) -> Self {
+    pub(crate) fn with_body(mut self, kind: &str, body: &str) -> Self {
         self.headers.push(("Content-Type".to_owned(), kind.to_owned()));
         self.body = body.as_bytes().to_vec();
         self
@@ -104,7 +104,7 @@ impl Message {
 
     /// The bytes for the wire, Content-Length included.
     #[must_use]
-    pub fn bytes(&self) -> Vec<u8> {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         let mut text = format!("{}\r\n", self.start);
         for (name, value) in &self.headers {
             let _ = write!(text, "{name}: {value}\r\n"); // writing to a String cannot fail
@@ -117,37 +117,37 @@ impl Message {
 
     /// The status of a response.
     #[must_use]
-    pub fn status(&self) -> Option<u16> {
+    pub(crate) fn status(&self) -> Option<u16> {
         self.start.strip_prefix("SIP/2.0 ")?.split(' ').next()?.parse().ok()
     }
 
     /// The method of a request.
     #[must_use]
-    pub fn method(&self) -> Option<&str> {
+    pub(crate) fn method(&self) -> Option<&str> {
         if self.start.starts_with("SIP/") { None } else { self.start.split(' ').next() }
     }
 
     /// The first field of this name (compact forms included).
     #[must_use]
-    pub fn get(&self, name: &str) -> Option<&str> {
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(n, _)| same(n, name)).map(|(_, value)| value.as_str())
     }
 
     /// All fields of this name, in order.
-    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+    pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.headers.iter().filter(move |(n, _)| same(n, name)).map(|(_, value)| value.as_str())
     }
 
     /// CSeq: number and method.
     #[must_use]
-    pub fn cseq(&self) -> Option<(u32, &str)> {
+    pub(crate) fn cseq(&self) -> Option<(u32, &str)> {
         let (number, method) = self.get("CSeq")?.split_once(' ')?;
         Some((number.parse().ok()?, method.trim()))
     }
 
     /// The URI inside a field such as Contact: what stands in `<>`, or the whole up to `;`.
     #[must_use]
-    pub fn uri_of(&self, name: &str) -> Option<&str> {
+    pub(crate) fn uri_of(&self, name: &str) -> Option<&str> {
         let value = self.get(name)?;
         match value.split_once('<') {
             Some((_, rest)) => rest.split('>').next(),
@@ -157,7 +157,7 @@ impl Message {
 
     /// The user part of the URI in a field.
     #[must_use]
-    pub fn user_of(&self, name: &str) -> Option<&str> {
+    pub(crate) fn user_of(&self, name: &str) -> Option<&str> {
         let uri = self.uri_of(name)?;
         uri.split_once(':')?.1.split_once('@').map(|(user, _)| user)
     }
@@ -165,15 +165,15 @@ impl Message {
 
 /// What names a request's dialog and its place in it.
 #[derive(Clone, Debug, Default)]
-pub struct Ids {
+pub(crate) struct Ids {
     /// From, with its tag.
-    pub from: String,
+    pub(crate) from: String,
     /// To, with its tag once there is one.
-    pub to: String,
+    pub(crate) to: String,
     /// Call-ID.
-    pub call_id: String,
+    pub(crate) call_id: String,
     /// CSeq number.
-    pub cseq: u32,
+    pub(crate) cseq: u32,
 }
 
 fn pairs(list: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -199,7 +199,7 @@ fn same(a: &str, b: &str) -> bool {
 
 /// Answers the first digest challenge this client knows (SHA-256 or MD5, `qop=auth`; RFC 7616).
 #[must_use]
-pub fn authorize(
+pub(crate) fn authorize(
     challenges: &Message,
     (user, password): (&str, &str),
     (method, uri): (&str, &str),
@@ -241,7 +241,7 @@ fn parameter<'a>(challenge: &'a str, name: &str) -> Option<&'a str> {
 /// An SDP body with one audio stream: PCMA or PCMU (payload types 8 and 0, in this order) and
 /// telephone-event 101. `direction` is one of `sendrecv`, `sendonly`, `recvonly`, `inactive`.
 #[must_use]
-pub fn sdp(rtp: SocketAddr, payload_types: &[u8], direction: &str, version: u32) -> String {
+pub(crate) fn sdp(rtp: SocketAddr, payload_types: &[u8], direction: &str, version: u32) -> String {
     let list: Vec<String> = payload_types.iter().map(u8::to_string).collect();
     let ip = rtp.ip();
     format!(
@@ -254,7 +254,7 @@ pub fn sdp(rtp: SocketAddr, payload_types: &[u8], direction: &str, version: u32)
 
 /// Where the peer of this SDP wants its audio, and the first payload type it lists.
 #[must_use]
-pub fn audio_of(body: &[u8]) -> Option<(SocketAddr, u8)> {
+pub(crate) fn audio_of(body: &[u8]) -> Option<(SocketAddr, u8)> {
     let text = std::str::from_utf8(body).ok()?;
     let field = |prefix: &str| text.lines().find_map(|line| line.strip_prefix(prefix));
     let ip = field("c=IN IP4 ")?.split('/').next()?.trim();

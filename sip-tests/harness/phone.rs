@@ -117,12 +117,17 @@ impl Phone {
 
     /// Takes in a 2xx to our INVITE and acknowledges it.
     pub(crate) fn answered(&mut self, answer: &Message) {
+        self.answered_without_ack(answer);
+        let ack = self.request("ACK");
+        self.send(&ack);
+    }
+
+    /// Takes in a 2xx to our INVITE.
+    pub(crate) fn answered_without_ack(&mut self, answer: &Message) {
         self.ids.to = answer.get("To").expect("a To field").to_owned();
         assert!(self.ids.to.contains(";tag="), "a 200 has a To-tag");
         self.target = answer.uri_of("Contact").expect("a 200 has a Contact").to_owned();
         self.audio = audio_of(&answer.body).map(|(rtp, _)| rtp);
-        let ack = self.request("ACK");
-        self.send(&ack);
     }
 
     /// Acknowledges a refusal of our INVITE (same branch, RFC 3261 §17.1.1.3).

@@ -165,6 +165,34 @@ impl Server {
         Metrics::of(self.http)
     }
 
+    /// Waits until a call is in this phase: `welcome`, `asking`, `waiting`, `ringing`, `talking`.
+    pub(crate) fn phase(&self, phase: &str) {
+        let label = format!("phase=\"{phase}\"");
+        let there = || {
+            let metrics = self.metrics();
+            let mut calls = metrics.named("sayso_calls").filter(|s| s.name == "sayso_calls");
+            calls.any(|s| s.labels.contains(&label) && s.value >= 1.0).then_some(())
+        };
+        until(Duration::from_secs(15), &format!("a call that is {phase}"), there);
+    }
+
+    /// Asserts that nothing was captured: no row, no file, no sample.
+    pub(crate) fn nothing_captured(&self) {
+        assert_eq!(self.rows(&["recordings", "list"]), Vec::<Value>::new());
+        assert_eq!(self.vault_files(), Vec::<PathBuf>::new());
+        assert_eq!(self.metrics().sum("sayso_recording_samples_total").unwrap_or(0.0), 0.0);
+    }
+
+    /// The only recording, once it is sealed: its row.
+    pub(crate) fn sealed_recording(&self) -> Value {
+        let sealed = || {
+            let rows = self.rows(&["recordings", "list"]);
+            assert!(rows.len() <= 1, "one recording: {rows:?}");
+            rows.into_iter().next().filter(|row| matches!(row["state"].as_str(), Some("finished" | "salvaged")))
+        };
+        until(Duration::from_secs(10), "a sealed recording", sealed)
+    }
+
     /// Waits until no call holds anything: no leg, no port, no dialog, no transaction. Transactions
     /// linger for up to 32 s (64*T1, RFC 3261 §17), so most tests wait only for `what` of the gauges.
     pub(crate) fn empty(&self, what: &[&str], deadline: Duration) {
@@ -183,7 +211,7 @@ impl Server {
         panic!("after {deadline:?} still held: {last:?}\n{}", self.log_tail());
     }
 
-    /// Everything in the vault's folder, `key` files of the vault itself apart.
+    /// Everything in the vault's folder, the vault's own key file apart.
     pub(crate) fn vault_files(&self) -> Vec<PathBuf> {
         let mut found = Vec::new();
         let mut open = vec![self.dir.path().join("data")];
@@ -236,7 +264,7 @@ pub(crate) fn text(output: &Output) -> String {
 pub(crate) fn settings(recording: &str, agents: &[&str]) -> String {
     let mut text = format!(
         "[trunk.carrier]\nnetworks = [\"127.0.0.1/32\"]\n\n[number.\"+4930100\"]\nqueue = \"support\"\n\n\
-         [queue.support]\nlanguage = \"en\"\nwrap_up = \"0s\"\n{recording}\n"
+         [queue.support]\nlanguage = \"en\"\nwrap-up = \"0s\"\n{recording}\n"
     );
     for agent in agents {
         text.push_str(&format!(

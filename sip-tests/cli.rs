@@ -1,0 +1,94 @@
+//! What the command line says about mistakes: file, line, key, what is wrong and what is allowed.
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use crate::harness::server::{SAYSO, text};
+
+fn sayso(words: &[&str], paths: &[&Path]) -> Output {
+    Command::new(SAYSO).args(words).args(paths).stdin(Stdio::null()).output().expect("sayso runs")
+}
+
+/// A configuration that is right, but for `extra` lines in `[media]` (line 6 is the first of them).
+fn config(dir: &Path, extra: &str) -> std::path::PathBuf {
+    let file = dir.join("sayso.toml");
+    let text = format!(
+        "data = {:?}\n[sip]\nudp = [\"127.0.0.1:0\"]\nrealm = \"sayso\"\n[media]\n{extra}\n[http]\nlisten = \"127.0.0.1:0\"\n",
+        dir.join("data"),
+    );
+    std::fs::write(&file, text).expect("the folder is writable");
+    file
+}
+
+/// Asserts a refusal that has all of `words` in it.
+fn assert_refused(output: &Output, words: &[&str]) {
+    let said = text(output);
+    assert!(!output.status.success(), "a mistake was accepted: {said}");
+    assert!(!said.contains("panicked"), "{said}");
+    for word in words {
+        assert!(said.contains(word), "{word:?} is missing in: {said}");
+    }
+}
+
+#[test]
+fn a_bad_configuration_is_refused_with_its_place() {
+    let dir = tempfile::tempdir().expect("a folder");
+    for (extra, words) in [
+        ("wrokers = 2", ["sayso.toml", "6", "wrokers", "workers"]),
+        ("workers = \"two\"", ["sayso.toml", "6", "workers", "number"]),
+        ("timeout = \"10 parsecs\"", ["sayso.toml", "6", "timeout", "10s"]),
+        ("ports = [30000, 20000]", ["sayso.toml", "6", "ports", "20000"]),
+    ] {
+        let file = config(dir.path(), extra);
+        assert_refused(&sayso(&["config", "check", "--config"], &[&file]), &words);
+        assert_refused(&sayso(&["serve", "--config"], &[&file]), &words);
+    }
+    let good = config(dir.path(), "workers = 2");
+    let output = sayso(&["config", "check", "--config"], &[&good]);
+    assert!(output.status.success(), "{}", text(&output));
+    assert_refused(&sayso(&["serve", "--config"], &[&dir.path().join("absent.toml")]), &["absent.toml"]);
+}
+
+#[test]
+fn a_bad_apply_file_is_refused_with_its_place_and_changes_nothing() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let config = config(dir.path(), "workers = 2");
+    let file = dir.path().join("settings.toml");
+    let apply = |settings: &str| {
+        std::fs::write(&file, settings).expect("the folder is writable");
+        sayso(&["apply", "--config"], &[&config, &file])
+    };
+    let queue = "[queue.support]\nrecording = \"never\"\n";
+    for (extra, words) in [
+        ("wrap-pu = \"5s\"", &["settings.toml:3", "queue.support.wrap-pu", "wrap-up"][..]),
+        ("strategy = \"oldest\"", &["settings.toml:3", "queue.support.strategy", "longest-idle", "ring-all"]),
+        ("priority = 1000", &["settings.toml:3", "queue.support.priority", "255"]),
+        ("[number.\"+4930100\"]\nqueue = \"sales\"", &["settings.toml:4", "sales"]),
+        ("[agent.ada]\npassword = 5\nqueues = [\"support\"]", &["settings.toml:4", "agent.ada.password"]),
+        ("= broken", &["settings.toml:3"]),
+    ] {
+        assert_refused(&apply(&format!("{queue}{extra}\n")), words);
+    }
+    // Nothing of the refused files was stored: the right one is all new, and new only once.
+    let first = apply(queue);
+    assert!(first.status.success() && text(&first).contains("support"), "{}", text(&first));
+    let again = apply(queue);
+    assert!(again.status.success(), "{}", text(&again));
+    let audit = sayso(&["audit", "list", "--json", "--config"], &[&config]);
+    let rows: Vec<serde_json::Value> = serde_json::from_slice(&audit.stdout).expect("a JSON list");
+    assert!(rows.iter().any(|row| row.to_string().contains("support")), "the change is audited: {rows:?}");
+    let third = sayso(&["audit", "list", "--json", "--config"], &[&config]);
+    assert_eq!(audit.stdout, third.stdout, "an apply that changes nothing writes nothing");
+    assert!(sayso(&["audit", "verify", "--config"], &[&config]).status.success());
+}
+
+#[test]
+fn unknown_subcommands_and_ids_are_refused() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let config = config(dir.path(), "workers = 2");
+    assert_refused(&sayso(&["srve"], &[]), &["srve"]);
+    assert_refused(&sayso(&["calls", "show", "nonsense", "--config"], &[&config]), &["nonsense"]);
+    let unknown = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
+    assert_refused(&sayso(&["calls", "show", unknown, "--config"], &[&config]), &[unknown]);
+    assert_refused(&sayso(&["recordings", "export", unknown, "--to", "x.wav", "--config"], &[&config]), &[unknown]);
+}
