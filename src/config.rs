@@ -166,10 +166,8 @@ impl Config {
     /// [`ConfigError`] names the file, the line, the key, what is wrong and what is allowed.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let file = path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|error| ConfigError {
-            place: file.clone(),
-            what: format!("cannot be read: {error}"),
-        })?;
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| ConfigError { place: file.clone(), what: format!("cannot be read: {error}") })?;
         let mut config = Self::parse(&text, &file)?;
         config.environment(|name| std::env::var(name).ok())?;
         Ok(config)
@@ -228,7 +226,10 @@ impl Config {
     /// The database's URL.
     #[must_use]
     pub fn database_url(&self) -> String {
-        self.database.url.clone().unwrap_or_else(|| format!("sqlite:{}", self.data.join("sayso.db").display()))
+        self.database
+            .url
+            .clone()
+            .unwrap_or_else(|| format!("sqlite:{}", self.data.join("sayso.db").display()))
     }
 
     /// The folder of recordings.

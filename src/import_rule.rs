@@ -86,7 +86,8 @@ fn targets(line: &str) -> Vec<String> {
     let heads = line.split("crate::").skip(1);
     heads
         .filter_map(|rest| {
-            let word = |text: &str| text.split(|c: char| !c.is_alphanumeric() && c != '_').next().map(str::to_owned);
+            let word =
+                |text: &str| text.split(|c: char| !c.is_alphanumeric() && c != '_').next().map(str::to_owned);
             let head = word(rest)?;
             if head != "sip" {
                 return (!head.is_empty()).then_some(head);
@@ -128,7 +129,8 @@ fn sources(dir: &Path) -> Vec<PathBuf> {
 fn is_test(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let exempt = ["lib.rs", "main.rs", "import_rule.rs"];
-    exempt.contains(&name.as_ref()) || path.components().any(|part| part.as_os_str().to_string_lossy().starts_with("test"))
+    exempt.contains(&name.as_ref())
+        || path.components().any(|part| part.as_os_str().to_string_lossy().starts_with("test"))
 }
 
 #[test]

@@ -1,3 +1,3 @@
 //! x
 mod sip;
-fn main(){}
+fn main() {}

@@ -67,13 +67,11 @@ impl CallCommand {
         let login = match &self.login {
             None => None,
             Some(text) => {
-                let (user, password) =
-                    text.split_once(':').context("--login: USER:PASSWORD is expected")?;
+                let (user, password) = text.split_once(':').context("--login: USER:PASSWORD is expected")?;
                 Some(Login { user: user.to_owned(), password: password.to_owned() })
             }
         };
-        let script =
-            Script { press: self.press.0, quiet: self.quiet, say, hang_up_after: self.span };
+        let script = Script { press: self.press.0, quiet: self.quiet, say, hang_up_after: self.span };
         let mut phone = Phone::open(local_ip_towards(remote).await?, Clock::start()).await?;
         let to = Callee::Uri { uri: target.uri, remote, transport: target.transport, login };
         let report = phone.call(to, self.from, script).await?;

@@ -24,8 +24,8 @@ use crate::sip::io::{self, SendError, SipHandle, StackConfig, StackError};
 use crate::time::Clock;
 
 pub use mouth::{Key, Script, parse_keys};
-pub use talk::{Ending, Report};
 use talk::Talk;
+pub use talk::{Ending, Report};
 
 /// How long a registration or a call's set-up may take.
 const PATIENCE: Duration = Duration::from_secs(40);

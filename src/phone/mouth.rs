@@ -178,9 +178,9 @@ impl Mouth {
 mod tests {
     use super::*;
     use crate::media::dtmf::Receiver;
-    use crate::time::Timestamp;
     use crate::media::rtp::View;
     use crate::media::{Codec, Direction};
+    use crate::time::Timestamp;
 
     fn mouth(press: &str, dtmf: Option<u8>) -> Mouth {
         let remote = "127.0.0.1:4000".parse().unwrap();

@@ -142,10 +142,9 @@ impl<'a> Talk<'a> {
         self.local.version += 1;
         let dialog = self.dialog;
         let command = match sdp {
-            None => Command::AcceptReinvite {
-                dialog,
-                sdp: sdp::offer(&self.local, &CODECS, Direction::SendRecv),
-            },
+            None => {
+                Command::AcceptReinvite { dialog, sdp: sdp::offer(&self.local, &CODECS, Direction::SendRecv) }
+            }
             Some(offer) => match sdp::answer(&offer, &self.local, Direction::SendRecv, &CODECS) {
                 Ok((sdp, media)) => {
                     mouth.set_media(media);

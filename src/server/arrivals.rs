@@ -13,9 +13,9 @@ use crate::settings::{Number, Settings};
 use crate::sip::core::{Command, Event, Incoming, Source};
 use crate::store::Change;
 
-use super::{Shared, trail};
 use super::driver::{self, Admitted, asks_the_store};
 use super::switchboard::{MAILBOX, Mail, dialog_of};
+use super::{Shared, trail};
 
 /// Sorts until the endpoint closes.
 pub(super) async fn sort(shared: Arc<Shared>, mut events: mpsc::Receiver<Event>) {

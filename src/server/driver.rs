@@ -19,11 +19,11 @@ use crate::queue;
 use crate::sip::core::{Callee, Command, Event, Incoming};
 use crate::store::{Change, StoreError};
 
-use super::{Shared, convert};
 use super::leg::{Leg, is_hold};
 use super::notice::What;
 use super::recorder::{Recorder, Recording};
 use super::switchboard::Mail;
+use super::{Shared, convert};
 
 /// How long a finished call waits for its legs' last statistics.
 const CLOSING: Duration = Duration::from_secs(2);
@@ -297,8 +297,7 @@ impl Driver {
             MediaEvent::PlayDone { play } => self.tell(Input::PromptDone { play }),
             MediaEvent::MediaTimeout { leg: n } => {
                 if let Some(leg) = self.legs.get(&n) {
-                    self.shared
-                        .send(Command::Hangup { dialog: leg.dialog, cause: Cause::MediaTimeout });
+                    self.shared.send(Command::Hangup { dialog: leg.dialog, cause: Cause::MediaTimeout });
                     self.drop_leg(n);
                     let leg = LegId { call: self.id, n };
                     self.tell(Input::LegGone { leg, cause: Cause::MediaTimeout });

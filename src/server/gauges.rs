@@ -6,8 +6,7 @@ use crate::sip::io::SipHandle;
 
 pub(super) fn publish_sip(sip: &SipHandle) {
     let status = *sip.status().borrow();
-    let Sizes { dialogs, client_transactions, server_transactions, timers, registrations, .. } =
-        status.core;
+    let Sizes { dialogs, client_transactions, server_transactions, timers, registrations, .. } = status.core;
     let tables = [
         ("dialogs", dialogs),
         ("client_transactions", client_transactions),

@@ -201,7 +201,6 @@ impl Shared {
     fn draining(&self) -> bool {
         self.draining.load(Ordering::Acquire)
     }
-
 }
 
 /// Reads the gauges that no event keeps up.

@@ -14,9 +14,9 @@ use crate::store::{Change, RecordingChange, StoreError};
 use crate::time::Timestamp;
 use crate::vault::{Finished, VaultError};
 
-use super::{Shared, convert};
 use super::driver::Done;
 use super::notice::What;
+use super::{Shared, convert};
 
 /// What a task has brought about a recording.
 pub(super) enum Recording {
@@ -212,7 +212,8 @@ impl Recorder {
         match closed {
             Ok(finished) => {
                 self.kept.push(id);
-                let change = Change::Recording(RecordingChange::Finished { id, at, file: convert::file(&finished) });
+                let change =
+                    Change::Recording(RecordingChange::Finished { id, at, file: convert::file(&finished) });
                 keep_and_tell(change, id, shared, work);
                 // The media closed it under the call: its legs are gone, and the call hears of that.
                 None

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc;
 
 use crate::ids::CallId;
-use crate::sip::core::{DialogId, Event};
 use crate::queue;
+use crate::sip::core::{DialogId, Event};
 
 /// A call's mailbox holds this many events; a call that lets it fill up is ended.
 pub(super) const MAILBOX: usize = 256;

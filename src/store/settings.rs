@@ -6,8 +6,8 @@ use sqlx::any::AnyRow;
 use crate::audit::{Actor, AuditEvent, Class, Object as Audited, Value};
 use crate::settings::{AttributeChange, Changed, Difference, Kind, Object, Settings};
 
-use super::change::PromptImported;
 use super::Store;
+use super::change::PromptImported;
 use super::error::{Doing as _, StoreError};
 use super::writer::Work;
 

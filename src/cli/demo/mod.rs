@@ -50,7 +50,11 @@ pub(super) struct Demo {
 
 impl Demo {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
-        ensure!(!self.sip.ip().is_unspecified(), "--sip: name one address of this machine, not {}", self.sip.ip());
+        ensure!(
+            !self.sip.ip().is_unspecified(),
+            "--sip: name one address of this machine, not {}",
+            self.sip.ip()
+        );
         let config = self.config();
         serve::log_to_stderr(&config.log)?;
         let clock = Clock::start();
@@ -58,7 +62,11 @@ impl Demo {
         apply_text(&config, SETTINGS, "deploy/demo/settings.toml").await?;
         let server = Server::start(&config, clock, notices.clone()).await?;
         let registrar = *server.sip(Transport::Udp).first().context("no UDP address")?;
-        out(format_args!("sayso {} listens on sip:{registrar} and http://{}\n", env!("CARGO_PKG_VERSION"), server.http()));
+        out(format_args!(
+            "sayso {} listens on sip:{registrar} and http://{}\n",
+            env!("CARGO_PKG_VERSION"),
+            server.http()
+        ));
         let stage = Stage { config, server, notices, registrar, clock };
         tokio::spawn(agent(registrar, clock));
         let good = stage.two_calls().await;
@@ -133,7 +141,9 @@ impl Stage {
 
     /// Exports the one recording of the first call and looks whether both sides are in it.
     async fn show_recording(&self, call: &Ended) -> anyhow::Result<PathBuf> {
-        let [id] = call.recordings[..] else { bail!("one recording was expected, not {}", call.recordings.len()) };
+        let [id] = call.recordings[..] else {
+            bail!("one recording was expected, not {}", call.recordings.len())
+        };
         let file = std::path::absolute(self.config.data.join("first-call.wav"))?;
         let (store, vault) = (self.server.store(), self.server.vault());
         let exported = export(store, vault, id, &file, &mut |_, _| {}).await?;
