@@ -142,7 +142,9 @@ impl Vault {
             let _ = fs::remove_file(&part); // it holds nothing
             return Err(VaultError::io("begin spool file", part)(error));
         }
-        self.writer.begin(permit, &header, file, &self.paths)
+        self.writer.begin(permit, &header, file, &self.paths).inspect_err(|_| {
+            let _ = fs::remove_file(self.paths.part(id)); // it holds nothing
+        })
     }
 
     /// Removes every local copy, whether finished or being written, and verifies by listing that
@@ -162,7 +164,9 @@ impl Vault {
         let name = id.to_string();
         for dir in [self.paths.spool(), self.paths.day(id)] {
             let mut left = list(&dir)?.into_iter();
-            let left = left.find(|path| path.file_stem().is_some_and(|stem| stem == name.as_str()));
+            let bears =
+                |path: &Path| path.file_name().and_then(|file| file.to_str()?.strip_prefix(&name)).is_some();
+            let left = left.find(|path| bears(path));
             if let Some(path) = left {
                 return Err(VaultError::StillThere { id, path });
             }
