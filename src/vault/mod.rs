@@ -10,6 +10,9 @@
 //! [`Vault::begin`]; the [`Spool`] goes into a [`Tap`](crate::media::tap::Tap), the receiver tells
 //! how it ended. All methods that touch files block; on an async runtime call them from
 //! `spawn_blocking`, except `begin` (one small write). The file's format is in `spool.rs`.
+//!
+//! A chunk that was written survives the death of the process at once, and loss of power when the
+//! kernel has written it out (30 s by default); a finished recording survives both.
 
 mod error;
 mod export;
