@@ -10,6 +10,9 @@
 //! [`Vault::begin`]; the [`Spool`] goes into a [`Tap`](crate::media::tap::Tap), the receiver tells
 //! how it ended. All methods that touch files block; on an async runtime call them from
 //! `spawn_blocking`, except `begin` (one small write). The file's format is in `spool.rs`.
+//!
+//! A chunk that was written survives the death of the process at once, and loss of power when the
+//! kernel has written it out (30 s by default); a finished recording survives both.
 
 mod error;
 mod export;
@@ -142,7 +145,9 @@ impl Vault {
             let _ = fs::remove_file(&part); // it holds nothing
             return Err(VaultError::io("begin spool file", part)(error));
         }
-        self.writer.begin(permit, &header, file, &self.paths)
+        self.writer.begin(permit, &header, file, &self.paths).inspect_err(|_| {
+            let _ = fs::remove_file(self.paths.part(id)); // it holds nothing
+        })
     }
 
     /// Removes every local copy, whether finished or being written, and verifies by listing that
@@ -162,7 +167,9 @@ impl Vault {
         let name = id.to_string();
         for dir in [self.paths.spool(), self.paths.day(id)] {
             let mut left = list(&dir)?.into_iter();
-            let left = left.find(|path| path.file_stem().is_some_and(|stem| stem == name.as_str()));
+            let bears =
+                |path: &Path| path.file_name().and_then(|file| file.to_str()?.strip_prefix(&name)).is_some();
+            let left = left.find(|path| bears(path));
             if let Some(path) = left {
                 return Err(VaultError::StillThere { id, path });
             }

@@ -295,8 +295,10 @@ fn hour(skew: [i64; 2], quiet: bool) -> (f64, usize) {
             break;
         }
         ahead[side] = if n + 1 < 180_000 { (next(n + 1, side), n + 1) } else { (u64::MAX, n + 1) };
-        if n % 50 == 25 {
-            truth[side].push(arrival / 125);
+        match n % 50 {
+            25 => truth[side].push(arrival / 125),
+            7 => continue, // and 2 % loss
+            _ => {}
         }
         tap.handle_timeout(at(arrival));
         let payload = if n % 50 == 25 { &loud } else { &murmur };
@@ -409,6 +411,37 @@ fn a_short_stall_loses_only_what_came_too_late() {
     assert_eq!(heard[..16_000], truth[..16_000]);
     assert!((0..32_000).all(|n| heard[n] == truth[n] || heard[n] == 0));
     assert_eq!(heard[18_400..], truth[18_400..], "in place again after the stall");
+}
+
+#[test]
+fn what_is_there_stays() {
+    let (mut tap, sink) = tap();
+    let (first, other) = (packet(1, 0, 160), packet(2, 0, 160));
+    tap.push(Channel::Caller, 1, 0, Codec::Pcmu, &first, ms(0));
+    tap.push(Channel::Caller, 1, 0, Codec::Pcmu, &other, ms(1));
+    tap.push(Channel::Caller, 1, 80, Codec::Pcmu, &other, ms(2));
+    tap.finish(ms(20));
+    assert_eq!(channel(&sink, Channel::Caller)[..160], pcm(1, 0..160));
+    assert_eq!(channel(&sink, Channel::Caller)[160..], pcm(2, 80..160), "what is new of it counts");
+}
+
+#[test]
+fn a_new_stream_that_comes_early_is_put_behind_the_old_one() {
+    let (mut tap, sink) = tap();
+    let mut packets = stream(Channel::Caller, 1, 0, &[0; 100]);
+    for packet in &mut packets[50..] {
+        packet.ssrc = 2;
+        packet.arrival -= 15_000;
+    }
+    fly(&mut tap, packets);
+    tap.finish(ms(2_000));
+    assert_eq!(channel(&sink, Channel::Caller), pcm(1, 0..16_000));
+}
+
+#[test]
+fn it_moves_to_its_worker() {
+    fn moves<T: Send>() {}
+    moves::<Tap>();
 }
 
 #[test]

@@ -131,6 +131,9 @@ fn every_kind_of_tampering_is_refused_and_named() {
     let mut kind = truth.clone();
     kind[HEADER] = 2; // audio passed off as the last chunk
     tampered(&kind, 0);
+    let mut salvaged = truth.clone();
+    salvaged[truth.len() - last.len()] = 2; // an orderly end passed off as a salvaged one
+    tampered(&salvaged, 5);
     let mut prefix = truth.clone();
     prefix[35] ^= 1;
     tampered(&prefix, 0);
@@ -155,6 +158,22 @@ fn every_kind_of_tampering_is_refused_and_named() {
 
     fs::write(place.rec(id), &truth).unwrap();
     assert_eq!(place.vault.read_pcm(id, &key).unwrap(), channels(&chunks(5)), "unchanged it opens");
+}
+
+#[test]
+fn length_and_metadata_must_agree() {
+    let place = Place::new();
+    let permit = place.permit(1);
+    let header = Header::draw(permit.id());
+    let (mut sealer, mut file, mut sealed) =
+        (Sealer::new(permit.key(), &header, 0), header.bytes().to_vec(), vec![]);
+    sealer.audio(&[1; 20], &mut sealed);
+    file.extend_from_slice(&sealed);
+    sealer.last(&End { samples: 11, ..End::default() }, false, &mut sealed);
+    file.extend_from_slice(&sealed);
+    fs::create_dir_all(place.rec(permit.id()).parent().unwrap()).unwrap();
+    let error = refused(&place, permit.id(), &place.vault.wrap(&permit), &file);
+    assert!(matches!(error, VaultError::Inconsistent { found: 10, said: 11, .. }), "{error}");
 }
 
 #[test]

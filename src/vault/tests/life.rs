@@ -66,6 +66,14 @@ fn a_call_through_tap_and_vault_comes_back_as_wav() {
 }
 
 #[test]
+fn it_is_shared_between_threads() {
+    fn shared<T: Send + Sync>() {}
+    fn moves<T: Send>() {}
+    shared::<Vault>();
+    moves::<Spool>();
+}
+
+#[test]
 fn many_recordings_at_once_do_not_mix() {
     let place = Place::new();
     let permits: Vec<_> = (0..30).map(|n| place.permit(n)).collect();
@@ -143,7 +151,7 @@ fn destroyed_is_gone_whenever_it_happens() {
     assert!(files(&place).is_empty() && place.vault.leftovers().unwrap().is_empty());
     // Another copy that bears its name is found out.
     let (finished, _) = place.record(4, &chunks(1));
-    fs::copy(place.rec(finished.id), place.rec(finished.id).with_extension("bak")).unwrap();
+    fs::copy(place.rec(finished.id), place.rec(finished.id).with_extension("rec.bak")).unwrap();
     assert!(matches!(place.vault.destroy(finished.id), Err(VaultError::StillThere { .. })));
 }
 
