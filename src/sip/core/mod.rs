@@ -21,6 +21,8 @@ mod respond;
 mod session;
 mod source;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod timers;
 mod transactions;
 mod uac;
