@@ -22,6 +22,8 @@ pub mod sdp;
 mod session;
 mod source;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod timers;
 mod transactions;
 mod uac;

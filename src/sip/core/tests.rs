@@ -1,0 +1,32 @@
+//! The endpoint in virtual time: two of them over a bad network, and one against hand-written
+//! messages.
+
+mod bench;
+mod calls;
+mod faults;
+mod forks;
+mod in_dialog;
+mod pair;
+mod requests;
+mod streams;
+mod torture;
+
+use bench::{Request, Sent};
+
+use super::io::Login;
+use super::wire::{self, Message, Method};
+
+/// The request again, with the answer to a challenge.
+fn bench_login(request: &Request, challenge: &Sent, user: &str, password: &str) -> Request {
+    let Ok(Message::Response(response)) = wire::parse(challenge.text.clone().into()) else {
+        panic!("no response")
+    };
+    let login = Login { user: user.to_owned(), password: password.to_owned() };
+    let method = Method::parse(&request.method.clone().into());
+    let (name, value, _) =
+        wire::authorize(&response, &login, &method, &request.uri, "cnonce").expect("a challenge");
+    let mut again = request.clone().with(&format!("{name}: {value}"));
+    again.cseq += 1;
+    again.branch.push('a');
+    again
+}
