@@ -33,7 +33,7 @@ pub(super) fn script() -> Script {
     }
 }
 
-pub(super) fn queue(recording: Policy) -> Queue {
+pub(crate) fn queue(recording: Policy) -> Queue {
     Queue {
         language: Language("en".into()),
         recording,
