@@ -6,7 +6,7 @@
 //!
 //! It is built on sqlx's `Any` driver, and all SQL is what SQLite and PostgreSQL both take: `$1`
 //! placeholders, BIGINT microseconds, TEXT ids, upserts with `ON CONFLICT`, locks by `UPDATE`. So a
-//! second database costs a variant of [`dialect::Dialect`] and a folder of migrations, not a second
+//! second database costs a variant of `dialect::Dialect` and a folder of migrations, not a second
 //! set of queries; the price is a copy of each row through `Any`'s value type, which is small beside
 //! the `fsync`.
 

@@ -138,6 +138,7 @@ async fn a_recording_goes_through_its_life_and_no_other_way() {
     store.commit(step(early)).await.expect("finishes");
     let row = store.recording(id).await.expect("reads").expect("a row");
     assert_eq!((row.state.as_str(), row.samples, row.bytes), ("stored", Some(16_000), Some(64_100)));
+    assert_eq!(row.unlisted, Some(7));
     assert_eq!(
         (row.gaps.clone(), row.basis.as_str(), row.queue.0.as_str()),
         (file().gaps, "agreed", "support")
