@@ -65,8 +65,9 @@ impl Store {
     /// supported.
     pub async fn open(url: &str, clock: Clock) -> Result<Self, StoreError> {
         sqlx::any::install_default_drivers();
-        let (dialect, url) = Dialect::of(url)?;
-        dialect.prepare(&url)?;
+        let (dialect, path) = Dialect::of(url)?;
+        dialect.prepare(&path)?;
+        let url = dialect.url(&path);
         let pool = |connections| {
             AnyPoolOptions::new()
                 .max_connections(connections)

@@ -207,7 +207,8 @@ async fn a_full_disk_is_survived() {
     let place = Place::new().await;
     place.facts(every_fact(call(0))).await;
     place.store.close().await;
-    let (dialect, url) = Dialect::of(&place.path().display().to_string()).expect("a file");
+    let (dialect, path) = Dialect::of(&place.path().display().to_string()).expect("a file");
+    let url = dialect.url(&path);
     let pages = Arc::new(AtomicU32::new(80));
     let limit = pages.clone();
     let pool = AnyPoolOptions::new().max_connections(1).after_connect(move |connection, _| {
@@ -254,6 +255,24 @@ async fn what_is_no_database_is_said_so() {
     }
     let error = Store::open("/nowhere/at/all.db", Clock::start()).await.expect_err("no folder");
     assert!(error.to_string().contains("/nowhere/at/all.db"), "{error}");
+}
+
+#[tokio::test]
+async fn any_file_name_will_do() {
+    let dir = TempDir::new().expect("a folder");
+    for name in ["plain.db", "with space.db", "50%25 off?.db", "a:b#c.db"] {
+        let path = dir.path().join(name);
+        for url in [path.display().to_string(), format!("sqlite://{}", path.display())] {
+            let store =
+                Store::open(&url, Clock::start()).await.unwrap_or_else(|error| panic!("{url}: {error}"));
+            store.commit(vec![note(0)]).await.expect("commits");
+            store.close().await;
+        }
+        let opened = open(&path).await;
+        assert_eq!(opened.verify_audit(|_, _| {}).await.expect("whole").rows, 2, "{name}: one file");
+        opened.close().await;
+    }
+    assert_eq!(std::fs::read_dir(dir.path()).expect("a folder").count(), 4, "and no other");
 }
 
 /// Prints what group commit and verification cost here; asserts only that all is there.
