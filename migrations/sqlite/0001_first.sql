@@ -86,6 +86,7 @@ CREATE TABLE recordings (
     bytes        BIGINT,
     sha256       TEXT,
     gaps         TEXT,                  -- JSON
+    unlisted     BIGINT,                -- silent samples that gaps does not list
     why          TEXT                   -- of the last change, where it has a reason
 );
 CREATE INDEX recordings_by_time ON recordings (armed_at);

@@ -6,6 +6,7 @@
 
 mod chain;
 mod event;
+mod json;
 mod of_fact;
 mod words;
 

@@ -1,7 +1,5 @@
 //! What the engine and the vault say, in the store's words: shell modules do not know one another.
 
-use std::time::Duration;
-
 use crate::engine::LegStats;
 use crate::media::tap::Missing;
 use crate::store::{LegQuality, RecordedFile, RecordedGap};
@@ -14,17 +12,21 @@ pub(super) fn quality(stats: &LegStats) -> LegQuality {
         lost: stats.lost,
         strangers: stats.strangers,
         digits: u64::from(stats.digits),
-        jitter: Duration::from_secs_f32(stats.jitter_ms.max(0.0) / 1_000.0),
-        remote_lost: stats.peer_lost,
-        remote_jitter: stats.peer_jitter_ms.map(|ms| Duration::from_secs_f32(ms.max(0.0) / 1_000.0)),
-        round_trip: stats.round_trip_ms.map(|ms| Duration::from_secs_f32(ms.max(0.0) / 1_000.0)),
+        jitter_us: micros(stats.jitter_ms),
+        peer_lost: stats.peer_lost.map(i64::from),
+        peer_jitter_us: stats.peer_jitter_ms.map(micros),
+        round_trip_us: stats.round_trip_ms.map(micros),
     }
+}
+
+fn micros(ms: f32) -> u64 {
+    (ms.max(0.0) * 1_000.0) as u64
 }
 
 pub(super) fn file(finished: &Finished) -> RecordedFile {
     let gaps = finished.gaps.iter().map(|gap| RecordedGap {
-        from: gap.start,
-        to: gap.start + gap.len,
+        start: gap.start,
+        len: gap.len,
         channel: gap.channel.map(|channel| if channel.index() == 0 { 0 } else { 1 }),
         why: match gap.why {
             Missing::Paused => "paused",
@@ -39,5 +41,6 @@ pub(super) fn file(finished: &Finished) -> RecordedFile {
         bytes: finished.bytes,
         sha256: finished.sha256.clone(),
         gaps: gaps.collect(),
+        unlisted: finished.unlisted,
     }
 }

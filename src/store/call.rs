@@ -19,6 +19,9 @@ use super::writer::Work;
 
 type Statement = Query<'static, Any, AnyArguments>;
 
+const INSERT_CALL: &str = "INSERT INTO calls (id, arrived_at, from_number, dialled, trunk, first_queue, \
+     queue, language) VALUES ($1, $2, $3, $4, $5, $6, $6, $7)";
+
 /// A line of the course of a call.
 #[derive(Default)]
 struct Event {
@@ -34,7 +37,17 @@ impl Work<'_> {
     /// Writes a fact.
     pub(super) async fn fact(&mut self, fact: &Fact) -> Result<(), StoreError> {
         match fact {
-            Fact::Arrived { .. } => self.arrived(fact).await?,
+            Fact::Arrived { call, at, from, dialled, trunk, queue, language } => {
+                let insert = of_call(INSERT_CALL, *call)
+                    .bind(at.as_micros())
+                    .bind(number(from.as_ref()))
+                    .bind(dialled.clone())
+                    .bind(trunk.as_ref().map(|trunk| trunk.0.clone()))
+                    .bind(queue.0.clone())
+                    .bind(language.0.clone());
+                insert.execute(&mut *self.connection).await.doing("storing a call")?;
+                self.leg(LegId::caller(*call), None, *at, Some(*at)).await?;
+            }
             Fact::Decided { call, at, basis } => self.decided(*call, *at, basis).await?,
             Fact::ConsentAnswered { call, from, queue, answered } => {
                 self.answered(*call, from.as_ref(), queue, answered).await?;
@@ -96,23 +109,6 @@ impl Work<'_> {
     pub(super) async fn leg_quality(&mut self, leg: LegId, quality: &LegQuality) -> Result<(), StoreError> {
         let update = of_leg("UPDATE legs SET quality = $3 WHERE call = $1 AND n = $2", leg);
         self.one("leg", &leg, update.bind(json("legs", "quality", quality)?)).await
-    }
-
-    async fn arrived(&mut self, fact: &Fact) -> Result<(), StoreError> {
-        let Fact::Arrived { call, at, from, dialled, trunk, queue, language } = fact else { return Ok(()) };
-        let insert = "INSERT INTO calls (id, arrived_at, from_number, dialled, trunk, first_queue, queue, language) \
-                      VALUES ($1, $2, $3, $4, $5, $6, $6, $7)";
-        of_call(insert, *call)
-            .bind(at.as_micros())
-            .bind(number(from.as_ref()))
-            .bind(dialled.clone())
-            .bind(trunk.as_ref().map(|trunk| trunk.0.clone()))
-            .bind(queue.0.clone())
-            .bind(language.0.clone())
-            .execute(&mut *self.connection)
-            .await
-            .doing("storing a call")?;
-        self.leg(LegId::caller(*call), None, *at, Some(*at)).await
     }
 
     async fn decided(&mut self, call: CallId, at: Timestamp, basis: &Basis) -> Result<(), StoreError> {

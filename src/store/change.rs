@@ -1,7 +1,5 @@
 //! What can be written: facts about calls, the life of recordings, agents, settings, audit events.
 
-use std::time::Duration;
-
 use serde::{Deserialize, Serialize};
 
 use crate::audit::{Actor, AuditEvent};
@@ -148,22 +146,24 @@ pub struct RecordedFile {
     pub sha256: String,
     /// Where silence stands for something: pauses, lost audio.
     pub gaps: Vec<RecordedGap>,
+    /// Silent samples, both channels together, that `gaps` does not list.
+    pub unlisted: u64,
 }
 
 /// Silence in a recording.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordedGap {
-    /// First sample of it.
-    pub from: u64,
-    /// First sample after it.
-    pub to: u64,
+    /// First sample of it, counted per channel from the start.
+    pub start: u64,
+    /// Samples per channel.
+    pub len: u64,
     /// Channel 0 (caller) or 1 (agent); `None`: both.
     pub channel: Option<u8>,
-    /// In a word: `paused`, `full`, ...
+    /// In a word: `paused`, `lost`, ...
     pub why: String,
 }
 
-/// How a leg's media was.
+/// How a leg's media was, at its end.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LegQuality {
     /// RTP packets from the peer.
@@ -176,13 +176,12 @@ pub struct LegQuality {
     pub strangers: u64,
     /// Keys the peer pressed.
     pub digits: u64,
-    /// Interarrival jitter at the end (RFC 3550 A.8).
-    pub jitter: Duration,
-    /// Packets of ours that the peer reported lost in all (RFC 3550 6.4.1); can be negative when
-    /// duplicates came.
-    pub remote_lost: Option<i32>,
-    /// Interarrival jitter the peer reported last.
-    pub remote_jitter: Option<Duration>,
-    /// Round trip by the peer's last report (RFC 3550 6.4.1).
-    pub round_trip: Option<Duration>,
+    /// Interarrival jitter (RFC 3550 A.8), in microseconds.
+    pub jitter_us: u64,
+    /// Our packets that the peer lost, by its last report (may be negative, RFC 3550 6.4.1).
+    pub peer_lost: Option<i64>,
+    /// Jitter the peer sees, in microseconds.
+    pub peer_jitter_us: Option<u64>,
+    /// Round trip (RFC 3550 6.4.1), in microseconds.
+    pub round_trip_us: Option<u64>,
 }

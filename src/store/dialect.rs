@@ -3,6 +3,7 @@
 use std::fs::{OpenOptions, Permissions};
 use std::io;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use sqlx::migrate::Migrator;
@@ -23,30 +24,39 @@ pub(super) enum Dialect {
 }
 
 impl Dialect {
-    /// The kind a URL names, and the URL as sqlx takes it. A text without a scheme is a path.
-    pub(super) fn of(url: &str) -> Result<(Self, String), StoreError> {
+    /// The kind a URL names, and where it is. A text without a scheme is a path.
+    pub(super) fn of(url: &str) -> Result<(Self, PathBuf), StoreError> {
+        let is_scheme = |text: &str| text.len() > 1 && text.chars().all(|c| c.is_ascii_alphanumeric());
         let path = match url.split_once(':') {
             Some(("sqlite", rest)) => rest.strip_prefix("//").unwrap_or(rest),
-            None => url,
-            Some((scheme, _)) => return Err(StoreError::Unsupported { url: scheme.to_owned() }),
+            Some((scheme, _)) if is_scheme(scheme) => {
+                return Err(StoreError::Unsupported { url: scheme.to_owned() });
+            }
+            Some(_) | None => url,
         };
         // A database in memory would be another one on every connection.
         if path.is_empty() || path.starts_with(':') {
             return Err(StoreError::Unsupported { url: url.to_owned() });
         }
-        Ok((Self::Sqlite, format!("sqlite://{path}")))
+        let path = std::path::absolute(path).map_err(|source| file_error(path.as_ref(), source))?;
+        Ok((Self::Sqlite, path))
+    }
+
+    /// The URL sqlx takes: what means something in a URL is escaped.
+    pub(super) fn url(self, path: &Path) -> String {
+        match self {
+            Self::Sqlite => {
+                let escaped = path.display().to_string().replace('%', "%25");
+                format!("sqlite://{}", escaped.replace('?', "%3F").replace('#', "%23"))
+            }
+        }
     }
 
     /// Makes the file if it is not there. Only its owner may read it: it holds numbers and password
     /// hashes. SQLite gives the files beside it (`-wal`, `-shm`) the same rights.
-    pub(super) fn prepare(self, url: &str) -> Result<(), StoreError> {
+    pub(super) fn prepare(self, path: &Path) -> Result<(), StoreError> {
         match self {
-            Self::Sqlite => {
-                let path = url.trim_start_matches("sqlite://");
-                let path = path.split_once('?').map_or(path, |(path, _)| path);
-                make_private(path)
-                    .map_err(|source| StoreError::File { path: path.to_owned(), source: Arc::new(source) })
-            }
+            Self::Sqlite => make_private(path).map_err(|source| file_error(path, source)),
         }
     }
 
@@ -99,7 +109,11 @@ impl Dialect {
     }
 }
 
-fn make_private(path: &str) -> io::Result<()> {
+fn file_error(path: &Path, source: io::Error) -> StoreError {
+    StoreError::File { path: path.display().to_string(), source: Arc::new(source) }
+}
+
+fn make_private(path: &Path) -> io::Result<()> {
     let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
     let mode = file.metadata()?.permissions().mode();
     if mode & 0o077 != 0 {

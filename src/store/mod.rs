@@ -6,7 +6,7 @@
 //!
 //! It is built on sqlx's `Any` driver, and all SQL is what SQLite and PostgreSQL both take: `$1`
 //! placeholders, BIGINT microseconds, TEXT ids, upserts with `ON CONFLICT`, locks by `UPDATE`. So a
-//! second database costs a variant of [`dialect::Dialect`] and a folder of migrations, not a second
+//! second database costs a variant of `dialect::Dialect` and a folder of migrations, not a second
 //! set of queries; the price is a copy of each row through `Any`'s value type, which is small beside
 //! the `fsync`.
 
@@ -80,8 +80,9 @@ impl Store {
     /// supported.
     pub async fn open(url: &str, clock: Clock) -> Result<Self, StoreError> {
         sqlx::any::install_default_drivers();
-        let (dialect, url) = Dialect::of(url)?;
-        dialect.prepare(&url)?;
+        let (dialect, path) = Dialect::of(url)?;
+        dialect.prepare(&path)?;
+        let url = dialect.url(&path);
         let pool = |connections| {
             AnyPoolOptions::new()
                 .max_connections(connections)

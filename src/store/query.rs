@@ -327,6 +327,7 @@ fn read_recording(row: &AnyRow) -> Result<RecordingRow, StoreError> {
         bytes: cells.number("bytes")?,
         sha256: cells.get("sha256")?,
         gaps: cells.json("gaps")?.unwrap_or_default(),
+        unlisted: cells.number("unlisted")?,
         why: cells.get("why")?,
     })
 }

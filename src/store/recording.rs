@@ -82,7 +82,7 @@ impl Work<'_> {
         salvaged: Option<String>,
     ) -> Result<(), StoreError> {
         let update = "UPDATE recordings SET state = 'stored', ended_at = $2, samples = $3, bytes = $4, \
-                      sha256 = $5, gaps = $6, salvaged = $7, why = $8 WHERE id = $1 \
+                      sha256 = $5, gaps = $6, unlisted = $9, salvaged = $7, why = $8 WHERE id = $1 \
                       AND (state = 'recording' OR ($7 = 1 AND state IN ('armed', 'failed')))";
         let wanted = if salvaged.is_some() { "salvaged" } else { "finished" };
         let update = sqlx::query(update)
@@ -93,7 +93,8 @@ impl Work<'_> {
             .bind(file.sha256)
             .bind(json("recordings", "gaps", &file.gaps)?)
             .bind(i64::from(salvaged.is_some()))
-            .bind(salvaged);
+            .bind(salvaged)
+            .bind(count(file.unlisted));
         self.step(id, wanted, update).await
     }
 
@@ -150,6 +151,9 @@ fn of_recording(change: &RecordingChange) -> AuditEvent {
 }
 
 fn describe(file: &RecordedFile) -> String {
-    let RecordedFile { samples, bytes, sha256, gaps } = file;
-    format!("{samples} samples, {bytes} bytes, {} gaps, sha256 {sha256}", gaps.len())
+    let RecordedFile { samples, bytes, sha256, gaps, unlisted } = file;
+    let gaps = gaps.len();
+    format!(
+        "{samples} samples, {bytes} bytes, {gaps} gaps, {unlisted} unlisted silent samples, sha256 {sha256}"
+    )
 }

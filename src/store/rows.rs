@@ -168,6 +168,8 @@ pub struct RecordingRow {
     pub sha256: Option<String>,
     /// Where silence stands for something.
     pub gaps: Vec<RecordedGap>,
+    /// Silent samples, both channels together, that `gaps` does not list.
+    pub unlisted: Option<u64>,
     /// The reason of its last change, where it has one.
     pub why: Option<String>,
 }

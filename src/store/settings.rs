@@ -73,8 +73,8 @@ impl Work<'_> {
     }
 
     async fn put(&mut self, name: &str, object: &Object) -> Result<(), StoreError> {
-        let upsert = "INSERT INTO settings (kind, name, version, body, changed_at) VALUES ($1, $2, 1, $3, $4) \
-                      ON CONFLICT (kind, name) DO UPDATE SET version = settings.version + 1, \
+        let upsert = "INSERT INTO settings (kind, name, version, body, changed_at) \
+                      VALUES ($1, $2, 1, $3, $4) ON CONFLICT (kind, name) DO UPDATE SET version = settings.version + 1, \
                       body = excluded.body, changed_at = excluded.changed_at";
         let body = object.to_json().map_err(|_| StoreError::Corrupt { table: "settings", column: "body" })?;
         sqlx::query(upsert)

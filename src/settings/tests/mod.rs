@@ -243,6 +243,19 @@ queue = "support"
 }
 
 #[test]
+fn a_misplaced_password_is_not_repeated() {
+    for text in [
+        "[trunk.a]\ndigest = \"hunter2\"",
+        "[agent]\nbob = \"hunter2\"",
+        "[agent.bob]\npassword = [\"hunter2\"]",
+        "[user.ada]\nrole = \"agent\"\npassword = \"hunter2\"",
+    ] {
+        let errors = errors(text);
+        assert!(!errors.is_empty() && !errors.concat().contains("hunter2"), "{errors:?}");
+    }
+}
+
+#[test]
 fn references_are_checked_in_the_whole() {
     let text = r#"
 [queue.a]

@@ -111,8 +111,8 @@ fn yes() -> Answer {
 }
 
 fn file() -> RecordedFile {
-    let gap = RecordedGap { from: 80, to: 160, channel: None, why: "paused".into() };
-    RecordedFile { samples: 16_000, bytes: 64_100, sha256: "cd".repeat(32), gaps: vec![gap] }
+    let gap = RecordedGap { start: 80, len: 80, channel: None, why: "paused".into() };
+    RecordedFile { samples: 16_000, bytes: 64_100, sha256: "cd".repeat(32), gaps: vec![gap], unlisted: 7 }
 }
 
 /// Every kind of fact, in an order in which they can happen; the last item names what each does.

@@ -138,6 +138,7 @@ async fn a_recording_goes_through_its_life_and_no_other_way() {
     store.commit(step(early)).await.expect("finishes");
     let row = store.recording(id).await.expect("reads").expect("a row");
     assert_eq!((row.state.as_str(), row.samples, row.bytes), ("stored", Some(16_000), Some(64_100)));
+    assert_eq!(row.unlisted, Some(7));
     assert_eq!(
         (row.gaps.clone(), row.basis.as_str(), row.queue.0.as_str()),
         (file().gaps, "agreed", "support")
@@ -162,12 +163,14 @@ async fn a_recording_goes_through_its_life_and_no_other_way() {
     assert_eq!(place.audit_rows().await, 9, "a row for each step that was taken");
 }
 
+fn discard(n: u128) -> Vec<Change> {
+    step(RecordingChange::Discarded { id: recording(n), at: at(3) })
+}
+
 #[tokio::test]
 async fn a_destroyed_key_is_in_no_file() {
     let place = Place::new().await;
     let key: Vec<u8> = (0..60u8).map(|n| n.wrapping_mul(37) ^ 0x5a).collect();
-    place.facts(vec![arrived(call(0), 0)]).await;
-    place.store.commit(vec![armed(0, &key)]).await.expect("arms");
     let found = || {
         let files = std::fs::read_dir(place.dir.path()).expect("a folder");
         files.flatten().any(|file| {
@@ -175,14 +178,25 @@ async fn a_destroyed_key_is_in_no_file() {
             bytes.windows(key.len()).any(|window| window == key)
         })
     };
+    place.facts(vec![arrived(call(0), 0)]).await;
+    place.store.commit(vec![armed(0, &key)]).await.expect("arms");
     assert!(found(), "the test sees a key that is there");
-    place
-        .store
-        .commit(step(RecordingChange::Discarded { id: recording(0), at: at(3) }))
-        .await
-        .expect("discards");
+    place.store.commit(discard(0)).await.expect("discards");
     // The writer clears the write-ahead log before it takes the next unit of work.
     place.facts(vec![arrived(call(1), 1)]).await;
+    assert!(!found());
+
+    // Somebody reads: the log cannot be cleared, and nobody waits for it.
+    place.store.commit(vec![armed(1, &key)]).await.expect("arms");
+    let mut reader = place.raw().await;
+    reader.execute("BEGIN").await.expect("begins");
+    reader.execute("SELECT COUNT(*) FROM calls").await.expect("reads");
+    place.store.commit(discard(1)).await.expect("discards");
+    place.facts(vec![arrived(call(2), 2)]).await;
+    assert!(found(), "the reader's snapshot");
+    reader.execute("COMMIT").await.expect("ends");
+    place.facts(vec![arrived(call(3), 3)]).await;
+    place.facts(vec![arrived(call(4), 4)]).await;
     assert!(!found());
 }
 
