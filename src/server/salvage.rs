@@ -2,8 +2,8 @@
 //! hands, before new calls are taken.
 
 use crate::call::{Cause, Fact};
-use crate::ids::RecordingId;
-use crate::store::{Change, RecordingChange, RecordingRow, Store};
+use crate::ids::{CallId, LegId, RecordingId};
+use crate::store::{Change, RecordingChange, RecordingRow, Store, StoreError};
 use crate::time::{Clock, Timestamp};
 use crate::vault::{Finished, Vault, VaultError, WrappedKey};
 
@@ -26,10 +26,20 @@ pub(super) async fn run(store: &Store, vault: &Vault, clock: Clock) -> anyhow::R
         store.commit(vec![Change::Audit(trail::stray_file(id, clock.now()))]).await?;
     }
     for call in store.calls_unfinished().await? {
-        let ended = Fact::Ended { call: call.id, at: clock.now(), cause: Cause::Internal };
-        store.commit(vec![Change::Fact(ended)]).await?;
+        store.commit(end(store, call.id, clock.now()).await?).await?;
     }
     Ok(())
+}
+
+/// Ends a call the server died in, with the legs it had.
+async fn end(store: &Store, call: CallId, at: Timestamp) -> Result<Vec<Change>, StoreError> {
+    let legs = store.call(call).await?.map(|detail| detail.legs).unwrap_or_default();
+    let going_on = legs.iter().filter(|leg| leg.ended_at.is_none());
+    let mut facts: Vec<Fact> = going_on
+        .map(|leg| Fact::LegEnded { leg: LegId { call, n: leg.n }, at, cause: Cause::Internal })
+        .collect();
+    facts.push(Fact::Ended { call, at, cause: Cause::Internal });
+    Ok(facts.into_iter().map(Change::Fact).collect())
 }
 
 fn salvage(vault: &Vault, row: &RecordingRow, at: Timestamp) -> RecordingChange {
