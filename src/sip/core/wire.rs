@@ -88,6 +88,39 @@ pub(super) fn head_of_response(response: &Response) -> Option<(Head, Method)> {
     Some((head, method))
 }
 
+/// What is to be done with a request, by its method.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Action {
+    Invite,
+    Bye,
+    Info,
+    Options,
+    Register,
+    /// 405 to methods we know and do not take, 501 to those we do not know (RFC 3261 §8.2.1).
+    Refuse(u16),
+}
+
+/// ACK and CANCEL are no requests to be answered in the usual way and do not get here.
+pub(super) fn action(method: &Method) -> Action {
+    match method {
+        Method::Invite => Action::Invite,
+        Method::Bye => Action::Bye,
+        Method::Info => Action::Info,
+        Method::Options => Action::Options,
+        Method::Register => Action::Register,
+        Method::Ack
+        | Method::Cancel
+        | Method::Prack
+        | Method::Update
+        | Method::Subscribe
+        | Method::Notify
+        | Method::Refer
+        | Method::Message
+        | Method::Publish => Action::Refuse(405),
+        Method::Other(_) | _ => Action::Refuse(501),
+    }
+}
+
 /// A request's sequence number.
 pub(super) fn cseq(request: &Request) -> Option<u32> {
     Some(request.headers.typed::<CSeq>()?.ok()?.sequence)

@@ -14,10 +14,7 @@ const GOOD: Network = Network { loss: 0, doubles: 0, delay: 20 };
 const BAD: Network = Network { loss: 20, doubles: 20, delay: 300 };
 
 fn incoming(event: &Event) -> Option<DialogId> {
-    match event {
-        Event::Incoming(incoming) => Some(incoming.dialog),
-        _ => None,
-    }
+    if let Event::Incoming(incoming) = event { Some(incoming.dialog) } else { None }
 }
 
 fn up(event: &Event) -> Option<()> {
@@ -29,10 +26,7 @@ fn reinvite(event: &Event) -> Option<()> {
 }
 
 fn ended(event: &Event) -> Option<Cause> {
-    match event {
-        Event::Ended { cause, .. } => Some(*cause),
-        _ => None,
-    }
+    if let Event::Ended { cause, .. } = event { Some(*cause) } else { None }
 }
 
 fn answered(pair: &mut Pair) -> (DialogId, DialogId) {
