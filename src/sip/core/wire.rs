@@ -149,10 +149,25 @@ pub(super) fn merge_key(head: &Head, method: &Method) -> Key {
 /// Appends a header. A value that would break the line is left out: it can only come from our
 /// own configuration, since values read from the wire hold no line break.
 pub(super) fn push(headers: &mut Headers, name: HeaderName, value: impl Into<Bytes>) {
-    match Header::build(name, value) {
+    let value = value.into();
+    match Header::build(name.clone(), value.clone()) {
         Ok(header) => headers.push(header),
-        Err(error) => tracing::warn!(%error, "a header of ours was left out"),
+        Err(error) => match echo(&name, &value) {
+            Some(header) => headers.push(header),
+            None => tracing::warn!(%error, "a header of ours was left out"),
+        },
     }
+}
+
+/// A header with a value from the wire that the builder will not take: a NUL in a quoted string is
+/// legal (RFC 4475 §3.1.1.2), and what they wrote must go back as it was.
+fn echo(name: &HeaderName, value: &[u8]) -> Option<Header> {
+    if value.iter().any(|b| matches!(b, b'\r' | b'\n')) {
+        return None;
+    }
+    let text = [b"SIP/2.0 200 OK\r\n", name.canonical(), b": ", value, b"\r\n\r\n"].concat();
+    let message = parse(Bytes::from(text)).ok()?;
+    message.headers().iter().next().cloned()
 }
 
 /// Sets the body and the two headers that go with it; `None`: no body.
