@@ -42,6 +42,7 @@ pub enum Verdict {
 pub struct DigestServer {
     realm: String,
     key: hmac::Key,
+    algorithms: Vec<Algorithm>,
     issued: u64,
     /// The last nonce count of each nonce that has been used, oldest first.
     used: BTreeMap<NonceId, u32>,
@@ -54,23 +55,31 @@ impl DigestServer {
     #[must_use]
     pub fn new(realm: &str, secret: [u8; 32]) -> Self {
         let key = hmac::Key::new(hmac::HMAC_SHA256, &secret);
-        Self { realm: realm.to_owned(), key, issued: 0, used: BTreeMap::new(), floor: None }
+        let algorithms = vec![Algorithm::Sha256, Algorithm::Md5];
+        Self { realm: realm.to_owned(), key, algorithms, issued: 0, used: BTreeMap::new(), floor: None }
     }
 
-    /// The values for two `WWW-Authenticate` (or `Proxy-Authenticate`) headers, SHA-256 first, then
-    /// MD5 for phones that know no better (RFC 8760 §2.4).
+    /// Offers and takes these algorithms only, in this order; none changes nothing.
+    #[must_use]
+    pub fn offering(mut self, algorithms: &[Algorithm]) -> Self {
+        if !algorithms.is_empty() {
+            self.algorithms = algorithms.to_vec();
+        }
+        self
+    }
+
+    /// The values for `WWW-Authenticate` (or `Proxy-Authenticate`) headers, one an algorithm: SHA-256
+    /// first, then MD5 for phones that know no better (RFC 8760 §2.4).
     pub fn challenges(&mut self, stale: bool, now: Timestamp) -> Vec<String> {
         self.issued += 1;
         let nonce = self.write_nonce(NonceId { issued: now.as_micros(), n: self.issued });
         let realm = self.realm.replace('\\', "\\\\").replace('"', "\\\"");
         let stale = if stale { ", stale=true" } else { "" };
-        ["SHA-256", "MD5"]
-            .map(|algorithm| {
-                format!(
-                    "Digest realm=\"{realm}\", nonce=\"{nonce}\", algorithm={algorithm}, qop=\"auth\"{stale}"
-                )
-            })
-            .into()
+        let challenge = |algorithm: &Algorithm| {
+            let algorithm = algorithm.name();
+            format!("Digest realm=\"{realm}\", nonce=\"{nonce}\", algorithm={algorithm}, qop=\"auth\"{stale}")
+        };
+        self.algorithms.iter().map(challenge).collect()
     }
 
     /// Judges a request by its `Authorization` or `Proxy-Authorization` values. `credentials` looks a
@@ -108,7 +117,7 @@ impl DigestServer {
         if answer.realm != self.realm {
             return Verdict::Missing; // for another server on the way
         }
-        if !same_target(&answer.uri, request_uri) {
+        if !same_target(&answer.uri, request_uri) || !self.algorithms.contains(&answer.algorithm) {
             return Verdict::Wrong;
         }
         let known = credentials(&answer.username);
@@ -136,7 +145,9 @@ impl DigestServer {
     /// Whether the nonce is ours and young, and `count` is new for it; keeps the count.
     fn use_nonce(&mut self, nonce: &str, count: u32, now: Timestamp) -> bool {
         let oldest = NonceId { issued: (now - LIFETIME).as_micros(), n: 0 };
-        self.used = self.used.split_off(&oldest);
+        while let Some(entry) = self.used.first_entry().filter(|entry| *entry.key() < oldest) {
+            entry.remove();
+        }
         let Some(id) = self.read_nonce(nonce) else { return false };
         if id < oldest || id.issued > now.as_micros() || self.floor.is_some_and(|floor| id <= floor) {
             return false;
@@ -195,13 +206,26 @@ impl NonceId {
     }
 }
 
+/// A digest algorithm. Some phones (baresip 1.0 and its kin) give up when SHA-256 is offered beside
+/// MD5, in whatever order: where such phones are used, offer MD5 alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Algorithm {
+pub enum Algorithm {
+    /// RFC 2617.
     Md5,
+    /// RFC 7616.
     Sha256,
 }
 
 impl Algorithm {
+    /// Its name in headers.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Md5 => "MD5",
+            Self::Sha256 => "SHA-256",
+        }
+    }
+
     fn hash(self, text: &str) -> String {
         match self {
             Self::Md5 => hex::encode(Md5::digest(text)),
@@ -241,7 +265,7 @@ impl Answer {
             None => Algorithm::Md5,
             Some(name) if name.eq_ignore_ascii_case("MD5") => Algorithm::Md5,
             Some(name) if name.eq_ignore_ascii_case("SHA-256") => Algorithm::Sha256,
-            Some(_) => return None, // never offered
+            Some(_) => return None,
         };
         let qop = match map.take("qop") {
             // RFC 7616 §3.4 wants qop; only a phone that knows nothing but MD5 may come without.

@@ -29,10 +29,7 @@ fn answer(algorithm: Algorithm, password: &str, nonce: &str, nc: Option<u32>, me
     let h = |text: String| algorithm.hash(&text);
     let a1 = h(format!("ada:sayso:{password}"));
     let a2 = h(format!("{method}:{URI}"));
-    let name = match algorithm {
-        Algorithm::Md5 => "MD5",
-        Algorithm::Sha256 => "SHA-256",
-    };
+    let name = algorithm.name();
     let head = format!("Digest username=\"ada\", realm=\"sayso\",nonce=\"{nonce}\", uri=\"{URI}\"");
     match nc {
         None => format!("{head}, algorithm={name}, response=\"{}\"", h(format!("{a1}:{nonce}:{a2}"))),
@@ -177,6 +174,18 @@ fn the_uri_may_differ_in_port_and_parameters_only() {
     assert!(same_target("sip:sayso.example", "sip:SAYSO.example:5060;transport=udp"));
     assert!(same_target("tel:+49301234567", "tel:+49301234567"));
     assert!(!same_target("sip:100@sayso.example", "sip:200@sayso.example"));
+}
+
+#[test]
+fn one_algorithm_may_be_all_there_is() {
+    let mut server = server().offering(&[]).offering(&[Algorithm::Md5]);
+    let challenges = server.challenges(false, NOW);
+    assert!(matches!(&challenges[..], [only] if only.contains("algorithm=MD5")));
+    let nonce = nonce(&mut server, NOW);
+    let sha256 = answer(Algorithm::Sha256, "secret", &nonce, Some(1), "REGISTER");
+    assert_eq!(verify(&mut server, &sha256, NOW), Verdict::Wrong);
+    let md5 = answer(Algorithm::Md5, "secret", &nonce, Some(1), "REGISTER");
+    assert_eq!(verify(&mut server, &md5, NOW), ada());
 }
 
 #[test]

@@ -1,14 +1,14 @@
 //! The [`Endpoint`]: what the shell feeds and drains. It dispatches; the rules are in the
 //! sibling modules.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::digest::DigestServer;
+use super::digest::{Algorithm, DigestServer};
 use super::gate::Gate;
 use super::io::{Command, DialogId, Event, Flow, Output, Transport};
 use super::leg::Leg;
@@ -25,6 +25,8 @@ use crate::time::Timestamp;
 pub struct EndpointConfig {
     /// The digest realm, also the domain of our own addresses.
     pub realm: String,
+    /// What challenges offer, in this order.
+    pub algorithms: Vec<Algorithm>,
     /// User-Agent and Server.
     pub user_agent: String,
     /// What we put in Via and Contact, per transport. At least one.
@@ -53,6 +55,7 @@ impl Default for EndpointConfig {
     fn default() -> Self {
         Self {
             realm: "sayso".to_owned(),
+            algorithms: vec![Algorithm::Sha256, Algorithm::Md5],
             user_agent: concat!("Sayso/", env!("CARGO_PKG_VERSION")).to_owned(),
             contacts: Vec::new(),
             timers: Timers::default(),
@@ -161,7 +164,7 @@ impl Endpoint {
         Self {
             mint: Mint::new(&secret),
             gate: Gate::new(Arc::clone(&settings), config.stranger_ignore),
-            digest: DigestServer::new(&config.realm, secret),
+            digest: DigestServer::new(&config.realm, secret).offering(&config.algorithms),
             registrar,
             connections: Connections::default(),
             tx: Transactions::default(),
@@ -263,6 +266,15 @@ impl Endpoint {
             connections: self.connections.len(),
             registrations: self.registrar.len(),
         }
+    }
+
+    /// The numbers of the TCP connections that a dialog or a phone depends on: do not close these
+    /// for being quiet. Costs a walk over all dialogs.
+    #[must_use]
+    pub fn connections_in_use(&self) -> HashSet<u64> {
+        let dialogs = self.legs.values().filter_map(Leg::dialog).map(|dialog| dialog.flow);
+        let tcp = dialogs.filter(|flow| flow.transport == Transport::Tcp).map(|flow| flow.connection);
+        tcp.chain(self.registrar.connections()).collect()
     }
 
     fn run(&mut self, deadline: Deadline, now: Timestamp) {

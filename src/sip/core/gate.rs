@@ -106,8 +106,11 @@ impl Gate {
     }
 
     /// A log-in from `remote` failed. After five in a row (within an hour) it is a stranger: ignored
-    /// until the returned time.
+    /// until the returned time. A trunk's address never is, see [`Gate::ignored`].
     pub fn failed(&mut self, remote: IpAddr, now: Timestamp) -> Option<Timestamp> {
+        if self.networks.find(remote).is_some() {
+            return None;
+        }
         let source = source(remote);
         let (count, _) = self.failures.entry(source, now, now + Duration::from_secs(3_600));
         *count += 1;
@@ -292,7 +295,10 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn gate(trunks: &[(&str, &[&str], Option<u32>, Option<u32>)]) -> Gate {
+    /// Name, networks, calls at once, calls a second.
+    type Row<'a> = (&'a str, &'a [&'a str], Option<u32>, Option<u32>);
+
+    fn gate(trunks: &[Row<'_>]) -> Gate {
         let trunks = trunks.iter().map(|(name, networks, max_calls, calls_per_second)| {
             let trunk = Trunk {
                 networks: networks.iter().map(|net| net.parse().unwrap()).collect(),
@@ -347,7 +353,10 @@ mod tests {
 
     #[test]
     fn five_failures_in_a_row_make_a_stranger() {
-        let mut gate = gate(&[]);
+        let mut gate = gate(&[("t", &["10.0.0.0/8"], None, None)]);
+        for _ in 0..6 {
+            assert_eq!(gate.failed(ip("10.0.0.1"), NOW), None, "a trunk's");
+        }
         let remote = ip("192.0.2.1");
         for _ in 0..4 {
             assert_eq!(gate.failed(remote, NOW), None);

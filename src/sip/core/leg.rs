@@ -121,6 +121,15 @@ pub(super) enum Farewell {
 }
 
 impl Leg {
+    pub(super) fn dialog(&self) -> Option<&Dialog> {
+        match self {
+            Self::Offered(offered) => Some(&offered.dialog),
+            Self::Live(session) => Some(&session.dialog),
+            Self::Leaving(leaving) => Some(&leaving.dialog),
+            Self::Calling(_) | Self::LoggingOn => None,
+        }
+    }
+
     pub(super) fn dialog_mut(&mut self) -> Option<&mut Dialog> {
         match self {
             Self::Offered(offered) => Some(&mut offered.dialog),

@@ -18,6 +18,7 @@ mod mint;
 mod register;
 pub mod registrar;
 mod respond;
+pub mod sdp;
 mod session;
 mod source;
 mod stream;

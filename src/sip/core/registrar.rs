@@ -111,6 +111,7 @@ pub struct Registrar {
     /// Which agents have a binding over a TCP connection.
     connections: BTreeMap<u64, Vec<AgentId>>,
     changes: VecDeque<(AgentId, bool)>,
+    count: usize,
 }
 
 impl Registrar {
@@ -127,6 +128,7 @@ impl Registrar {
             deadlines: BTreeSet::new(),
             connections: BTreeMap::new(),
             changes: VecDeque::new(),
+            count: 0,
         }
     }
 
@@ -173,6 +175,11 @@ impl Registrar {
         }
     }
 
+    /// The numbers of the TCP connections some phone is reached over.
+    pub fn connections(&self) -> impl Iterator<Item = u64> {
+        self.connections.keys().copied()
+    }
+
     /// Drops the bindings of agents that are no more.
     pub fn retain(&mut self, keep: impl Fn(&AgentId) -> bool) {
         let gone: Vec<_> = self.agents.keys().filter(|agent| !keep(agent)).cloned().collect();
@@ -202,7 +209,7 @@ impl Registrar {
     /// How many bindings there are, expired ones included until `handle_timeout`.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.agents.values().map(Vec::len).sum()
+        self.count
     }
 
     /// Whether there is none.
@@ -262,10 +269,12 @@ impl Registrar {
     /// The only place where bindings change: keeps the two indexes and the changes right.
     fn replace(&mut self, agent: &AgentId, new: Vec<Binding>) {
         let on = !new.is_empty();
+        self.count += new.len();
         let next = new.iter().map(|binding| binding.expires).min();
         let over: BTreeSet<u64> = new.iter().filter_map(|binding| connection(&binding.flow)).collect();
         let old = if on { self.agents.insert(agent.clone(), new) } else { self.agents.remove(agent) };
         let old = old.unwrap_or_default();
+        self.count -= old.len();
         if let Some(before) = old.iter().map(|binding| binding.expires).min() {
             self.deadlines.remove(&(before, agent.clone()));
         }
@@ -304,142 +313,5 @@ fn in_order(binding: &Binding, registration: &Registration) -> Result<(), Regist
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const NOW: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
-
-    fn after(seconds: u64) -> Timestamp {
-        NOW + Duration::from_secs(seconds)
-    }
-
-    fn flow(transport: Transport, connection: u64) -> Flow {
-        let address = "127.0.0.1:5060".parse().unwrap();
-        Flow { transport, local: address, remote: address, connection }
-    }
-
-    fn list(contacts: &[(&str, Option<u32>)]) -> Contacts {
-        Contacts::List(contacts.iter().map(|(uri, expires)| ((*uri).to_owned(), *expires)).collect())
-    }
-
-    fn request(contacts: Contacts, expires: Option<u32>, call_id: &str, cseq: u32) -> Registration {
-        Registration { contacts, expires, call_id: call_id.to_owned(), cseq, flow: flow(Transport::Udp, 0) }
-    }
-
-    fn registrar() -> (Registrar, AgentId) {
-        (Registrar::new(60, 3_600, 600, 3), AgentId::from("ada"))
-    }
-
-    fn uris(bindings: &[Binding]) -> Vec<&str> {
-        bindings.iter().map(|binding| binding.contact.as_str()).collect()
-    }
-
-    #[test]
-    fn a_phone_comes_is_refreshed_and_expires() {
-        let (mut registrar, ada) = registrar();
-        let one = |cseq| request(list(&[("sip:ada@10.0.0.1", None)]), None, "x", cseq);
-        let bindings = registrar.register(&ada, one(1), NOW).unwrap();
-        assert_eq!(bindings[0].seconds_left(NOW), 600, "the default");
-        assert_eq!(registrar.poll_change(), Some((ada.clone(), true)));
-        registrar.register(&ada, one(2), after(500)).unwrap();
-        assert_eq!(registrar.poll_timeout(), Some(after(1_100)));
-        registrar.handle_timeout(after(1_099));
-        assert_eq!((registrar.len(), registrar.poll_change()), (1, None));
-        assert!(registrar.bindings(&ada, after(1_100)).is_empty(), "ended even before the timer ran");
-        registrar.handle_timeout(after(1_100));
-        assert_eq!(registrar.poll_change(), Some((ada, false)));
-        assert_eq!((registrar.len(), registrar.poll_timeout()), (0, None));
-    }
-
-    #[test]
-    fn expiry_is_the_contacts_own_then_the_headers_and_has_limits() {
-        let (mut registrar, ada) = registrar();
-        let asked = request(
-            list(&[("sip:a@h", Some(120)), ("sip:b@h", None), ("sip:c@h", Some(9_999))]),
-            Some(90),
-            "x",
-            1,
-        );
-        let bindings = registrar.register(&ada, asked, NOW).unwrap();
-        let seconds: Vec<u32> = bindings.iter().map(|b| b.seconds_left(NOW)).collect();
-        assert_eq!(seconds, [120, 90, 3_600]);
-        let brief = request(list(&[("sip:a@h", None), ("sip:d@h", Some(59))]), Some(0), "x", 2);
-        let refused = registrar.register(&ada, brief, NOW).unwrap_err();
-        assert_eq!((refused, refused.status()), (RegisterError::TooBrief { min_expires: 60 }, 423));
-        assert_eq!(registrar.len(), 3, "nothing of a refused request is done");
-    }
-
-    #[test]
-    fn star_removes_all_with_expires_zero_only() {
-        let (mut registrar, ada) = registrar();
-        registrar
-            .register(&ada, request(list(&[("sip:a@h", None), ("sip:b@h", None)]), None, "x", 1), NOW)
-            .unwrap();
-        for expires in [None, Some(60)] {
-            let refused = registrar.register(&ada, request(Contacts::RemoveAll, expires, "x", 2), NOW);
-            assert_eq!(refused.unwrap_err().status(), 400);
-        }
-        let refused = registrar.register(&ada, request(Contacts::RemoveAll, Some(0), "x", 1), NOW);
-        assert_eq!(refused.unwrap_err().status(), 500, "a replayed CSeq");
-        assert_eq!(
-            registrar.register(&ada, request(Contacts::RemoveAll, Some(0), "x", 2), NOW),
-            Ok(Vec::new())
-        );
-        assert_eq!(registrar.poll_change(), Some((ada.clone(), true)));
-        assert_eq!(registrar.poll_change(), Some((ada, false)));
-        assert!(registrar.is_empty() && registrar.poll_timeout().is_none());
-    }
-
-    #[test]
-    fn cseq_must_grow_within_a_call_id() {
-        let (mut registrar, ada) = registrar();
-        let one = |call_id, cseq| request(list(&[("sip:a@h", None)]), None, call_id, cseq);
-        registrar.register(&ada, one("x", 5), NOW).unwrap();
-        for cseq in [4, 5] {
-            let refused = registrar.register(&ada, one("x", cseq), NOW).unwrap_err();
-            assert_eq!(refused, RegisterError::OutOfOrder { last: 5 });
-        }
-        registrar.register(&ada, one("y", 1), NOW).unwrap();
-        let twice = request(list(&[("sip:a@h", None), ("sip:a@h:5060", Some(0))]), None, "y", 2);
-        assert_eq!(
-            registrar.register(&ada, twice, NOW),
-            Ok(Vec::new()),
-            "a contact named twice: the last counts"
-        );
-    }
-
-    #[test]
-    fn queries_change_nothing_and_the_oldest_gives_way() {
-        let (mut registrar, ada) = registrar();
-        for (cseq, uri) in ["sip:a@h", "sip:b@h", "sip:c@h", "sip:a@h", "sip:d@h"].into_iter().enumerate() {
-            let cseq = u32::try_from(cseq).unwrap() + 1;
-            registrar.register(&ada, request(list(&[(uri, None)]), None, "x", cseq), NOW).unwrap();
-        }
-        let bindings = registrar.register(&ada, request(Contacts::Query, None, "z", 1), NOW).unwrap();
-        assert_eq!(uris(&bindings), ["sip:c@h", "sip:a@h", "sip:d@h"], "b was refreshed longest ago");
-        let four = list(&[("sip:1@h", None), ("sip:2@h", None), ("sip:3@h", None), ("sip:4@h", None)]);
-        assert_eq!(registrar.register(&ada, request(four, None, "x", 9), NOW).unwrap_err().status(), 403);
-        assert_eq!(registrar.len(), 3);
-    }
-
-    #[test]
-    fn a_closed_connection_takes_its_phones_along() {
-        let (mut registrar, ada) = registrar();
-        let bob = AgentId::from("bob");
-        let over = |uri, flow, cseq| Registration { flow, ..request(list(&[(uri, None)]), None, "x", cseq) };
-        registrar.register(&ada, over("sip:a@h", flow(Transport::Tcp, 7), 1), NOW).unwrap();
-        registrar.register(&ada, over("sip:b@h", flow(Transport::Udp, 0), 2), NOW).unwrap();
-        registrar.register(&bob, over("sip:c@h", flow(Transport::Tcp, 7), 1), NOW).unwrap();
-        registrar.flow_closed(&flow(Transport::Udp, 0));
-        registrar.flow_closed(&flow(Transport::Tcp, 8));
-        assert_eq!(registrar.len(), 3);
-        registrar.flow_closed(&flow(Transport::Tcp, 7));
-        assert_eq!(uris(&registrar.bindings(&ada, NOW)), ["sip:b@h"]);
-        let changes: Vec<_> = std::iter::from_fn(|| registrar.poll_change()).collect();
-        assert_eq!(changes, [(ada.clone(), true), (bob.clone(), true), (bob, false)]);
-        assert!(registrar.connections.is_empty());
-        registrar.retain(|_| false);
-        assert_eq!((registrar.poll_change(), registrar.len()), (Some((ada, false)), 0));
-        assert!(registrar.deadlines.is_empty());
-    }
-}
+#[path = "registrar_tests.rs"]
+mod tests;

@@ -1,0 +1,107 @@
+//! Session descriptions: read (RFC 8866) and agreed upon (RFC 3264), for one G.711 audio stream.
+//!
+//! What we do not use we do not judge: other streams are refused in place, other attributes skipped.
+
+mod negotiate;
+mod parse;
+
+use std::net::SocketAddr;
+
+pub use negotiate::{accept, answer, offer, reoffer};
+
+/// Our side of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Local {
+    /// Where we receive RTP, as the peer reaches it.
+    pub rtp: SocketAddr,
+    /// Where we receive RTCP.
+    pub rtcp: SocketAddr,
+    /// The session's number in `o=`; the same for the dialog's life.
+    pub session_id: u64,
+    /// The description's number in `o=`; one more for each description sent (RFC 3264 §8).
+    pub version: u64,
+}
+
+/// Why a description cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SdpError {
+    /// Too many bytes.
+    #[error("SDP of {bytes} bytes: at most {limit} are read")]
+    TooLong {
+        /// How many there are.
+        bytes: usize,
+        /// How many are read.
+        limit: usize,
+    },
+    /// A line breaks the grammar.
+    #[error("SDP line {line}: {fault}")]
+    Malformed {
+        /// Counted from 1.
+        line: usize,
+        /// What is wrong with it.
+        fault: Fault,
+    },
+    /// Well formed, but there is no audio stream for us.
+    #[error("no audio stream can be used: {0}")]
+    NoUsableAudio(Unusable),
+}
+
+impl SdpError {
+    /// The SIP status to refuse the request with (RFC 3261 §13.3.1.3, §21.4.1).
+    #[must_use]
+    pub const fn status(&self) -> u16 {
+        match self {
+            Self::TooLong { .. } | Self::Malformed { .. } => 400,
+            Self::NoUsableAudio(_) => 488,
+        }
+    }
+}
+
+/// What is wrong with a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// Not a letter and `=`.
+    #[error("a letter, \"=\" and a value are expected")]
+    NotALine,
+    /// More lines than are read.
+    #[error("there are too many lines")]
+    TooManyLines,
+    /// The description does not begin with `v=0`.
+    #[error("\"v=0\" is expected first")]
+    Version,
+    /// A line that must be text is not.
+    #[error("the line has characters outside printable ASCII")]
+    NotText,
+    /// `c=`.
+    #[error("\"c=<network> <address type> <address>\" is expected")]
+    Connection,
+    /// `m=`.
+    #[error("\"m=<media> <port> <protocol> <format> …\" is expected")]
+    Media,
+    /// `a=rtpmap`.
+    #[error("\"a=rtpmap:<payload type> <name>/<clock rate>\" is expected")]
+    Rtpmap,
+    /// `a=rtcp`.
+    #[error("\"a=rtcp:<port>\", perhaps with \"IN IP4 <address>\", is expected")]
+    Rtcp,
+}
+
+/// Why the first audio stream cannot be used, or that there is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unusable {
+    /// No `m=audio`.
+    #[error("there is none")]
+    NoAudio,
+    /// Port 0.
+    #[error("it is refused (port 0)")]
+    Refused,
+    /// Not RTP/AVP, or several ports.
+    #[error("only RTP/AVP on one port is spoken")]
+    Protocol,
+    /// No address, a host name, a multicast address or one of the other IP version.
+    #[error("its address is missing or not one we can send to")]
+    Address,
+    /// None of our codecs.
+    #[error("no codec in common")]
+    Codec,
+}
