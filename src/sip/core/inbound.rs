@@ -8,16 +8,14 @@ use super::io::{Flow, Output};
 use super::respond::{self, Inbound};
 use super::stream::Frame;
 use super::timers::Deadline;
-use super::wire::{self, Fault, HeaderName, Key, Message, Method, Request, Scheme, ServerState};
+use super::wire::{self, Action, Fault, HeaderName, Key, Message, Method, Request, Scheme, ServerState};
 use crate::time::Timestamp;
 
 impl Endpoint {
     pub(super) fn on_datagram(&mut self, flow: Flow, bytes: Bytes, now: Timestamp) {
-        // Keep-alives: CRLF or a single zero octet.
-        if bytes.iter().all(|b| matches!(b, b'\r' | b'\n' | 0)) {
-            return;
-        }
-        self.on_message(flow, bytes, now);
+        // Line ends and zero octets are keep-alives; some send them before a message, too.
+        let Some(start) = bytes.iter().position(|b| !matches!(b, b'\r' | b'\n' | 0)) else { return };
+        self.on_message(flow, bytes.slice(start..), now);
     }
 
     pub(super) fn on_connected(&mut self, flow: Flow, now: Timestamp) {
@@ -35,10 +33,9 @@ impl Endpoint {
             self.connections.remove(&flow);
             self.timers.clear(Deadline::HalfMessage(flow.connection));
             self.registrar.flow_closed(&flow);
+            self.tx.lost_connection(&flow);
             for leg in self.legs.values_mut() {
-                if let Some(dialog) = leg.dialog_mut().filter(|dialog| dialog.flow == flow) {
-                    dialog.lost_connection();
-                }
+                leg.lost_connection(&flow);
             }
         }
         self.fail_clients_on(&flow, now);
@@ -130,16 +127,20 @@ impl Endpoint {
             return;
         }
         let merge = wire::merge_key(&inbound.head, &inbound.request.method);
-        match &inbound.request.method {
-            Method::Options => {
+        match wire::action(&inbound.request.method) {
+            Action::Options => {
                 if self.passes(&inbound, &merge) {
                     self.answer_options(&inbound);
                 }
             }
-            Method::Register => self.on_register(inbound, key, merge),
-            Method::Invite => self.on_invite(inbound, key, merge),
-            other => {
-                let status = status_of_method(other);
+            Action::Register => self.on_register(inbound, key, merge),
+            Action::Invite => self.on_invite(inbound, key, merge),
+            Action::Bye | Action::Info => {
+                if self.is_known_source(&inbound) {
+                    self.refuse(&inbound, 481, &[]);
+                }
+            }
+            Action::Refuse(status) => {
                 if self.is_known_source(&inbound) {
                     self.refuse(&inbound, status, &[(HeaderName::Allow, super::dialog::ALLOW)]);
                 }
@@ -191,26 +192,4 @@ fn required(request: &Request) -> Vec<String> {
         })
         .filter(|tag| !tag.is_empty())
         .collect()
-}
-
-/// The answer to a method outside a dialog: 481 to those that need one, 405 to those we know and do
-/// not take, 501 to those we do not know (RFC 3261 §8.2.1).
-pub(super) fn status_of_method(method: &Method) -> u16 {
-    match method {
-        Method::Bye | Method::Info => 481,
-        Method::Other(_) => 501,
-        Method::Prack
-        | Method::Update
-        | Method::Subscribe
-        | Method::Notify
-        | Method::Refer
-        | Method::Message
-        | Method::Publish
-        | Method::Invite
-        | Method::Ack
-        | Method::Cancel
-        | Method::Register
-        | Method::Options
-        | _ => 405,
-    }
 }

@@ -31,6 +31,17 @@ pub struct Flow {
     pub connection: u64,
 }
 
+impl Flow {
+    /// Whether both lead the same way. Our own address does not count: of a connection we make it is
+    /// known only once it is there.
+    #[must_use]
+    pub fn is_same_way(&self, other: &Self) -> bool {
+        self.transport == other.transport
+            && self.remote == other.remote
+            && self.connection == other.connection
+    }
+}
+
 /// A dialog (or a dialog to be), by a number unique in the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DialogId(pub u64);
@@ -67,7 +78,8 @@ pub struct Incoming {
 pub enum Event {
     /// A new call. 100 Trying was sent. Answer with `Ring`, `Answer` or `Reject`.
     Incoming(Box<Incoming>),
-    /// The ACK of our 200 arrived; with the answer if we offered.
+    /// The ACK of our 200 arrived; with the answer if we offered. Of a re-INVITE's 200 it is told
+    /// only when it bears SDP.
     Confirmed {
         /// Which dialog.
         dialog: DialogId,
@@ -194,7 +206,8 @@ pub enum Command {
         /// 4xx-6xx.
         status: u16,
     },
-    /// Our own re-INVITE (hold, resume, new address).
+    /// Our own re-INVITE (hold, resume, new address). It waits for its turn; a newer one takes the
+    /// place of one that waits.
     Reinvite {
         /// Which dialog.
         dialog: DialogId,
@@ -215,7 +228,9 @@ pub enum Command {
         /// The key.
         digit: Digit,
     },
-    /// Log a phone on at a registrar (the scriptable phone's half).
+    /// Log a phone on at a registrar, once (the scriptable phone's half). [`Event::Answered`]
+    /// without SDP tells that it is logged on (or off), [`Event::Ended`] that it failed; either is
+    /// the last of this number. To stay logged on, ask again before `expires` is over.
     Register {
         /// A number for the answer.
         dialog: DialogId,

@@ -139,6 +139,24 @@ impl Leg {
         }
     }
 
+    /// A connection is gone: what would go over it needs a new one.
+    pub(super) fn lost_connection(&mut self, flow: &Flow) {
+        let Some(dialog) = self.dialog_mut().filter(|dialog| dialog.flow.is_same_way(flow)) else { return };
+        dialog.lost_connection();
+        let new = dialog.flow;
+        let unacked = match self {
+            Self::Live(session) => session.unacked.as_mut(),
+            Self::Leaving(leaving) => match &mut leaving.farewell {
+                Farewell::AfterAck(unacked, _) => Some(unacked),
+                Farewell::Sent => None,
+            },
+            Self::Offered(_) | Self::Calling(_) | Self::LoggingOn => None,
+        };
+        if let Some(unacked) = unacked {
+            unacked.flow = new;
+        }
+    }
+
     fn trunk(&mut self) -> Option<TrunkId> {
         match self {
             Self::Offered(offered) => offered.trunk.take(),

@@ -182,6 +182,14 @@ pub(super) fn reply_flow(via: &Via, flow: Flow) -> Flow {
     }
 }
 
+/// Where a response goes when the connection its request came on is gone: to the port in Via, as
+/// the one they connected from was a passing one (RFC 3261 §18.2.2).
+pub(super) fn reopened(request: &Request, flow: Flow) -> Flow {
+    let via = request.headers.typed::<Via>().and_then(Result::ok);
+    let port = via.and_then(|via| via.port).filter(|port| *port != 0).unwrap_or(5060);
+    Flow { remote: SocketAddr::new(flow.remote.ip(), port), connection: 0, ..flow }
+}
+
 /// The Via value with `received` and `rport` filled in for its first hop (RFC 3261 §18.2.1, RFC
 /// 3581 §4); `None`: nothing to fill in.
 fn mark(value: &[u8], via: &Via, source: SocketAddr) -> Option<Vec<u8>> {
@@ -257,9 +265,8 @@ const fn phrase(status: u16) -> &'static str {
         505 => "Version Not Supported",
         600 => "Busy Everywhere",
         603 => "Decline",
-        0..=199 => "Progress",
-        300..=399 => "Moved",
-        201..=u16::MAX => "Refused",
+        0..=99 | 101..=179 | 181..=182 | 184..=199 => "Progress",
+        300..=u16::MAX => "Refused",
     }
 }
 

@@ -9,14 +9,13 @@ use super::body;
 use super::cause;
 use super::dialog;
 use super::endpoint::Endpoint;
-use super::inbound::status_of_method;
 use super::io::{DialogId, Event};
 use super::leg::{Exchange, Farewell, Leaving, Leg, Of, Side, Unacked, Wanted};
 use super::machines::Outcome;
 use super::respond::{self, Inbound};
 use super::timers::{Deadline, DialogTimer};
 use super::transactions::{ClientId, Purpose, ServerId};
-use super::wire::{self, HeaderName, Key, Method};
+use super::wire::{self, Action, HeaderName, Key, Method};
 use crate::call::Cause;
 use crate::media::Digit;
 use crate::time::Timestamp;
@@ -48,16 +47,13 @@ impl Endpoint {
         if !self.requires_nothing(&inbound) {
             return;
         }
-        match method {
-            Method::Bye => self.on_bye(id, inbound, key),
-            Method::Invite => self.on_reinvite(id, inbound, key),
-            Method::Info => self.on_info(id, inbound, key),
-            Method::Options => self.answer_options(&inbound),
-            Method::Register => self.refuse(&inbound, 405, &[(HeaderName::Allow, dialog::ALLOW)]),
-            other => {
-                let status = status_of_method(&other);
-                self.refuse(&inbound, status, &[(HeaderName::Allow, dialog::ALLOW)]);
-            }
+        match wire::action(&method) {
+            Action::Bye => self.on_bye(id, inbound, key),
+            Action::Invite => self.on_reinvite(id, inbound, key),
+            Action::Info => self.on_info(id, inbound, key),
+            Action::Options => self.answer_options(&inbound),
+            Action::Register => self.refuse(&inbound, 405, &[(HeaderName::Allow, dialog::ALLOW)]),
+            Action::Refuse(status) => self.refuse(&inbound, status, &[(HeaderName::Allow, dialog::ALLOW)]),
         }
     }
 
@@ -330,10 +326,17 @@ impl Endpoint {
         now: Timestamp,
     ) {
         let response = match outcome {
-            Outcome::Response(response) if response.status.is_provisional() => return,
+            Outcome::Response(response) if response.status.is_provisional() => {
+                // From here on the transaction itself waits for ever.
+                return self.timers.set_once(Deadline::RingsTooLong(client), now + self.config.patience());
+            }
             Outcome::Response(response) if response.status.is_success() => response,
-            Outcome::Response(response) if response.status.code() == 491 => return self.on_glare(id, now),
+            Outcome::Response(response) if response.status.code() == 491 => {
+                self.settle(client);
+                return self.on_glare(id, now);
+            }
             failed @ (Outcome::Response(_) | Outcome::Failed(_)) => {
+                self.settle(client);
                 if ends_dialog(&failed) {
                     self.leave(id, Cause::Unreachable, now);
                 } else {
@@ -342,6 +345,7 @@ impl Endpoint {
                 return;
             }
         };
+        self.settle(client);
         let Some((head, _)) = wire::head_of_response(&response) else { return };
         let branch = self.mint.branch();
         let Some(dialog) = self.legs.get_mut(&id).and_then(Leg::dialog_mut) else { return };

@@ -40,8 +40,10 @@ impl Endpoint {
             .chain(request.headers.get_all(&HeaderName::ProxyAuthorization))
             .map(|h| h.value())
             .collect();
-        if let Known::Stranger { first, ignored_until } =
-            self.gate.judge(remote.ip(), !values.is_empty() || self.names_a_user(inbound), now)
+        // A phone that is logged on already may share its address with a stranger.
+        if !self.is_registered_phone(inbound)
+            && let Known::Stranger { first, ignored_until } =
+                self.gate.judge(remote.ip(), !values.is_empty() || self.names_a_user(inbound), now)
         {
             if first {
                 self.refuse(inbound, 403, &[]);

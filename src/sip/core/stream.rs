@@ -80,9 +80,10 @@ impl Connections {
         self.open.get_mut(&flow.connection)?.next()
     }
 
-    /// Whether a message was begun and not ended.
+    /// Whether a message was begun and not ended; a line end alone is a keep-alive.
     pub(super) fn is_half(&self, flow: &Flow) -> bool {
-        self.open.get(&flow.connection).is_some_and(|connection| !connection.buffer.is_empty())
+        let begun = |connection: &Connection| connection.buffer.iter().any(|b| !matches!(b, b'\r' | b'\n'));
+        self.open.get(&flow.connection).is_some_and(begun)
     }
 
     /// The flow of a connection's number.

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use bytes::Bytes;
 
 use super::io::{DialogId, Flow, Login};
+use super::respond;
 use super::uac::Branch;
 use super::wire::{ClientTransaction, Key, ServerTransaction};
 
@@ -142,7 +143,7 @@ impl Transactions {
 
     /// The requests of ours that went over `flow`, in the order they were sent.
     pub(super) fn clients_on(&self, flow: &Flow) -> Vec<ClientId> {
-        let on_it = self.clients.iter().filter(|(_, client)| client.flow == *flow);
+        let on_it = self.clients.iter().filter(|(_, client)| client.flow.is_same_way(flow));
         let mut ids: Vec<ClientId> = on_it.map(|(id, _)| *id).collect();
         ids.sort_unstable();
         ids
@@ -150,8 +151,16 @@ impl Transactions {
 
     /// Requests over `from` go over `to` from now on: the connection they waited for is there.
     pub(super) fn move_clients(&mut self, from: &Flow, to: Flow) {
-        for client in self.clients.values_mut().filter(|client| client.flow == *from) {
+        for client in self.clients.values_mut().filter(|client| client.flow.is_same_way(from)) {
             client.flow = to;
+        }
+    }
+
+    /// Responses that would go over this connection go to where Via says from now on (RFC 3261
+    /// §18.2.2).
+    pub(super) fn lost_connection(&mut self, flow: &Flow) {
+        for server in self.servers.values_mut().filter(|server| server.reply.is_same_way(flow)) {
+            server.reply = respond::reopened(server.machine.request(), *flow);
         }
     }
 

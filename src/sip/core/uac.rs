@@ -169,7 +169,14 @@ impl Endpoint {
     pub(super) fn rings_too_long(&mut self, id: ClientId, now: Timestamp) {
         let leg = match self.tx.client(id).map(|client| &client.purpose) {
             Some(Purpose::Invite(branch)) => branch.leg,
-            Some(_) | None => return,
+            Some(Purpose::Reinvite(dialog)) => {
+                let dialog = *dialog;
+                self.cancel(id, Cause::Unreachable, now);
+                return self.leave(dialog, Cause::Unreachable, now);
+            }
+            Some(Purpose::Bye(_) | Purpose::Info(_) | Purpose::Register(..) | Purpose::Nobody) | None => {
+                return;
+            }
         };
         self.give_up(id, Cause::NoAnswer, now);
         self.branch_failed(leg, id, (Cause::NoAnswer, None), now);
@@ -207,7 +214,7 @@ impl Endpoint {
     }
 
     /// No longer waited for: the transaction's own timers do the rest.
-    fn settle(&mut self, id: ClientId) {
+    pub(super) fn settle(&mut self, id: ClientId) {
         self.timers.clear(Deadline::CancelUnanswered(id));
         self.timers.clear(Deadline::RingsTooLong(id));
     }

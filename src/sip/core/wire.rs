@@ -88,6 +88,39 @@ pub(super) fn head_of_response(response: &Response) -> Option<(Head, Method)> {
     Some((head, method))
 }
 
+/// What is to be done with a request, by its method.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Action {
+    Invite,
+    Bye,
+    Info,
+    Options,
+    Register,
+    /// 405 to methods we know and do not take, 501 to those we do not know (RFC 3261 §8.2.1).
+    Refuse(u16),
+}
+
+/// ACK and CANCEL are no requests to be answered in the usual way and do not get here.
+pub(super) fn action(method: &Method) -> Action {
+    match method {
+        Method::Invite => Action::Invite,
+        Method::Bye => Action::Bye,
+        Method::Info => Action::Info,
+        Method::Options => Action::Options,
+        Method::Register => Action::Register,
+        Method::Ack
+        | Method::Cancel
+        | Method::Prack
+        | Method::Update
+        | Method::Subscribe
+        | Method::Notify
+        | Method::Refer
+        | Method::Message
+        | Method::Publish => Action::Refuse(405),
+        Method::Other(_) | _ => Action::Refuse(501),
+    }
+}
+
 /// A request's sequence number.
 pub(super) fn cseq(request: &Request) -> Option<u32> {
     Some(request.headers.typed::<CSeq>()?.ok()?.sequence)
@@ -149,10 +182,25 @@ pub(super) fn merge_key(head: &Head, method: &Method) -> Key {
 /// Appends a header. A value that would break the line is left out: it can only come from our
 /// own configuration, since values read from the wire hold no line break.
 pub(super) fn push(headers: &mut Headers, name: HeaderName, value: impl Into<Bytes>) {
-    match Header::build(name, value) {
+    let value = value.into();
+    match Header::build(name.clone(), value.clone()) {
         Ok(header) => headers.push(header),
-        Err(error) => tracing::warn!(%error, "a header of ours was left out"),
+        Err(error) => match echo(&name, &value) {
+            Some(header) => headers.push(header),
+            None => tracing::warn!(%error, "a header of ours was left out"),
+        },
     }
+}
+
+/// A header with a value from the wire that the builder will not take: a NUL in a quoted string is
+/// legal (RFC 4475 §3.1.1.2), and what they wrote must go back as it was.
+fn echo(name: &HeaderName, value: &[u8]) -> Option<Header> {
+    if value.iter().any(|b| matches!(b, b'\r' | b'\n')) {
+        return None;
+    }
+    let text = [b"SIP/2.0 200 OK\r\n", name.canonical(), b": ", value, b"\r\n\r\n"].concat();
+    let message = parse(Bytes::from(text)).ok()?;
+    message.headers().iter().next().cloned()
 }
 
 /// Sets the body and the two headers that go with it; `None`: no body.

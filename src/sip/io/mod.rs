@@ -1,4 +1,4 @@
-//! SIP's sockets: UDP and TCP around an [`Endpoint`](super::core::Endpoint), owned by one task.
+//! SIP's sockets: UDP and TCP around an [`Endpoint`], owned by one task.
 //!
 //! [`start`] binds and begins; the [`SipHandle`] takes commands, events come out of the channel given.
 //! The stack ends when its last handle or the events' receiver is dropped.

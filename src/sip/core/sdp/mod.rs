@@ -7,7 +7,7 @@ mod parse;
 
 use std::net::SocketAddr;
 
-pub use negotiate::{accept, answer, offer};
+pub use negotiate::{accept, answer, offer, reoffer};
 
 /// Our side of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

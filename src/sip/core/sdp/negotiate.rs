@@ -47,28 +47,55 @@ pub fn answer(
 /// Our offer of one audio stream: `codecs` in order of preference, telephone-event, rtcp-mux.
 #[must_use]
 pub fn offer(local: &Local, codecs: &[Codec], direction: Direction) -> Bytes {
-    let mut formats: Vec<(u8, Codec)> = Vec::new();
-    for codec in codecs {
-        let format = (static_payload_type(*codec), *codec);
-        if !formats.contains(&format) {
-            formats.push(format);
-        }
-    }
+    let formats = formats(codecs, |codec| Some(static_payload_type(codec)));
     let mut text = head(local, "0 0");
     put_audio(&mut text, local, &formats, Some(DTMF_PAYLOAD_TYPE), true, direction);
     text.into()
 }
 
-/// Reads the peer's answer to our [`offer`] of `offered`. Its first stream counts, and in it the
-/// first codec we offered.
+/// Our offer within a session: `last` is the description we sent last. Each of its streams keeps its
+/// place and its payload types (RFC 3264 §8), and what was refused stays refused.
+///
+/// # Errors
+/// [`SdpError`] when `last` has no audio stream that is on; it is not one of ours then.
+pub fn reoffer(
+    last: &[u8],
+    local: &Local,
+    codecs: &[Codec],
+    direction: Direction,
+) -> Result<Bytes, SdpError> {
+    let session = Session::parse(last)?;
+    let on = session.media.iter().position(is_on).ok_or(SdpError::NoUsableAudio(Unusable::NoAudio))?;
+    let mut text = head(local, session.time.unwrap_or("0 0"));
+    for (at, stream) in session.media.iter().enumerate() {
+        if at == on {
+            let maps = payload_types(stream);
+            let number =
+                |name: &str| maps.iter().find(|map| is_8khz_mono(map, name)).map(|map| map.payload_type);
+            // A number that means something in this session may not get another meaning.
+            let free = |pt: &u8| !maps.iter().any(|map| map.payload_type == *pt);
+            let formats = formats(codecs, |codec| {
+                number(name(codec)).or(Some(static_payload_type(codec)).filter(free))
+            });
+            let dtmf = number("telephone-event").or_else(|| (DTMF_PAYLOAD_TYPE..=127).find(free));
+            put_audio(&mut text, local, &formats, dtmf, true, direction);
+        } else {
+            put_refusal(&mut text, stream);
+        }
+    }
+    Ok(text.into())
+}
+
+/// Reads the peer's answer to our [`offer`] or [`reoffer`] of `offered`. In the stream that is on,
+/// the first codec we offered counts.
 ///
 /// # Errors
 /// [`SdpError`]; also when the peer refused the stream.
 pub fn accept(answer: &[u8], local: &Local, offered: &[Codec]) -> Result<LegMedia, SdpError> {
     let session = Session::parse(answer)?;
-    let Some(stream) = session.media.first().filter(|stream| stream.kind == "audio") else {
-        return Err(SdpError::NoUsableAudio(Unusable::NoAudio));
-    };
+    let refused = session.media.iter().any(|stream| stream.kind == "audio");
+    let why = if refused { Unusable::Refused } else { Unusable::NoAudio };
+    let stream = session.media.iter().find(|stream| is_on(stream)).ok_or(SdpError::NoUsableAudio(why))?;
     agree(stream, local, offered, ByWhom::Peer).map_err(SdpError::NoUsableAudio)
 }
 
@@ -82,6 +109,26 @@ fn choose(session: &Session<'_>, local: &Local, prefer: &[Codec]) -> Result<(usi
         }
     }
     Err(SdpError::NoUsableAudio(why.unwrap_or(Unusable::NoAudio)))
+}
+
+fn is_on(stream: &Media<'_>) -> bool {
+    stream.kind == "audio" && stream.port != 0
+}
+
+/// Each codec that has a payload type, once.
+fn formats(codecs: &[Codec], number: impl Fn(Codec) -> Option<u8>) -> Vec<(u8, Codec)> {
+    let mut formats = Vec::new();
+    for format in codecs.iter().filter_map(|codec| Some((number(*codec)?, *codec))) {
+        if !formats.contains(&format) {
+            formats.push(format);
+        }
+    }
+    formats
+}
+
+/// What the stream's payload types mean, in its order.
+fn payload_types<'a>(stream: &Media<'a>) -> Vec<Rtpmap<'a>> {
+    stream.formats.iter().filter_map(|format| stream.rtpmap(format)).collect()
 }
 
 /// Whose order of codecs counts.
@@ -102,7 +149,7 @@ fn agree(stream: &Media<'_>, local: &Local, codecs: &[Codec], order: ByWhom) -> 
         return Err(Unusable::Protocol);
     }
     let address = usable_address(stream.connection, local).ok_or(Unusable::Address)?;
-    let maps: Vec<Rtpmap<'_>> = stream.formats.iter().filter_map(|format| stream.rtpmap(format)).collect();
+    let maps = payload_types(stream);
     let is = |map: &Rtpmap<'_>, codec: Codec| is_8khz_mono(map, name(codec));
     let mut theirs = maps.iter().filter_map(|map| {
         let codec = codecs.iter().find(|codec| is(map, **codec))?;

@@ -244,6 +244,27 @@ fn their_answer_is_read_in_their_order() {
     assert_eq!(read("m=audio 6000 RTP/AVP 8\r\na=recvonly\r\n").unwrap().direction, Direction::SendOnly);
 }
 
+#[test]
+fn a_later_offer_keeps_places_and_payload_types() {
+    let lines = "m=video 7000 RTP/AVP 31\r\nm=audio 6000 RTP/AVP 98 96\r\na=rtpmap:98 PCMU/8000\r\n\
+        a=rtpmap:96 telephone-event/8000\r\nm=audio 6002 RTP/AVP 0\r\n";
+    let (ours, media) = answer_to(lines).unwrap();
+    assert_eq!((media.payload_type, media.dtmf_payload_type), (98, Some(96)));
+    let later = Local { version: 4, ..local() };
+    let bytes = reoffer(ours.as_bytes(), &later, &[Codec::Pcmu, Codec::Pcma], Direction::SendOnly).unwrap();
+    let text = std::str::from_utf8(&bytes).unwrap();
+    let streams: Vec<&str> = text.lines().filter(|line| line.starts_with("m=")).collect();
+    assert_eq!(streams, ["m=video 0 RTP/AVP 31", "m=audio 40000 RTP/AVP 98 8 96", "m=audio 0 RTP/AVP 0"]);
+    assert!(text.contains("o=- 77 4 IN") && text.contains("a=sendonly\r\n"), "{text}");
+    let theirs =
+        Local { rtp: "192.0.2.1:6000".parse().unwrap(), rtcp: "192.0.2.1:6001".parse().unwrap(), ..local() };
+    let (reply, _) = answer(&bytes, &theirs, Direction::SendRecv, &BOTH).unwrap();
+    let agreed = accept(&reply, &later, &BOTH).unwrap();
+    assert_eq!((agreed.codec, agreed.dtmf_payload_type), (Codec::Pcma, Some(96)));
+    assert_eq!((agreed.remote_rtp, agreed.direction), (theirs.rtp, Direction::SendOnly));
+    assert!(reoffer(b"v=0\r\n", &later, &BOTH, Direction::SendRecv).is_err());
+}
+
 fn any_direction() -> impl Strategy<Value = Direction> {
     prop_oneof![
         Just(Direction::SendRecv),
@@ -336,6 +357,15 @@ proptest! {
             let accepted = answer.media.iter().filter(|stream| stream.port != 0).count();
             prop_assert_eq!(accepted, 1);
             prop_assert!(!media.remote_rtp.ip().is_unspecified() || !flows(media.direction).0);
+            let later = reoffer(&bytes, &local(), &[media.codec, Codec::Pcma, Codec::Pcmu], media.direction).unwrap();
+            let later = Session::parse(&later).unwrap();
+            prop_assert_eq!(later.media.len(), answer.media.len());
+            for (now, before) in later.media.iter().zip(&answer.media) {
+                let unique: std::collections::BTreeSet<_> = now.formats.iter().collect();
+                prop_assert!(now.port == 0 || unique.len() == now.formats.len());
+                prop_assert!(before.formats.iter().all(|format| now.formats.contains(format)));
+                prop_assert_eq!(now.port, before.port);
+            }
         }
     }
 

@@ -164,10 +164,9 @@ impl Bench {
     }
 
     pub(super) fn incoming(&mut self) -> Incoming {
-        match self.event() {
-            Event::Incoming(incoming) => *incoming,
-            other => panic!("not a call: {other:?}"),
-        }
+        let event = self.event();
+        let Event::Incoming(incoming) = event else { panic!("not a call: {event:?}") };
+        *incoming
     }
 
     /// 41 s of quiet leave nothing behind.

@@ -133,6 +133,20 @@ fn a_dialog_they_do_not_know_or_answer_in_is_over() {
 }
 
 #[test]
+fn a_reinvite_that_is_never_settled_ends_the_call() {
+    let mut bench = Bench::new();
+    let (dialog, _, _) = bench.call();
+    bench.command(Command::Reinvite { dialog, sdp: sdp("hold") });
+    let ours = bench.next();
+    bench.trunk(reply(&ours, 100, "", "", ""));
+    bench.pass(Duration::from_secs(33));
+    assert!(matches!(bench.event(), Event::Ended { cause: Cause::Unreachable, .. }));
+    assert!(bench.sent.iter().any(|sent| sent.method() == "CANCEL"));
+    assert!(bench.sent.iter().any(|sent| sent.method() == "BYE"));
+    bench.is_clean();
+}
+
+#[test]
 fn glare_is_491_and_ours_is_tried_again_after_theirs() {
     let mut bench = Bench::new();
     let (dialog, invite, ok) = bench.call();

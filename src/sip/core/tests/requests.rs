@@ -180,6 +180,17 @@ fn a_stranger_is_refused_once_and_then_ignored() {
 }
 
 #[test]
+fn keep_alives_are_nothing_and_may_come_before_a_message() {
+    let mut bench = Bench::new();
+    for nothing in ["\r\n", "\r\n\r\n", "\0", ""] {
+        bench.trunk(nothing);
+    }
+    bench.nothing_sent();
+    bench.trunk(format!("\r\n\r\n{}", Request::new("OPTIONS", "k1", 1).text()));
+    assert_eq!(bench.statuses(), [200]);
+}
+
+#[test]
 fn a_trunk_at_its_limit_gets_503_and_counts_down_once() {
     let mut limited: Settings = settings(&["10.0.0.2/32"], &[]);
     let trunk = limited.trunks.get_mut(&TrunkId::from("pstn")).unwrap();

@@ -75,6 +75,32 @@ fn half_a_message_is_not_waited_for_for_ever() {
 }
 
 #[test]
+fn a_lone_line_end_is_no_half_message() {
+    let (mut bench, flow) = connected();
+    bench.receive(flow, "\r\n");
+    bench.pass(Duration::from_secs(100));
+    bench.receive(flow, Request::new("OPTIONS", "k1", 1).text());
+    assert_eq!(bench.statuses(), [200]);
+    assert!(bench.closed.is_empty());
+    bench.is_clean();
+}
+
+#[test]
+fn an_answer_whose_connection_is_gone_goes_to_the_port_in_via() {
+    let (mut bench, flow) = connected();
+    let mut invite = Request::invite("v1");
+    invite.via = "SIP/2.0/TCP 10.0.0.2:5077".to_owned();
+    bench.receive(flow, invite.text());
+    let dialog = bench.incoming().dialog;
+    bench.sent.clear();
+    bench.endpoint.closed(flow, bench.now);
+    bench.command(Command::Reject { dialog, status: 486 });
+    let busy = bench.next();
+    assert_eq!((busy.flow.remote.to_string().as_str(), busy.flow.connection), ("10.0.0.2:5077", 0));
+    bench.is_clean();
+}
+
+#[test]
 fn a_call_outlives_its_connection() {
     let (mut bench, flow) = connected();
     let mut invite = Request::invite("o1");
