@@ -54,7 +54,8 @@ pub struct EngineConfig {
     pub advertise: Option<IpAddr>,
     /// Ports for RTP (even) and RTCP (the odd one above).
     pub ports: RangeInclusive<u16>,
-    /// A leg that should send and sends no RTP for this long raises [`MediaEvent::MediaTimeout`].
+    /// A leg that should send and sends no RTP for this long raises [`MediaEvent::MediaTimeout`]; zero:
+    /// never.
     pub media_timeout: Duration,
 }
 

@@ -335,7 +335,7 @@ impl Sessions {
             let first = now + leg.report_interval() / 2;
             self.wheel.arm(first, Timer::Report(place));
         }
-        if changed.watch {
+        if changed.watch && !self.media_timeout.is_zero() {
             self.wheel.arm(now + self.media_timeout, Timer::Silence(place));
         }
         if changed.receives
