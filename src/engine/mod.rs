@@ -9,6 +9,7 @@ mod leg;
 mod outbox;
 mod pacing;
 mod ports;
+mod relay;
 mod session;
 mod socket;
 mod stats;
