@@ -265,7 +265,7 @@ impl Leg {
 
     /// The peer has been steady for a while: time to connect a twin to this address.
     pub(super) fn ready_to_connect(&self) -> Option<SocketAddr> {
-        let due = self.stats.packets_in % STEADY == 0 && self.sockets.twin().is_none();
+        let due = self.stats.packets_in.is_multiple_of(STEADY) && self.sockets.twin().is_none();
         if due { self.agreed.as_ref()?.lock.source() } else { None }
     }
 

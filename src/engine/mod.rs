@@ -9,6 +9,7 @@ mod leg;
 mod outbox;
 mod pacing;
 mod ports;
+mod relay;
 mod session;
 mod socket;
 mod stats;
@@ -54,7 +55,8 @@ pub struct EngineConfig {
     pub advertise: Option<IpAddr>,
     /// Ports for RTP (even) and RTCP (the odd one above).
     pub ports: RangeInclusive<u16>,
-    /// A leg that should send and sends no RTP for this long raises [`MediaEvent::MediaTimeout`].
+    /// A leg that should send and sends no RTP for this long raises [`MediaEvent::MediaTimeout`]; zero:
+    /// never.
     pub media_timeout: Duration,
 }
 

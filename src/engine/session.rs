@@ -1,8 +1,7 @@
 //! The sessions of one worker: its calls, their legs, bridges, prompts and recordings. Carries out
-//! commands, relays packets, fires timers; the worker's loop says when.
+//! commands and fires timers; `relay` has the way of a packet; the worker's loop says when.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,23 +9,21 @@ use std::time::Duration;
 use rustix::event::epoll;
 use slab::Slab;
 use tokio::sync::mpsc::Sender;
-use tracing::{debug, warn};
+use tracing::warn;
 
 use crate::call::PlayId;
 use crate::ids::CallId;
-use crate::media::g711::{ALAW_TO_ULAW, ULAW_TO_ALAW};
+use crate::media::LegMedia;
 use crate::media::player::Player;
-use crate::media::rtp::{self, View};
 use crate::media::sound::Sound;
-use crate::media::stream::Kind;
 use crate::media::tap::{Channel, Tap};
-use crate::media::{Codec, LegMedia};
 use crate::time::Timestamp;
 
 use super::MediaEvent;
 use super::command::{CallKey, Command};
-use super::leg::{Identity, Leg, Taken};
+use super::leg::{Identity, Leg};
 use super::outbox::{Outbox, Posted};
+use super::relay::{Port, token};
 use super::socket::Sockets;
 use super::stats::WorkerStats;
 use super::wheel::Wheel;
@@ -54,29 +51,19 @@ pub(super) struct Place {
     generation: u32,
 }
 
-/// Which of a leg's descriptors has something to read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Port {
-    /// The bound RTP socket.
-    Rtp,
-    /// The RTCP socket.
-    Rtcp,
-    /// The RTP socket that is connected to the peer.
-    Twin,
-}
-
 /// A call.
-struct Call {
+pub(super) struct Call {
     key: CallKey,
     id: CallId,
     outbox: Outbox,
     legs: Vec<(u16, usize)>,
     bridge: Option<(usize, usize)>,
-    recording: Option<Recording>,
+    pub(super) recording: Option<Recording>,
 }
 
-struct Recording {
-    tap: Box<Tap>,
+/// A recording that runs.
+pub(super) struct Recording {
+    pub(super) tap: Box<Tap>,
     caller: u16,
     agent: u16,
     generation: u32,
@@ -85,11 +72,11 @@ struct Recording {
 
 /// All that a worker holds.
 pub(super) struct Sessions {
-    legs: Slab<Leg>,
-    calls: Slab<Call>,
+    pub(super) legs: Slab<Leg>,
+    pub(super) calls: Slab<Call>,
     index: HashMap<CallKey, usize>,
     pub(super) wheel: Wheel<Timer>,
-    epoll: Arc<rustix::fd::OwnedFd>,
+    pub(super) epoll: Arc<rustix::fd::OwnedFd>,
     media_timeout: Duration,
     generation: u32,
     /// Calls with events that wait.
@@ -97,26 +84,6 @@ pub(super) struct Sessions {
     /// Events of closed calls that wait, and until when.
     leaving: Vec<(Outbox, Timestamp)>,
     pub(super) stats: WorkerStats,
-}
-
-/// The token epoll hands back for a leg's descriptor.
-pub(super) fn token(key: usize, port: Port) -> u64 {
-    (key as u64) << 2
-        | match port {
-            Port::Rtp => 0,
-            Port::Rtcp => 1,
-            Port::Twin => 2,
-        }
-}
-
-/// The leg and descriptor of a token.
-pub(super) fn from_token(token: u64) -> (usize, Port) {
-    let port = match token & 3 {
-        0 => Port::Rtp,
-        1 => Port::Rtcp,
-        _ => Port::Twin,
-    };
-    ((token >> 2) as usize, port)
 }
 
 impl Sessions {
@@ -132,109 +99,6 @@ impl Sessions {
             slow: Vec::new(),
             leaving: Vec::new(),
             stats: WorkerStats::default(),
-        }
-    }
-
-    /// Receives one datagram into `buffer` and runs it to completion.
-    pub(super) fn receive(&mut self, key: usize, port: Port, buffer: &mut [u8], now: Timestamp) {
-        let Some(leg) = self.legs.get_mut(key) else { return };
-        let received = match port {
-            Port::Rtp => leg.sockets.rtp().recv_from(buffer).map(|(len, from)| (len, Some(from))),
-            Port::Rtcp => leg.sockets.rtcp().recv_from(buffer).map(|(len, from)| (len, Some(from))),
-            Port::Twin => match leg.sockets.twin() {
-                Some(twin) => twin.recv(buffer).map(|len| (len, None)),
-                None => return,
-            },
-        };
-        // Nothing there after all, or an ICMP error told of an earlier packet: both are of no use.
-        let Ok((len, from)) = received else { return };
-        let datagram = &mut buffer[..len];
-        if port == Port::Rtcp || rtp::is_rtcp(datagram) {
-            leg.take_rtcp(datagram, from, port != Port::Rtcp, now);
-        } else {
-            self.receive_rtp(key, from, datagram, now);
-        }
-    }
-
-    fn receive_rtp(&mut self, key: usize, from: Option<SocketAddr>, datagram: &mut [u8], now: Timestamp) {
-        let leg = &mut self.legs[key];
-        match leg.take(datagram, from, now) {
-            Taken::Nothing => return,
-            Taken::Stranger => {
-                self.stats.strangers += 1;
-                return;
-            }
-            Taken::Audio(view, codec) => self.relay_audio(key, &view, codec, datagram, now),
-            Taken::Event(view, pressed) => {
-                if let Some(digit) = pressed {
-                    let (call, leg) = (leg.call, leg.number);
-                    self.stats.digits += 1;
-                    self.post(call, MediaEvent::Digit { leg, digit });
-                }
-                self.relay_event(key, &view, datagram, now);
-            }
-            Taken::Unknown(view) => {
-                let peer = leg.peer;
-                if let Some(peer) = peer.and_then(|peer| self.legs.get_mut(peer)) {
-                    peer.out.skip(&view.header);
-                }
-            }
-        }
-        self.stats.packets_in += 1;
-        if let Some(peer) = self.legs[key].ready_to_connect() {
-            self.connect(key, peer);
-        }
-    }
-
-    /// Forwards an audio packet to the leg that hears this one, and records it when it does.
-    fn relay_audio(&mut self, key: usize, view: &View, codec: Codec, datagram: &mut [u8], now: Timestamp) {
-        let Some((leg, peer)) = pair(&mut self.legs, key) else { return };
-        if !leg.receives() {
-            return;
-        }
-        let Some((payload_type, wanted)) = peer.hears() else { return };
-        let kind = Kind::Audio { samples: u32::try_from(view.payload().len()).unwrap_or(0) };
-        let Some(header) = peer.out.forward(&view.header, payload_type, kind, now) else { return };
-        if let (Some(channel), Some(_)) = (leg.channel, peer.channel)
-            && let Some(recording) = self.calls.get_mut(leg.call).and_then(|call| call.recording.as_mut())
-        {
-            let (ssrc, timestamp) = (view.header.ssrc, view.header.timestamp);
-            recording.tap.push(channel, ssrc, timestamp, codec, &datagram[view.payload()], now);
-        }
-        transcode(codec, wanted, &mut datagram[view.payload()]);
-        peer.send(view.rewrite(datagram, &header));
-        self.stats.packets_out += 1;
-    }
-
-    fn relay_event(&mut self, key: usize, view: &View, datagram: &mut [u8], now: Timestamp) {
-        let Some((leg, peer)) = pair(&mut self.legs, key) else { return };
-        if !leg.receives() || peer.hears().is_none() {
-            return;
-        }
-        let Some(payload_type) = peer.event_payload_type() else {
-            peer.out.skip(&view.header);
-            return;
-        };
-        if let Some(header) = peer.out.forward(&view.header, payload_type, Kind::Event, now) {
-            peer.send(view.rewrite(datagram, &header));
-            self.stats.packets_out += 1;
-        }
-    }
-
-    fn connect(&mut self, key: usize, peer: SocketAddr) {
-        let leg = &mut self.legs[key];
-        let watched = leg.sockets.connect(peer).and_then(|twin| {
-            Ok(epoll::add(
-                &*self.epoll,
-                twin,
-                epoll::EventData::new_u64(token(key, Port::Twin)),
-                epoll::EventFlags::IN,
-            )?)
-        });
-        if let Err(error) = watched {
-            // It goes on unconnected, which costs a little more.
-            debug!(%error, "media socket could not be connected");
-            leg.sockets.disconnect();
         }
     }
 
@@ -335,7 +199,7 @@ impl Sessions {
             let first = now + leg.report_interval() / 2;
             self.wheel.arm(first, Timer::Report(place));
         }
-        if changed.watch {
+        if changed.watch && !self.media_timeout.is_zero() {
             self.wheel.arm(now + self.media_timeout, Timer::Silence(place));
         }
         if changed.receives
@@ -510,7 +374,7 @@ impl Sessions {
         }
     }
 
-    fn post(&mut self, at: usize, event: MediaEvent) {
+    pub(super) fn post(&mut self, at: usize, event: MediaEvent) {
         let Some(call) = self.calls.get_mut(at) else { return };
         match call.outbox.post(event) {
             Posted::Sent => {}
@@ -535,7 +399,7 @@ impl Sessions {
 }
 
 /// A leg and the one that hears it.
-fn pair(legs: &mut Slab<Leg>, key: usize) -> Option<(&mut Leg, &mut Leg)> {
+pub(super) fn pair(legs: &mut Slab<Leg>, key: usize) -> Option<(&mut Leg, &mut Leg)> {
     let peer = legs.get(key)?.peer?;
     legs.get2_mut(key, peer)
 }
@@ -543,16 +407,4 @@ fn pair(legs: &mut Slab<Leg>, key: usize) -> Option<(&mut Leg, &mut Leg)> {
 /// The leg a timer was armed for, if it is still there.
 fn present(legs: &mut Slab<Leg>, place: Place) -> Option<&mut Leg> {
     legs.get_mut(place.key).filter(|leg| leg.generation == place.generation)
-}
-
-/// Between the two G.711 codecs, in place.
-fn transcode(from: Codec, to: Codec, payload: &mut [u8]) {
-    let table = match (from, to) {
-        (Codec::Pcma, Codec::Pcma) | (Codec::Pcmu, Codec::Pcmu) => return,
-        (Codec::Pcma, Codec::Pcmu) => &ALAW_TO_ULAW,
-        (Codec::Pcmu, Codec::Pcma) => &ULAW_TO_ALAW,
-    };
-    for octet in payload {
-        *octet = table[usize::from(*octet)];
-    }
 }

@@ -16,7 +16,8 @@ use crate::time::{Clock, Timestamp};
 
 use super::command::Inbox;
 use super::pacing::{Grid, Pacing, next_point};
-use super::session::{Sessions, Timer, from_token};
+use super::relay::from_token;
+use super::session::{Sessions, Timer};
 use super::stats::Counters;
 
 /// Events taken from epoll at once.

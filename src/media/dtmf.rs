@@ -201,6 +201,28 @@ mod tests {
         }
     }
 
+    /// As sipp's `play_dtmf` sends (seen on the wire): each call of it has an SSRC of its own and starts
+    /// from the same timestamp, events are closer in timestamps than in time, the first packet has no
+    /// duration yet, and the reserved bit is set at random.
+    #[test]
+    fn the_style_of_sipp() {
+        let mut receiver = Receiver::default();
+        let mut heard = String::new();
+        let mut now = 0;
+        for (ssrc, timestamp, event) in [(5, 24_400, 1), (5, 24_800, 2), (6, 24_400, 1), (7, 24_400, 1)] {
+            for n in 0..13u16 {
+                let (flags, duration) = if n < 10 { (0x0A, n * 160) } else { (0x8A, 1_600) };
+                let [high, low] = duration.to_be_bytes();
+                let reserved = if n % 4 == 2 { 0x40 } else { 0 };
+                let told = receiver.receive(ssrc, timestamp, &[event, flags | reserved, high, low], at(now));
+                heard.extend(told.pressed.map(Digit::as_char));
+                assert_eq!(told.released.map(|(_, duration)| duration), (n == 10).then_some(1_600));
+                now += 20;
+            }
+        }
+        assert_eq!(heard, "1211");
+    }
+
     #[test]
     fn only_the_end_survives() {
         let heard = Receiver::default().receive(1, 0, &payload('5', true, 800), at(0));

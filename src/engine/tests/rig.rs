@@ -80,17 +80,18 @@ impl Rig {
 
     /// Presses a key on `phone` and waits until it is heard: all the phone sent before was dealt with.
     pub(super) fn heard(&mut self, leg: u16, phone: &mut Phone, key: char) {
-        phone.key(key);
+        // The last packet of a press is enough to hear it, and nothing comes after it.
+        phone.event(key, &[(true, 480)]);
         let digit = Digit::try_from(key).unwrap();
         assert_eq!(self.event(), MediaEvent::Digit { leg, digit });
     }
 
     pub(super) fn close(&mut self, leg: u16) -> LegStats {
         self.call.remove_leg(leg);
-        match self.event() {
-            MediaEvent::Closed { leg: closed, stats } if closed == leg => stats,
-            other => panic!("{other:?} instead of Closed"),
-        }
+        let event = self.event();
+        let MediaEvent::Closed { leg: closed, stats } = event else { panic!("{event:?} instead of Closed") };
+        assert_eq!(closed, leg);
+        stats
     }
 
     /// The next event, if one is there.
@@ -153,8 +154,12 @@ impl Phone {
 
     /// A key, by three packets: start, update, end.
     pub(super) fn key(&mut self, key: char) {
+        self.event(key, &[(false, 160), (false, 320), (true, 480)]);
+    }
+
+    fn event(&mut self, key: char, packets: &[(bool, u16)]) {
         let event = Digit::try_from(key).unwrap().event();
-        for (end, duration) in [(false, 160), (false, 320), (true, 480)] {
+        for &(end, duration) in packets {
             let payload = EventPayload { event, end, volume: 10, duration }.to_bytes();
             let header = Header { payload_type: DTMF, marker: duration == 160, ..self.header };
             self.send(header, &payload);
