@@ -402,7 +402,7 @@ impl Shell {
     }
 
     pub(super) fn next_if_all_goes_well(&self, n: u8) -> Option<Input> {
-        if n % 3 == 0
+        if n.is_multiple_of(3)
             && let Some(input) = self.answer_of_store(true)
         {
             return Some(input);
