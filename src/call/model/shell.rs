@@ -122,9 +122,7 @@ impl Shell {
                 other => self.tape = other,
             },
             Input::RecordingFailed(take) if self.open_take() == Some(*take) => self.tape = Tape::None,
-            Input::Hold { leg, on }
-                if self.bridged == Some(*leg) || (self.bridged.is_some() && leg.n == 0) =>
-            {
+            Input::Hold { leg, on } if self.bridged == Some(*leg) || leg.n == 0 => {
                 if *on {
                     self.holds.insert(*leg)
                 } else {
@@ -220,7 +218,7 @@ impl Shell {
                 }
                 self.seen.conversations += 1;
                 self.bridged = Some(agent);
-                self.holds.clear();
+                self.holds.retain(|leg| leg.n == 0); // the caller's hold outlasts agents
                 self.paused = false;
             }
             Output::Unbridge => {
