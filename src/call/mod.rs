@@ -55,6 +55,8 @@ pub struct Call {
     /// When it arrived; the place in the queue counts from then.
     since: Timestamp,
     state: State,
+    /// The caller's phone holds the line: it may at any moment, and through any transfer.
+    caller_holds: bool,
     standing: Standing,
     recorder: Recorder,
     ledger: Ledger,
@@ -115,6 +117,7 @@ impl Call {
             ledger: Ledger::default(),
             since: now,
             state: State::Answering,
+            caller_holds: false,
             standing: Standing::Open,
             recorder: Recorder::default(),
             outputs: VecDeque::from([Output::Answer]),

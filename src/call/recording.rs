@@ -164,7 +164,7 @@ impl Call {
     /// Starts the armed take for the conversation.
     pub(super) fn start_if_armed(&mut self) {
         let State::Talking(talk) = &self.state else { return };
-        let (agent, quiet) = (talk.party.leg, talk.quiet());
+        let (agent, quiet) = (talk.party.leg, self.caller_holds || talk.quiet());
         match std::mem::take(&mut self.recorder.take) {
             Take::Armed(open) => self.recorder.take = Take::Running { open, quiet },
             other @ (Take::None | Take::Arming(_) | Take::Running { .. } | Take::Failed(_)) => {
@@ -182,7 +182,7 @@ impl Call {
     /// Capture sound or silence, as holds and pauses ask.
     pub(super) fn follow_quiet(&mut self) {
         let State::Talking(talk) = &self.state else { return };
-        let wanted = talk.quiet();
+        let wanted = self.caller_holds || talk.quiet();
         if let Take::Running { quiet, .. } = &mut self.recorder.take
             && *quiet != wanted
         {

@@ -83,8 +83,6 @@ pub(super) struct Talk {
     pub(super) party: Party,
     pub(super) queue_id: QueueId,
     pub(super) queue: Arc<Queue>,
-    /// The caller has put the agent on hold.
-    pub(super) caller_holds: bool,
     /// The agent has put the caller on hold.
     pub(super) agent_holds: bool,
     pub(super) pause: Pause,
@@ -103,8 +101,8 @@ pub(super) enum Pause {
 }
 
 impl Talk {
-    /// Whether the recording must be silent now.
+    /// Whether the agent's side asks for silence in the recording now.
     pub(super) const fn quiet(&self) -> bool {
-        self.caller_holds || self.agent_holds || matches!(self.pause, Pause::Yes { .. })
+        self.agent_holds || matches!(self.pause, Pause::Yes { .. })
     }
 }

@@ -28,7 +28,6 @@ impl Call {
             party,
             queue_id: wait.id,
             queue: wait.queue,
-            caller_holds: false,
             agent_holds: false,
             pause: Pause::No,
             overriding: None,
@@ -37,6 +36,9 @@ impl Call {
         self.put(Output::StopPlay { leg: caller });
         self.start_if_armed();
         self.put(Output::Bridge { caller, agent: leg });
+        if self.caller_holds {
+            self.play_to(leg, Prompt::Music);
+        }
         self.put(Output::AgentReport { agent, report: AgentReport::Connected });
         self.put(Output::Dequeue);
         self.note(Fact::Connected { leg, at: now });
@@ -45,13 +47,22 @@ impl Call {
     /// One party put the other on hold or took it back: the other hears music, the recording silence.
     pub(super) fn on_hold(&mut self, leg: LegId, on: bool) {
         let caller = self.caller();
-        let State::Talking(talk) = &mut self.state else { return };
-        let (flag, held) = if leg == caller {
-            (&mut talk.caller_holds, talk.party.leg)
-        } else if leg == talk.party.leg {
-            (&mut talk.agent_holds, caller)
-        } else {
-            return;
+        let (flag, held) = match &mut self.state {
+            State::Talking(talk) if leg == talk.party.leg => (&mut talk.agent_holds, caller),
+            State::Talking(talk) if leg == caller => (&mut self.caller_holds, talk.party.leg),
+            State::Talking(_)
+            | State::Answering
+            | State::Welcoming(_)
+            | State::Asking { .. }
+            | State::Waiting(_)
+            | State::Offering(..)
+            | State::Joining(..)
+            | State::Over => {
+                if leg == caller {
+                    self.caller_holds = on; // remembered for the conversation to come
+                }
+                return;
+            }
         };
         if *flag == on {
             return;

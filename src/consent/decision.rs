@@ -66,7 +66,6 @@ impl Opening {
 
     /// The decision for a caller who left before the question was begun. Hanging up means no (domain
     /// rule 2), but since nothing was asked there is no answer to store.
-    #[must_use]
     pub fn left(self) -> Decision {
         match self {
             Self::Decided(decision) => decision,

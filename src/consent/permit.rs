@@ -206,4 +206,26 @@ mod tests {
         }
         assert!(Grant::from_stored(call, Basis::AgreedEarlier(at)).is_some());
     }
+
+    /// A receipt is the store's word: of the code that ships, only the composition root passes it on.
+    #[test]
+    fn receipts_are_written_by_the_server_only() {
+        let mut folders = vec![std::path::PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))];
+        while let Some(folder) = folders.pop() {
+            for entry in
+                std::fs::read_dir(&folder).expect("a folder").map(|entry| entry.expect("an entry").path())
+            {
+                let name =
+                    entry.strip_prefix(env!("CARGO_MANIFEST_DIR")).expect("inside").display().to_string();
+                let allowed = ["src/server", "src/consent/permit.rs", "src/call/tests", "src/call/model"]
+                    .iter()
+                    .any(|place| name.starts_with(place));
+                if entry.is_dir() {
+                    folders.push(entry);
+                } else if !allowed && let Ok(text) = std::fs::read_to_string(&entry) {
+                    assert!(!text.contains("Receipt::durable"), "{name} writes a receipt");
+                }
+            }
+        }
+    }
 }

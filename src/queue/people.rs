@@ -134,16 +134,24 @@ impl Desk {
     pub(super) fn report(&mut self, call: CallId, agent: &AgentId, report: AgentReport, now: Timestamp) {
         match report {
             AgentReport::Ringing => {}
-            AgentReport::Connected => self.set(agent, |person| {
-                if let Doing::Offered { call: offered, queue, .. } = &person.doing
-                    && *offered == call
-                {
-                    person.doing = Doing::Talking { call, queue: queue.clone() };
-                }
-            }),
+            AgentReport::Connected => self.connected(call, agent),
             AgentReport::Missed(cause) => self.missed(call, agent, cause, now),
             AgentReport::Released => self.released(call, agent, now),
             AgentReport::Finished => self.finished(call, agent, now),
+        }
+    }
+
+    /// The caller waits no more, whether or not the call says so as well.
+    fn connected(&mut self, call: CallId, agent: &AgentId) {
+        let Some(Doing::Offered { call: offered, queue, .. }) =
+            self.people.get(agent).map(|person| &person.doing)
+        else {
+            return;
+        };
+        if *offered == call {
+            let queue = queue.clone();
+            self.set(agent, |person| person.doing = Doing::Talking { call, queue });
+            self.forget(call);
         }
     }
 

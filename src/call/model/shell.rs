@@ -122,9 +122,7 @@ impl Shell {
                 other => self.tape = other,
             },
             Input::RecordingFailed(take) if self.open_take() == Some(*take) => self.tape = Tape::None,
-            Input::Hold { leg, on }
-                if self.bridged == Some(*leg) || (self.bridged.is_some() && leg.n == 0) =>
-            {
+            Input::Hold { leg, on } if self.bridged == Some(*leg) || leg.n == 0 => {
                 if *on {
                     self.holds.insert(*leg)
                 } else {
@@ -220,7 +218,7 @@ impl Shell {
                 }
                 self.seen.conversations += 1;
                 self.bridged = Some(agent);
-                self.holds.clear();
+                self.holds.retain(|leg| leg.n == 0); // the caller's hold outlasts agents
                 self.paused = false;
             }
             Output::Unbridge => {
@@ -402,7 +400,7 @@ impl Shell {
     }
 
     pub(super) fn next_if_all_goes_well(&self, n: u8) -> Option<Input> {
-        if n % 3 == 0
+        if n.is_multiple_of(3)
             && let Some(input) = self.answer_of_store(true)
         {
             return Some(input);

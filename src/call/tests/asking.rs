@@ -146,7 +146,7 @@ fn never_and_always_are_decided_without_asking() {
     {
         let mut scene = Scene::with(policy, |_| {}).welcomed();
         assert_eq!(scene.plays(), [Prompt::PleaseWait]);
-        assert_eq!(scene.bases(), [basis.clone()]);
+        assert_eq!(scene.bases(), std::slice::from_ref(&basis));
         assert!(scene.enqueued().is_some());
         scene.store(true).ring(&["ann"]);
         assert_eq!(scene.armed().is_some(), basis.allows());

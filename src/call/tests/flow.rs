@@ -46,7 +46,8 @@ fn a_recorded_conversation_from_end_to_end() {
 /// In every phase, whoever hangs up, nothing is left.
 #[test]
 fn a_hang_up_at_any_moment_leaves_nothing() {
-    let steps: [(&str, fn(&mut Scene)); 9] = [
+    type Step = fn(&mut Scene);
+    let steps: [(&str, Step); 9] = [
         ("ack", |s| {
             s.input(Input::CallerConfirmed);
         }),

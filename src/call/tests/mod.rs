@@ -1,5 +1,7 @@
 //! One call in virtual time: each test is a scene.
 
+#![allow(clippy::wildcard_enum_match_arm)] // a test looks for one variant among many
+
 use std::sync::Arc;
 use std::time::Duration;
 

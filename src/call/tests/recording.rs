@@ -238,3 +238,20 @@ fn hold_is_music_for_the_held_and_silence_in_the_recording() {
     scene.input(Input::Recording(RecordingRequest::Resume { agent: "ann".into() }));
     assert!(scene.has(|o| matches!(o, Output::ResumeRecording)));
 }
+
+/// A caller who holds the line while waiting is still away when the agent comes.
+#[test]
+fn a_hold_begun_in_the_queue_lasts_into_the_conversation() {
+    let mut scene = Scene::with(consent(), |_| {}).welcomed();
+    scene.press('1').store(true);
+    let caller = scene.call.caller();
+    scene.input(Input::Hold { leg: caller, on: true });
+    assert!(scene.out.is_empty());
+    scene.ring(&["ann"]);
+    let (take, leg) = (scene.armed().expect("armed"), scene.leg(1));
+    scene.input(Input::RecordingArmed(take)).input(Input::AgentAnswered { leg });
+    assert!(scene.has(|o| matches!(o, Output::PauseRecording)));
+    assert!(scene.has(|o| matches!(o, Output::Play { leg: to, prompt: Prompt::Music, .. } if *to == leg)));
+    scene.input(Input::Hold { leg: caller, on: false });
+    assert!(matches!(&scene.out[..], [Output::StopPlay { leg: to }, Output::ResumeRecording] if *to == leg));
+}
