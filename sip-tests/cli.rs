@@ -90,5 +90,8 @@ fn unknown_subcommands_and_ids_are_refused() {
     assert_refused(&sayso(&["calls", "show", "nonsense", "--config"], &[&config]), &["nonsense"]);
     let unknown = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
     assert_refused(&sayso(&["calls", "show", unknown, "--config"], &[&config]), &[unknown]);
-    assert_refused(&sayso(&["recordings", "export", unknown, "--to", "x.wav", "--config"], &[&config]), &[unknown]);
+    assert_refused(
+        &sayso(&["recordings", "export", unknown, "--to", "x.wav", "--config"], &[&config]),
+        &[unknown],
+    );
 }

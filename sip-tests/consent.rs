@@ -230,9 +230,15 @@ fn the_wire_shows_a_talk_and_the_vault_nothing() {
     let packets = capture.stop(101);
     let ours = |port: u16| (first..=last).contains(&port);
     let (inward, outward): (Vec<_>, Vec<_>) = packets.iter().partition(|p| ours(p.to) && !ours(p.from));
-    let audio = |packets: &[&crate::harness::capture::Packet]| packets.iter().filter(|p| p.payload_type == 8).count();
+    let audio =
+        |packets: &[&crate::harness::capture::Packet]| packets.iter().filter(|p| p.payload_type == 8).count();
     // Two legs, 50 packets a second each way, for 6 s and more.
-    assert!(audio(&inward) >= 600 && audio(&outward) >= 600, "{} in, {} out", audio(&inward), audio(&outward));
+    assert!(
+        audio(&inward) >= 600 && audio(&outward) >= 600,
+        "{} in, {} out",
+        audio(&inward),
+        audio(&outward)
+    );
     let mut keys: Vec<_> = inward.iter().filter_map(|p| p.event.map(|(key, _)| (p.timestamp, key))).collect();
     keys.dedup();
     assert_eq!(keys.len(), 1, "one key was pressed: {keys:?}");

@@ -23,13 +23,18 @@ fn phone(server: &Server, n: u32) -> Phone {
 fn try_call(phone: &mut Phone) -> Message {
     phone.call(NUMBER);
     let answer = phone.response("INVITE");
-    if answer.status() == Some(200) { phone.answered(&answer) } else { phone.refused(&answer) }
+    if answer.status() == Some(200) {
+        phone.answered(&answer)
+    } else {
+        phone.refused(&answer)
+    }
     answer
 }
 
 fn assert_overloaded(answer: &Message) {
     assert_eq!(answer.status(), Some(503));
-    let after = answer.get("Retry-After").and_then(|value| value.split([' ', ';', '(']).next()?.parse::<u32>().ok());
+    let after =
+        answer.get("Retry-After").and_then(|value| value.split([' ', ';', '(']).next()?.parse::<u32>().ok());
     assert!(after.is_some_and(|seconds| seconds >= 1), "Retry-After: {:?}", answer.get("Retry-After"));
 }
 

@@ -29,7 +29,10 @@ fn a_hundred_calls_a_second_for_twenty_seconds() {
     let after_many = round(20);
     let after_more = round(5);
     eprintln!("resident memory: {after_many} kB after 2000 calls, {after_more} kB after 500 more");
-    assert!(after_more <= after_many + after_many / 20 + 2048, "memory grew from {after_many} to {after_more} kB");
+    assert!(
+        after_more <= after_many + after_many / 20 + 2048,
+        "memory grew from {after_many} to {after_more} kB"
+    );
     assert_eq!(server.rows(&["calls", "list"]).is_empty(), false);
     server.audit_is_whole();
 }
@@ -48,7 +51,8 @@ fn a_hundred_calls_held_with_sipp() {
     let calls = Calls { total: 100, rate: 25, at_once: 100, hold: Duration::from_secs(30) };
     let callers = Sipp::call("hold.xml", server.udp, NUMBER, calls);
     crate::harness::until(Duration::from_secs(25), "100 conversations", || {
-        let talking = server.metrics().named("sayso_calls").find(|s| s.labels.contains("talking")).map(|s| s.value);
+        let talking =
+            server.metrics().named("sayso_calls").find(|s| s.labels.contains("talking")).map(|s| s.value);
         (talking == Some(100.0)).then_some(())
     });
     assert_eq!(callers.succeeded(Duration::from_secs(60)), 100);

@@ -118,7 +118,8 @@ fn hang_up(server: &Server, caller: &mut Phone, agent: &mut Phone, end: End) {
 fn cancelled(caller: &mut Phone) {
     let (mut invite, mut cancel) = (None, None);
     while invite.is_none() || cancel.is_none() {
-        let answer = caller.wait(SOON, "answers to INVITE and CANCEL", |m| m.status().is_some_and(|s| s >= 200));
+        let answer =
+            caller.wait(SOON, "answers to INVITE and CANCEL", |m| m.status().is_some_and(|s| s >= 200));
         match answer.cseq() {
             Some((_, "INVITE")) => invite = Some(answer),
             Some((_, "CANCEL")) => cancel = answer.status(),

@@ -120,7 +120,9 @@ impl Udp {
             }
             let statuses = finals(&got);
             if shot.name == "dblreq" && got.iter().any(|m| m.cseq().is_some_and(|(_, of)| of == "INVITE")) {
-                wrong.push("dblreq: octets after the first message of a datagram were read as a message".into());
+                wrong.push(
+                    "dblreq: octets after the first message of a datagram were read as a message".into(),
+                );
             }
             if !udp.fits(&statuses) {
                 wrong.push(format!("{}: {statuses:?}, but {udp:?} expected: {why}", shot.name));
@@ -187,11 +189,16 @@ impl Tcp {
                 Some(true) => {
                     line.write(&probe.bytes());
                     let end = Instant::now() + SOON;
-                    while Instant::now() < end && !got.iter().any(|m| m.get("Call-ID") == probe.get("Call-ID")) {
+                    while Instant::now() < end
+                        && !got.iter().any(|m| m.get("Call-ID") == probe.get("Call-ID"))
+                    {
                         got.extend(line.read(Duration::from_millis(50), 1));
                     }
                     if !got.iter().any(|m| m.get("Call-ID") == probe.get("Call-ID")) {
-                        wrong.push(format!("{}: the connection died, or OPTIONS on it stays unanswered", shot.name));
+                        wrong.push(format!(
+                            "{}: the connection died, or OPTIONS on it stays unanswered",
+                            shot.name
+                        ));
                     }
                     got.retain(|m| m.get("Call-ID") != probe.get("Call-ID"));
                 }
@@ -239,7 +246,8 @@ struct Line {
 
 impl Line {
     fn open(server: SocketAddr) -> Self {
-        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
+        let socket =
+            socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
         socket.bind(&SocketAddr::new(IpAddr::V4(HOME), 0).into()).expect("loopback is ours");
         socket.connect(&server.into()).expect("the server accepts");
         let stream = TcpStream::from(socket);

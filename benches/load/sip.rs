@@ -204,12 +204,13 @@ pub(crate) fn authorize(
     (user, password): (&str, &str),
     (method, uri): (&str, &str),
 ) -> Option<String> {
-    let challenge = challenges.all("WWW-Authenticate").chain(challenges.all("Proxy-Authenticate")).find(
-        |challenge| match parameter(challenge, "algorithm") {
-            Some(name) => name.eq_ignore_ascii_case("MD5") || name.eq_ignore_ascii_case("SHA-256"),
-            None => true,
-        },
-    )?;
+    let challenge =
+        challenges.all("WWW-Authenticate").chain(challenges.all("Proxy-Authenticate")).find(|challenge| {
+            match parameter(challenge, "algorithm") {
+                Some(name) => name.eq_ignore_ascii_case("MD5") || name.eq_ignore_ascii_case("SHA-256"),
+                None => true,
+            }
+        })?;
     let algorithm = parameter(challenge, "algorithm").unwrap_or("MD5");
     let hash = |text: String| {
         if algorithm.eq_ignore_ascii_case("MD5") {
@@ -270,12 +271,8 @@ mod tests {
 
     #[test]
     fn a_request_survives_the_wire() {
-        let ids = Ids {
-            from: "<sip:a@x>;tag=1".into(),
-            to: "<sip:b@x>".into(),
-            call_id: "c1".into(),
-            cseq: 7,
-        };
+        let ids =
+            Ids { from: "<sip:a@x>;tag=1".into(), to: "<sip:b@x>".into(), call_id: "c1".into(), cseq: 7 };
         let sent = Message::request("INVITE", "sip:b@x", "SIP/2.0/UDP 127.0.0.1:1;branch=z9hG4bK1", &ids)
             .with_body("application/sdp", "v=0\r\n");
         let mut stream = [sent.bytes(), sent.bytes()[..9].to_vec()].concat();
@@ -300,11 +297,8 @@ mod tests {
         let answer = authorize(&challenge, ("u", "p"), ("REGISTER", "sip:r")).expect("MD5 is known");
         let cnonce = parameter(&answer, "cnonce").expect("a cnonce");
         let md5 = |text: String| hex::encode(Md5::digest(text));
-        let expected = md5(format!(
-            "{}:n:00000001:{cnonce}:auth:{}",
-            md5("u:r:p".into()),
-            md5("REGISTER:sip:r".into())
-        ));
+        let expected =
+            md5(format!("{}:n:00000001:{cnonce}:auth:{}", md5("u:r:p".into()), md5("REGISTER:sip:r".into())));
         assert_eq!(parameter(&answer, "response"), Some(expected.as_str()));
     }
 

@@ -44,10 +44,12 @@ pub(crate) fn clips() -> &'static Clips {
     CLIPS.get_or_init(|| {
         let dir = tempfile::tempdir().expect("a folder");
         let make = |name: &str, voice: &str, text: &str| {
-            let (raw, clip) = (dir.path().join(format!("{name}-raw.wav")), dir.path().join(format!("{name}.wav")));
+            let (raw, clip) =
+                (dir.path().join(format!("{name}-raw.wav")), dir.path().join(format!("{name}.wav")));
             run(Command::new("flite").args(["-voice", voice, "-t", text, "-o"]).arg(&raw));
             // Thrice the text, with a second of quiet before each, then quiet: baresip hangs up at a file's end.
-            let effects = ["highpass", "200", "norm", "-3", "pad", "1", "1", "repeat", "2", "pad", "0", "120"];
+            let effects =
+                ["highpass", "200", "norm", "-3", "pad", "1", "1", "repeat", "2", "pad", "0", "120"];
             run(Command::new("sox").arg(&raw).args(["-r", "8000", "-c1", "-b16"]).arg(&clip).args(effects));
             clip
         };
@@ -115,10 +117,19 @@ impl Found {
     /// Asserts at least `windows` windows of speech, all of them alike to `least`, save a share of
     /// `slips` that a receiver's jitter buffer may have cut or stretched.
     pub(crate) fn assert(&self, what: &str, windows: usize, least: f64, slips: f64) {
-        assert!(self.windows.len() >= windows, "{what}: {} windows of speech, {windows} wanted", self.windows.len());
+        assert!(
+            self.windows.len() >= windows,
+            "{what}: {} windows of speech, {windows} wanted",
+            self.windows.len()
+        );
         let bad: Vec<_> = self.windows.iter().filter(|w| w.score < least).collect();
         let allowed = (slips * self.windows.len() as f64).floor() as usize;
-        assert!(bad.len() <= allowed, "{what}: {} of {} windows under {least}: {bad:?}", bad.len(), self.windows.len());
+        assert!(
+            bad.len() <= allowed,
+            "{what}: {} of {} windows under {least}: {bad:?}",
+            bad.len(),
+            self.windows.len()
+        );
     }
 }
 
@@ -169,11 +180,14 @@ fn score(window: &[i16], within: &[i16], at: usize, lag: isize) -> Option<f64> {
 fn coarse_lag(pattern: &[i16], within: &[i16]) -> Option<isize> {
     const THIN: usize = 8;
     let thin = |signal: &[i16]| -> Vec<f32> {
-        signal.chunks_exact(THIN).map(|c| c.iter().map(|s| f32::from(*s)).sum::<f32>() / THIN as f32).collect()
+        signal
+            .chunks_exact(THIN)
+            .map(|c| c.iter().map(|s| f32::from(*s)).sum::<f32>() / THIN as f32)
+            .collect()
     };
-    let first = (0..pattern.len().saturating_sub(WINDOW)).step_by(THIN * 10).find(|at| {
-        rms(&pattern[*at..at + WINDOW]) >= SPEECH
-    })?;
+    let first = (0..pattern.len().saturating_sub(WINDOW))
+        .step_by(THIN * 10)
+        .find(|at| rms(&pattern[*at..at + WINDOW]) >= SPEECH)?;
     let first = first - first % THIN;
     let long = (3 * RATE).min(pattern.len() - first);
     let (needle, hay) = (thin(&pattern[first..first + long]), thin(within));

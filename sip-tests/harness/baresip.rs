@@ -66,9 +66,8 @@ impl Baresip {
                 (*server, format!("auth_user={user};auth_pass={password};regint=600"))
             }
         };
-        let account = format!(
-            "<sip:{user}@{host};transport=udp>;{login};answermode=auto;audio_codecs=PCMA\n"
-        );
+        let account =
+            format!("<sip:{user}@{host};transport=udp>;{login};answermode=auto;audio_codecs=PCMA\n");
         for (file, text) in [("config", config.as_str()), ("accounts", &account), ("contacts", "")] {
             std::fs::write(dir.path().join(file), text).expect("the folder is writable");
         }
@@ -78,7 +77,8 @@ impl Baresip {
         command.stdin(Stdio::null()).stdout(log.try_clone().expect("a file can be cloned")).stderr(log);
         let process = Process::start("baresip", &mut command);
         let address = SocketAddr::from(([127, 0, 0, 1], control));
-        let control = until(Duration::from_secs(10), "baresip's control port", || TcpStream::connect(address).ok());
+        let control =
+            until(Duration::from_secs(10), "baresip's control port", || TcpStream::connect(address).ok());
         let events = listen(control.try_clone().expect("a socket can be cloned"));
         Self { process, dir, control, events, local }
     }

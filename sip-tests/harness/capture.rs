@@ -68,9 +68,14 @@ impl Capture {
         command.arg("-r").arg(&file).args(["-o", "rtp.heuristic_rtp:TRUE", "-T", "fields"]);
         command.args(["-o", &format!("rtpevent.event_payload_type_value:{dtmf}")]);
         command.args(["--enable-heuristic", "rtp_udp"]);
-        for field in
-            ["udp.srcport", "udp.dstport", "rtp.p_type", "rtp.timestamp", "rtpevent.event_id", "rtpevent.end_of_event"]
-        {
+        for field in [
+            "udp.srcport",
+            "udp.dstport",
+            "rtp.p_type",
+            "rtp.timestamp",
+            "rtpevent.event_id",
+            "rtpevent.end_of_event",
+        ] {
             command.args(["-e", field]);
         }
         let output = command.stdin(Stdio::null()).output().expect("tshark reads");
@@ -113,6 +118,9 @@ fn keys_are_seen_on_the_wire() {
     let packets = capture.stop(101);
     let keys: Vec<_> = packets.iter().filter(|p| p.from == a).filter_map(|p| p.event).collect();
     assert_eq!(keys.len(), 14, "seven packets a key: {keys:?}");
-    assert_eq!(keys.iter().filter(|(_, end)| *end).map(|(key, _)| *key).collect::<Vec<_>>(), [1, 1, 1, 11, 11, 11]);
+    assert_eq!(
+        keys.iter().filter(|(_, end)| *end).map(|(key, _)| *key).collect::<Vec<_>>(),
+        [1, 1, 1, 11, 11, 11]
+    );
     assert!(packets.iter().any(|p| p.from == b && p.to == a && p.payload_type == 8));
 }

@@ -40,7 +40,8 @@ pub(crate) struct Process {
 impl Process {
     /// Starts `command`; `name` is for messages.
     pub(crate) fn start(name: &'static str, command: &mut Command) -> Self {
-        let child = command.spawn().unwrap_or_else(|e| panic!("{name} does not start ({e}): run `make tools`"));
+        let child =
+            command.spawn().unwrap_or_else(|e| panic!("{name} does not start ({e}): run `make tools`"));
         Self { child, name }
     }
 
@@ -55,8 +56,10 @@ impl Process {
     /// Waits for its end; panics at the deadline. Its exit code, `None` if a signal ended it.
     pub(crate) fn wait(&mut self, deadline: Duration) -> Option<i32> {
         let name = self.name;
-        until(deadline, &format!("{name} to end"), || self.child.try_wait().expect("a child can be waited for"))
-            .code()
+        until(deadline, &format!("{name} to end"), || {
+            self.child.try_wait().expect("a child can be waited for")
+        })
+        .code()
     }
 
     /// Sends a signal.

@@ -68,12 +68,7 @@ impl Phone {
     pub(crate) fn try_register(&mut self, password: &str, expires: u32) -> u16 {
         let uri = format!("sip:{}", self.server);
         let aor = format!("<sip:{}@{}>", self.user, self.server);
-        self.ids = Ids {
-            from: format!("{aor};tag={}", self.tag),
-            to: aor,
-            call_id: unique("reg"),
-            cseq: 1,
-        };
+        self.ids = Ids { from: format!("{aor};tag={}", self.tag), to: aor, call_id: unique("reg"), cseq: 1 };
         let local = self.local();
         let request = |phone: &Self| {
             Message::request("REGISTER", &uri, &phone.via(), &phone.ids)
@@ -85,7 +80,8 @@ impl Phone {
         if challenge.status() != Some(401) {
             return challenge.status().unwrap_or(0);
         }
-        let answer = authorize(&challenge, (&self.user, password), ("REGISTER", &uri)).expect("a known digest");
+        let answer =
+            authorize(&challenge, (&self.user, password), ("REGISTER", &uri)).expect("a known digest");
         self.ids.cseq += 1;
         self.send(&request(self).with("Authorization", &answer));
         self.response("REGISTER").status().unwrap_or(0)
@@ -240,7 +236,12 @@ impl Phone {
     }
 
     /// Waits for a message that fits; others are passed over.
-    pub(crate) fn wait(&mut self, deadline: Duration, what: &str, fits: impl Fn(&Message) -> bool) -> Message {
+    pub(crate) fn wait(
+        &mut self,
+        deadline: Duration,
+        what: &str,
+        fits: impl Fn(&Message) -> bool,
+    ) -> Message {
         let end = Instant::now() + deadline;
         let mut passed = Vec::new();
         loop {

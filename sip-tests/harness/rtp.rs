@@ -49,7 +49,10 @@ impl Stream {
         let threads = vec![
             std::thread::spawn({
                 let (log, stop) = (log.clone(), stop.clone());
-                move || Talker { socket: send, remote, log, stop, pressed, sequence: 0, timestamp: 160 }.run(&clip)
+                move || {
+                    Talker { socket: send, remote, log, stop, pressed, sequence: 0, timestamp: 160 }
+                        .run(&clip)
+                }
             }),
             std::thread::spawn({
                 let (log, stop) = (log.clone(), stop.clone());
@@ -179,7 +182,5 @@ fn wait_until(at: Instant) {
 
 /// A socket for RTP on an even port of `ip`, its RTCP port left free.
 pub(crate) fn socket(ip: IpAddr) -> UdpSocket {
-    (0..200)
-        .find_map(|_| UdpSocket::bind((ip, super::ports(2))).ok())
-        .expect("one of 200 even ports is free")
+    (0..200).find_map(|_| UdpSocket::bind((ip, super::ports(2))).ok()).expect("one of 200 even ports is free")
 }

@@ -188,7 +188,9 @@ impl Server {
         let sealed = || {
             let rows = self.rows(&["recordings", "list"]);
             assert!(rows.len() <= 1, "one recording: {rows:?}");
-            rows.into_iter().next().filter(|row| matches!(row["state"].as_str(), Some("finished" | "salvaged")))
+            rows.into_iter()
+                .next()
+                .filter(|row| matches!(row["state"].as_str(), Some("finished" | "salvaged")))
         };
         until(Duration::from_secs(10), "a sealed recording", sealed)
     }
@@ -220,7 +222,8 @@ impl Server {
                 let path = entry.path();
                 if path.is_dir() {
                     open.push(path);
-                } else if path.components().any(|c| c.as_os_str() == "vault" || c.as_os_str() == "recordings") {
+                } else if path.components().any(|c| c.as_os_str() == "vault" || c.as_os_str() == "recordings")
+                {
                     found.push(path);
                 }
             }

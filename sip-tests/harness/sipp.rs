@@ -82,7 +82,11 @@ impl Sipp {
         let statistics = self.statistics();
         let count = |name: &str| statistics.iter().find(|(n, _)| n == name).map_or(0, |(_, v)| *v);
         let (good, bad) = (count("SuccessfulCall(C)"), count("FailedCall(C)"));
-        assert!(code == Some(0) && bad == 0, "sipp: exit {code:?}, {good} calls, {bad} failed\n{}", self.errors());
+        assert!(
+            code == Some(0) && bad == 0,
+            "sipp: exit {code:?}, {good} calls, {bad} failed\n{}",
+            self.errors()
+        );
         good
     }
 

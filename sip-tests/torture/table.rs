@@ -64,7 +64,9 @@ pub(super) fn row(name: &str) -> Row {
         "intmeth" => (Status(&[405, 501]), Lives, "legal, with a method nobody knows (RFC 3261 §8.2.1)"),
         "esc01" => (UNKNOWN, Lives, "legal: %-escapes are part of the user name"),
         "escnull" => (REGISTER, Lives, "legal: an escaped NUL is a character like others"),
-        "esc02" => (Status(&[405, 501]), Lives, "the method is RE%47IST%45R, not REGISTER: % is no escape there"),
+        "esc02" => {
+            (Status(&[405, 501]), Lives, "the method is RE%47IST%45R, not REGISTER: % is no escape there")
+        }
         "lwsdisp" => (Status(&[200]), Lives, "legal: no space between display name and <"),
         "longreq" => (UNKNOWN, Lives, "legal: long values, 34 Via fields"),
         "dblreq" => (
@@ -75,25 +77,43 @@ pub(super) fn row(name: &str) -> Row {
         ),
         "semiuri" => (Status(&[200]), Lives, "legal: the user part has semicolons and an escaped @"),
         "transports" => (Status(&[200]), Lives, "legal: unknown transports below the topmost Via"),
-        "mpart01" => (Status(&[405, 501]), Lives, "a legal MESSAGE with binary parts; MESSAGE is not offered"),
+        "mpart01" => {
+            (Status(&[405, 501]), Lives, "a legal MESSAGE with binary parts; MESSAGE is not offered")
+        }
         "unreason" => (Silence, Lives, "a response to nothing we asked, with UTF-8 in its reason"),
         "noreason" => (Silence, Lives, "a response to nothing we asked, without a reason"),
         // RFC 4475 §3.1.2: invalid
         "badinv01" => (Status(&[400]), Lives, "stray separators in Via and Contact"),
-        "clerr" => (Status(&[400]), Waits, "Content-Length 9999: too long for the datagram; a stream has more to come"),
-        "ncl" => (Status(&[400]), Closes(StatusOrSilence(&[400])), "a negative length: nobody knows where it ends"),
+        "clerr" => (
+            Status(&[400]),
+            Waits,
+            "Content-Length 9999: too long for the datagram; a stream has more to come",
+        ),
+        "ncl" => {
+            (Status(&[400]), Closes(StatusOrSilence(&[400])), "a negative length: nobody knows where it ends")
+        }
         "scalar02" => (Status(&[400]), Lives, "CSeq over 2**31 (and Max-Forwards over 255)"),
         "scalarlg" => (Silence, Lives, "a response to nothing, its CSeq over 2**31"),
         "quotbal" => (Status(&[400]), Lives, "an unfinished quoted string in To"),
         "ltgtruri" => (Status(&[400, 404]), Lives, "Request-URI in <>: refuse, or take it without them"),
         "lwsruri" => (Status(&[400]), Lives, "white space within the Request-URI"),
-        "lwsstart" => (Status(&[400, 404]), Lives, "two spaces in the request line: refuse, or take it as one"),
-        "trws" => (Status(&[400, 200]), Lives, "spaces at the end of the request line: refuse, or pass over them"),
+        "lwsstart" => {
+            (Status(&[400, 404]), Lives, "two spaces in the request line: refuse, or take it as one")
+        }
+        "trws" => {
+            (Status(&[400, 200]), Lives, "spaces at the end of the request line: refuse, or pass over them")
+        }
         "escruri" => (Status(&[400]), Lives, "header fields in a Request-URI (RFC 3261 §19.1.1)"),
         "baddate" => (Status(&[400, 404]), Lives, "Date not in GMT: refuse, or do not read Date at all"),
-        "regbadct" => (Status(&[400, 401, 403, 404]), Lives, "a Contact with ? outside <>; the challenge comes first"),
+        "regbadct" => {
+            (Status(&[400, 401, 403, 404]), Lives, "a Contact with ? outside <>; the challenge comes first")
+        }
         "badaspec" => (Status(&[400, 200]), Lives, "spaces within <> of To: refuse, or pass over them"),
-        "baddn" => (Status(&[400, 200]), Either(StatusOrSilence(&[400])), "display names that want quotes; no blank line at its end"),
+        "baddn" => (
+            Status(&[400, 200]),
+            Either(StatusOrSilence(&[400])),
+            "display names that want quotes; no blank line at its end",
+        ),
         "badvers" => (Status(&[505]), Lives, "SIP/7.0 (RFC 3261 §21.5.6)"),
         "mismatch01" => (Status(&[400]), Lives, "the method differs from that in CSeq (RFC 3261 §8.1.1.5)"),
         "mismatch02" => (Status(&[400, 405, 501]), Lives, "the same with an unknown method"),
@@ -103,12 +123,16 @@ pub(super) fn row(name: &str) -> Row {
         "insuf" => (Status(&[400]), Lives, "no Call-ID, From or To"),
         "unkscm" => (Status(&[416]), Lives, "a Request-URI of an unknown scheme"),
         "novelsc" => (Status(&[416]), Lives, "a Request-URI of a known scheme that is not SIP's"),
-        "unksm2" => (Status(&[400, 401, 403, 404, 416]), Lives, "REGISTER for a To of a scheme that cannot be an AOR"),
+        "unksm2" => {
+            (Status(&[400, 401, 403, 404, 416]), Lives, "REGISTER for a To of a scheme that cannot be an AOR")
+        }
         "bext01" => (Status(&[420]), Lives, "Require of unknown extensions (RFC 3261 §8.2.2.3)"),
         "invut" => (Status(&[415, 404]), Lives, "an unknown content type, for a user who is not here"),
         "regaut01" => (Status(&[401, 403]), Lives, "an unknown authentication scheme: challenged with ours"),
         "multi01" => (Status(&[400]), Lives, "several values where one is allowed"),
-        "mcl01" => (Status(&[400]), Closes(StatusOrSilence(&[400])), "two lengths: nobody knows where it ends"),
+        "mcl01" => {
+            (Status(&[400]), Closes(StatusOrSilence(&[400])), "two lengths: nobody knows where it ends")
+        }
         "bcast" => (Silence, Lives, "a response to nothing, with a broadcast address to send it on to"),
         "zeromf" => (Status(&[200, 483]), Lives, "Max-Forwards 0 concerns proxies only"),
         "cparam01" | "cparam02" => (REGISTER, Lives, "legal, with an unknown parameter of Contact"),
@@ -120,16 +144,24 @@ pub(super) fn row(name: &str) -> Row {
             Either(StatusOrSilence(&[400, 404])),
             "legal by RFC 2543: no tag, no branch, no Max-Forwards, no Content-Length",
         ),
-        "test" => (StatusOrSilence(&[400, 505]), Either(StatusOrSilence(&[400, 505])), "no version, no Via: not a SIP/2.0 message"),
+        "test" => (
+            StatusOrSilence(&[400, 505]),
+            Either(StatusOrSilence(&[400, 505])),
+            "no version, no Via: not a SIP/2.0 message",
+        ),
         // RFC 5118
         "ipv6-good" | "port-unambiguous" => (REGISTER, Lives, "legal IPv6 references"),
         "port-ambiguous" => (REGISTER, Lives, "legal: what looks like a port is part of the address (§4.3)"),
         "ipv6-bad" => (Status(&[400]), Lives, "an IPv6 address without [] as the Request-URI's host"),
         "via-received-param-no-delim" => (Status(&[200]), Lives, "received without []"),
         "via-received-param-with-delim" => (Status(&[481]), Lives, "received with [], in a BYE of no dialog"),
-        "ipv6-in-sdp" | "mult-ip-in-sdp" | "ipv4-mapped-ipv6" => (Status(&[404, 488]), Lives, "legal IPv6 in SDP, for a user who is not here"),
+        "ipv6-in-sdp" | "mult-ip-in-sdp" | "ipv4-mapped-ipv6" => {
+            (Status(&[404, 488]), Lives, "legal IPv6 in SDP, for a user who is not here")
+        }
         "mult-ip-in-header" => (Status(&[481]), Lives, "IPv4 and IPv6 in Via fields, in a BYE of no dialog"),
-        "ipv6-bug-abnf-3-colons" => (Status(&[200, 400]), Lives, "three colons: RFC 3261's grammar allows them, RFC 5954's does not"),
+        "ipv6-bug-abnf-3-colons" => {
+            (Status(&[200, 400]), Lives, "three colons: RFC 3261's grammar allows them, RFC 5954's does not")
+        }
         "ipv6-correct-abnf-2-colons" => (Status(&[200]), Lives, "two colons before the IPv4 part"),
         other => panic!("{other} is not in the table"),
     };
