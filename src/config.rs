@@ -12,6 +12,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer};
 
 use crate::settings::parse_span;
+use crate::sip::core::digest::Algorithm;
 
 /// All that an operator sets for one node.
 #[derive(Clone, Debug, Deserialize)]
@@ -56,6 +57,9 @@ pub struct SipConfig {
     pub realm: String,
     /// The address peers reach us at, when it is not the one we listen on.
     pub advertise: Option<IpAddr>,
+    /// The digest algorithms offered to phones, best first. Some phones (baresip 1.0) give up when
+    /// SHA-256 is among them.
+    pub digest: Vec<Algorithm>,
 }
 
 /// See [`Config::media`].
@@ -131,7 +135,8 @@ impl Default for Config {
 impl Default for SipConfig {
     fn default() -> Self {
         let any = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 5060));
-        Self { udp: vec![any], tcp: vec![any], realm: "sayso".to_owned(), advertise: None }
+        let digest = vec![Algorithm::Sha256, Algorithm::Md5];
+        Self { udp: vec![any], tcp: vec![any], realm: "sayso".to_owned(), advertise: None, digest }
     }
 }
 
@@ -216,6 +221,9 @@ impl Config {
         }
         if self.sip.udp.is_empty() && self.sip.tcp.is_empty() {
             return fault("sip", "nothing to listen on: name an address in udp or tcp".to_owned());
+        }
+        if self.sip.digest.is_empty() {
+            return fault("sip.digest", "no phone could log on: \"sha-256\", \"md5\" or both".to_owned());
         }
         if self.sip.realm.is_empty() || self.sip.realm.contains(['"', '\\', '\r', '\n']) {
             return fault("sip.realm", "must not be empty nor hold quotes or line ends".to_owned());

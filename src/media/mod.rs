@@ -86,9 +86,9 @@ pub enum Codec {
 pub enum Direction {
     /// Both ways.
     SendRecv,
-    /// We send only (the peer holds us).
+    /// We send only.
     SendOnly,
-    /// We receive only.
+    /// We receive only: the peer holds us (RFC 3264 §8.4).
     RecvOnly,
     /// Neither.
     Inactive,

@@ -28,7 +28,7 @@ use crate::engine::{Engine, EngineConfig};
 use crate::prompts::Library;
 use crate::queue;
 use crate::settings::Settings;
-use crate::sip::core::{Command, Transport};
+use crate::sip::core::{Command, EndpointConfig, Transport};
 use crate::sip::io::{SipHandle, StackConfig};
 use crate::store::{Change, Store};
 use crate::time::Clock;
@@ -230,6 +230,7 @@ fn stack_config(config: &Config) -> StackConfig {
         tcp: config.sip.tcp.clone(),
         advertise: config.sip.advertise,
         realm: config.sip.realm.clone(),
+        endpoint: EndpointConfig { algorithms: config.sip.digest.clone(), ..EndpointConfig::default() },
         ..StackConfig::default()
     }
 }

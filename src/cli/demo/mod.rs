@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::phone::{Phone, Script, parse_keys};
 use crate::prompts::wav;
 use crate::server::{Notices, Server};
+use crate::sip::core::digest::Algorithm;
 use crate::sip::core::{Callee, Login, Transport};
 use crate::store::Filter;
 use crate::time::Clock;
@@ -87,6 +88,8 @@ impl Demo {
         config.sip.tcp = vec![self.sip];
         config.media.ip = self.sip.ip();
         config.http.listen = self.http;
+        // Any phone may join in; some know nothing better.
+        config.sip.digest = vec![Algorithm::Md5];
         config.log.filter = std::env::var("SAYSO_LOG").unwrap_or_else(|_| "warn".to_owned());
         config
     }

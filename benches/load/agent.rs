@@ -1,0 +1,123 @@
+//! An agent's phone: registers, answers every call at once, talks until told to stop.
+
+use std::net::SocketAddr;
+
+use crate::plan;
+use crate::rtp::Talker;
+use crate::sip::{Ids, Message, audio_of, authorize, sdp};
+
+/// One agent.
+pub(crate) struct Agent {
+    pub(crate) name: String,
+    password: String,
+    /// Our SIP address and our RTP address.
+    sip: SocketAddr,
+    rtp: SocketAddr,
+    /// Counts calls, so that timers of an earlier one are recognised.
+    pub(crate) generation: u32,
+    pub(crate) state: State,
+}
+
+/// Where an agent stands.
+pub(crate) enum State {
+    /// Its REGISTER has no final answer yet.
+    Registering {
+        /// The last REGISTER.
+        request: Message,
+    },
+    /// Ready.
+    Idle,
+    /// In a call.
+    Up(Up),
+}
+
+/// An agent's call.
+pub(crate) struct Up {
+    /// Which, by the caller's number.
+    pub(crate) call: u32,
+    /// The server's Call-ID.
+    pub(crate) call_id: String,
+    /// Where our audio goes.
+    pub(crate) remote: SocketAddr,
+    pub(crate) talker: Talker,
+    /// Still to be sent again until the ACK is here.
+    pub(crate) unacknowledged: Option<Vec<u8>>,
+}
+
+impl Agent {
+    /// The agent for call number `n`.
+    pub(crate) fn new(n: u32, sip: SocketAddr, rtp: SocketAddr) -> Self {
+        let (name, password) = plan::agent(n);
+        Self { name, password, sip, rtp, generation: 0, state: State::Idle }
+    }
+
+    /// The first REGISTER.
+    pub(crate) fn register(&mut self, server: SocketAddr) -> Vec<u8> {
+        let request = self.registration(server, 1);
+        let bytes = request.bytes();
+        self.state = State::Registering { request };
+        bytes
+    }
+
+    fn registration(&self, server: SocketAddr, cseq: u32) -> Message {
+        let aor = format!("<sip:{}@{server}>", self.name);
+        let ids = Ids {
+            from: format!("{aor};tag=r{}", self.name),
+            to: aor,
+            call_id: format!("reg-{}-{}", self.name, self.sip.port()),
+            cseq,
+        };
+        let via = format!("SIP/2.0/UDP {};rport;branch=z9hG4bKr{cseq}{}", self.sip, self.name);
+        Message::request("REGISTER", &format!("sip:{server}"), &via, &ids)
+            .with("Contact", &format!("<sip:{}@{}>", self.name, self.sip))
+            .with("Expires", "3600")
+    }
+
+    /// Takes the answer to a REGISTER. `Ok(Some)`: the next one; `Ok(None)`: registered; or why not.
+    pub(crate) fn registered(
+        &mut self,
+        answer: &Message,
+        server: SocketAddr,
+    ) -> Result<Option<Vec<u8>>, String> {
+        let State::Registering { request } = &self.state else { return Ok(None) };
+        let cseq = request.cseq().map_or(1, |(number, _)| number);
+        if answer.cseq().is_none_or(|(number, _)| number != cseq) {
+            return Ok(None); // of an earlier one
+        }
+        match answer.status() {
+            Some(100..=199) => Ok(None),
+            Some(200) => {
+                self.state = State::Idle;
+                Ok(None)
+            }
+            Some(401 | 407) if cseq == 1 => {
+                let uri = format!("sip:{server}");
+                let answer = authorize(answer, (&self.name, &self.password), ("REGISTER", &uri))
+                    .ok_or("REGISTER: no known digest algorithm is offered")?;
+                let request = self.registration(server, cseq + 1).with("Authorization", &answer);
+                let bytes = request.bytes();
+                self.state = State::Registering { request };
+                Ok(Some(bytes))
+            }
+            status => Err(format!("REGISTER: {}", status.unwrap_or(0))),
+        }
+    }
+
+    /// Answers an INVITE of `call`: the 180 and the 200. A re-INVITE gets the 200 alone.
+    pub(crate) fn invited(&mut self, invite: &Message, call: u32) -> Option<[Option<Vec<u8>>; 2]> {
+        let contact = format!("<sip:{}@{}>", self.name, self.sip);
+        let tag = format!("a{}-{}", self.name, self.generation);
+        let (remote, _) = audio_of(&invite.body)?;
+        let ok = invite.response(200, "OK", &tag).with("Contact", &contact);
+        let ok = ok.with_body("application/sdp", &sdp(self.rtp, &[8], "sendrecv", 1)).bytes();
+        let call_id = invite.get("Call-ID")?.to_owned();
+        if let State::Up(up) = &mut self.state {
+            up.remote = remote;
+            return (up.call_id == call_id).then_some([None, Some(ok)]);
+        }
+        self.generation += 1;
+        let talker = Talker::new(0xa000_0000 | call);
+        self.state = State::Up(Up { call, call_id, remote, talker, unacknowledged: Some(ok.clone()) });
+        Some([Some(invite.response(180, "Ringing", &tag).bytes()), Some(ok)])
+    }
+}

@@ -1,0 +1,571 @@
+//! One thread of the generator: its callers and agents, their SIP and RTP sockets, one epoll, one queue of
+//! deadlines. Audio is paced on an absolute schedule, spread evenly over the 20 ms.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::net::{SocketAddr, UdpSocket};
+use std::os::fd::OwnedFd;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Instant;
+
+use rustix::event::{Timespec, epoll};
+use rustix::time::{
+    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, timerfd_create, timerfd_settime,
+};
+
+use crate::agent::{self, Agent};
+use crate::caller::{self, Answer, Caller};
+use crate::plan::{Kind, Plan, Shared};
+use crate::rtp::{Listener, mark};
+use crate::sip::Message;
+use crate::timers::{Timer, Timers};
+
+pub(crate) const MS: u64 = 1_000_000;
+const FRAME: u64 = 20 * MS;
+/// A caller presses its key this long after the answer, and again in this interval until an agent comes:
+/// before the question is asked, keys mean nothing.
+const PRESS: u64 = 2000 * MS;
+/// What is on its way when the talking stops has this long to arrive.
+const LINGER: u64 = 300 * MS;
+/// A call that has not come to its purpose after this has failed.
+const PATIENCE: u64 = 60_000 * MS;
+/// T1 of RFC 3261.
+const T1: u32 = 500;
+
+/// What a worker counted.
+#[derive(Default)]
+pub(crate) struct Counts {
+    pub(crate) failures: BTreeMap<String, u32>,
+    pub(crate) sent: u64,
+    pub(crate) received: u64,
+    pub(crate) lost: u64,
+    pub(crate) doubles: u64,
+    /// Microseconds, as in [`Report`](crate::report::Report).
+    pub(crate) delay: Vec<u64>,
+    pub(crate) answer: Vec<u64>,
+    pub(crate) key_to_invite: Vec<u64>,
+}
+
+/// What one call's two directions showed.
+#[derive(Default)]
+struct Flow {
+    to_agent: Listener,
+    to_caller: Listener,
+    said_by_agent: u32,
+    connected: bool,
+    failed: bool,
+}
+
+/// Sockets in the epoll by number: SIP of callers, SIP of agents, then RTP of caller n and of agent n.
+const CALLER_SIP: u64 = 0;
+const AGENT_SIP: u64 = 1;
+const FIRST_RTP: u64 = 2;
+/// The timer for the next deadline.
+const ALARM: u64 = u64::MAX;
+
+pub(crate) struct Worker<'a> {
+    plan: &'a Plan,
+    shared: &'a Shared,
+    number: String,
+    clock: Instant,
+    epoll: OwnedFd,
+    alarm: OwnedFd,
+    caller_sip: UdpSocket,
+    agent_sip: UdpSocket,
+    /// Of callers at even, of agents at odd places; one for all when callers do not talk.
+    rtp: Vec<UdpSocket>,
+    callers: Vec<Caller>,
+    agents: Vec<Agent>,
+    flows: Vec<Flow>,
+    callers_by_id: HashMap<String, usize>,
+    /// Callers by their number, agents by their name.
+    names: HashMap<String, usize>,
+    timers: Timers,
+    counts: Counts,
+    going: bool,
+    stopping: bool,
+    over: usize,
+}
+
+impl<'a> Worker<'a> {
+    /// Opens all sockets of worker `n`.
+    pub(crate) fn new(plan: &'a Plan, shared: &'a Shared, n: u32, clock: Instant) -> io::Result<Self> {
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        let alarm = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::CLOEXEC)?;
+        epoll::add(&epoll, &alarm, epoll::EventData::new_u64(ALARM), epoll::EventFlags::IN)?;
+        let open = |id: u64| -> io::Result<UdpSocket> {
+            let socket = UdpSocket::bind((plan.ip, 0))?;
+            socket.set_nonblocking(true)?;
+            epoll::add(&epoll, &socket, epoll::EventData::new_u64(id), epoll::EventFlags::IN)?;
+            Ok(socket)
+        };
+        let (caller_sip, agent_sip) = (open(CALLER_SIP)?, open(AGENT_SIP)?);
+        for sip in [&caller_sip, &agent_sip] {
+            socket2::SockRef::from(sip).set_recv_buffer_size(4 << 20)?;
+        }
+        let calls: Vec<u32> = plan.calls_of(n).collect();
+        let rtp: Vec<UdpSocket> = match plan.kind {
+            Kind::Talk => {
+                (0..calls.len() as u64 * 2).map(|i| open(FIRST_RTP + i)).collect::<io::Result<_>>()?
+            }
+            // Nobody reads it: what the server sends before the BYE is dropped by the kernel.
+            Kind::SetUp { .. } => vec![UdpSocket::bind((plan.ip, 0))?],
+        };
+        let (mut callers, mut agents, mut names) = (Vec::new(), Vec::new(), HashMap::new());
+        for (i, call) in calls.iter().enumerate() {
+            let number = Plan::caller(*call);
+            let at = rtp[i * 2 % rtp.len()].local_addr()?;
+            callers.push(Caller::new(*call, &number, caller_sip.local_addr()?, at));
+            names.insert(number, i);
+            if plan.kind == Kind::Talk {
+                let agent = Agent::new(*call, agent_sip.local_addr()?, rtp[i * 2 + 1].local_addr()?);
+                names.insert(agent.name.clone(), i);
+                agents.push(agent);
+            }
+        }
+        Ok(Self {
+            number: plan.number(n),
+            flows: callers.iter().map(|_| Flow::default()).collect(),
+            callers_by_id: callers.iter().enumerate().map(|(i, c)| (c.call_id().to_owned(), i)).collect(),
+            counts: Counts::default(),
+            timers: Timers::default(),
+            going: false,
+            stopping: false,
+            over: 0,
+            plan,
+            shared,
+            clock,
+            epoll,
+            alarm,
+            caller_sip,
+            agent_sip,
+            rtp,
+            callers,
+            agents,
+            names,
+        })
+    }
+
+    /// Runs until every call is over.
+    pub(crate) fn run(mut self) -> io::Result<Counts> {
+        // The default slack of 50 µs would show in every delay. Refused: the delays are that much longer.
+        let _ = rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1));
+        self.register();
+        let mut events = Vec::with_capacity(256);
+        while self.over < self.callers.len() {
+            self.orders();
+            let now = self.now();
+            while let Some((due, timer)) = self.timers.due(now) {
+                self.fire(timer, due);
+            }
+            self.wake_at(self.timers.next().unwrap_or(u64::MAX))?;
+            match epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut events), None) {
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+            for event in events.drain(..) {
+                match event.data.u64() {
+                    CALLER_SIP | AGENT_SIP => self.read_sip(event.data.u64()),
+                    ALARM => {} // set anew, and so made unready, before the next wait
+                    rtp => self.read_rtp((rtp - FIRST_RTP) as usize),
+                }
+            }
+        }
+        Ok(self.finish())
+    }
+
+    /// Sets the alarm for a deadline, at most 20 ms ahead so that orders are seen. A timer descriptor: the
+    /// time-out of `epoll_wait` counts in milliseconds, which would send packets in bunches.
+    fn wake_at(&self, at: u64) -> io::Result<()> {
+        let wait = at.saturating_sub(self.now()).clamp(1, FRAME);
+        let it_value = Timespec { tv_sec: 0, tv_nsec: wait as i64 };
+        let once = Itimerspec { it_interval: Timespec { tv_sec: 0, tv_nsec: 0 }, it_value };
+        timerfd_settime(&self.alarm, TimerfdTimerFlags::empty(), &once)?;
+        Ok(())
+    }
+
+    fn now(&self) -> u64 {
+        self.clock.elapsed().as_nanos() as u64
+    }
+
+    fn register(&mut self) {
+        let Some(server) = self.plan.server else {
+            self.shared.registered.fetch_add(self.agents.len() as u32, Relaxed);
+            return;
+        };
+        for i in 0..self.agents.len() {
+            self.agents[i].register(server);
+            self.timers.set(self.now() + i as u64 * 2 * MS, Timer::Register(i));
+        }
+    }
+
+    /// Looks at what the watcher wants.
+    fn orders(&mut self) {
+        if !self.going && self.shared.go.load(Relaxed) {
+            self.going = true;
+            let (now, step) = (self.now(), 1e9 / self.plan.rate);
+            for (i, caller) in self.callers.iter().enumerate() {
+                self.timers.set(now + (f64::from(caller.call) * step) as u64, Timer::Start(i));
+            }
+        }
+        if !self.stopping && self.shared.stop.load(Relaxed) {
+            self.stopping = true;
+            let at = self.now() + LINGER;
+            for i in 0..self.callers.len() {
+                self.timers.set(at + i as u64 * MS, Timer::Leave(i));
+            }
+        }
+    }
+
+    fn fire(&mut self, timer: Timer, due: u64) {
+        match timer {
+            Timer::Start(i) => self.start(i),
+            Timer::CallerPacket(i) => self.caller_packet(i, due),
+            Timer::AgentPacket(i, generation) => self.agent_packet(i, generation, due),
+            Timer::Press(i) => self.press(i),
+            Timer::Resend(i, after) => {
+                if let Some(bytes) = self.callers[i].again() {
+                    self.send_to_server(&bytes);
+                    self.resend_after(i, after);
+                }
+            }
+            Timer::Register(i) => {
+                if let (agent::State::Registering { request }, Some(server)) =
+                    (&self.agents[i].state, self.plan.server)
+                {
+                    send(&self.agent_sip, &request.bytes(), server);
+                    self.timers.set(self.now() + u64::from(T1) * MS, Timer::Register(i));
+                }
+            }
+            Timer::ResendOk(i, generation) => {
+                if let (agent::State::Up(up), true) =
+                    (&self.agents[i].state, generation == self.agents[i].generation)
+                    && let (Some(ok), Some(to)) = (&up.unacknowledged, self.agents_peer())
+                {
+                    send(&self.agent_sip, ok, to);
+                    self.timers.set(self.now() + u64::from(T1) * MS, Timer::ResendOk(i, generation));
+                }
+            }
+            Timer::Leave(i) => self.leave(i),
+            Timer::GiveUp(i) => self.give_up(i),
+        }
+    }
+
+    /// Where the agents' peer is: the server, or our own callers.
+    fn agents_peer(&self) -> Option<SocketAddr> {
+        self.plan.server.or_else(|| self.caller_sip.local_addr().ok())
+    }
+
+    fn start(&mut self, i: usize) {
+        let Ok(agents) = self.agent_sip.local_addr() else { return };
+        let (server, now) = (self.plan.server.unwrap_or(agents), self.now());
+        let number =
+            if self.plan.server.is_some() { self.number.clone() } else { self.agents[i].name.clone() };
+        let invite = self.callers[i].start(&number, server, now);
+        self.send_to_server(&invite);
+        self.resend_after(i, T1);
+        self.timers.set(now + PATIENCE, Timer::GiveUp(i));
+    }
+
+    fn send_to_server(&self, bytes: &[u8]) {
+        let to = self.plan.server.or_else(|| self.agent_sip.local_addr().ok());
+        if let Some(to) = to {
+            send(&self.caller_sip, bytes, to);
+        }
+    }
+
+    fn resend_after(&mut self, i: usize, ms: u32) {
+        self.timers.set(self.now() + u64::from(ms) * MS, Timer::Resend(i, (ms * 2).min(4000)));
+    }
+
+    fn read_sip(&mut self, which: u64) {
+        let mut buffer = [0u8; 65_536];
+        loop {
+            let socket = if which == CALLER_SIP { &self.caller_sip } else { &self.agent_sip };
+            let Ok((length, from)) = socket.recv_from(&mut buffer) else { return };
+            let Some(message) = Message::parse(&buffer[..length]) else { continue };
+            if which == CALLER_SIP { self.to_caller(&message, from) } else { self.to_agent(&message, from) }
+        }
+    }
+
+    fn to_caller(&mut self, message: &Message, from: SocketAddr) {
+        let Some(i) = message.get("Call-ID").and_then(|id| self.callers_by_id.get(id)).copied() else {
+            return;
+        };
+        if let Some(method) = message.method() {
+            if method != "ACK" {
+                send(&self.caller_sip, &message.response(200, "OK", "").bytes(), from);
+            }
+            if method == "BYE" && !matches!(self.callers[i].state, caller::State::Over) {
+                self.fail(i, "the server hung up");
+                self.over(i);
+            }
+            return;
+        }
+        match message.cseq() {
+            Some((_, "INVITE")) => self.answer(i, message),
+            Some((_, "BYE")) if matches!(self.callers[i].state, caller::State::Leaving { .. }) => {
+                if message.status() != Some(200) {
+                    self.fail(i, &format!("BYE: {}", message.status().unwrap_or(0)));
+                }
+                self.over(i);
+            }
+            _ => {}
+        }
+    }
+
+    fn answer(&mut self, i: usize, message: &Message) {
+        match self.callers[i].answered(message) {
+            Some(Answer::Accepted { ack, since }) => {
+                self.send_to_server(&ack);
+                let Some(since) = since else { return };
+                let now = self.now();
+                self.counts.answer.push((now - since) / 1000);
+                match self.plan.kind {
+                    Kind::Talk => {
+                        // Spread over the frame, by a step that is no divisor of it.
+                        self.timers.set(now + i as u64 * 7_100_003 % FRAME, Timer::CallerPacket(i));
+                        self.timers.set(now + PRESS, Timer::Press(i));
+                    }
+                    Kind::SetUp { hold } => self.timers.set(now + hold.as_nanos() as u64, Timer::Leave(i)),
+                }
+            }
+            Some(Answer::Refused { ack, status }) => {
+                self.send_to_server(&ack);
+                self.fail(i, &format!("INVITE: {status}"));
+                self.over(i);
+            }
+            Some(Answer::Provisional) | None => {}
+        }
+    }
+
+    fn to_agent(&mut self, message: &Message, from: SocketAddr) {
+        if message.method().is_none() {
+            if message.cseq().is_some_and(|(_, of)| of == "REGISTER") {
+                self.registered(message);
+            }
+            return;
+        }
+        match message.method() {
+            Some("INVITE") => self.invite(message, from),
+            Some("ACK") => {
+                if let Some(up) = self.agent_in(message) {
+                    up.unacknowledged = None;
+                }
+            }
+            Some(method) => {
+                send(&self.agent_sip, &message.response(200, "OK", "x").bytes(), from);
+                if method == "BYE" {
+                    self.agent_left(message);
+                }
+            }
+            None => {}
+        }
+    }
+
+    fn registered(&mut self, message: &Message) {
+        let (Some(server), Some(i)) =
+            (self.plan.server, message.user_of("To").and_then(|n| self.names.get(n)).copied())
+        else {
+            return;
+        };
+        let before = matches!(self.agents[i].state, agent::State::Registering { .. });
+        match self.agents[i].registered(message, server) {
+            Ok(Some(next)) => send(&self.agent_sip, &next, server),
+            Ok(None) => {
+                if before && matches!(self.agents[i].state, agent::State::Idle) {
+                    self.shared.registered.fetch_add(1, Relaxed);
+                }
+            }
+            Err(why) => {
+                *self.counts.failures.entry(why).or_default() += 1;
+                self.agents[i].state = agent::State::Idle;
+                self.shared.registered.fetch_add(1, Relaxed);
+            }
+        }
+    }
+
+    fn invite(&mut self, invite: &Message, from: SocketAddr) {
+        let uri = invite.start.split(' ').nth(1).and_then(|uri| uri.strip_prefix("sip:")).unwrap_or_default();
+        let agent = uri.split('@').next().and_then(|name| self.names.get(name)).copied();
+        let caller = invite.user_of("From").and_then(|number| self.names.get(number)).copied();
+        let (Some(agent), Some(caller)) = (agent, caller) else {
+            *self
+                .counts
+                .failures
+                .entry("an agent's INVITE names no caller of ours".to_owned())
+                .or_default() += 1;
+            return send(&self.agent_sip, &invite.response(404, "Not Found", "x").bytes(), from);
+        };
+        let now = self.now();
+        if let caller::State::Up(up) = &self.callers[caller].state
+            && let (Some(pressed), true) =
+                (up.pressed, invite.get("To").is_some_and(|to| !to.contains(";tag=")))
+        {
+            self.counts.key_to_invite.push((now - pressed) / 1000);
+        }
+        let Some(answers) = self.agents[agent].invited(invite, caller as u32) else {
+            return send(&self.agent_sip, &invite.response(486, "Busy Here", "x").bytes(), from);
+        };
+        let first = answers[0].is_some();
+        for answer in answers.into_iter().flatten() {
+            send(&self.agent_sip, &answer, from);
+        }
+        if first {
+            let generation = self.agents[agent].generation;
+            self.timers.set(now + agent as u64 * 3_700_001 % FRAME, Timer::AgentPacket(agent, generation));
+            self.timers.set(now + u64::from(T1) * MS, Timer::ResendOk(agent, generation));
+        }
+    }
+
+    /// The agent's call a message belongs to.
+    fn agent_in(&mut self, message: &Message) -> Option<&mut agent::Up> {
+        let id = message.get("Call-ID")?;
+        self.agents.iter_mut().find_map(|agent| match &mut agent.state {
+            agent::State::Up(up) if up.call_id == id => Some(up),
+            agent::State::Up(_) | agent::State::Idle | agent::State::Registering { .. } => None,
+        })
+    }
+
+    fn agent_left(&mut self, bye: &Message) {
+        let Some(up) = self.agent_in(bye) else { return };
+        let (call, sent, id) = (up.call as usize, up.talker.sent, up.call_id.clone());
+        self.flows[call].said_by_agent = sent;
+        let mine = |agent: &&mut Agent| matches!(&agent.state, agent::State::Up(up) if up.call_id == id);
+        if let Some(agent) = self.agents.iter_mut().find(mine) {
+            agent.state = agent::State::Idle;
+        }
+    }
+
+    fn caller_packet(&mut self, i: usize, due: u64) {
+        let now = self.now();
+        let caller::State::Up(up) = &mut self.callers[i].state else { return };
+        if self.stopping {
+            return;
+        }
+        let mut buffer = [0u8; 172];
+        let length = up.talker.packet(i as u32, now, &mut buffer);
+        send(&self.rtp[i * 2], &buffer[..length], up.remote);
+        self.timers.set(due + FRAME, Timer::CallerPacket(i));
+    }
+
+    fn agent_packet(&mut self, i: usize, generation: u32, due: u64) {
+        let now = self.now();
+        let current = self.agents[i].generation == generation;
+        let agent::State::Up(up) = &mut self.agents[i].state else { return };
+        if self.stopping || !current {
+            return;
+        }
+        let mut buffer = [0u8; 172];
+        let length = up.talker.packet(up.call, now, &mut buffer);
+        send(&self.rtp[i * 2 + 1], &buffer[..length], up.remote);
+        self.timers.set(due + FRAME, Timer::AgentPacket(i, generation));
+    }
+
+    fn press(&mut self, i: usize) {
+        let now = self.now();
+        let connected = self.flows[i].connected;
+        let caller::State::Up(up) = &mut self.callers[i].state else { return };
+        if connected || self.stopping || self.plan.server.is_none() {
+            return;
+        }
+        up.talker.press(1);
+        up.pressed = Some(now);
+        self.timers.set(now + PRESS, Timer::Press(i));
+    }
+
+    fn read_rtp(&mut self, which: usize) {
+        let mut buffer = [0u8; 2048];
+        let Ok(length) = self.rtp[which].recv(&mut buffer) else { return };
+        let now = self.now();
+        let Some(mark) = mark(&buffer[..length]) else { return };
+        let call = mark.call as usize;
+        let Some(flow) = self.flows.get_mut(call) else { return };
+        // A caller must hear its own call; an agent may serve any.
+        let to_caller = which % 2 == 0;
+        if to_caller && which / 2 != call {
+            return self.fail(which / 2, "heard another call's audio");
+        }
+        if to_caller {
+            flow.to_caller.note(mark.number)
+        } else {
+            flow.to_agent.note(mark.number)
+        }
+        if !flow.connected && flow.to_caller.heard() && flow.to_agent.heard() {
+            flow.connected = true;
+            self.shared.connected.fetch_add(1, Relaxed);
+        }
+        if self.shared.measuring.load(Relaxed) {
+            self.counts.delay.push(now.saturating_sub(mark.sent) / 1000);
+        }
+    }
+
+    fn leave(&mut self, i: usize) {
+        let Some((bye, sent)) = self.callers[i].leave() else {
+            if matches!(self.callers[i].state, caller::State::Idle | caller::State::Calling { .. }) {
+                self.fail(i, "not answered when the run ended");
+                self.over(i);
+            }
+            return;
+        };
+        let flow = &self.flows[i];
+        self.counts.sent += u64::from(sent);
+        self.counts.lost += u64::from(flow.to_agent.lost(sent));
+        self.send_to_server(&bye);
+        self.resend_after(i, T1);
+        let now = self.now();
+        self.timers.set(now + PATIENCE / 6, Timer::GiveUp(i));
+    }
+
+    fn give_up(&mut self, i: usize) {
+        match &self.callers[i].state {
+            caller::State::Calling { .. } => {
+                self.fail(i, "no final answer");
+                self.over(i);
+            }
+            caller::State::Up(_) if self.plan.kind == Kind::Talk && !self.flows[i].connected => {
+                self.fail(i, "no agent");
+                self.leave(i);
+            }
+            caller::State::Leaving { .. } => {
+                self.fail(i, "BYE without an answer");
+                self.over(i);
+            }
+            caller::State::Idle | caller::State::Up(_) | caller::State::Over => {}
+        }
+    }
+
+    fn fail(&mut self, i: usize, why: &str) {
+        if !std::mem::replace(&mut self.flows[i].failed, true) {
+            *self.counts.failures.entry(why.to_owned()).or_default() += 1;
+            self.shared.failed.fetch_add(1, Relaxed);
+        }
+    }
+
+    fn over(&mut self, i: usize) {
+        self.callers[i].state = caller::State::Over;
+        self.over += 1;
+        self.shared.over.fetch_add(1, Relaxed);
+    }
+
+    /// Adds up what the calls' flows showed.
+    fn finish(mut self) -> Counts {
+        for agent in &self.agents {
+            if let agent::State::Up(up) = &agent.state {
+                self.flows[up.call as usize].said_by_agent = up.talker.sent;
+            }
+        }
+        for flow in &self.flows {
+            self.counts.sent += u64::from(flow.said_by_agent);
+            self.counts.lost += u64::from(flow.to_caller.lost(flow.said_by_agent));
+            self.counts.received += u64::from(flow.to_caller.received) + u64::from(flow.to_agent.received);
+            self.counts.doubles += u64::from(flow.to_caller.doubles) + u64::from(flow.to_agent.doubles);
+        }
+        self.counts
+    }
+}
+
+/// Sends a datagram. A full buffer or a closed port is a lost packet, and is counted where it is missed.
+fn send(socket: &UdpSocket, bytes: &[u8], to: SocketAddr) {
+    let _ = socket.send_to(bytes, to);
+}
