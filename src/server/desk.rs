@@ -1,8 +1,9 @@
 //! The one task that owns the [`queue::Desk`]: agents' states and waiting calls.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::time::sleep_until;
 
 use crate::ids::AgentId;
@@ -33,8 +34,8 @@ pub(super) fn start(
     clock: Clock,
 ) -> DeskHandle {
     let (sender, inputs) = mpsc::channel(4096);
-    let (states, changed) = mpsc::channel(4096);
-    tokio::spawn(keep_states(store, changed));
+    let states = Arc::new(States::default());
+    tokio::spawn(keep_states(store, Arc::clone(&states)));
     let mut desk = Desk::default();
     desk.handle(queue::Input::Settings(settings), clock.now());
     tokio::spawn(run(desk, inputs, switchboard, states, clock));
@@ -45,7 +46,7 @@ async fn run(
     mut desk: Desk,
     mut inputs: mpsc::Receiver<queue::Input>,
     switchboard: Switchboard,
-    states: mpsc::Sender<(AgentId, AgentState, Timestamp)>,
+    states: Arc<States>,
     clock: Clock,
 ) {
     loop {
@@ -69,29 +70,42 @@ async fn run(
     }
 }
 
-fn deliver(
-    output: queue::Output,
-    switchboard: &Switchboard,
-    states: &mpsc::Sender<(AgentId, AgentState, Timestamp)>,
-    now: Timestamp,
-) {
+fn deliver(output: queue::Output, switchboard: &Switchboard, states: &States, now: Timestamp) {
     match output {
         queue::Output::Ring { call, .. }
         | queue::Output::Position { call, .. }
         | queue::Output::Overflow { call, .. } => switchboard.post(call, Mail::Desk(output)),
         queue::Output::AgentChanged { agent, state } => {
-            if states.try_send((agent, state, now)).is_err() {
-                tracing::error!("agents change state faster than the store takes it: one change is lost");
-            }
+            states.lock().insert(agent, (state, now));
+            states.changed.notify_one();
         }
     }
 }
 
-/// Stores agents' states off the desk's path, in order.
-async fn keep_states(store: Store, mut changed: mpsc::Receiver<(AgentId, AgentState, Timestamp)>) {
-    while let Some((agent, state, at)) = changed.recv().await {
-        if let Err(error) = store.commit(vec![Change::Agent { agent, state, at }]).await {
-            tracing::error!(%error, "an agent's state could not be stored");
+/// Agents' states that are not stored yet. While the store is slow a newer state replaces an older
+/// one, so this never grows beyond the number of agents.
+#[derive(Default)]
+struct States {
+    waiting: Mutex<BTreeMap<AgentId, (AgentState, Timestamp)>>,
+    changed: Notify,
+}
+
+impl States {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<AgentId, (AgentState, Timestamp)>> {
+        // Nothing panics while it holds the lock.
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Stores agents' states off the desk's path.
+async fn keep_states(store: Store, states: Arc<States>) {
+    loop {
+        states.changed.notified().await;
+        let waiting = std::mem::take(&mut *states.lock());
+        for (agent, (state, at)) in waiting {
+            if let Err(error) = store.commit(vec![Change::Agent { agent, state, at }]).await {
+                tracing::error!(%error, "an agent's state could not be stored");
+            }
         }
     }
 }

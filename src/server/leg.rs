@@ -21,6 +21,8 @@ pub(super) struct Leg {
     /// Whether this side holds us.
     pub(super) holding: bool,
     local: Local,
+    /// The description we sent last.
+    sent: Option<Bytes>,
     codec: Option<Codec>,
     /// What our offer named, while its answer is awaited.
     offered: Option<Vec<Codec>>,
@@ -29,7 +31,16 @@ pub(super) struct Leg {
 impl Leg {
     pub(super) fn new(dialog: DialogId, agent: Option<AgentId>, media: &LocalMedia) -> Self {
         let local = Local { rtp: media.rtp, rtcp: media.rtcp, session_id: dialog.0, version: 0 };
-        Self { dialog, agent, confirmed: false, holding: false, local, codec: None, offered: None }
+        Self {
+            dialog,
+            agent,
+            confirmed: false,
+            holding: false,
+            local,
+            sent: None,
+            codec: None,
+            offered: None,
+        }
     }
 
     /// Answers an offer. In mid-call the codec in use is kept when the offer still has it.
@@ -37,6 +48,7 @@ impl Leg {
         self.local.version += 1;
         let (answer, media) = sdp::answer(offer, &self.local, Direction::SendRecv, &self.codecs(self.codec))?;
         self.codec = Some(media.codec);
+        self.sent = Some(answer.clone());
         Ok((answer, media))
     }
 
@@ -45,8 +57,11 @@ impl Leg {
     pub(super) fn offer(&mut self, first: Option<Codec>) -> Bytes {
         self.local.version += 1;
         let codecs = self.codecs(first.or(self.codec));
-        let offer = sdp::offer(&self.local, &codecs, Direction::SendRecv);
+        let within = |last: &Bytes| sdp::reoffer(last, &self.local, &codecs, Direction::SendRecv).ok();
+        let offer = self.sent.as_ref().and_then(within);
+        let offer = offer.unwrap_or_else(|| sdp::offer(&self.local, &codecs, Direction::SendRecv));
         self.offered = Some(codecs);
+        self.sent = Some(offer.clone());
         offer
     }
 

@@ -1,6 +1,8 @@
 //! A call's recording from grant to file: draws id and key, stores the row before the first sample,
 //! starts the tap, and keeps or destroys what came of it.
 
+use std::collections::BTreeMap;
+
 use tokio::task::JoinSet;
 use ulid::Ulid;
 
@@ -43,17 +45,15 @@ enum State {
 pub(super) struct Recorder {
     call: CallId,
     state: State,
-    /// Stopped, their files not yet closed.
-    closing: Vec<RecordingId>,
-    /// Closed and kept: the call's earlier conversations.
-    kept: Vec<RecordingId>,
-    /// The consent was withdrawn: whatever closes from now on is destroyed.
-    destroy: bool,
+    /// Stopped, their files not yet closed; `true`: to be destroyed.
+    closing: BTreeMap<RecordingId, bool>,
+    /// What is on disk of the call's earlier conversations, whole or broken.
+    on_disk: Vec<RecordingId>,
 }
 
 impl Recorder {
     pub(super) fn new(call: CallId) -> Self {
-        Self { call, state: State::Idle, closing: Vec::new(), kept: Vec::new(), destroy: false }
+        Self { call, state: State::Idle, closing: BTreeMap::new(), on_disk: Vec::new() }
     }
 
     /// Stores the recording's row and wrapped key.
@@ -72,8 +72,6 @@ impl Recorder {
             Done::Recording(Recording::Armed(take, permit, stored))
         });
         self.state = State::Arming { take, unwanted: false };
-        // A new grant came after whatever was withdrawn.
-        self.destroy = false;
     }
 
     /// Starts capturing legs `(caller, agent)`; what the call must hear of it, if it failed.
@@ -123,18 +121,18 @@ impl Recorder {
         media: &CallMedia,
         work: &mut JoinSet<Done>,
     ) {
-        self.destroy |= destroy;
         match std::mem::replace(&mut self.state, State::Idle) {
             State::Idle => {}
             State::Arming { take, .. } => self.state = State::Arming { take, unwanted: true },
             State::Armed(_, permit) => discard(permit.id(), shared, work),
             State::Running(_, id) => {
-                self.closing.push(id);
+                self.closing.insert(id, destroy);
                 media.stop_recording();
             }
         }
         if destroy {
-            for id in self.kept.drain(..) {
+            self.closing.values_mut().for_each(|fate| *fate = true);
+            for id in self.on_disk.drain(..) {
                 destroy_now(id, shared, work);
             }
         }
@@ -202,16 +200,15 @@ impl Recorder {
             }
             State::Idle | State::Arming { .. } | State::Armed(..) | State::Running(..) => None,
         };
-        self.closing.retain(|closing| *closing != id);
-        if self.destroy {
+        if self.closing.remove(&id).unwrap_or(false) {
             // Whatever became of the file, it must go.
             destroy_now(id, shared, work);
             return broke.map(Input::RecordingFailed);
         }
+        self.on_disk.push(id);
         let at = shared.clock.now();
         match closed {
             Ok(finished) => {
-                self.kept.push(id);
                 let change =
                     Change::Recording(RecordingChange::Finished { id, at, file: convert::file(&finished) });
                 keep_and_tell(change, id, shared, work);

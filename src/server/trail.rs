@@ -21,10 +21,11 @@ pub(super) fn stranger_refused(remote: SocketAddr, until: Timestamp, at: Timesta
         .new_value(Some(Value::plain(format!("ignored until {until}"))))
 }
 
-/// Somebody gave a wrong user name or password.
-pub(super) fn login_failed(remote: SocketAddr, at: Timestamp) -> AuditEvent {
+/// Somebody gave a wrong user name or password, so many times since the last row.
+pub(super) fn login_failed(remote: SocketAddr, times: u32, at: Timestamp) -> AuditEvent {
     AuditEvent::new(Class::Failure, Actor::System, at, "login.failed", Object::new("source", "sip"))
         .about(Some(remote.to_string()))
+        .new_value(Some(Value::plain(format!("{times} times"))))
 }
 
 /// A trunk called more than it may.

@@ -143,14 +143,15 @@ impl Store {
         row.doing("reading a recording")?.map(|row| read_recording(&row)).transpose()
     }
 
-    /// The last answer of this number, whatever it was: silence and wrong keys are a no too (domain
-    /// rule 2). After a withdrawal nothing is known, and the caller is asked again.
+    /// The last answer this number gave by key. Silence, wrong keys and hanging up count as a no for
+    /// their own call (domain rule 2) but are not remembered: somebody who said nothing is asked again.
+    /// So is somebody who took the consent back.
     ///
     /// # Errors
     /// When the database refuses, or the row cannot be read.
     pub async fn known_consent(&self, from: &PhoneNumber) -> Result<Option<Known>, StoreError> {
         let select = "SELECT answer, agreed, at FROM consents WHERE from_number = $1 \
-                      ORDER BY at DESC, n DESC LIMIT 1";
+                      AND answer IN ('yes', 'no', 'withdrawn') ORDER BY at DESC, n DESC LIMIT 1";
         let row = sqlx::query(select).bind(from.as_e164().to_owned()).fetch_optional(&self.read).await;
         let Some(row) = row.doing("reading a consent")? else { return Ok(None) };
         let cells = Cells { table: "consents", row: &row };

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use aws_lc_rs::{constant_time, digest, hmac};
 use md5::{Digest as _, Md5};
+use serde::Deserialize;
 
 use super::uri::Uri;
 use crate::settings::SipCredentials;
@@ -208,11 +209,13 @@ impl NonceId {
 
 /// A digest algorithm. Some phones (baresip 1.0 and its kin) give up when SHA-256 is offered beside
 /// MD5, in whatever order: where such phones are used, offer MD5 alone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub enum Algorithm {
     /// RFC 2617.
+    #[serde(rename = "md5")]
     Md5,
     /// RFC 7616.
+    #[serde(rename = "sha-256")]
     Sha256,
 }
 
