@@ -1,11 +1,12 @@
 //! What goes into an [`Endpoint`](super::Endpoint) and what comes out of it.
 
+use std::fmt;
 use std::net::SocketAddr;
 
 use bytes::Bytes;
 
 use crate::call::Cause;
-use crate::ids::{AgentId, TrunkId};
+use crate::ids::{AgentId, Redacted, TrunkId};
 use crate::media::Digit;
 use crate::time::Timestamp;
 
@@ -55,8 +56,8 @@ pub enum Source {
     Agent(AgentId),
 }
 
-/// A new call from outside.
-#[derive(Clone, Debug)]
+/// A new call from outside. Its `Debug` shows no number.
+#[derive(Clone)]
 pub struct Incoming {
     /// Its dialog.
     pub dialog: DialogId,
@@ -71,6 +72,16 @@ pub struct Incoming {
     pub sdp: Option<Bytes>,
     /// Their address, for choosing our media address.
     pub flow: Flow,
+}
+
+impl fmt::Debug for Incoming {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let caller = self.caller.as_ref().map(|_| Redacted(()));
+        let Self { dialog, source, flow, .. } = self;
+        let mut text = f.debug_struct("Incoming");
+        text.field("dialog", dialog).field("source", source).field("flow", flow).field("caller", &caller);
+        text.finish_non_exhaustive()
+    }
 }
 
 /// What the endpoint tells its user.
@@ -157,8 +168,7 @@ pub enum Event {
     },
 }
 
-/// What the user asks of the endpoint.
-#[derive(Debug)]
+/// What the user asks of the endpoint. Its `Debug` shows no number.
 pub enum Command {
     /// 180 Ringing, or 183 with SDP.
     Ring {
@@ -245,8 +255,50 @@ pub enum Command {
     },
 }
 
-/// Whom an INVITE is for.
-#[derive(Clone, Debug)]
+impl Command {
+    /// Its name, for logs.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Ring { .. } => "Ring",
+            Self::Answer { .. } => "Answer",
+            Self::Reject { .. } => "Reject",
+            Self::Invite { .. } => "Invite",
+            Self::AcceptReinvite { .. } => "AcceptReinvite",
+            Self::RejectReinvite { .. } => "RejectReinvite",
+            Self::Reinvite { .. } => "Reinvite",
+            Self::Hangup { .. } => "Hangup",
+            Self::Info { .. } => "Info",
+            Self::Register { .. } => "Register",
+        }
+    }
+
+    /// The dialog it is for.
+    #[must_use]
+    pub const fn dialog(&self) -> DialogId {
+        match self {
+            Self::Ring { dialog, .. }
+            | Self::Answer { dialog, .. }
+            | Self::Reject { dialog, .. }
+            | Self::Invite { dialog, .. }
+            | Self::AcceptReinvite { dialog, .. }
+            | Self::RejectReinvite { dialog, .. }
+            | Self::Reinvite { dialog, .. }
+            | Self::Hangup { dialog, .. }
+            | Self::Info { dialog, .. }
+            | Self::Register { dialog, .. } => *dialog,
+        }
+    }
+}
+
+impl fmt::Debug for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}({})", self.name(), self.dialog().0)
+    }
+}
+
+/// Whom an INVITE is for. Its `Debug` shows no number.
+#[derive(Clone)]
 pub enum Callee {
     /// A registered agent.
     Agent(AgentId),
@@ -263,6 +315,15 @@ pub enum Callee {
     },
 }
 
+impl fmt::Debug for Callee {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Agent(agent) => write!(f, "Agent({agent})"),
+            Self::Uri { remote, transport, .. } => write!(f, "Uri(… at {transport:?} {remote})"),
+        }
+    }
+}
+
 /// A user name and password, for answering digest challenges.
 #[derive(Clone)]
 pub struct Login {
@@ -272,8 +333,8 @@ pub struct Login {
     pub password: String,
 }
 
-impl std::fmt::Debug for Login {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Login(…)")
     }
 }

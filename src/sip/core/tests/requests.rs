@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::bench::{Bench, Request, US, config, settings, udp};
+use super::bench::{Bench, Request, SDP, US, config, settings, udp};
 use crate::ids::{AgentId, TrunkId};
 use crate::settings::Settings;
 use crate::sip::core::{Command, Event, Source};
@@ -126,6 +126,58 @@ fn a_caller_is_named_by_the_trunk_unless_it_hides() {
     dialled.branch.push('b');
     bench.trunk(dialled.text());
     assert_eq!(bench.incoming().dialled, "+49-30-555");
+}
+
+#[test]
+fn what_is_logged_holds_no_number() {
+    let mut bench = Bench::new();
+    bench.trunk(Request::invite("n1").text());
+    let event = bench.event();
+    assert!(matches!(event, Event::Incoming(_)));
+    let dialog = bench.endpoint.new_dialog();
+    let to = crate::sip::core::Callee::Uri {
+        uri: "sip:+4930123@10.0.0.9".to_owned(),
+        remote: "10.0.0.9:5060".parse().unwrap(),
+        transport: crate::sip::core::Transport::Udp,
+        login: None,
+    };
+    let text = format!(
+        "{event:?} {to:?} {:?}",
+        Command::Invite { dialog, to: to.clone(), from: "+4930123".to_owned(), sdp: SDP.into() }
+    );
+    assert!(!text.contains("30123") && !text.contains("100@") && !text.contains("\"100\""), "{text}");
+}
+
+#[test]
+fn a_trunk_may_log_in_from_anywhere() {
+    let mut roaming = settings(&["10.0.0.2/32"], &["ada"]);
+    let far = roaming.agents.remove(&AgentId::from("ada")).unwrap();
+    let mut trunk = (**roaming.trunks.get(&TrunkId::from("pstn")).unwrap()).clone();
+    (trunk.networks, trunk.digest) = (Vec::new(), Some(far.credentials.clone()));
+    roaming.trunks.insert(TrunkId::from("roaming"), Arc::new(trunk));
+    let mut bench = Bench::with(config(US), roaming);
+    let from = udp(US, "192.0.2.50:5060");
+    let mut invite = Request::invite("d1");
+    invite.from = "<sip:ada@carrier.test>;tag=them".to_owned();
+    bench.receive(from, invite.text());
+    let challenge = bench.next();
+    assert_eq!(challenge.status(), 401);
+    let mut again = super::bench_login(&invite, &challenge, "ada", "secret");
+    again.extra.push("P-Asserted-Identity: <sip:+49301@carrier.test>".to_owned());
+    bench.receive(from, again.text());
+    let incoming = bench.incoming();
+    assert_eq!(incoming.source, Source::Trunk(TrunkId::from("roaming")));
+    assert_eq!(incoming.caller.as_deref(), Some("+49301"));
+    // The same answer for another call: its count is used up, the password is right.
+    let mut replayed = again.clone();
+    (replayed.call_id, replayed.branch) = ("d2".to_owned(), "z9hG4bKd2".to_owned());
+    bench.sent.clear();
+    bench.receive(from, replayed.text());
+    let stale = bench.next();
+    assert_eq!(stale.status(), 401);
+    assert!(stale.header("WWW-Authenticate").contains("stale=true"));
+    bench.command(Command::Hangup { dialog: incoming.dialog, cause: crate::call::Cause::Internal });
+    bench.is_clean();
 }
 
 #[test]
