@@ -85,13 +85,12 @@ impl Drop for Lease {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::{Ipv4Addr, UdpSocket};
-
-    const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    use crate::engine::tests::rig::own_loopback;
+    use std::net::UdpSocket;
 
     #[test]
     fn a_port_given_back_is_used_again_last() {
-        let ports = Arc::new(Ports::new(LOCAL, 21_000..=21_007).unwrap());
+        let ports = Arc::new(Ports::new(own_loopback(), 21_000..=21_007).unwrap());
         let first = ports.open_pair().unwrap();
         let port = first.rtp_port();
         assert_eq!(port % 2, 0);
@@ -104,16 +103,16 @@ mod tests {
 
     #[test]
     fn pairs_held_by_others_are_passed_over() {
-        let other = UdpSocket::bind((LOCAL, 21_013)).unwrap();
-        let ports = Arc::new(Ports::new(LOCAL, 21_012..=21_015).unwrap());
+        let other = UdpSocket::bind((own_loopback(), 21_013)).unwrap();
+        let ports = Arc::new(Ports::new(own_loopback(), 21_012..=21_015).unwrap());
         assert_eq!(ports.open_pair().unwrap().rtp_port(), 21_014);
         drop(other);
     }
 
     #[test]
     fn a_range_without_a_pair_is_refused() {
-        assert!(matches!(Ports::new(LOCAL, 20_001..=20_002), Err(EngineError::NoPairs { .. })));
-        assert_eq!(Ports::new(LOCAL, 20_001..=20_003).unwrap().pairs, 1);
-        assert_eq!(Ports::new(LOCAL, 0..=u16::MAX).unwrap().pairs, 32_767);
+        assert!(matches!(Ports::new(own_loopback(), 20_001..=20_002), Err(EngineError::NoPairs { .. })));
+        assert_eq!(Ports::new(own_loopback(), 20_001..=20_003).unwrap().pairs, 1);
+        assert_eq!(Ports::new(own_loopback(), 0..=u16::MAX).unwrap().pairs, 32_767);
     }
 }

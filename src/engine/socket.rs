@@ -101,25 +101,23 @@ fn bind_with(address: SocketAddr, reuse: bool) -> io::Result<UdpSocket> {
 mod tests {
     use super::*;
     use crate::engine::ports::Ports;
-    use std::net::{IpAddr, Ipv4Addr};
+    use crate::engine::tests::rig::own_loopback;
     use std::sync::Arc;
     use std::time::Duration;
 
-    const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
-
     #[test]
     fn packets_are_marked_for_expedited_forwarding() {
-        let ports = Arc::new(Ports::new(LOCAL, 21_020..=21_021).unwrap());
+        let ports = Arc::new(Ports::new(own_loopback(), 21_020..=21_021).unwrap());
         let sockets = ports.open_pair().unwrap();
         assert_eq!(socket2::SockRef::from(sockets.rtp()).tos_v4().unwrap(), 0xB8);
     }
 
     #[test]
     fn the_twin_hears_the_peer_and_the_bound_socket_hears_strangers() {
-        let ports = Arc::new(Ports::new(LOCAL, 21_022..=21_023).unwrap());
+        let ports = Arc::new(Ports::new(own_loopback(), 21_022..=21_023).unwrap());
         let mut sockets = ports.open_pair().unwrap();
-        let peer = UdpSocket::bind((LOCAL, 0)).unwrap();
-        let stranger = UdpSocket::bind((LOCAL, 0)).unwrap();
+        let peer = UdpSocket::bind((own_loopback(), 0)).unwrap();
+        let stranger = UdpSocket::bind((own_loopback(), 0)).unwrap();
         peer.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
         sockets.connect(peer.local_addr().unwrap()).unwrap();
         for socket in [sockets.twin().unwrap(), sockets.rtp()] {
@@ -127,7 +125,7 @@ mod tests {
             socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
         }
 
-        let to = (LOCAL, 21_022);
+        let to = (own_loopback(), 21_022);
         stranger.send_to(b"stranger", to).unwrap();
         peer.send_to(b"peer", to).unwrap();
         let mut buffer = [0; 16];

@@ -3,4 +3,4 @@
 
 mod bridge;
 mod media;
-mod rig;
+pub(super) mod rig;

@@ -2,6 +2,7 @@
 
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +22,12 @@ pub(super) const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 pub(super) const DEADLINE: Duration = Duration::from_secs(10);
 pub(super) const DTMF: u8 = 101;
 
+/// A loopback address that no other run of the tests on this machine uses: for tests that count ports.
+pub(in crate::engine) fn own_loopback() -> IpAddr {
+    let [.., high, low] = std::process::id().to_be_bytes();
+    Ipv4Addr::new(127, 100 + (high & 0x7F), low, 1).into()
+}
+
 pub(super) struct Rig {
     pub(super) engine: Engine,
     pub(super) call: CallMedia,
@@ -32,16 +39,21 @@ pub(super) struct Rig {
 
 impl Rig {
     pub(super) fn new() -> Self {
-        Self::with(30_000..=39_999, Duration::from_secs(60), 32)
+        Self::with(Duration::from_secs(60), 32)
     }
 
-    pub(super) fn with(
-        ports: std::ops::RangeInclusive<u16>,
+    pub(super) fn with(media_timeout: Duration, event_room: usize) -> Self {
+        Self::on(LOCAL, 30_000..=39_999, media_timeout, event_room)
+    }
+
+    pub(super) fn on(
+        bind: IpAddr,
+        ports: RangeInclusive<u16>,
         media_timeout: Duration,
         event_room: usize,
     ) -> Self {
         let clock = Clock::start();
-        let config = EngineConfig { workers: 1, bind: LOCAL, advertise: None, ports, media_timeout };
+        let config = EngineConfig { workers: 1, bind, advertise: None, ports, media_timeout };
         let engine = Engine::start(config, clock).unwrap();
         let (sender, events) = tokio::sync::mpsc::channel(event_room);
         let call = engine.open(CallId::new(ulid::Ulid(1)), sender);
