@@ -56,7 +56,7 @@ pub fn of_fact(fact: &Fact) -> AuditEvent {
         Fact::Overridden { call, agent, reason, at } => {
             let what = Object::new("call", call).attribute(category_word(reason.category));
             AuditEvent::new(Modify, Actor::Agent(agent.clone()), *at, "consent.overridden", what)
-                .new_value(Some(Value::Personal(reason.text.clone())))
+                .new_value(Some(Value::Personal(reason.text.0.clone())))
         }
         Fact::Paused { call, agent, on, at } => {
             let who = agent.clone().map_or(Actor::System, Actor::Agent);

@@ -3,6 +3,7 @@
 use std::future::pending;
 use std::io::IsTerminal;
 
+use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -19,6 +20,7 @@ use super::out;
 /// When something the configuration names cannot be opened.
 pub(super) async fn run(config: &Config) -> anyhow::Result<()> {
     log_to_stderr(&config.log)?;
+    raise_file_limit();
     let server = Server::start(config, Clock::start(), Notices::new(1024)).await?;
     // One line for whoever started us: it waits for readiness and learns the ports.
     let ready = serde_json::json!({
@@ -31,6 +33,15 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<()> {
     stop_signal().await;
     server.drain(config.drain, stop_signal()).await;
     Ok(())
+}
+
+/// A call takes about six sockets, and the usual limit of 1,024 files would end at 170 calls.
+pub(super) fn raise_file_limit() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::warn!(%error, "the limit of open files stays as it is");
+    }
 }
 
 /// The next SIGTERM or SIGINT.

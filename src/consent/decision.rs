@@ -128,7 +128,7 @@ impl Decision {
         if !allowed {
             return Err(OverrideRefused::NotAllowed);
         }
-        if reason.text.trim().is_empty() {
+        if reason.text.0.trim().is_empty() {
             return Err(OverrideRefused::NoReason);
         }
         Ok(Self { call, basis: Basis::Override { agent, reason } })

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::AgentId;
+use crate::ids::{AgentId, Redacted};
 use crate::media::{Digit, DigitChannel};
 use crate::settings::Language;
 use crate::time::Timestamp;
@@ -165,8 +165,8 @@ impl Basis {
 pub struct OverrideReason {
     /// The category.
     pub category: OverrideCategory,
-    /// The written reason; not empty.
-    pub text: String,
+    /// The written reason; not empty. It may name people.
+    pub text: Redacted<String>,
 }
 
 /// The categories an override can have.

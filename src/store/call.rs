@@ -74,7 +74,7 @@ impl Work<'_> {
                     kind: "overridden",
                     agent: Some(agent.clone()),
                     detail: Some(category_word(reason.category).to_owned()),
-                    note: Some(reason.text.clone()),
+                    note: Some(reason.text.0.clone()),
                     ..Event::default()
                 };
                 self.event(*call, *at, event).await?;

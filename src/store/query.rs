@@ -143,19 +143,19 @@ impl Store {
         row.doing("reading a recording")?.map(|row| read_recording(&row)).transpose()
     }
 
-    /// The last answer this number gave by key. Silence, wrong keys and hanging up count as a no for
-    /// their own call (domain rule 2) but are not remembered: somebody who said nothing is asked again.
-    /// So is somebody who took the consent back.
+    /// The last answer of this number, if it was given by key. Silence, wrong keys and hanging up are a
+    /// no for their own call (domain rule 2), and an earlier yes no longer counts after them; but
+    /// nothing is known then, and the caller is asked again. So is one who took the consent back.
     ///
     /// # Errors
     /// When the database refuses, or the row cannot be read.
     pub async fn known_consent(&self, from: &PhoneNumber) -> Result<Option<Known>, StoreError> {
         let select = "SELECT answer, agreed, at FROM consents WHERE from_number = $1 \
-                      AND answer IN ('yes', 'no', 'withdrawn') ORDER BY at DESC, n DESC LIMIT 1";
+                      ORDER BY at DESC, n DESC LIMIT 1";
         let row = sqlx::query(select).bind(from.as_e164().to_owned()).fetch_optional(&self.read).await;
         let Some(row) = row.doing("reading a consent")? else { return Ok(None) };
         let cells = Cells { table: "consents", row: &row };
-        if cells.get::<String>("answer")? == "withdrawn" {
+        if !["yes", "no"].contains(&cells.get::<String>("answer")?.as_str()) {
             return Ok(None);
         }
         Ok(Some(Known { agreed: cells.get::<i64>("agreed")? == 1, at: cells.time("at")? }))

@@ -8,6 +8,7 @@
 
 mod shell;
 
+use crate::ids::Redacted;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -348,7 +349,7 @@ impl World {
             Event::Pause(_, false) => request(RecordingRequest::Resume { agent: agent() }),
             Event::Override(_, written) => {
                 let text = if written { "danger" } else { " " }.to_owned();
-                let reason = OverrideReason { category: OverrideCategory::Emergency, text };
+                let reason = OverrideReason { category: OverrideCategory::Emergency, text: Redacted(text) };
                 request(RecordingRequest::Override { agent: agent(), reason })
             }
             Event::Withdraw(_) => request(RecordingRequest::Withdraw),

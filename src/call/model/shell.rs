@@ -265,7 +265,7 @@ impl Shell {
                 assert!(self.open_take().is_none(), "still open after the withdrawal");
             }
             Fact::Transferred { .. } => self.seen.transfers += 1,
-            Fact::Overridden { reason, .. } => assert!(!reason.text.trim().is_empty()),
+            Fact::Overridden { reason, .. } => assert!(!reason.text.0.trim().is_empty()),
             _ => {}
         }
     }

@@ -1,6 +1,7 @@
 //! What is recorded, and what is not.
 
 use super::*;
+use crate::ids::Redacted;
 
 #[test]
 fn no_arming_before_the_decision_is_stored() {
@@ -89,7 +90,7 @@ fn an_answered_agent_waits_half_a_second_for_the_recording() {
 }
 
 fn reason(text: &str) -> OverrideReason {
-    OverrideReason { category: OverrideCategory::Emergency, text: text.into() }
+    OverrideReason { category: OverrideCategory::Emergency, text: Redacted(text.into()) }
 }
 
 fn refused(set: impl FnOnce(&mut Queue)) -> Scene {

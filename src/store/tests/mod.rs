@@ -13,7 +13,7 @@ use ulid::Ulid;
 use super::*;
 use crate::call::{Cause, Fact};
 use crate::consent::{Answer, Answered, Basis, OverrideCategory, OverrideReason};
-use crate::ids::{CallId, LegId, PhoneNumber, RecordingId};
+use crate::ids::{CallId, LegId, PhoneNumber, RecordingId, Redacted};
 use crate::media::{Digit, DigitChannel};
 use crate::settings::Language;
 use crate::time::Timestamp;
@@ -117,7 +117,8 @@ fn file() -> RecordedFile {
 
 /// Every kind of fact, in an order in which they can happen; the last item names what each does.
 fn every_fact(call: CallId) -> Vec<Fact> {
-    let reason = OverrideReason { category: OverrideCategory::Emergency, text: "Ms Miller is hurt".into() };
+    let reason =
+        OverrideReason { category: OverrideCategory::Emergency, text: Redacted("Ms Miller is hurt".into()) };
     vec![
         arrived(call, 0),
         answered(call, 1, Answer::No(key('2'), DigitChannel::Info)),

@@ -98,7 +98,10 @@ async fn the_last_answer_of_a_number_is_known_until_it_is_withdrawn() {
     place.facts(vec![arrived(call(0), 0), answered(call(0), 1, yes())]).await;
     assert_eq!(known().await.map(|known| (known.agreed, known.at)), Some((true, at(1))));
     place.facts(vec![arrived(call(1), 2), answered(call(1), 3, Answer::Silence)]).await;
-    assert_eq!(known().await.map(|known| (known.agreed, known.at)), Some((false, at(3))));
+    assert_eq!(known().await, None, "silence is no answer to remember, and the yes before it is over");
+    let no = Answer::No(Digit::try_from('2').expect("a key"), DigitChannel::Info);
+    place.facts(vec![arrived(call(3), 3), answered(call(3), 4, no)]).await;
+    assert_eq!(known().await.map(|known| (known.agreed, known.at)), Some((false, at(4))));
     let withdrawn =
         Fact::ConsentWithdrawn { call: call(1), from: Some(caller()), queue: "support".into(), at: at(4) };
     place.facts(vec![withdrawn]).await;
