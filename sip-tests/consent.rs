@@ -29,7 +29,7 @@ fn assert_consent(server: &Server, agreed: bool, answer: &str, key: Option<&str>
     let [row] = rows.as_slice() else { panic!("one consent row: {rows:?}") };
     assert_eq!(row["agreed"], agreed, "{row}");
     assert_eq!(row["answer"], answer, "{row}");
-    assert_eq!(row["key"].as_str(), key, "{row}");
+    assert_eq!(row["digit"].as_str(), key, "{row}");
     assert_eq!(row["channel"].as_str(), channel, "{row}");
     assert_eq!(row["language"], "en", "{row}");
     assert_eq!(row["queue"], "support", "{row}");

@@ -28,8 +28,8 @@ fn kill_9_loses_a_quarter_of_a_second_at_most() {
     let _machine = shared();
     let mut server = Server::start(&settings(ALWAYS, &["ada"]));
     let (caller, agent) = connected(&server);
-    let said = caller.talk(Arc::new(read(&clips().caller)));
-    let answered = agent.talk(Arc::new(read(&clips().agent)));
+    let said = caller.talk(Arc::new(noise(1)));
+    let answered = agent.talk(Arc::new(noise(2)));
     let enough = || said.log(|log| (log.said.len() > 6 * RATE).then_some(()));
     until(Duration::from_secs(10), "6 s of talk", enough);
     let until_death = said.log(|log| log.said.len());
@@ -37,21 +37,19 @@ fn kill_9_loses_a_quarter_of_a_second_at_most() {
     let (said, answered) = (said.finish(), answered.finish());
     server.start_again();
     let row = server.sealed_recording();
-    assert_eq!(row["state"], "salvaged", "{row}");
+    assert_eq!(row["salvaged"], true, "{row}");
     let wav = channels(&server.export(row["id"].as_str().expect("an id")));
     assert_eq!(wav[0].len(), wav[1].len(), "channels of one length");
-    let found = find(&wav[0], &said.said);
-    found.assert("channel 0 is the caller", 5, 0.99, 0.0);
-    find(&wav[1], &answered.said).assert("channel 1 is the agent", 5, 0.99, 0.0);
-    // Sample n of the file is sample n + lag of what the caller said.
-    let last = wav[0].len() as isize + found.lags().0;
-    let missing = until_death as isize - last;
-    assert!(missing <= RATE as isize / 4, "{missing} samples are missing at the end, {} allowed", RATE / 4);
+    // Everything said from half a second after the talk began to a quarter before death must be there. The
+    // windows end where the quarter begins.
+    for (channel, words, what) in [(0, &said.said, "caller"), (1, &answered.said, "agent")] {
+        let last = until_death - RATE / 4;
+        let from = RATE / 2 + (last - RATE / 2) % (RATE / 2);
+        find(&words[from..last], &wav[channel]).assert(what, 10, 0.99, 0.0);
+    }
     let told = server.rows(&["audit", "list"]).iter().any(|row| row.to_string().contains("salvage"));
     assert!(told, "the audit log tells of the salvage");
     server.audit_is_whole();
-    let calls = server.rows(&["calls", "list"]);
-    assert!(!calls[0]["ended"].is_null(), "the dead call is closed: {calls:?}");
 }
 
 #[test]
@@ -114,4 +112,14 @@ fn sigterm_lets_calls_end_and_takes_no_new_ones() {
     agent.take("BYE", SOON);
     drop((said, heard));
     assert_eq!(server.ended(Duration::from_secs(10)), Some(0), "it ends once the last call has");
+}
+
+/// Noise: unlike speech it has no pauses, so every moment of it can be missed.
+fn noise(seed: u32) -> Vec<i16> {
+    let mut state = seed;
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 16) as i16 / 8
+    };
+    (0..20 * RATE).map(|_| next()).collect()
 }

@@ -53,7 +53,7 @@ fn hanging_up_anywhere_leaves_nothing() {
     }
     // The last round above was a whole call again: the agent was free for it. Every call has ended.
     let calls = server.rows(&["calls", "list"]);
-    assert!(calls.iter().all(|call| !call["ended"].is_null()), "{calls:?}");
+    assert!(calls.iter().all(|call| !call["ended_at"].is_null()), "{calls:?}");
     server.audit_is_whole();
     // Transactions and dialogs go too, once their timers (64*T1) have run out.
     server.empty(HELD_BY_CALLS, Duration::from_secs(45));

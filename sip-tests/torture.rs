@@ -266,7 +266,7 @@ impl Line {
         let end = Instant::now() + within;
         let mut got: Vec<Message> = Vec::new();
         loop {
-            while let Some(message) = Message::take(&mut self.bytes) {
+            while let Some(message) = take(&mut self.bytes) {
                 got.push(message);
             }
             let left = end.saturating_duration_since(Instant::now());
@@ -287,6 +287,19 @@ impl Line {
         self.read(within, usize::MAX);
         self.ended
     }
+}
+
+/// Takes the first whole message off a stream's bytes.
+fn take(stream: &mut Vec<u8>) -> Option<Message> {
+    let end = stream.windows(4).position(|w| w == b"\r\n\r\n")? + 4;
+    let mut message = Message::parse(&stream[..end])?;
+    let length = message.get("Content-Length").and_then(|l| l.parse().ok()).unwrap_or(0);
+    if stream.len() < end + length {
+        return None;
+    }
+    message.body = stream[end..end + length].to_vec();
+    stream.drain(..end + length);
+    Some(message)
 }
 
 fn finals(messages: &[Message]) -> Vec<u16> {

@@ -5,7 +5,7 @@ use std::fs;
 /// A look at a process.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Usage {
-    /// CPU time of all its threads so far, in milliseconds.
+    /// CPU time so far, in milliseconds.
     pub(crate) cpu_ms: f64,
     /// Resident memory in bytes.
     pub(crate) rss: u64,
@@ -18,24 +18,13 @@ impl Usage {
     }
 }
 
-/// Nanosecond run times of the threads where the kernel keeps them, else ticks of 10 ms.
+/// From ticks of 10 ms, which count threads that have ended too.
 fn cpu_ms(pid: u32) -> Option<f64> {
-    let threads = fs::read_dir(format!("/proc/{pid}/task")).ok()?;
-    let run = |thread: fs::DirEntry| -> Option<f64> {
-        let text = fs::read_to_string(thread.path().join("schedstat")).ok()?;
-        text.split(' ').next()?.parse().ok()
-    };
-    let sum: Option<f64> = threads.flatten().map(run).sum();
-    match sum {
-        Some(nanos) if nanos > 0.0 => Some(nanos / 1e6),
-        Some(_) | None => {
-            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-            // The fields after the command's name, which may hold spaces: utime and stime are the 12th and 13th.
-            let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
-            let (user, system): (f64, f64) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
-            Some((user + system) * 10.0)
-        }
-    }
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The fields after the command's name, which may hold spaces: utime and stime are the 12th and 13th.
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
+    let (user, system): (f64, f64) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+    Some((user + system) * 10.0)
 }
 
 fn rss(pid: u32) -> Option<u64> {

@@ -122,7 +122,8 @@ impl Found {
             "{what}: {} windows of speech, {windows} wanted",
             self.windows.len()
         );
-        let bad: Vec<_> = self.windows.iter().filter(|w| w.score < least).collect();
+        let place = |w: &Window| format!("{:.3} at {:.1} s", w.score, w.at as f64 / RATE as f64);
+        let bad: Vec<_> = self.windows.iter().filter(|w| w.score < least).map(place).collect();
         let allowed = (slips * self.windows.len() as f64).floor() as usize;
         assert!(
             bad.len() <= allowed,
@@ -138,7 +139,7 @@ impl Found {
 pub(crate) fn find(pattern: &[i16], within: &[i16]) -> Found {
     let mut windows = Vec::new();
     let Some(mut lag) = coarse_lag(pattern, within) else { return Found { windows } };
-    for at in (0..pattern.len().saturating_sub(WINDOW)).step_by(WINDOW) {
+    for at in (0..(pattern.len() + 1).saturating_sub(WINDOW)).step_by(WINDOW) {
         let window = &pattern[at..at + WINDOW];
         if rms(window) < SPEECH {
             continue;

@@ -26,8 +26,6 @@ pub(crate) struct Baresip {
     dir: tempfile::TempDir,
     control: TcpStream,
     events: Receiver<Value>,
-    /// Its SIP address.
-    pub(crate) local: SocketAddr,
 }
 
 /// What it said and heard in its call.
@@ -80,7 +78,7 @@ impl Baresip {
         let control =
             until(Duration::from_secs(10), "baresip's control port", || TcpStream::connect(address).ok());
         let events = listen(control.try_clone().expect("a socket can be cloned"));
-        Self { process, dir, control, events, local }
+        Self { process, dir, control, events }
     }
 
     /// Calls a URI.

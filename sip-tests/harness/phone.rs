@@ -179,11 +179,6 @@ impl Phone {
     }
 
     /// Waits for an INVITE from the server and keeps it.
-    pub(crate) fn rung(&mut self) -> Message {
-        self.rung_within(SOON)
-    }
-
-    /// The same with another deadline.
     pub(crate) fn rung_within(&mut self, deadline: Duration) -> Message {
         let invite = self.wait(deadline, "an INVITE", |m| m.method() == Some("INVITE"));
         self.audio = audio_of(&invite.body).map(|(rtp, _)| rtp);
@@ -302,4 +297,41 @@ pub(crate) fn register_for(server: SocketAddr, local: SocketAddr, agent: &str) {
 pub(crate) fn unique(prefix: &str) -> String {
     static NEXT: AtomicU32 = AtomicU32::new(1);
     format!("{prefix}-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// The scripted phones by themselves, one as the other's server: call, keys both ways, hold, end.
+#[test]
+fn two_phones_talk() {
+    let nowhere = SocketAddr::from(([127, 0, 0, 1], 9));
+    let mut callee = Phone::new(nowhere, [127, 0, 0, 1], "callee");
+    let mut caller = Phone::new(callee.local(), [127, 0, 0, 1], "caller");
+    callee.server = caller.local();
+    let tone: Arc<Vec<i16>> =
+        Arc::new((0..16_000).map(|n| if n / 8 % 2 == 0 { 4000 } else { -4000 }).collect());
+    std::thread::scope(|scope| {
+        let callee = &mut callee;
+        let tone_there = tone.clone();
+        let there = scope.spawn(move || {
+            callee.rung_within(SOON);
+            callee.reply(180, "Ringing");
+            callee.pick_up();
+            let line = callee.talk(tone_there);
+            callee.take("INFO", SOON);
+            callee.rung_within(SOON);
+            callee.pick_up();
+            callee.take("BYE", SOON);
+            line.finish()
+        });
+        caller.call_answered("callee");
+        let line = caller.talk(tone);
+        line.press(5);
+        super::until(SOON, "a second of talk", || line.log(|log| (log.heard.len() > 8000).then_some(())));
+        caller.press_info('1');
+        assert_eq!(caller.reinvite("sendonly").status(), Some(200));
+        caller.bye();
+        let (here, there) = (line.finish(), there.join().expect("the callee's script"));
+        assert_eq!(there.digits, [5]);
+        assert!(there.heard.len() > 6000 && here.heard.len() > 8000);
+        assert!(here.packets.windows(2).all(|p| p[1].1 == p[0].1.wrapping_add(1)), "no packet is missing");
+    });
 }

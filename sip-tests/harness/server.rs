@@ -138,10 +138,8 @@ impl Server {
 
     /// A listing as a list of rows.
     pub(crate) fn rows(&self, words: &[&str]) -> Vec<Value> {
-        match self.json(words) {
-            Value::Array(rows) => rows,
-            other => panic!("{words:?} is no list: {other}"),
-        }
+        let listing = self.json(words);
+        listing.as_array().unwrap_or_else(|| panic!("{words:?} is no list: {listing}")).clone()
     }
 
     /// Exports a recording to a WAV file.
@@ -188,9 +186,7 @@ impl Server {
         let sealed = || {
             let rows = self.rows(&["recordings", "list"]);
             assert!(rows.len() <= 1, "one recording: {rows:?}");
-            rows.into_iter()
-                .next()
-                .filter(|row| matches!(row["state"].as_str(), Some("finished" | "salvaged")))
+            rows.into_iter().next().filter(|row| row["state"] == "stored")
         };
         until(Duration::from_secs(10), "a sealed recording", sealed)
     }

@@ -1,0 +1,31 @@
+# Sayso. `make` lists what there is.
+
+CARGO ?= cargo
+.DEFAULT_GOAL := help
+.PHONY: help build demo test bench fmt tools deny
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## The server, target/release/sayso
+	$(CARGO) build --release
+
+demo: tools build ## Two calls, one that agrees and one that refuses, then a server to call
+	target/release/sayso demo
+
+test: tools ## Format, lints, documentation, unit tests, end-to-end tests; ends with the sum
+	@deploy/test.sh
+
+bench: ## 200 recorded calls and 100 set-ups a second beside the bars
+	$(CARGO) build --release --bins
+	target/release/sayso-load bench --sayso target/release/sayso
+
+fmt: ## Format the code
+	$(CARGO) fmt
+
+tools: ## Install the clients the tests use (apt; nothing when they are there)
+	@deploy/install-test-tools.sh
+
+deny: ## Check licences, sources and advisories of the dependencies (cargo-deny)
+	@command -v cargo-deny >/dev/null || $(CARGO) install --locked cargo-deny
+	$(CARGO) deny check

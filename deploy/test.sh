@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# All checks and tests in one profile. Its last line is `N passed, M failed` over all test binaries; a check
+# that fails (format, lints, documentation, build) counts as one failed test.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+failed=0
+
+check() {
+    echo "== $*"
+    "$@" || { failed=$((failed + 1)); echo "FAILED: $*"; }
+}
+
+check cargo fmt --check
+check cargo clippy --quiet --release --all-targets -- -D warnings
+RUSTDOCFLAGS="-D warnings" check cargo doc --quiet --release --no-deps
+
+# A test with a speaking client needs a core of its own; the load tests take the machine alone.
+export RUST_TEST_THREADS="${RUST_TEST_THREADS:-3}"
+echo "== cargo test"
+cargo test --release --no-fail-fast 2>&1 | tee "$log"
+if [ "${PIPESTATUS[0]}" -ne 0 ] && ! grep -q '^test result: FAILED' "$log"; then
+    failed=$((failed + 1))
+    echo "FAILED: cargo test"
+fi
+
+# test result: ok. 12 passed; 0 failed; 0 ignored; ...
+sums=$(awk '/^test result:/ { for (i = 2; i <= NF; i++) { if ($i ~ /^passed/) p += $(i-1); if ($i ~ /^failed/) f += $(i-1) } }
+    END { print p + 0, f + 0 }' "$log")
+passed=${sums% *}
+failed=$((failed + ${sums#* }))
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
