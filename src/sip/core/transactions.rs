@@ -1,4 +1,4 @@
-//! The tables of transactions. The machines are `sipx_sip`'s (RFC 3261 §17 with RFC 6026); here is
+//! The tables of transactions. The machines come from `wire` (RFC 3261 §17 with RFC 6026); here is
 //! what goes with each: its way on the network, and whom it belongs to.
 
 use std::collections::HashMap;
