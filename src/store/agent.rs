@@ -36,7 +36,8 @@ impl Work<'_> {
         }
         let what = Object::new("agent", agent).attribute("state");
         let event = AuditEvent::new(Class::Presence, Actor::Agent(agent.clone()), at, "agent.state", what);
-        self.audit(event.old(old.map(Value::Plain)).new_value(new.map(Value::Plain))).await
+        self.audit(event.old(old.map(Value::Plain)).new_value(new.map(Value::Plain)));
+        Ok(())
     }
 
     async fn agent_state(&mut self, agent: &AgentId) -> Result<AgentState, StoreError> {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use aws_lc_rs::rand;
 use sqlx::any::AnyRow;
-use sqlx::{AnyConnection, Row as _};
+use sqlx::{AnyConnection, AssertSqlSafe, Row as _};
 
 use crate::audit::{
     Actor, AuditEvent, AuditProof, BrokenLink, Class, Hash, Head, Object, Opening, Row, SALT_LEN, Sealed,
@@ -20,11 +20,14 @@ use super::writer::Work;
 /// Rows read at once when verifying.
 const PAGE: i64 = 4_096;
 
-const INSERT: &str = "INSERT INTO audit (seq, version, at, class, actor_kind, actor, action, object_kind, \
-     object_id, attribute, about, about_commitment, old, old_commitment, new, new_commitment, hash) \
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
+/// Rows inserted by one statement at most; smaller lots are powers of two, so that there are few
+/// different statements to prepare.
+const LOT: usize = 32;
 
-const INSERT_PERSONAL: &str = "INSERT INTO audit_personal (seq, field, salt, value) VALUES ($1, $2, $3, $4)";
+const INSERT: &str = "INSERT INTO audit (seq, version, at, class, actor_kind, actor, action, object_kind, \
+     object_id, attribute, about, about_commitment, old, old_commitment, new, new_commitment, hash) VALUES ";
+
+const INSERT_PERSONAL: &str = "INSERT INTO audit_personal (seq, field, salt, value) VALUES ";
 
 /// Rows with their personal values, as [`read`] takes them.
 macro_rules! select_rows {
@@ -73,48 +76,85 @@ fn head(row: &AnyRow) -> Result<Head, StoreError> {
 }
 
 impl Work<'_> {
-    /// Adds an event to the chain.
-    pub(super) async fn audit(&mut self, event: AuditEvent) -> Result<(), StoreError> {
+    /// Adds an event to the chain. It is written at the end of the transaction, see [`write_rows`].
+    pub(super) fn audit(&mut self, event: AuditEvent) {
         let row = Row::seal(event, self.head, salts());
-        let (about, about_commitment) = columns(row.about.as_ref());
-        let (old, old_commitment) = columns(row.old.as_ref());
-        let (new, new_commitment) = columns(row.new.as_ref());
-        sqlx::query(INSERT)
-            .bind(count(row.seq))
-            .bind(i64::from(row.version))
-            .bind(row.at.as_micros())
-            .bind(row.class.word())
-            .bind(row.who.kind())
-            .bind(row.who.name().map(str::to_owned))
-            .bind(row.action.to_string())
-            .bind(row.what.kind.to_string())
-            .bind(row.what.id.clone())
-            .bind(row.what.attribute.as_deref().map(str::to_owned))
-            .bind(about)
-            .bind(about_commitment)
-            .bind(old)
-            .bind(old_commitment)
-            .bind(new)
-            .bind(new_commitment)
-            .bind(row.hash.0.to_vec())
-            .execute(&mut *self.connection)
-            .await
-            .doing("writing the audit log")?;
-        for (field, value) in [("about", &row.about), ("old", &row.old), ("new", &row.new)] {
-            if let Some(Sealed::Personal { opening: Some(opening), .. }) = value {
-                sqlx::query(INSERT_PERSONAL)
-                    .bind(count(row.seq))
-                    .bind(field)
-                    .bind(opening.salt.to_vec())
-                    .bind(opening.value.clone())
-                    .execute(&mut *self.connection)
-                    .await
-                    .doing("writing the audit log")?;
-            }
-        }
         self.head = row.head();
-        Ok(())
+        self.rows.push(row);
     }
+}
+
+/// Writes the rows of a transaction, many in a statement: each statement costs a switch to the
+/// database's thread and back, which is dearer than the insert itself.
+pub(super) async fn write_rows(connection: &mut AnyConnection, rows: &[Row]) -> Result<(), StoreError> {
+    for lot in lots(rows) {
+        let mut insert = sqlx::query(AssertSqlSafe(many(INSERT, 17, lot.len())));
+        for row in lot {
+            let (about, about_commitment) = columns(row.about.as_ref());
+            let (old, old_commitment) = columns(row.old.as_ref());
+            let (new, new_commitment) = columns(row.new.as_ref());
+            insert = insert
+                .bind(count(row.seq))
+                .bind(i64::from(row.version))
+                .bind(row.at.as_micros())
+                .bind(row.class.word())
+                .bind(row.who.kind())
+                .bind(row.who.name().map(str::to_owned))
+                .bind(row.action.to_string())
+                .bind(row.what.kind.to_string())
+                .bind(row.what.id.clone())
+                .bind(row.what.attribute.as_deref().map(str::to_owned))
+                .bind(about)
+                .bind(about_commitment)
+                .bind(old)
+                .bind(old_commitment)
+                .bind(new)
+                .bind(new_commitment)
+                .bind(row.hash.0.to_vec());
+        }
+        insert.execute(&mut *connection).await.doing("writing the audit log")?;
+    }
+    let personal: Vec<_> = rows.iter().flat_map(openings).collect();
+    for lot in lots(&personal) {
+        let mut insert = sqlx::query(AssertSqlSafe(many(INSERT_PERSONAL, 4, lot.len())));
+        for (seq, field, opening) in lot {
+            insert =
+                insert.bind(count(*seq)).bind(*field).bind(opening.salt.to_vec()).bind(opening.value.clone());
+        }
+        insert.execute(&mut *connection).await.doing("writing the audit log")?;
+    }
+    Ok(())
+}
+
+/// The personal values of a row, for the side table.
+fn openings(row: &Row) -> impl Iterator<Item = (u64, &'static str, &Opening)> {
+    let fields = [("about", &row.about), ("old", &row.old), ("new", &row.new)];
+    fields.into_iter().filter_map(|(field, value)| match value {
+        Some(Sealed::Personal { opening: Some(opening), .. }) => Some((row.seq, field, opening)),
+        Some(Sealed::Personal { opening: None, .. } | Sealed::Plain(_)) | None => None,
+    })
+}
+
+/// Lots of 32, then 16, 8, 4, 2, 1.
+fn lots<T>(mut all: &[T]) -> impl Iterator<Item = &[T]> {
+    let mut size = LOT;
+    std::iter::from_fn(move || {
+        while size > all.len() {
+            size /= 2;
+        }
+        let (lot, rest) = all.split_at_checked(size).filter(|(lot, _)| !lot.is_empty())?;
+        all = rest;
+        Some(lot)
+    })
+}
+
+/// `head` with placeholders for `rows` rows of `columns`: `($1, $2), ($3, $4)`.
+fn many(head: &str, columns: usize, rows: usize) -> String {
+    let row = |n: usize| {
+        let numbers: Vec<String> = (1..=columns).map(|column| format!("${}", n * columns + column)).collect();
+        format!("({})", numbers.join(", "))
+    };
+    format!("{head}{}", (0..rows).map(row).collect::<Vec<_>>().join(", "))
 }
 
 fn columns(value: Option<&Sealed>) -> (Option<String>, Option<Vec<u8>>) {

@@ -47,7 +47,8 @@ impl Work<'_> {
                 self.step(id, "failed", update).await?;
             }
         }
-        self.audit(event).await
+        self.audit(event);
+        Ok(())
     }
 
     async fn armed(

@@ -37,7 +37,7 @@ impl Work<'_> {
                 None => self.remove(*kind, name).await?,
             }
             for change in difference.attributes() {
-                self.audit(of_attribute(difference, change, who, self.now)).await?;
+                self.audit(of_attribute(difference, change, who, self.now));
             }
         }
         self.count_generation().await
@@ -49,7 +49,7 @@ impl Work<'_> {
         let event = AuditEvent::new(Class::Config, prompt.who, self.now, "prompt.imported", what)
             .old(prompt.old.map(Value::Plain))
             .new_value(Some(Value::Plain(prompt.new)));
-        self.audit(event).await?;
+        self.audit(event);
         self.count_generation().await
     }
 

@@ -8,10 +8,10 @@
 use sqlx::{AnyConnection, AnyPool, Connection as _};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::audit::Head;
+use crate::audit::{Head, Row};
 use crate::time::{Clock, Timestamp};
 
-use super::audit::{lock_head, move_head};
+use super::audit::{lock_head, move_head, write_rows};
 use super::change::{Change, RecordingChange};
 use super::dialect::Dialect;
 use super::error::{Doing as _, StoreError};
@@ -131,20 +131,32 @@ impl Writer {
         let before = lock_head(&mut outer).await?;
         let mut head = before;
         let mut results = Vec::with_capacity(units.len());
+        let mut rows = Vec::new();
+        // A unit alone needs no savepoint: if it fails, so does the transaction.
+        let alone = units.len() == 1;
         for changes in units {
-            let mut inner = outer.begin().await.doing("setting a savepoint")?;
-            let mut work = Work { connection: &mut inner, head, now: self.clock.now() };
-            let result = work.apply_all(changes).await;
-            match result {
-                Ok(()) => {
-                    head = work.head;
-                    inner.commit().await.doing("releasing a savepoint")?;
+            let result = if alone {
+                Work::apply(&mut outer, head, self.clock.now(), changes).await
+            } else {
+                let mut inner = outer.begin().await.doing("setting a savepoint")?;
+                let result = Work::apply(&mut inner, head, self.clock.now(), changes).await;
+                match result {
+                    Ok(_) => inner.commit().await.doing("releasing a savepoint")?,
+                    Err(_) => inner.rollback().await.doing("rolling back to a savepoint")?,
                 }
-                Err(_) => inner.rollback().await.doing("rolling back to a savepoint")?,
-            }
-            results.push(result);
+                result
+            };
+            results.push(result.map(|(moved, more)| {
+                head = moved;
+                rows.extend(more);
+            }));
+        }
+        if alone && results.iter().any(Result::is_err) {
+            outer.rollback().await.doing("rolling back a transaction")?;
+            return Ok(results);
         }
         if head != before {
+            write_rows(&mut outer, &rows).await?;
             move_head(&mut outer, head).await?;
         }
         outer.commit().await.doing("committing a transaction")?;
@@ -194,9 +206,24 @@ pub(super) struct Work<'c> {
     pub(super) connection: &'c mut AnyConnection,
     pub(super) head: Head,
     pub(super) now: Timestamp,
+    /// The audit rows so far, still to be written.
+    pub(super) rows: Vec<Row>,
 }
 
-impl Work<'_> {
+impl<'c> Work<'c> {
+    /// Applies a unit of work to the chain that ends at `head`; its new end, and the audit rows to
+    /// be written.
+    async fn apply(
+        connection: &'c mut AnyConnection,
+        head: Head,
+        now: Timestamp,
+        changes: Vec<Change>,
+    ) -> Result<(Head, Vec<Row>), StoreError> {
+        let mut work = Self { connection, head, now, rows: Vec::new() };
+        work.apply_all(changes).await?;
+        Ok((work.head, work.rows))
+    }
+
     async fn apply_all(&mut self, changes: Vec<Change>) -> Result<(), StoreError> {
         for change in changes {
             match change {
@@ -206,7 +233,7 @@ impl Work<'_> {
                 Change::LegStats { leg, quality } => self.leg_quality(leg, &quality).await?,
                 Change::Settings(differences, who) => self.settings(&differences, &who).await?,
                 Change::Prompt(prompt) => self.prompt(prompt).await?,
-                Change::Audit(event) => self.audit(event).await?,
+                Change::Audit(event) => self.audit(event),
             }
         }
         Ok(())
