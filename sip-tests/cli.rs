@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use crate::harness::server::{SAYSO, text};
+use crate::harness::server::{SAYSO, rows, text};
 
 fn sayso(words: &[&str], paths: &[&Path]) -> Output {
     Command::new(SAYSO).args(words).args(paths).stdin(Stdio::null()).output().expect("sayso runs")
@@ -35,8 +35,8 @@ fn a_bad_configuration_is_refused_with_its_place() {
     let dir = tempfile::tempdir().expect("a folder");
     for (extra, words) in [
         ("wrokers = 2", ["sayso.toml", "6", "wrokers", "workers"]),
-        ("workers = \"two\"", ["sayso.toml", "6", "workers", "number"]),
-        ("timeout = \"10 parsecs\"", ["sayso.toml", "6", "timeout", "10s"]),
+        ("workers = \"two\"", ["sayso.toml", "6", "workers", "expected"]),
+        ("timeout = \"10 parsecs\"", ["sayso.toml", "6", "timeout", "20s"]),
         ("ports = [30000, 20000]", ["sayso.toml", "6", "ports", "20000"]),
     ] {
         let file = config(dir.path(), extra);
@@ -75,7 +75,7 @@ fn a_bad_apply_file_is_refused_with_its_place_and_changes_nothing() {
     let again = apply(queue);
     assert!(again.status.success(), "{}", text(&again));
     let audit = sayso(&["audit", "list", "--json", "--config"], &[&config]);
-    let rows: Vec<serde_json::Value> = serde_json::from_slice(&audit.stdout).expect("a JSON list");
+    let rows = rows(&audit);
     assert!(rows.iter().any(|row| row.to_string().contains("support")), "the change is audited: {rows:?}");
     let third = sayso(&["audit", "list", "--json", "--config"], &[&config]);
     assert_eq!(audit.stdout, third.stdout, "an apply that changes nothing writes nothing");

@@ -100,6 +100,7 @@ impl Udp {
 
     fn run(&self, shots: &[Shot]) -> Vec<String> {
         let mut wrong = Vec::new();
+        let mut answered: Vec<String> = Vec::new();
         for shot in shots {
             let Row { udp, why, .. } = row(shot.name);
             self.send(&shot.bytes);
@@ -118,6 +119,9 @@ impl Udp {
                 }
                 got.extend(answers.into_iter().filter(|m| m.get("Call-ID") != probe.get("Call-ID")));
             }
+            // A refusal whose ACK the server could not match comes again, until 64*T1.
+            got.retain(|m| m.get("Call-ID").is_none_or(|id| !answered.iter().any(|earlier| earlier == id)));
+            answered.extend(got.iter().filter_map(|m| m.get("Call-ID").map(str::to_owned)));
             let statuses = finals(&got);
             if shot.name == "dblreq" && got.iter().any(|m| m.cseq().is_some_and(|(_, of)| of == "INVITE")) {
                 wrong.push(
@@ -128,7 +132,7 @@ impl Udp {
                 wrong.push(format!("{}: {statuses:?}, but {udp:?} expected: {why}", shot.name));
             }
             for refusal in got.iter().filter(|m| m.cseq().is_some_and(|(_, of)| of == "INVITE")) {
-                self.send(&acknowledge(refusal).bytes());
+                self.send(&acknowledge(refusal, &shot.bytes).bytes());
             }
         }
         wrong
@@ -229,7 +233,7 @@ impl Tcp {
                 wrong.push(format!("{}: {statuses:?}, but {want:?} expected: {why}", shot.name));
             }
             for refusal in got.iter().filter(|m| m.cseq().is_some_and(|(_, of)| of == "INVITE")) {
-                line.write(&acknowledge(refusal).bytes());
+                line.write(&acknowledge(refusal, &shot.bytes).bytes());
             }
         }
         wrong
@@ -317,10 +321,13 @@ fn probe(transport: &str, local: SocketAddr) -> Message {
     Message::request("OPTIONS", &format!("sip:{HOME}"), &via, &ids)
 }
 
-/// The ACK that ends the retransmissions of a refusal (RFC 3261 §17.1.1.3).
-fn acknowledge(refusal: &Message) -> Message {
+/// The ACK that ends the retransmissions of a refusal (RFC 3261 §17.1.1.3); its Request-URI is the INVITE's,
+/// which is what an INVITE without a branch is matched by (§17.2.3).
+fn acknowledge(refusal: &Message, invite: &[u8]) -> Message {
     let field = |name: &str| refusal.get(name).unwrap_or_default().to_owned();
     let cseq = refusal.cseq().map_or(1, |(number, _)| number);
     let ids = Ids { from: field("From"), to: field("To"), call_id: field("Call-ID"), cseq };
-    Message::request("ACK", "sip:user@example.com", &field("Via"), &ids)
+    let line = String::from_utf8_lossy(invite).lines().next().unwrap_or_default().to_owned();
+    let uri = line.split_whitespace().nth(1).unwrap_or("sip:user@example.com").to_owned();
+    Message::request("ACK", &uri, &field("Via"), &ids)
 }

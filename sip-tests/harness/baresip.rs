@@ -16,6 +16,8 @@ use super::{Process, audio, ports, until};
 pub(crate) enum Login<'a> {
     /// It does not: it calls as itself, or was registered by `phone::register_for`.
     None,
+    /// The same, and it calls over TCP.
+    Tcp,
     /// It registers by itself at this server with this password.
     Registers(SocketAddr, &'a str),
 }
@@ -58,14 +60,15 @@ impl Baresip {
         for module in ["g711", "aufile", "aubridge", "sndfile", "account", "menu", "ctrl_tcp"] {
             config.push_str(&format!("module {module}.so\n"));
         }
+        let transport = if matches!(login, Login::Tcp) { "tcp" } else { "udp" };
         let (host, login) = match login {
-            Login::None => (local, "regint=0".to_owned()),
+            Login::None | Login::Tcp => (local, "regint=0".to_owned()),
             Login::Registers(server, password) => {
                 (*server, format!("auth_user={user};auth_pass={password};regint=600"))
             }
         };
         let account =
-            format!("<sip:{user}@{host};transport=udp>;{login};answermode=auto;audio_codecs=PCMA\n");
+            format!("<sip:{user}@{host};transport={transport}>;{login};answermode=auto;audio_codecs=PCMA\n");
         for (file, text) in [("config", config.as_str()), ("accounts", &account), ("contacts", "")] {
             std::fs::write(dir.path().join(file), text).expect("the folder is writable");
         }

@@ -2,7 +2,7 @@
 //! and keeps what arrives.
 
 use std::net::{IpAddr, SocketAddr, UdpSocket};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -41,6 +41,8 @@ pub(crate) struct Stream {
 impl Stream {
     /// Sends `clip` (then silence) to `remote` and logs what comes, on this socket.
     pub(crate) fn start(socket: &UdpSocket, remote: SocketAddr, clip: Arc<Vec<i16>>) -> Self {
+        static STREAMS: AtomicU32 = AtomicU32::new(0x5a5a_0001);
+        let ssrc = STREAMS.fetch_add(1, Ordering::Relaxed);
         let log = Arc::new(Mutex::new(Log::default()));
         let stop = Arc::new(AtomicBool::new(false));
         let (keys, pressed) = channel();
@@ -50,7 +52,7 @@ impl Stream {
             std::thread::spawn({
                 let (log, stop) = (log.clone(), stop.clone());
                 move || {
-                    Talker { socket: send, remote, log, stop, pressed, sequence: 0, timestamp: 160 }
+                    Talker { socket: send, remote, log, stop, pressed, sequence: 0, timestamp: 160, ssrc }
                         .run(&clip)
                 }
             }),
@@ -100,6 +102,7 @@ struct Talker {
     pressed: Receiver<u8>,
     sequence: u16,
     timestamp: u32,
+    ssrc: u32,
 }
 
 impl Talker {
@@ -140,7 +143,7 @@ impl Talker {
         let mut packet = vec![0x80, payload_type | if marker { 0x80 } else { 0 }];
         packet.extend_from_slice(&self.sequence.to_be_bytes());
         packet.extend_from_slice(&self.timestamp.to_be_bytes());
-        packet.extend_from_slice(&0x5a5a_0001u32.to_be_bytes());
+        packet.extend_from_slice(&self.ssrc.to_be_bytes());
         packet.extend_from_slice(payload);
         self.sequence = self.sequence.wrapping_add(1);
         // A port that is closed by now answers with ICMP: part of the tests in which someone dies.

@@ -37,12 +37,17 @@ pub(crate) struct Server {
 impl Server {
     /// Applies `settings` (TOML) to a new folder and starts a server on it.
     pub(crate) fn start(settings: &str) -> Self {
+        Self::start_with(settings, "")
+    }
+
+    /// The same, with more keys for the configuration's `[sip]`.
+    pub(crate) fn start_with(settings: &str, sip: &str) -> Self {
         let dir = tempfile::tempdir().expect("a folder");
         let first = ports(1000);
         let media_ports = (first, first + 999);
         let config = format!(
             "data = {:?}\n[sip]\nudp = [\"127.0.0.1:0\"]\ntcp = [\"127.0.0.1:0\"]\nrealm = \"sayso\"\n\
-             [media]\nip = \"127.0.0.1\"\nports = [{}, {}]\nworkers = 2\ntimeout = \"10s\"\n\
+             {sip}\n[media]\nip = \"127.0.0.1\"\nports = [{}, {}]\nworkers = 2\ntimeout = \"10s\"\n\
              [http]\nlisten = \"127.0.0.1:0\"\n",
             dir.path().join("data"),
             media_ports.0,
@@ -128,18 +133,12 @@ impl Server {
         Command::new(SAYSO).args(words).args(paths).stdin(Stdio::null()).output().expect("sayso runs")
     }
 
-    /// A listing (`calls list`, `audit list`, …) as JSON: an array, or an object for `show`.
-    pub(crate) fn json(&self, words: &[&str]) -> Value {
-        let words = [words, &["--json", "--config"]].concat();
+    /// A listing (`calls list`, `audit list`, …): one row for each line of JSON, newest first.
+    pub(crate) fn rows(&self, words: &[&str]) -> Vec<Value> {
+        let words = [words, &["--json", "--limit", "100000", "--config"]].concat();
         let output = self.run(&words, &[&self.config()]);
         assert!(output.status.success(), "{words:?}: {}", text(&output));
-        serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{words:?}: {e}: {}", text(&output)))
-    }
-
-    /// A listing as a list of rows.
-    pub(crate) fn rows(&self, words: &[&str]) -> Vec<Value> {
-        let listing = self.json(words);
-        listing.as_array().unwrap_or_else(|| panic!("{words:?} is no list: {listing}")).clone()
+        rows(&output)
     }
 
     /// Exports a recording to a WAV file.
@@ -251,6 +250,13 @@ impl Drop for Server {
             eprintln!("--- the server's log ends with\n{}", self.log_tail());
         }
     }
+}
+
+/// The rows of a listing.
+pub(crate) fn rows(output: &Output) -> Vec<Value> {
+    let lines = String::from_utf8_lossy(&output.stdout);
+    let row = |line: &str| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
+    lines.lines().map(row).collect()
 }
 
 /// Both outputs of a finished command.

@@ -60,7 +60,8 @@ const UNKNOWN: Expect = Status(&[404]);
 pub(super) fn row(name: &str) -> Row {
     let (udp, tcp, why) = match name {
         // RFC 4475 §3.1.1: legal
-        "wsinv" => (UNKNOWN, Lives, "legal: folding, spaces, compact forms, an unknown header of separators"),
+        // Its To has a tag, so it belongs to a dialog, which is none of ours (RFC 3261 §12.2.2).
+        "wsinv" => (Status(&[481]), Lives, "legal: folding, spaces, compact forms, an unknown header"),
         "intmeth" => (Status(&[405, 501]), Lives, "legal, with a method nobody knows (RFC 3261 §8.2.1)"),
         "esc01" => (UNKNOWN, Lives, "legal: %-escapes are part of the user name"),
         "escnull" => (REGISTER, Lives, "legal: an escaped NUL is a character like others"),
@@ -120,7 +121,7 @@ pub(super) fn row(name: &str) -> Row {
         "bigcode" => (Silence, Lives, "a response with a status over 2**32"),
         // RFC 4475 §3.2 - 3.4
         "badbranch" => (Status(&[200, 400]), Lives, "the magic cookie and nothing after it"),
-        "insuf" => (Status(&[400]), Lives, "no Call-ID, From or To"),
+        "insuf" => (StatusOrSilence(&[400]), Lives, "no Call-ID, From or To: ideally a 400 (§3.3.1)"),
         "unkscm" => (Status(&[416]), Lives, "a Request-URI of an unknown scheme"),
         "novelsc" => (Status(&[416]), Lives, "a Request-URI of a known scheme that is not SIP's"),
         "unksm2" => {
