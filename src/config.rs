@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -54,11 +55,13 @@ pub struct SipConfig {
     /// TCP addresses to listen on.
     pub tcp: Vec<SocketAddr>,
     /// The digest realm. Changing it makes every agent's stored password void.
+    #[serde(deserialize_with = "realm")]
     pub realm: String,
     /// The address peers reach us at, when it is not the one we listen on.
     pub advertise: Option<IpAddr>,
     /// The digest algorithms offered to phones, best first. Some phones (baresip 1.0) give up when
     /// SHA-256 is among them.
+    #[serde(deserialize_with = "some_of")]
     pub digest: Vec<Algorithm>,
 }
 
@@ -71,9 +74,10 @@ pub struct MediaConfig {
     /// The address peers reach them at, when it is another.
     pub advertise: Option<IpAddr>,
     /// First and last RTP port; each leg takes an even and the next odd one.
+    #[serde(deserialize_with = "port_range")]
     pub ports: (u16, u16),
     /// Media threads; one per core by default.
-    pub workers: Option<usize>,
+    pub workers: Option<NonZeroUsize>,
     /// A leg without RTP for so long is taken for dead.
     #[serde(deserialize_with = "span")]
     pub timeout: Duration,
@@ -204,29 +208,13 @@ impl Config {
                 what: format!("{listen:?} is no address and port, such as 127.0.0.1:8080"),
             })?;
         }
-        self.check("environment")
+        Ok(())
     }
 
     fn check(&self, file: &str) -> Result<(), ConfigError> {
-        let fault = |key: &str, what: String| Err(ConfigError { place: format!("{file}: {key}"), what });
-        let (first, last) = self.media.ports;
-        if first < 1024 || u32::from(first) + 3 > u32::from(last) {
-            return fault(
-                "media.ports",
-                format!("[{first}, {last}] is no range: first >= 1024, and room for two pairs of ports"),
-            );
-        }
-        if self.media.workers == Some(0) {
-            return fault("media.workers", "0 is no number of threads: 1 or more".to_owned());
-        }
         if self.sip.udp.is_empty() && self.sip.tcp.is_empty() {
-            return fault("sip", "nothing to listen on: name an address in udp or tcp".to_owned());
-        }
-        if self.sip.digest.is_empty() {
-            return fault("sip.digest", "no phone could log on: \"sha-256\", \"md5\" or both".to_owned());
-        }
-        if self.sip.realm.is_empty() || self.sip.realm.contains(['"', '\\', '\r', '\n']) {
-            return fault("sip.realm", "must not be empty nor hold quotes or line ends".to_owned());
+            let what = "nothing to listen on: name an address in udp or tcp".to_owned();
+            return Err(ConfigError { place: format!("{file}: [sip]"), what });
         }
         Ok(())
     }
@@ -263,6 +251,32 @@ impl Config {
     pub fn ports(&self) -> RangeInclusive<u16> {
         self.media.ports.0..=self.media.ports.1
     }
+}
+
+fn port_range<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(u16, u16), D::Error> {
+    let (first, last) = <(u16, u16)>::deserialize(deserializer)?;
+    if first < 1024 || u32::from(first) + 3 > u32::from(last) {
+        let fault = format!("[{first}, {last}]: a first port from 1024 on, and room for two pairs of ports");
+        return Err(serde::de::Error::custom(fault));
+    }
+    Ok((first, last))
+}
+
+fn realm<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let realm = String::deserialize(deserializer)?;
+    if realm.is_empty() || realm.contains(['"', '\\', '\r', '\n']) {
+        return Err(serde::de::Error::custom("a name without quotes, backslashes or line ends is expected"));
+    }
+    Ok(realm)
+}
+
+/// A list that is not empty.
+fn some_of<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    let list = Vec::deserialize(deserializer)?;
+    if list.is_empty() {
+        return Err(serde::de::Error::custom("an empty list: at least one is needed"));
+    }
+    Ok(list)
 }
 
 fn span<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
@@ -320,7 +334,12 @@ mod tests {
         let typed = fault("[sip]\nudp = [\"nowhere\"]\n");
         assert!(typed.starts_with("sayso.toml:2: "), "{typed}");
         let range = fault("[media]\nports = [20000, 20001]\n");
-        assert!(range.contains("media.ports") && range.contains("first >= 1024"), "{range}");
+        assert!(range.starts_with("sayso.toml:2: ") && range.contains("from 1024 on"), "{range}");
+        let silent = fault("[sip]\nudp = []\ntcp = []\n");
+        assert!(silent.contains("[sip]") && silent.contains("udp or tcp"), "{silent}");
+        assert!(fault("[media]\nworkers = 0\n").starts_with("sayso.toml:2: "));
+        assert!(fault("[sip]\nrealm = \"\"\n").starts_with("sayso.toml:2: "));
+        assert!(fault("[sip]\ndigest = [\"sha-1\"]\n").contains("md5"));
         let span = fault("drain = \"soon\"\n");
         assert!(span.contains("sayso.toml:1") && span.contains("soon"), "{span}");
     }

@@ -128,12 +128,18 @@ impl<'a> Talk<'a> {
 
     /// Why the call ended, if this event ends it.
     fn on_event(&mut self, event: Event, mouth: &mut Mouth) -> Result<Option<Cause>, PhoneError> {
-        match event {
-            Event::Ended { dialog, cause, .. } if dialog == self.dialog => return Ok(Some(cause)),
-            Event::Reinvite { dialog, sdp } if dialog == self.dialog => self.on_reinvite(sdp, mouth)?,
+        if let Event::Ended { dialog, cause, .. } = event
+            && dialog == self.dialog
+        {
+            return Ok(Some(cause));
+        }
+        if let Event::Incoming(other) = event {
             // One call at a time.
-            Event::Incoming(other) => self.sip.send(Command::Reject { dialog: other.dialog, status: 486 })?,
-            _other => {}
+            self.sip.send(Command::Reject { dialog: other.dialog, status: 486 })?;
+        } else if let Event::Reinvite { dialog, sdp } = event
+            && dialog == self.dialog
+        {
+            self.on_reinvite(sdp, mouth)?;
         }
         Ok(None)
     }

@@ -14,6 +14,7 @@ mod trail;
 mod watch;
 
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -216,7 +217,7 @@ async fn watch_gauges(shared: Arc<Shared>) {
 fn engine_config(config: &Config) -> EngineConfig {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     EngineConfig {
-        workers: config.media.workers.unwrap_or(cores),
+        workers: config.media.workers.map_or(cores, NonZeroUsize::get),
         bind: config.media.ip,
         advertise: config.media.advertise,
         ports: config.ports(),
