@@ -1,24 +1,6 @@
 //! Figures that no event keeps up, read each second for `/metrics`.
 
 use crate::engine::Engine;
-use crate::sip::core::Sizes;
-use crate::sip::io::SipHandle;
-
-pub(super) fn publish_sip(sip: &SipHandle) {
-    let status = *sip.status().borrow();
-    let Sizes { dialogs, client_transactions, server_transactions, timers, registrations, .. } = status.core;
-    let tables = [
-        ("dialogs", dialogs),
-        ("client_transactions", client_transactions),
-        ("server_transactions", server_transactions),
-        ("timers", timers),
-        ("connections", status.connections),
-        ("registrations", registrations),
-    ];
-    for (table, size) in tables {
-        metrics::gauge!("sayso_sip_table", "table" => table).set(size as f64);
-    }
-}
 
 pub(super) fn publish_media(engine: &Engine) {
     metrics::gauge!("sayso_media_ports").set(engine.ports_in_use() as f64);

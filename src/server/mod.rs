@@ -209,7 +209,6 @@ async fn watch_gauges(shared: Arc<Shared>) {
     let mut tick = interval(GAUGES);
     loop {
         tick.tick().await;
-        gauges::publish_sip(&shared.sip);
         gauges::publish_media(&shared.engine);
     }
 }

@@ -39,14 +39,14 @@ pub(super) fn message(bytes: &[u8], transport: Transport, way: Way) {
     };
     match kind(bytes) {
         Kind::Request(method) => {
-            counter!("sip_requests_total", "method" => method, "direction" => direction).increment(1);
+            counter!("sayso_sip_requests_total", "method" => method, "direction" => direction).increment(1);
         }
         Kind::Response(class) => {
-            counter!("sip_responses_total", "class" => class, "direction" => direction).increment(1);
+            counter!("sayso_sip_responses_total", "class" => class, "direction" => direction).increment(1);
         }
         Kind::Other => match transport {
             Transport::Udp => {
-                counter!("sip_requests_total", "method" => "other", "direction" => direction).increment(1);
+                counter!("sayso_sip_requests_total", "method" => "other", "direction" => direction).increment(1);
             }
             // Most likely the rest of a message.
             Transport::Tcp => {}
@@ -66,7 +66,7 @@ pub(super) fn status(status: &Status) {
         ("connections", status.connections),
     ] {
         #[allow(clippy::cast_precision_loss)] // far below 2^52
-        gauge!("sip_table_size", "table" => table).set(size as f64);
+        gauge!("sayso_sip_table", "table" => table).set(size as f64);
     }
 }
 

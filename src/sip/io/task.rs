@@ -133,7 +133,7 @@ impl Task {
         }
         let in_use = self.endpoint.connections_in_use();
         for flow in quiet.iter().filter(|flow| !in_use.contains(&flow.connection)) {
-            counter!("sip_connections_idle_total").increment(1);
+            counter!("sayso_sip_connections_idle_total").increment(1);
             self.connections.close(flow);
         }
     }

@@ -79,7 +79,7 @@ pub(super) async fn accept(listener: TcpListener, address: SocketAddr, inbound: 
                 }
             }
             Err(error) => {
-                counter!("sip_accept_failed_total").increment(1);
+                counter!("sayso_sip_accept_failed_total").increment(1);
                 tracing::warn!(%error, %address, "accepting a SIP connection");
                 sleep(ACCEPT_AGAIN).await;
             }
@@ -144,7 +144,7 @@ impl Connections {
         now: Timestamp,
     ) -> Option<Flow> {
         if self.len() >= self.most {
-            counter!("sip_connections_refused_total").increment(1);
+            counter!("sayso_sip_connections_refused_total").increment(1);
             return None;
         }
         Some(self.add(stream, local, remote, false, now))
@@ -161,7 +161,7 @@ impl Connections {
         let stream = match result {
             Ok(stream) => stream,
             Err(error) => {
-                counter!("sip_connect_failed_total").increment(1);
+                counter!("sayso_sip_connect_failed_total").increment(1);
                 tracing::debug!(%error, %remote, "connecting");
                 return Some(Err(asked));
             }
@@ -189,7 +189,7 @@ impl Connections {
             return self.send_new(flow, bytes);
         }
         let Some(connection) = self.open.get_mut(&flow.connection) else {
-            counter!("sip_send_failed_total", "transport" => "tcp").increment(1);
+            counter!("sayso_sip_send_failed_total", "transport" => "tcp").increment(1);
             return Sent::Done; // it went while the message was made: the endpoint is told already
         };
         connection.busy = now;
@@ -198,7 +198,7 @@ impl Connections {
             None => false,
         };
         if full {
-            counter!("sip_send_failed_total", "transport" => "tcp").increment(1);
+            counter!("sayso_sip_send_failed_total", "transport" => "tcp").increment(1);
             connection.outbox = None;
         }
         Sent::Done
@@ -210,12 +210,12 @@ impl Connections {
             if making.messages.len() < MAX_WAITING {
                 making.messages.push(bytes);
             } else {
-                counter!("sip_send_failed_total", "transport" => "tcp").increment(1);
+                counter!("sayso_sip_send_failed_total", "transport" => "tcp").increment(1);
             }
             return Sent::Done;
         }
         if !room {
-            counter!("sip_connections_refused_total").increment(1);
+            counter!("sayso_sip_connections_refused_total").increment(1);
             return Sent::NoConnection(flow);
         }
         let remote = flow.remote;

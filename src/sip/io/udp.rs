@@ -110,12 +110,12 @@ impl Sockets {
         // A request to an address of our choosing comes from any socket of the family.
         let family = || self.sockets.iter().find(|(_, local)| local.is_ipv4() == flow.remote.is_ipv4());
         let Some((socket, local)) = same.or_else(family) else {
-            counter!("sip_send_failed_total", "transport" => "udp").increment(1);
+            counter!("sayso_sip_send_failed_total", "transport" => "udp").increment(1);
             tracing::warn!(remote = %flow.remote, "no UDP socket of this address family");
             return;
         };
         if let Err(error) = socket.try_send_to(bytes, flow.remote) {
-            counter!("sip_send_failed_total", "transport" => "udp").increment(1);
+            counter!("sayso_sip_send_failed_total", "transport" => "udp").increment(1);
             tracing::debug!(%error, %local, remote = %flow.remote, "sending a datagram");
         }
     }
