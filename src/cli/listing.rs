@@ -14,19 +14,29 @@ use crate::time::Timestamp;
 
 use super::{AtConfig, Form, out, progress};
 
+/// Which rows of a list, and how they are shown.
+#[derive(Debug, clap::Args)]
+pub(super) struct List {
+    #[command(flatten)]
+    pub(super) at: AtConfig,
+    #[command(flatten)]
+    pub(super) form: Form,
+    /// Only of calls whose first queue is this.
+    #[arg(long)]
+    queue: Option<String>,
+}
+
+impl List {
+    pub(super) fn filter(&self) -> Filter {
+        Filter { limit: self.form.limit, queue: self.queue.clone().map(QueueId), ..Filter::default() }
+    }
+}
+
 /// Look at calls.
 #[derive(Debug, Subcommand)]
 pub(super) enum CallsCommand {
     /// List calls, newest first.
-    List {
-        #[command(flatten)]
-        at: AtConfig,
-        #[command(flatten)]
-        form: Form,
-        /// Only of this (first) queue.
-        #[arg(long)]
-        queue: Option<String>,
-    },
+    List(List),
     /// Show one call: legs, events, consents, recordings.
     Show {
         /// Its id.
@@ -43,15 +53,7 @@ pub(super) enum CallsCommand {
 #[derive(Debug, Subcommand)]
 pub(super) enum ConsentsCommand {
     /// List answers to the consent question, newest first.
-    List {
-        #[command(flatten)]
-        at: AtConfig,
-        #[command(flatten)]
-        form: Form,
-        /// Only of this queue.
-        #[arg(long)]
-        queue: Option<String>,
-    },
+    List(List),
 }
 
 /// Read or prove the audit log.
@@ -88,11 +90,10 @@ fn class(word: &str) -> Result<Class, String> {
 impl CallsCommand {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
         match self {
-            Self::List { at, form, queue } => {
-                let filter = Filter { limit: form.limit, queue: queue.map(QueueId), ..Filter::default() };
-                let calls = at.store().await?.calls(&filter).await?;
+            Self::List(which) => {
+                let calls = which.at.store().await?.calls(&which.filter()).await?;
                 let head = ["CALL", "ARRIVED", "FROM", "QUEUE", "RECORDED?", "AGENT", "ENDED"];
-                list(&form, &head, &calls, call_cells)?;
+                list(&which.form, &head, &calls, call_cells)?;
             }
             Self::Show { id, at, json } => {
                 let call = at.store().await?.call(id).await?.with_context(|| format!("no call {id}"))?;
@@ -107,11 +108,10 @@ impl CallsCommand {
 
 impl ConsentsCommand {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
-        let Self::List { at, form, queue } = self;
-        let filter = Filter { limit: form.limit, queue: queue.map(QueueId), ..Filter::default() };
-        let consents = at.store().await?.consents(&filter).await?;
+        let Self::List(which) = self;
+        let consents = which.at.store().await?.consents(&which.filter()).await?;
         let head = ["WHEN", "FROM", "QUEUE", "ANSWER", "KEY", "BY", "LANGUAGE", "QUESTION", "CALL"];
-        list(&form, &head, &consents, consent_cells)?;
+        list(&which.form, &head, &consents, consent_cells)?;
         Ok(ExitCode::SUCCESS)
     }
 }

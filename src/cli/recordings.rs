@@ -7,28 +7,20 @@ use anyhow::Context;
 use clap::Subcommand;
 
 use crate::audit::{AuditEvent, Class, Object, Value};
-use crate::ids::{QueueId, RecordingId};
-use crate::store::{Change, Filter, RecordingRow, Store};
+use crate::ids::RecordingId;
+use crate::store::{Change, RecordingRow, Store};
 use crate::time::Clock;
 use crate::vault::{Exported, Vault, VaultConfig, WrappedKey};
 
 use super::apply::account;
-use super::listing::{list, short};
-use super::{AtConfig, Form, out, progress};
+use super::listing::{List, list, short};
+use super::{AtConfig, out, progress};
 
 /// List or export recordings.
 #[derive(Debug, Subcommand)]
 pub(super) enum RecordingsCommand {
     /// List recordings, newest first.
-    List {
-        #[command(flatten)]
-        at: AtConfig,
-        #[command(flatten)]
-        form: Form,
-        /// Only of this queue.
-        #[arg(long)]
-        queue: Option<String>,
-    },
+    List(List),
     /// Write a recording as a stereo WAV (left: caller, right: agent); audited.
     Export {
         /// Its id.
@@ -44,11 +36,10 @@ pub(super) enum RecordingsCommand {
 impl RecordingsCommand {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
         match self {
-            Self::List { at, form, queue } => {
-                let filter = Filter { limit: form.limit, queue: queue.map(QueueId), ..Filter::default() };
-                let rows = at.store().await?.recordings(&filter).await?;
+            Self::List(which) => {
+                let rows = which.at.store().await?.recordings(&which.filter()).await?;
                 let head = ["RECORDING", "BEGAN", "SECONDS", "QUEUE", "STATE", "BASIS", "CALL"];
-                list(&form, &head, &rows, cells)?;
+                list(&which.form, &head, &rows, cells)?;
             }
             Self::Export { id, file, at } => {
                 let config = at.load()?;

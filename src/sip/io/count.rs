@@ -46,7 +46,8 @@ pub(super) fn message(bytes: &[u8], transport: Transport, way: Way) {
         }
         Kind::Other => match transport {
             Transport::Udp => {
-                counter!("sayso_sip_requests_total", "method" => "other", "direction" => direction).increment(1);
+                counter!("sayso_sip_requests_total", "method" => "other", "direction" => direction)
+                    .increment(1);
             }
             // Most likely the rest of a message.
             Transport::Tcp => {}

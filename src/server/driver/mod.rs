@@ -1,5 +1,8 @@
 //! Drives one call: feeds its state machine and does what it says. One task per call, no lock.
 
+mod dialogs;
+mod gauge;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,16 +13,18 @@ use tokio::time::{sleep_until, timeout};
 use tracing::Instrument;
 
 use crate::audit::channel_word;
-use crate::call::{Arrival, Call, Cause, CommitId, Fact, Input, Output, Phase};
+use crate::call::{Arrival, Call, Cause, CommitId, Fact, Input, Output};
 use crate::consent::{AskRule, Receipt};
 use crate::engine::{CallMedia, MediaEvent};
-use crate::ids::{AgentId, CallId, LegId};
+use crate::ids::{CallId, LegId};
 use crate::media::DigitChannel;
 use crate::queue;
-use crate::sip::core::{Callee, Command, Event, Incoming};
+use crate::sip::core::{Command, Incoming};
 use crate::store::{Change, StoreError};
 
-use super::leg::{Leg, is_hold};
+use gauge::PhaseGauge;
+
+use super::leg::Leg;
 use super::notice::What;
 use super::recorder::{Recorder, Recording};
 use super::switchboard::Mail;
@@ -140,7 +145,7 @@ impl Driver {
             while let Some(output) = self.call.poll_output() {
                 self.carry_out(output).await;
             }
-            self.phase.set(phase_word(self.call.phase()));
+            self.phase.set(self.call.phase());
             if self.over && self.work.is_empty() {
                 break;
             }
@@ -181,114 +186,6 @@ impl Driver {
             Mail::Desk(queue::Output::AgentChanged { .. }) => {}
             Mail::Shutdown => self.tell(Input::Shutdown),
         }
-    }
-
-    fn on_sip(&mut self, event: Event) {
-        let Some(dialog) = super::switchboard::dialog_of(&event) else { return };
-        let Some(n) = self.legs.iter().find(|(_, leg)| leg.dialog == dialog).map(|(n, _)| *n) else { return };
-        let leg = LegId { call: self.id, n };
-        match event {
-            Event::Confirmed { sdp, .. } => self.on_confirmed(n, sdp.as_deref()),
-            Event::Reinvite { sdp, .. } => self.on_reinvite(n, sdp.as_deref()),
-            Event::Digit { digit, .. } => self.on_digit(n, digit, DigitChannel::Info),
-            Event::Ringing { .. } => {
-                if let Some(agent) = self.legs.get(&n).and_then(|leg| leg.agent.clone()) {
-                    self.shared.notices.tell(self.id, || What::Ringing(agent));
-                }
-                self.tell(Input::AgentRinging { leg });
-            }
-            Event::Answered { sdp, .. } => self.on_answered(n, sdp.as_deref()),
-            Event::Reinvited { sdp, .. } => {
-                if let Some(sdp) = sdp {
-                    self.accept(n, &sdp);
-                }
-            }
-            Event::Ended { cause, .. } => {
-                self.drop_leg(n);
-                self.tell(Input::LegGone { leg, cause });
-            }
-            // Sorted out by the switchboard: they reach no call.
-            Event::Incoming(_)
-            | Event::Registered { .. }
-            | Event::Stranger { .. }
-            | Event::LoginFailed { .. }
-            | Event::Limited { .. } => {}
-        }
-    }
-
-    /// An ACK: settles the caller's dialog, and carries the answer when we had to offer.
-    fn on_confirmed(&mut self, n: u16, sdp: Option<&[u8]>) {
-        if sdp.is_some_and(|sdp| !self.accept(n, sdp)) {
-            return self.fail_leg(n);
-        }
-        let Some(leg) = self.legs.get_mut(&n) else { return };
-        let first = !std::mem::replace(&mut leg.confirmed, true);
-        if first && leg.agent.is_none() {
-            if leg.codec().is_none() {
-                return self.fail_leg(n);
-            }
-            self.tell(Input::CallerConfirmed);
-        }
-    }
-
-    fn on_answered(&mut self, n: u16, sdp: Option<&[u8]>) {
-        if !sdp.is_some_and(|sdp| self.accept(n, sdp)) {
-            return self.fail_leg(n);
-        }
-        if let Some(leg) = self.legs.get_mut(&n) {
-            leg.confirmed = true;
-        }
-        self.tell(Input::AgentAnswered { leg: LegId { call: self.id, n } });
-    }
-
-    fn on_reinvite(&mut self, n: u16, offer: Option<&[u8]>) {
-        let Some(leg) = self.legs.get_mut(&n) else { return };
-        let dialog = leg.dialog;
-        let Some(offer) = offer else {
-            let sdp = leg.offer(None);
-            return self.shared.send(Command::AcceptReinvite { dialog, sdp });
-        };
-        match leg.answer(offer) {
-            Ok((sdp, agreed)) => {
-                let holding = is_hold(&agreed);
-                let changed = std::mem::replace(&mut leg.holding, holding) != holding;
-                self.media.configure(n, agreed);
-                self.shared.send(Command::AcceptReinvite { dialog, sdp });
-                if changed {
-                    self.tell(Input::Hold { leg: LegId { call: self.id, n }, on: holding });
-                }
-            }
-            Err(error) => {
-                tracing::info!(%error, "re-INVITE refused");
-                self.shared.send(Command::RejectReinvite { dialog, status: 488 });
-            }
-        }
-    }
-
-    /// Takes an answer to our offer into the media; `false` when it cannot be used.
-    fn accept(&mut self, n: u16, sdp: &[u8]) -> bool {
-        let Some(leg) = self.legs.get_mut(&n) else { return false };
-        match leg.accept(sdp) {
-            // No offer of ours is open: SDP where none belongs is left unread.
-            None => true,
-            Some(Ok(agreed)) => {
-                self.media.configure(n, agreed);
-                true
-            }
-            Some(Err(error)) => {
-                tracing::info!(%error, "an SDP answer cannot be used");
-                false
-            }
-        }
-    }
-
-    /// A leg whose SDP is of no use: ended by us, told to the call as unreachable.
-    fn fail_leg(&mut self, n: u16) {
-        if let Some(leg) = self.legs.get(&n) {
-            self.shared.send(Command::Hangup { dialog: leg.dialog, cause: Cause::Unreachable });
-        }
-        self.drop_leg(n);
-        self.tell(Input::LegGone { leg: LegId { call: self.id, n }, cause: Cause::Unreachable });
     }
 
     fn on_media(&mut self, event: MediaEvent) {
@@ -415,31 +312,6 @@ impl Driver {
         });
     }
 
-    fn dial(&mut self, leg: LegId, agent: AgentId) {
-        let local = match self.media.add_leg(leg.n) {
-            Ok(local) => local,
-            Err(error) => {
-                tracing::error!(%error, "an agent cannot be rung");
-                return self.tell(Input::LegGone { leg, cause: Cause::Internal });
-            }
-        };
-        let dialog = self.shared.sip.new_dialog();
-        self.shared.switchboard.add_dialog(dialog, self.id);
-        let codec = self.legs.get(&0).and_then(Leg::codec);
-        let mut to = Leg::new(dialog, Some(agent.clone()), &local);
-        let sdp = to.offer(codec);
-        self.legs.insert(leg.n, to);
-        let from = self.arrival.from.as_ref().map_or("anonymous", |number| number.as_e164()).to_owned();
-        self.shared.send(Command::Invite { dialog, to: Callee::Agent(agent), from, sdp });
-    }
-
-    fn drop_leg(&mut self, n: u16) {
-        if let Some(leg) = self.legs.remove(&n) {
-            self.shared.switchboard.remove_dialog(leg.dialog);
-            self.media.remove_leg(n);
-        }
-    }
-
     /// The call is over: closes its media and keeps the legs' last statistics.
     async fn close(mut self) {
         let legs: Vec<u16> = self.legs.keys().copied().collect();
@@ -463,45 +335,6 @@ impl Driver {
             tracing::error!(%error, "the legs' statistics could not be stored");
         }
         shared.notices.tell(id, || What::Over);
-    }
-}
-
-/// Counts this call in `sayso_calls{phase}`, out of it again when dropped.
-#[derive(Default)]
-struct PhaseGauge(Option<&'static str>);
-
-impl PhaseGauge {
-    fn set(&mut self, phase: &'static str) {
-        if self.0 != Some(phase) {
-            self.clear();
-            metrics::gauge!("sayso_calls", "phase" => phase).increment(1.0);
-            self.0 = Some(phase);
-        }
-    }
-
-    fn clear(&mut self) {
-        if let Some(phase) = self.0.take() {
-            metrics::gauge!("sayso_calls", "phase" => phase).decrement(1.0);
-        }
-    }
-}
-
-impl Drop for PhaseGauge {
-    fn drop(&mut self) {
-        self.clear();
-    }
-}
-
-const fn phase_word(phase: Phase) -> &'static str {
-    match phase {
-        Phase::Answering => "answering",
-        Phase::Welcome => "welcome",
-        Phase::Asking => "asking",
-        Phase::Waiting => "waiting",
-        Phase::Ringing => "ringing",
-        Phase::Joining => "joining",
-        Phase::Talking => "talking",
-        Phase::Over => "over",
     }
 }
 
