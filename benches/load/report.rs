@@ -26,7 +26,7 @@ pub(crate) struct Report {
     pub(crate) generator_cpu_percent: f64,
 }
 
-/// Audio packets of both directions between callers and agents.
+/// Audio packets of both directions between callers and agents, once they are connected.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Packets {
     pub(crate) sent: u64,

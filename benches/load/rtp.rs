@@ -121,10 +121,15 @@ impl Listener {
         self.first.is_some()
     }
 
-    /// How many of `sent` packets are missing, from the first that came (what was sent before the two
+    /// How many of `sent` packets should have come: from the first that did (what was sent before the two
     /// sides were connected went nowhere) to the last that was sent.
+    pub(crate) fn due(&self, sent: u32) -> u32 {
+        self.first.map_or(0, |first| sent.saturating_sub(first))
+    }
+
+    /// How many of those are missing.
     pub(crate) fn lost(&self, sent: u32) -> u32 {
-        self.first.map_or(0, |first| sent.saturating_sub(first).saturating_sub(self.received))
+        self.due(sent).saturating_sub(self.received)
     }
 }
 
@@ -146,7 +151,7 @@ mod tests {
         }
         listener.note(99);
         assert_eq!((listener.received, listener.doubles, listener.lost(talker.sent)), (89, 1, 1));
-        assert_eq!(listener.lost(102), 3, "those sent last count");
+        assert_eq!((listener.due(102), listener.lost(102)), (92, 3), "those sent last count");
         assert_eq!(mark(&[0x80; 172]), None);
     }
 

@@ -289,7 +289,7 @@ impl<'a> Worker<'a> {
             return;
         };
         let flow = &self.flows[i];
-        self.counts.sent += u64::from(sent);
+        self.counts.sent += u64::from(flow.to_agent.due(sent));
         self.counts.lost += u64::from(flow.to_agent.lost(sent));
         self.send_to_server(&bye);
         self.resend_after(i, T1);
@@ -336,7 +336,7 @@ impl<'a> Worker<'a> {
             }
         }
         for flow in &self.flows {
-            self.counts.sent += u64::from(flow.said_by_agent);
+            self.counts.sent += u64::from(flow.to_caller.due(flow.said_by_agent));
             self.counts.lost += u64::from(flow.to_caller.lost(flow.said_by_agent));
             self.counts.received += u64::from(flow.to_caller.received) + u64::from(flow.to_agent.received);
             self.counts.doubles += u64::from(flow.to_caller.doubles) + u64::from(flow.to_agent.doubles);

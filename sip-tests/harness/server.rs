@@ -173,11 +173,20 @@ impl Server {
         until(Duration::from_secs(15), &format!("a call that is {phase}"), there);
     }
 
-    /// Asserts that nothing was captured: no row, no file, no sample.
+    /// How much the vault has taken in: samples, chunks and bytes, whichever the server counts. That these
+    /// counters do count is shown where a recording is made.
+    pub(crate) fn captured(&self) -> f64 {
+        let metrics = self.metrics();
+        let counters =
+            ["sayso_recording_samples_total", "sayso_recording_chunks_total", "sayso_recording_bytes_total"];
+        counters.iter().filter_map(|name| metrics.sum(name)).sum()
+    }
+
+    /// Asserts that nothing was captured: no row, no file, nothing counted.
     pub(crate) fn nothing_captured(&self) {
         assert_eq!(self.rows(&["recordings", "list"]), Vec::<Value>::new());
         assert_eq!(self.vault_files(), Vec::<PathBuf>::new());
-        assert_eq!(self.metrics().sum("sayso_recording_samples_total").unwrap_or(0.0), 0.0);
+        assert_eq!(self.captured(), 0.0);
     }
 
     /// The only recording, once it is sealed: its row.
@@ -196,7 +205,11 @@ impl Server {
         let mut last = Vec::new();
         let end = std::time::Instant::now() + deadline;
         while std::time::Instant::now() < end {
-            last = self.metrics().not_zero(what);
+            let metrics = self.metrics();
+            for name in what {
+                assert!(metrics.sum(name).is_some(), "there is no metric {name}");
+            }
+            last = metrics.not_zero(what);
             // Registered agents stay; they are no part of a call.
             last.retain(|series| !series.contains("registration") && !series.contains("binding"));
             last.retain(|series| !series.contains("connection"));
