@@ -23,6 +23,9 @@ pub enum StoreError {
         /// Why.
         source: Arc<std::io::Error>,
     },
+    /// The writer's thread could not be started.
+    #[error("cannot start a thread for the database: {0}")]
+    Thread(Arc<std::io::Error>),
     /// The tables could not be brought up to date.
     #[error("cannot bring the database up to date: {0}; was it written by a newer Sayso?")]
     Migrate(Arc<MigrateError>),

@@ -24,6 +24,7 @@ mod settings;
 mod tests;
 mod writer;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::AnyPool;
@@ -94,7 +95,14 @@ impl Store {
         dialect.migrator().run(&write).await.map_err(StoreError::from)?;
         let read = pool(READERS).await.doing("opening the database")?;
         let (jobs, queue) = mpsc::channel(WAITING);
-        tokio::spawn(Writer::new(write, dialect, clock, queue).run());
+        let writer = Writer::new(write, dialect, clock, queue);
+        // A thread of its own: each statement goes to the database's thread and back, and a thread
+        // that only waits for that is woken for half of what waking a runtime's worker costs.
+        let runtime = tokio::runtime::Handle::current();
+        let spawned = std::thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || runtime.block_on(writer.run()));
+        spawned.map_err(|source| StoreError::Thread(Arc::new(source)))?;
         Ok(Self { read, jobs })
     }
 
