@@ -46,24 +46,29 @@ macro_rules! select_rows {
     };
 }
 
-/// Takes the lock under which rows are chained, and reads the last row's number and hash. An
-/// `UPDATE` that changes nothing locks the row in every database.
-pub(super) async fn lock_head(connection: &mut AnyConnection) -> Result<Head, StoreError> {
-    let row = sqlx::query("UPDATE audit_head SET seq = seq WHERE id = 1 RETURNING seq, hash")
+/// The last row's number and hash.
+pub(super) async fn read_head(connection: &mut AnyConnection) -> Result<Head, StoreError> {
+    let row = sqlx::query("SELECT seq, hash FROM audit_head WHERE id = 1")
         .fetch_one(connection)
         .await
-        .doing("locking the audit log")?;
+        .doing("reading the audit log's head")?;
     head(&row)
 }
 
-/// Notes the last row.
-pub(super) async fn move_head(connection: &mut AnyConnection, head: Head) -> Result<(), StoreError> {
-    sqlx::query("UPDATE audit_head SET seq = $1, hash = $2 WHERE id = 1")
-        .bind(count(head.seq))
-        .bind(head.hash.0.to_vec())
+/// Moves the chain's end `from` there `to` here; false when it is not there (any more).
+pub(super) async fn move_head(
+    connection: &mut AnyConnection,
+    from: Head,
+    to: Head,
+) -> Result<bool, StoreError> {
+    sqlx::query("UPDATE audit_head SET seq = $1, hash = $2 WHERE id = 1 AND seq = $3 AND hash = $4")
+        .bind(count(to.seq))
+        .bind(to.hash.0.to_vec())
+        .bind(count(from.seq))
+        .bind(from.hash.0.to_vec())
         .execute(connection)
         .await
-        .map(drop)
+        .map(|done| done.rows_affected() == 1)
         .doing("moving the audit log's head")
 }
 

@@ -106,10 +106,12 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Writes a leg's statistics.
+    /// Writes a leg's statistics. They come with the call's last facts, which must not fail for them: a
+    /// leg that was never stored has none.
     pub(super) async fn leg_quality(&mut self, leg: LegId, quality: &LegQuality) -> Result<(), StoreError> {
         let update = of_leg("UPDATE legs SET quality = $3 WHERE call = $1 AND n = $2", leg);
-        self.one("leg", &leg, update.bind(json("legs", "quality", quality)?)).await
+        let update = update.bind(json("legs", "quality", quality)?);
+        update.execute(&mut *self.connection).await.map(drop).doing("storing a leg's statistics")
     }
 
     async fn decided(&mut self, call: CallId, at: Timestamp, basis: &Basis) -> Result<(), StoreError> {

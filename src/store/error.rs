@@ -23,6 +23,9 @@ pub enum StoreError {
         /// Why.
         source: Arc<std::io::Error>,
     },
+    /// Other processes wrote whenever this one tried.
+    #[error("other processes keep writing to the database: try again")]
+    Contended,
     /// The writer's thread could not be started.
     #[error("cannot start a thread for the database: {0}")]
     Thread(Arc<std::io::Error>),

@@ -1,9 +1,9 @@
 //! The one task that writes: group commit.
 //!
 //! It takes whatever units of work wait, applies each in a savepoint of one transaction, commits
-//! once, then answers all. A unit that fails is rolled back alone and told so. The audit chain's
-//! head is locked and read inside the transaction, because `sayso apply` may write from another
-//! process.
+//! once, then answers all. A unit that fails is rolled back alone and told so. The audit chain goes on
+//! from where this writer left it; if another process (`sayso apply`) has moved its end since, the
+//! transaction is rolled back and done once more.
 
 use sqlx::{AnyConnection, AnyPool, Connection as _};
 use tokio::sync::{mpsc, oneshot};
@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::audit::{Head, Row};
 use crate::time::{Clock, Timestamp};
 
-use super::audit::{lock_head, move_head, write_rows};
+use super::audit::{move_head, read_head, write_rows};
 use super::change::{Change, RecordingChange};
 use super::dialect::Dialect;
 use super::error::{Doing as _, StoreError};
@@ -31,6 +31,9 @@ pub(super) enum Job {
     Close { done: oneshot::Sender<()> },
 }
 
+/// How each unit of a transaction fared, in order.
+type Results = Vec<Result<(), StoreError>>;
+
 type Unit = (Vec<Change>, oneshot::Sender<Result<(), StoreError>>);
 
 /// See the module.
@@ -42,11 +45,13 @@ pub(super) struct Writer {
     queue: mpsc::Receiver<Job>,
     /// Since when deleted keys wait to be removed from the write-ahead log.
     to_shred: Option<Timestamp>,
+    /// The chain's end as this writer left it; another process may have moved it since.
+    head: Option<Head>,
 }
 
 impl Writer {
     pub(super) fn new(pool: AnyPool, dialect: Dialect, clock: Clock, queue: mpsc::Receiver<Job>) -> Self {
-        Self { pool, dialect, clock, queue, to_shred: None }
+        Self { pool, dialect, clock, queue, to_shred: None, head: None }
     }
 
     /// Runs until it is closed or every [`Store`](super::Store) is dropped.
@@ -91,7 +96,13 @@ impl Writer {
         }
         let shreds = units.iter().flat_map(|(changes, _)| changes).any(destroys_key);
         let (changes, answers): (Vec<_>, Vec<_>) = units.into_iter().unzip();
-        match self.transaction(changes).await {
+        let mut done = self.transaction(&changes).await;
+        if let Ok(None) = done {
+            // Another process wrote meanwhile: once more, from where the chain ends now.
+            done = self.transaction(&changes).await;
+        }
+        let results = done.and_then(|results| results.ok_or(StoreError::Contended));
+        match results {
             Ok(results) => {
                 if shreds {
                     self.to_shred = self.to_shred.or(Some(self.clock.now()));
@@ -110,9 +121,10 @@ impl Writer {
         }
     }
 
-    /// Applies the units in one transaction; the results are theirs, in order. A connection on which
-    /// that failed is closed: the database may have ended the transaction by itself (disk full).
-    async fn transaction(&self, units: Vec<Vec<Change>>) -> Result<Vec<Result<(), StoreError>>, StoreError> {
+    /// Applies the units in one transaction; the results are theirs, in order. `None`: the chain does
+    /// not end where this writer thought, and nothing was applied. A connection on which it failed is
+    /// closed: the database may have ended the transaction by itself (disk full).
+    async fn transaction(&mut self, units: &[Vec<Change>]) -> Result<Option<Results>, StoreError> {
         let mut connection = self.pool.acquire().await.doing("connecting")?;
         let results = self.transaction_on(&mut connection, units).await;
         if results.is_err() {
@@ -122,13 +134,16 @@ impl Writer {
     }
 
     async fn transaction_on(
-        &self,
+        &mut self,
         connection: &mut AnyConnection,
-        units: Vec<Vec<Change>>,
-    ) -> Result<Vec<Result<(), StoreError>>, StoreError> {
+        units: &[Vec<Change>],
+    ) -> Result<Option<Results>, StoreError> {
         let begin = self.dialect.begin_write();
         let mut outer = connection.begin_with(begin).await.doing("beginning a transaction")?;
-        let before = lock_head(&mut outer).await?;
+        let before = match self.head.take() {
+            Some(head) => head,
+            None => read_head(&mut outer).await?,
+        };
         let mut head = before;
         let mut results = Vec::with_capacity(units.len());
         let mut rows = Vec::new();
@@ -153,14 +168,19 @@ impl Writer {
         }
         if alone && results.iter().any(Result::is_err) {
             outer.rollback().await.doing("rolling back a transaction")?;
-            return Ok(results);
+            return Ok(Some(results));
         }
         if head != before {
+            // First, since it also locks the chain in databases that do not lock as a whole.
+            if !move_head(&mut outer, before, head).await? {
+                outer.rollback().await.doing("rolling back a transaction")?;
+                return Ok(None);
+            }
             write_rows(&mut outer, &rows).await?;
-            move_head(&mut outer, head).await?;
         }
         outer.commit().await.doing("committing a transaction")?;
-        Ok(results)
+        self.head = Some(head);
+        Ok(Some(results))
     }
 
     /// Removes deleted keys from the write-ahead log, in a pause or when it is high time.
@@ -217,23 +237,23 @@ impl<'c> Work<'c> {
         connection: &'c mut AnyConnection,
         head: Head,
         now: Timestamp,
-        changes: Vec<Change>,
+        changes: &[Change],
     ) -> Result<(Head, Vec<Row>), StoreError> {
         let mut work = Self { connection, head, now, rows: Vec::new() };
         work.apply_all(changes).await?;
         Ok((work.head, work.rows))
     }
 
-    async fn apply_all(&mut self, changes: Vec<Change>) -> Result<(), StoreError> {
+    async fn apply_all(&mut self, changes: &[Change]) -> Result<(), StoreError> {
         for change in changes {
             match change {
-                Change::Fact(fact) => self.fact(&fact).await?,
-                Change::Recording(change) => self.recording(change).await?,
-                Change::Agent { agent, state, at } => self.agent(&agent, &state, at).await?,
-                Change::LegStats { leg, quality } => self.leg_quality(leg, &quality).await?,
-                Change::Settings(differences, who) => self.settings(&differences, &who).await?,
-                Change::Prompt(prompt) => self.prompt(prompt).await?,
-                Change::Audit(event) => self.audit(event),
+                Change::Fact(fact) => self.fact(fact).await?,
+                Change::Recording(change) => self.recording(change.clone()).await?,
+                Change::Agent { agent, state, at } => self.agent(agent, state, *at).await?,
+                Change::LegStats { leg, quality } => self.leg_quality(*leg, quality).await?,
+                Change::Settings(differences, who) => self.settings(differences, who).await?,
+                Change::Prompt(prompt) => self.prompt(prompt.clone()).await?,
+                Change::Audit(event) => self.audit(event.clone()),
             }
         }
         Ok(())

@@ -127,6 +127,7 @@ impl Driver {
                 return self.tell(Input::LegGone { leg, cause: Cause::Internal });
             }
         };
+        self.open.insert(leg.n);
         let dialog = self.shared.sip.new_dialog();
         self.shared.switchboard.add_dialog(dialog, self.id);
         let codec = self.legs.get(&0).and_then(Leg::codec);

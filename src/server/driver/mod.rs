@@ -3,7 +3,7 @@
 mod dialogs;
 mod gauge;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -80,8 +80,12 @@ struct Driver {
     recorder: Recorder,
     work: JoinSet<Done>,
     phase: PhaseGauge,
+    /// Facts on their way to the store.
+    to_store: Vec<(CommitId, Vec<Fact>)>,
     /// The closed legs' statistics, stored at the end.
     quality: Vec<Change>,
+    /// Legs whose media is not closed yet.
+    open: BTreeSet<u16>,
     /// The call has ended; only its last work is waited for.
     over: bool,
 }
@@ -134,7 +138,9 @@ impl Driver {
             recorder: Recorder::new(id),
             work: JoinSet::new(),
             phase: PhaseGauge::default(),
+            to_store: Vec::new(),
             quality: Vec::new(),
+            open: BTreeSet::from([0]),
             over: false,
             shared,
         })
@@ -145,13 +151,17 @@ impl Driver {
             while let Some(output) = self.call.poll_output() {
                 self.carry_out(output).await;
             }
+            if self.over {
+                self.close_media().await;
+            }
+            self.submit().await;
             self.phase.set(self.call.phase());
             if self.over && self.work.is_empty() {
                 break;
             }
             self.wait().await;
         }
-        self.close().await;
+        self.shared.notices.tell(self.id, || What::Over);
     }
 
     /// Waits for the next thing to happen and feeds it to the call.
@@ -201,6 +211,7 @@ impl Driver {
                 }
             }
             MediaEvent::Closed { leg: n, stats } => {
+                self.open.remove(&n);
                 self.quality.push(Change::LegStats {
                     leg: LegId { call: self.id, n },
                     quality: convert::quality(&stats),
@@ -259,7 +270,7 @@ impl Driver {
                 self.shared.notices.tell(self.id, || What::Playing { leg: leg.n, prompt });
             }
             Output::StopPlay { leg } => self.media.stop_play(leg.n),
-            Output::Commit(commit, facts) => self.commit(commit, facts).await,
+            Output::Commit(commit, facts) => self.to_store.push((commit, facts)),
             Output::Enqueue { queue, priority, only, since } => {
                 let wait = queue::Input::Wait { call: self.id, queue, priority, only, since };
                 self.shared.desk.tell(wait).await;
@@ -295,11 +306,17 @@ impl Driver {
         }
     }
 
-    /// Hands facts to the store, in order, and waits for the answer on the side.
-    async fn commit(&mut self, commit: CommitId, facts: Vec<Fact>) {
-        let changes = facts.iter().cloned().map(Change::Fact).collect();
-        let answer = self.shared.store.submit(changes).await;
-        self.work.spawn(async move { Done::Committed(commit, facts, answer.wait().await) });
+    /// Hands what is to be stored to the store, in order, and waits for the answers on the side. The
+    /// closed legs' statistics go with the call's last facts.
+    async fn submit(&mut self) {
+        for (commit, facts) in std::mem::take(&mut self.to_store) {
+            let mut changes: Vec<Change> = facts.iter().cloned().map(Change::Fact).collect();
+            if self.over {
+                changes.append(&mut self.quality);
+            }
+            let answer = self.shared.store.submit(changes).await;
+            self.work.spawn(async move { Done::Committed(commit, facts, answer.wait().await) });
+        }
     }
 
     /// The call is over and says nothing more: its last facts are tried again until they are stored.
@@ -312,29 +329,22 @@ impl Driver {
         });
     }
 
-    /// The call is over: closes its media and keeps the legs' last statistics.
-    async fn close(mut self) {
+    /// The call is over: drops the legs that are left and takes their last statistics.
+    async fn close_media(&mut self) {
         let legs: Vec<u16> = self.legs.keys().copied().collect();
         for n in legs {
             self.drop_leg(n);
         }
-        let Self { media, mut media_events, shared, id, mut quality, .. } = self;
-        drop(media);
-        let last = async {
-            while let Some(event) = media_events.recv().await {
-                if let MediaEvent::Closed { leg: n, stats } = event {
-                    let leg = LegId { call: id, n };
-                    quality.push(Change::LegStats { leg, quality: convert::quality(&stats) });
+        while !self.open.is_empty() {
+            match timeout(CLOSING, self.media_events.recv()).await {
+                Ok(Some(event)) => self.on_media(event),
+                Ok(None) => return,
+                Err(_) => {
+                    tracing::warn!("the media worker did not close the call's legs in time");
+                    return self.open.clear();
                 }
             }
-        };
-        if timeout(CLOSING, last).await.is_err() {
-            tracing::warn!("the media worker did not close the call's legs in time");
         }
-        if let Err(error) = shared.store.commit(quality).await {
-            tracing::error!(%error, "the legs' statistics could not be stored");
-        }
-        shared.notices.tell(id, || What::Over);
     }
 }
 
