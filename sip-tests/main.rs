@@ -11,4 +11,5 @@ mod crash;
 mod gate;
 mod load;
 mod phases;
+mod privacy;
 mod torture;

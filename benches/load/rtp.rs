@@ -46,6 +46,11 @@ impl Talker {
         self.key = Some((event, KEY_PACKETS));
     }
 
+    /// Whether the next packet is the first of a key.
+    pub(crate) fn begins_key(&self) -> bool {
+        self.key.is_some_and(|(_, left)| left == KEY_PACKETS)
+    }
+
     /// The next packet, due every 20 ms; `now` in nanoseconds of the run's clock.
     pub(crate) fn packet(&mut self, call: u32, now: u64, buffer: &mut [u8; HEADER + FRAME]) -> usize {
         self.sequence = self.sequence.wrapping_add(1);

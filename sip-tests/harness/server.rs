@@ -249,9 +249,14 @@ impl Server {
         self.dir.path().join("sayso.log")
     }
 
+    /// All that it has logged.
+    pub(crate) fn whole_log(&self) -> String {
+        std::fs::read_to_string(self.log()).unwrap_or_default()
+    }
+
     /// The end of its log, for messages.
     pub(crate) fn log_tail(&self) -> String {
-        let log = std::fs::read_to_string(self.log()).unwrap_or_default();
+        let log = self.whole_log();
         let lines: Vec<&str> = log.lines().collect();
         lines[lines.len().saturating_sub(40)..].join("\n")
     }

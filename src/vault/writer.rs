@@ -166,6 +166,7 @@ fn write_all(from: &Receiver<Message>, waiting: &AtomicUsize, to_finisher: Sende
     let mut recordings = HashMap::<u64, Recording>::new();
     let mut scratch = Vec::new();
     let chunks = counter!("sayso_recording_chunks_total");
+    let samples = counter!("sayso_recording_samples_total");
     let bytes = counter!("sayso_recording_bytes_total");
     let depth = gauge!("sayso_recording_queue_chunks");
     while let Ok(message) = from.recv() {
@@ -181,6 +182,7 @@ fn write_all(from: &Receiver<Message>, waiting: &AtomicUsize, to_finisher: Sende
                     match writing.chunk(&chunk, &mut scratch) {
                         Ok(()) => {
                             chunks.increment(1);
+                            samples.increment(chunk.samples.len() as u64 / 2);
                             bytes.increment(writing.bytes - before);
                             recording.writing = Some(writing);
                         }

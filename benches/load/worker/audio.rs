@@ -16,6 +16,9 @@ impl Worker<'_> {
             return;
         }
         let mut buffer = [0u8; 172];
+        if up.talker.begins_key() {
+            up.pressed = Some(now);
+        }
         let length = up.talker.packet(i as u32, now, &mut buffer);
         send(&self.rtp[i * 2], &buffer[..length], up.remote);
         self.timers.set(due + FRAME, Timer::CallerPacket(i));
@@ -42,7 +45,6 @@ impl Worker<'_> {
             return;
         }
         up.talker.press(1);
-        up.pressed = Some(now);
         self.timers.set(now + PRESS, Timer::Press(i));
     }
 
