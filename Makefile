@@ -10,7 +10,7 @@ help: ## This list
 build: ## The server, target/release/sayso
 	$(CARGO) build --release
 
-demo: tools build ## Two calls, one that agrees and one that refuses, then a server to call
+demo: build ## Two calls, one that agrees and one that refuses, then a server to call
 	target/release/sayso demo
 
 test: tools ## Format, lints, documentation, unit tests, end-to-end tests; ends with the sum

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what the tests and the demo run beside the server, from Debian or Ubuntu. Does nothing when all
+# Installs what the tests run beside the server, from Debian or Ubuntu. Does nothing when all
 # is there. `--list` only says what is missing.
 set -euo pipefail
 

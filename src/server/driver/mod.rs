@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep_until, timeout};
 use tracing::Instrument;
 
-use crate::audit::channel_word;
+use crate::audit::{basis_word, cause_word, channel_word};
 use crate::call::{Arrival, Call, Cause, CommitId, Fact, Input, Output};
 use crate::consent::{AskRule, Receipt};
 use crate::engine::{CallMedia, MediaEvent};
@@ -101,6 +101,7 @@ impl Driver {
         let mut media = shared.engine.open(id, events);
         let refuse = |status: u16, why: &str| {
             tracing::warn!(status, why, "call refused");
+            metrics::counter!("sayso_calls_refused_total", "status" => status.to_string()).increment(1);
             shared.send(Command::Reject { dialog: incoming.dialog, status });
             shared.switchboard.remove_dialog(incoming.dialog);
         };
@@ -212,6 +213,7 @@ impl Driver {
             }
             MediaEvent::Closed { leg: n, stats } => {
                 self.open.remove(&n);
+                metrics::histogram!("sayso_leg_jitter_seconds").record(f64::from(stats.jitter_ms) / 1_000.0);
                 self.quality.push(Change::LegStats {
                     leg: LegId { call: self.id, n },
                     quality: convert::quality(&stats),
@@ -230,6 +232,7 @@ impl Driver {
         match done {
             Done::Committed(commit, facts, Ok(())) => {
                 for fact in facts {
+                    log(&fact);
                     self.shared.notices.tell(self.id, || What::Stored(fact));
                 }
                 self.tell(Input::Committed(Receipt::durable(commit)));
@@ -345,6 +348,29 @@ impl Driver {
                 }
             }
         }
+    }
+}
+
+/// Two lines a call in the log, and more for whoever looks closer. The audit log has the whole.
+fn log(fact: &Fact) {
+    match fact {
+        Fact::Arrived { queue, language, .. } => {
+            tracing::info!(%queue, language = %language.0, "call arrived");
+        }
+        Fact::Ended { cause, .. } => tracing::info!(cause = cause_word(*cause), "call ended"),
+        Fact::Decided { basis, .. } => tracing::debug!(basis = basis_word(basis), "recording decided"),
+        Fact::Queued { queue, .. } => tracing::debug!(%queue, "queued"),
+        Fact::Dialled { leg, agent, .. } => tracing::debug!(leg = leg.n, %agent, "agent dialled"),
+        Fact::Connected { leg, .. } => tracing::debug!(leg = leg.n, "connected"),
+        Fact::LegEnded { leg, cause, .. } => {
+            tracing::debug!(leg = leg.n, cause = cause_word(*cause), "leg ended");
+        }
+        Fact::Overridden { agent, .. } => tracing::info!(%agent, "recorded by override"),
+        Fact::RecordingFailed { .. } => tracing::error!("the call should be recorded and is not"),
+        Fact::ConsentAnswered { .. }
+        | Fact::ConsentWithdrawn { .. }
+        | Fact::Paused { .. }
+        | Fact::Transferred { .. } => tracing::debug!("consent, pause or transfer stored"),
     }
 }
 
