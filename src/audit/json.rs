@@ -4,7 +4,8 @@
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 
-use super::chain::{AuditProof, Hash, Row, Sealed};
+use super::chain::{Hash, Row, Sealed};
+use super::proof::AuditProof;
 
 impl Serialize for Hash {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

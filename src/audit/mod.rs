@@ -8,9 +8,11 @@ mod chain;
 mod event;
 mod json;
 mod of_fact;
+mod proof;
 mod words;
 
 pub use chain::*;
 pub use event::*;
 pub use of_fact::of_fact;
+pub use proof::*;
 pub use words::*;
