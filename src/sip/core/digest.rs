@@ -184,13 +184,6 @@ impl DigestServer {
     }
 }
 
-/// The two hashes of `user:realm:password` kept instead of a password: MD5 and SHA-256, in hex.
-#[must_use]
-pub fn ha1(user: &str, realm: &str, password: &str) -> (String, String) {
-    let text = format!("{user}:{realm}:{password}");
-    (Algorithm::Md5.hash(&text), Algorithm::Sha256.hash(&text))
-}
-
 /// When a nonce was issued, and its number in the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct NonceId {

@@ -8,8 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::ids::{AgentId, Redacted, TrunkId};
-use crate::settings::{Agent, Settings, SipCredentials, Trunk};
-use crate::sip::core::digest;
+use crate::settings::{Agent, Settings, Trunk, ha1};
 use crate::sip::core::{Command, Endpoint, EndpointConfig, Event, Flow, Incoming, Output, Transport};
 use crate::time::Timestamp;
 
@@ -28,9 +27,7 @@ pub(super) fn settings(networks: &[&str], agents: &[&str]) -> Settings {
     };
     settings.trunks.insert(TrunkId::from("pstn"), Arc::new(trunk));
     for name in agents {
-        let (md5, sha256) = digest::ha1(name, REALM, "secret");
-        let credentials =
-            SipCredentials { user: (*name).to_owned(), ha1_md5: Redacted(md5), ha1_sha256: Redacted(sha256) };
+        let credentials = ha1(name, REALM, "secret");
         let agent = Agent { display_name: Redacted((*name).to_owned()), credentials, queues: Vec::new() };
         settings.agents.insert(AgentId::from(*name), Arc::new(agent));
     }
