@@ -96,8 +96,8 @@ impl Store {
         let read = pool(READERS).await.doing("opening the database")?;
         let (jobs, queue) = mpsc::channel(WAITING);
         let writer = Writer::new(write, dialect, clock, queue);
-        // A thread of its own: each statement goes to the database's thread and back, and a thread
-        // that only waits for that is woken for half of what waking a runtime's worker costs.
+        // A thread of its own: each statement goes to the database's thread and back, and waking a
+        // runtime's worker for that is dearer (figures in ARCHITECTURE.md).
         let runtime = tokio::runtime::Handle::current();
         let spawned = std::thread::Builder::new()
             .name("store-writer".to_owned())
