@@ -1,6 +1,6 @@
 //! A fact about a call as the one audit event it leaves.
 
-use crate::call::Fact;
+use crate::call::{Fact, Whom};
 use crate::consent::{Answered, Basis};
 use crate::ids::PhoneNumber;
 
@@ -42,9 +42,13 @@ pub fn of_fact(fact: &Fact) -> AuditEvent {
             AuditEvent::new(System, Actor::System, *at, "call.queued", what)
                 .new_value(plain(queue.to_string()))
         }
-        Fact::Dialled { leg, agent, at } => {
+        Fact::Dialled { leg, to, at } => {
+            let who = match to {
+                Whom::Agent(agent) => Value::plain(agent.to_string()),
+                Whom::Outside(outside) => Value::Personal(outside.number.as_e164().to_owned()),
+            };
             AuditEvent::new(System, Actor::System, *at, "agent.dialled", Object::new("leg", leg))
-                .new_value(plain(agent.to_string()))
+                .new_value(Some(who))
         }
         Fact::Connected { leg, at } => {
             AuditEvent::new(System, Actor::System, *at, "call.connected", Object::new("leg", leg))
@@ -67,7 +71,7 @@ pub fn of_fact(fact: &Fact) -> AuditEvent {
             let what = Object::new("call", call).attribute("recording");
             AuditEvent::new(Failure, Actor::System, *at, "recording.impossible", what)
         }
-        Fact::Transferred { call, by, queue, agent, at } => {
+        Fact::Transferred { call, by, queue, agent, outside: _, at } => {
             let to = match (queue, agent) {
                 (Some(queue), Some(agent)) => format!("queue {queue}, agent {agent}"),
                 (Some(queue), None) => format!("queue {queue}"),

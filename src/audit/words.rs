@@ -53,6 +53,7 @@ pub const fn channel_word(channel: DigitChannel) -> &'static str {
     match channel {
         DigitChannel::Rfc4733 => "rfc4733",
         DigitChannel::Info => "info",
+        DigitChannel::InBand => "in-band",
     }
 }
 

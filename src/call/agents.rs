@@ -7,7 +7,7 @@ use crate::time::Timestamp;
 use super::recording::Readiness;
 use super::state::{Hearing, Joining, Offer, Party, State, Wait};
 use super::timer::ARM_LIMIT;
-use super::{AgentReport, Call, Cause, Fact, Output, Prompt, Target};
+use super::{AgentReport, Call, Cause, Fact, Output, Prompt, Target, Whom};
 
 /// How often a caller may be sent on from queue to queue because of waiting. Settings may form a ring of
 /// queues; this ends it.
@@ -65,7 +65,7 @@ impl Call {
         let (id, queue, only) = match to {
             Some(Target::Queue { id, queue }) => (id, queue, None),
             Some(Target::Agent(agent)) => (wait.id.clone(), wait.queue.clone(), Some(agent)),
-            None => return self.finish(None, Cause::WaitedTooLong, now),
+            Some(Target::Outside(_)) | None => return self.finish(None, Cause::WaitedTooLong, now),
         };
         let overflows = wait.overflows + 1;
         if overflows > MAX_OVERFLOWS {
@@ -112,8 +112,8 @@ impl Call {
             };
             let leg = LegId { call: self.arrival.call, n: self.numbers.leg };
             self.numbers.leg = next;
-            self.put(Output::Dial { leg, agent: agent.clone() });
-            self.note(Fact::Dialled { leg, agent: agent.clone(), at: now });
+            self.put(Output::Dial { leg, to: Whom::Agent(agent.clone()) });
+            self.note(Fact::Dialled { leg, to: Whom::Agent(agent.clone()), at: now });
             parties.push(Party { leg, agent });
         }
         if parties.is_empty() {

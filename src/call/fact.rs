@@ -6,7 +6,7 @@ use crate::ids::{AgentId, CallId, LegId, PhoneNumber, QueueId, TrunkId};
 use crate::settings::Language;
 use crate::time::Timestamp;
 
-use super::io::Cause;
+use super::io::{Cause, Whom};
 
 /// One fact about a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,7 +74,7 @@ pub enum Fact {
         /// The leg.
         leg: LegId,
         /// To whom.
-        agent: AgentId,
+        to: Whom,
         /// When.
         at: Timestamp,
     },
@@ -133,6 +133,8 @@ pub enum Fact {
         queue: Option<QueueId>,
         /// To which agent.
         agent: Option<AgentId>,
+        /// To which number outside.
+        outside: Option<PhoneNumber>,
         /// When.
         at: Timestamp,
     },

@@ -108,6 +108,42 @@ pub enum Target {
     },
     /// One agent.
     Agent(AgentId),
+    /// A number outside.
+    Outside(Outside),
+}
+
+/// A number outside, and how it is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outside {
+    /// By which trunk.
+    pub trunk: TrunkId,
+    /// Which.
+    pub number: PhoneNumber,
+    /// Hand the caller over to the network and leave the path; otherwise we stay between, and the
+    /// recording goes on.
+    pub release: bool,
+}
+
+/// Whom a leg is dialled to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Whom {
+    /// An agent's phone.
+    Agent(AgentId),
+    /// A number outside.
+    Outside(Outside),
+}
+
+/// How a transfer goes, for who asked for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Under way.
+    Trying,
+    /// The target's phone rings, or the caller waits in the queue.
+    Ringing,
+    /// The caller is with the target, or in the target queue; who asked is not needed any more.
+    Done,
+    /// It failed: the caller is with who asked again, or waits for them.
+    Failed(Cause),
 }
 
 /// What happened.
@@ -174,12 +210,61 @@ pub enum Input {
     RecordingFailed(TakeId),
     /// A party asks for a pause, a resume, an override or takes its consent back.
     Recording(RecordingRequest),
-    /// An agent sends the caller on.
+    /// An agent sends the caller on, without asking first (blind).
     Transfer {
         /// The agent's leg.
         by: LegId,
         /// Where to.
         to: Target,
+    },
+    /// An agent asks somebody while the caller hears music.
+    Consult {
+        /// The agent's leg with the caller.
+        by: LegId,
+        /// A second leg of the same agent, called in for this (a SIP phone's second line); `None`: the
+        /// same leg speaks with both. Its number was drawn with `Call::admit_leg`.
+        own: Option<LegId>,
+        /// Whom; a queue's first free agent is a target, too.
+        to: Target,
+    },
+    /// The caller goes to the consulted party and the agent leaves (attended).
+    Complete {
+        /// The agent's leg with the caller.
+        by: LegId,
+    },
+    /// All three speak together.
+    ThreeWay {
+        /// The agent's leg with the caller.
+        by: LegId,
+    },
+    /// The consultation, or the third party of a conversation, ends; the agent is with the caller again.
+    EndConsultation {
+        /// The agent's leg with the caller.
+        by: LegId,
+    },
+    /// Another dialog has taken a leg's place (RFC 3891): it is answered and its media is ready. The call
+    /// ends the old leg.
+    Replaced {
+        /// The leg that goes.
+        old: LegId,
+        /// The one in its place, drawn with `Call::admit_leg`.
+        new: LegId,
+        /// Whose phone it is, when it takes an agent's place.
+        agent: Option<AgentId>,
+    },
+    /// How a REFER to a leg went ([`Output::Refer`]): with `Ok` the other side has gone where it was sent.
+    Referred {
+        /// Which leg.
+        leg: LegId,
+        /// Whether it was done.
+        result: Result<(), Cause>,
+    },
+    /// The queue holds this agent for this call, to be dialled, or cannot now (busy, logged off).
+    Claimed {
+        /// Whom.
+        agent: AgentId,
+        /// Whether.
+        free: bool,
     },
     /// The server ends all calls.
     Shutdown,
@@ -246,12 +331,41 @@ pub enum Output {
     },
     /// Leave the queue (hung up, connected or overflowed).
     Dequeue,
-    /// Ring an agent's phone.
+    /// Dial an agent's phone or a number outside.
     Dial {
         /// The new leg.
         leg: LegId,
         /// Whom.
+        to: Whom,
+    },
+    /// Answer a leg that called in for a consultation.
+    AnswerLeg {
+        /// Which.
+        leg: LegId,
+    },
+    /// Hold this agent for this call, past every queue; [`Input::Claimed`] answers.
+    Claim {
+        /// Whom.
         agent: AgentId,
+    },
+    /// Tell a leg how the transfer it asked for goes.
+    TransferProgress {
+        /// Who asked.
+        leg: LegId,
+        /// How it goes.
+        progress: Progress,
+    },
+    /// Send a leg elsewhere by the network (REFER); [`Input::Referred`] answers.
+    Refer {
+        /// Which leg.
+        leg: LegId,
+        /// Where to.
+        to: Outside,
+    },
+    /// Connect three or more legs' audio.
+    Join {
+        /// The caller first.
+        legs: Vec<LegId>,
     },
     /// Tell the queue how an agent's offer or conversation went.
     AgentReport {

@@ -150,6 +150,13 @@ impl Call {
             Input::RecordingFailed(take) => self.on_recording_failed(take, now),
             Input::Recording(request) => self.on_recording_request(request, now),
             Input::Transfer { by, to } => self.on_transfer(by, to, now),
+            Input::Consult { .. }
+            | Input::Complete { .. }
+            | Input::ThreeWay { .. }
+            | Input::EndConsultation { .. }
+            | Input::Replaced { .. }
+            | Input::Referred { .. }
+            | Input::Claimed { .. } => {}
             Input::Shutdown => self.finish(None, Cause::Shutdown, now),
         }
         self.flush();

@@ -82,21 +82,26 @@ impl Call {
         if !matches!(&self.state, State::Talking(talk) if talk.party.leg == by) {
             return;
         }
+        if matches!(to, Target::Outside(_)) {
+            return;
+        }
         let State::Talking(talk) = std::mem::replace(&mut self.state, State::Over) else { return };
         self.put(Output::Unbridge);
         self.close_take();
         let (queue_id, agent) = match &to {
             Target::Queue { id, .. } => (Some(id.clone()), None),
             Target::Agent(agent) => (None, Some(agent.clone())),
+            Target::Outside(_) => (None, None),
         };
         let call = self.arrival.call;
         let from = talk.party.agent.clone();
-        self.note(Fact::Transferred { call, by: from, queue: queue_id, agent, at: now });
+        self.note(Fact::Transferred { call, by: from, queue: queue_id, agent, outside: None, at: now });
         self.hang_up(talk.party.leg, Cause::HungUp, now);
         self.put(Output::AgentReport { agent: talk.party.agent, report: AgentReport::Finished });
         let (id, queue, only) = match to {
             Target::Queue { id, queue } => (id, queue, None),
             Target::Agent(agent) => (talk.queue_id, talk.queue, Some(agent)),
+            Target::Outside(_) => return,
         };
         let hearing = Hearing::Notice(self.play(Prompt::PleaseWait, now));
         self.enqueue(Wait { id, queue, since: now, overflows: 0, hearing }, only, now);

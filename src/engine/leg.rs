@@ -175,7 +175,7 @@ impl Leg {
             lock,
             codec: media.codec,
             payload_type: media.payload_type,
-            dtmf_payload_type: media.dtmf_payload_type,
+            dtmf_payload_type: media.dtmf.map(|events| events.receive),
             sends,
             receives,
             packet_samples: packet_samples(media.ptime),

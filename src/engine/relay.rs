@@ -158,6 +158,7 @@ fn transcode(from: Codec, to: Codec, payload: &mut [u8]) {
         (Codec::Pcma, Codec::Pcma) | (Codec::Pcmu, Codec::Pcmu) => return,
         (Codec::Pcma, Codec::Pcmu) => &ALAW_TO_ULAW,
         (Codec::Pcmu, Codec::Pcma) => &ULAW_TO_ALAW,
+        (Codec::G722 | Codec::Opus, _) | (_, Codec::G722 | Codec::Opus) => return,
     };
     for octet in payload {
         *octet = table[usize::from(*octet)];

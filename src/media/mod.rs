@@ -9,6 +9,7 @@ pub mod resample;
 pub mod rtcp;
 pub mod rtp;
 pub mod sound;
+pub mod srtp;
 pub mod stream;
 pub mod tap;
 
@@ -70,6 +71,8 @@ pub enum DigitChannel {
     Rfc4733,
     /// SIP INFO.
     Info,
+    /// Tones in the audio (ITU-T Q.23).
+    InBand,
 }
 
 /// An audio codec of a leg.
@@ -79,6 +82,42 @@ pub enum Codec {
     Pcmu,
     /// G.711 A-law, 8 kHz (static payload type 8).
     Pcma,
+    /// G.722 at 64 kbit/s, 16 kHz; its RTP clock runs at 8 kHz (static payload type 9, RFC 3551 §4.5.2).
+    G722,
+    /// Opus, 48 kHz (RFC 7587; dynamic payload type).
+    Opus,
+}
+
+impl Codec {
+    /// Its name in `a=rtpmap` and in settings, upper case there, lower case here.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Pcmu => "pcmu",
+            Self::Pcma => "pcma",
+            Self::G722 => "g722",
+            Self::Opus => "opus",
+        }
+    }
+
+    /// Ticks per second of its RTP timestamps.
+    #[must_use]
+    pub const fn clock(self) -> u32 {
+        match self {
+            Self::Pcmu | Self::Pcma | Self::G722 => 8_000,
+            Self::Opus => 48_000,
+        }
+    }
+
+    /// Samples per second of its audio.
+    #[must_use]
+    pub const fn rate(self) -> u32 {
+        match self {
+            Self::Pcmu | Self::Pcma => 8_000,
+            Self::G722 => 16_000,
+            Self::Opus => 48_000,
+        }
+    }
 }
 
 /// Which way audio flows, as seen from us.
@@ -103,14 +142,33 @@ pub struct LegMedia {
     pub remote_rtcp: SocketAddr,
     /// RTCP on the RTP port (RFC 5761).
     pub rtcp_mux: bool,
-    /// The codec.
+    /// The codec we send.
     pub codec: Codec,
-    /// Its payload type.
+    /// Its payload type in what we send: the number the peer gave it.
     pub payload_type: u8,
-    /// telephone-event's payload type, if agreed.
-    pub dtmf_payload_type: Option<u8>,
+    /// What the peer may send: our numbers and what they mean. At least the codec above.
+    pub receive: Vec<(u8, Codec)>,
+    /// telephone-event, if agreed.
+    pub dtmf: Option<Events>,
+    /// Comfort noise's payload type (RFC 3389; static 13), if agreed.
+    pub comfort_noise: Option<u8>,
     /// Which way audio flows, as seen from us.
     pub direction: Direction,
     /// Milliseconds of audio the peer wants in a packet; 20 by default.
     pub ptime: u8,
+    /// The keys of SRTP, if agreed (RFC 4568).
+    pub crypto: Option<Box<srtp::Crypto>>,
+    /// Whether keys are also listened for in the audio itself (a trunk's setting).
+    pub in_band_digits: bool,
+}
+
+/// telephone-event as agreed (RFC 4733).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Events {
+    /// The payload type we send: the number the peer gave it.
+    pub send: u8,
+    /// The payload type the peer sends: our number.
+    pub receive: u8,
+    /// Ticks per second of its durations: that of the audio's RTP clock.
+    pub clock: u32,
 }

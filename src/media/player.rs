@@ -86,6 +86,7 @@ pub const fn silence(codec: Codec) -> u8 {
     match codec {
         Codec::Pcmu => ULAW_SILENCE,
         Codec::Pcma => ALAW_SILENCE,
+        Codec::G722 | Codec::Opus => 0,
     }
 }
 

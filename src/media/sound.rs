@@ -45,6 +45,7 @@ impl Sound {
         match codec {
             Codec::Pcmu => &self.ulaw,
             Codec::Pcma => &self.alaw,
+            Codec::G722 | Codec::Opus => &[],
         }
     }
 

@@ -40,6 +40,7 @@ impl Ear {
         let table = match codec {
             Codec::Pcma => &ALAW_TO_PCM,
             Codec::Pcmu => &ULAW_TO_PCM,
+            Codec::G722 | Codec::Opus => return,
         };
         for (sample, octet) in self.heard[at..end].iter_mut().zip(payload) {
             *sample = table[usize::from(*octet)];

@@ -118,7 +118,7 @@ impl Phone {
         let dialog = self.sip.new_dialog();
         let (socket, local) = self.media(dialog).await?;
         let offer = sdp::offer(&local, &CODECS, Direction::SendRecv);
-        self.sip.send(Command::Invite { dialog, to, from, sdp: offer })?;
+        self.sip.send(Command::Invite { dialog, to, from, sdp: offer, particulars: Box::default() })?;
         let answer = loop {
             match timeout(PATIENCE, self.events.recv()).await {
                 Err(_) => {
@@ -126,7 +126,7 @@ impl Phone {
                     return Err(PhoneError::NotAnswered("nobody answered in time".to_owned()));
                 }
                 Ok(None) => return Err(PhoneError::Closed),
-                Ok(Some(Event::Answered { dialog: of, sdp })) if of == dialog => break sdp,
+                Ok(Some(Event::Answered { dialog: of, sdp, .. })) if of == dialog => break sdp,
                 Ok(Some(Event::Ended { dialog: of, cause, status })) if of == dialog => {
                     let status = status.map(|status| format!(" (SIP {status})")).unwrap_or_default();
                     return Err(PhoneError::NotAnswered(format!("{cause:?}{status}")));
@@ -204,13 +204,8 @@ impl Phone {
 
 /// The phone's own settings: whoever calls it may.
 fn takes_calls_from_anyone() -> Settings {
-    let anyone = Trunk {
-        networks: vec![IpNet::default(), IpNet::V6(ipnet::Ipv6Net::default())],
-        digest: None,
-        max_calls: None,
-        calls_per_second: None,
-        region: None,
-    };
+    let anyone =
+        Trunk { networks: vec![IpNet::default(), IpNet::V6(ipnet::Ipv6Net::default())], ..Trunk::default() };
     let mut settings = Settings::default();
     settings.trunks.insert(TrunkId::from("anyone"), Arc::new(anyone));
     settings

@@ -134,7 +134,7 @@ impl Mouth {
     }
 
     fn press(&mut self, digit: Digit, sent: u32, began: u32) -> Say {
-        let Some(payload_type) = self.media.dtmf_payload_type else {
+        let Some(payload_type) = self.media.dtmf.map(|events| events.send) else {
             self.after_key();
             return Say::Info(digit, self.audio(None));
         };
@@ -179,7 +179,7 @@ mod tests {
     use super::*;
     use crate::media::dtmf::Receiver;
     use crate::media::rtp::View;
-    use crate::media::{Codec, Direction};
+    use crate::media::{Codec, Direction, Events};
     use crate::time::Timestamp;
 
     fn mouth(press: &str, dtmf: Option<u8>) -> Mouth {
@@ -190,9 +190,13 @@ mod tests {
             rtcp_mux: true,
             codec: Codec::Pcma,
             payload_type: 8,
-            dtmf_payload_type: dtmf,
+            receive: vec![(8, Codec::Pcma)],
+            dtmf: dtmf.map(|number| Events { send: number, receive: number, clock: 8_000 }),
+            comfort_noise: None,
             direction: Direction::SendRecv,
             ptime: 20,
+            crypto: None,
+            in_band_digits: false,
         };
         let script = Script {
             press: parse_keys(press).unwrap(),

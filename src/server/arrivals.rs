@@ -43,6 +43,7 @@ pub(super) async fn sort(shared: Arc<Shared>, mut events: mpsc::Receiver<Event>)
                     shared.keep(vec![Change::Audit(trail::login_failed(remote, count, now))]);
                 }
             }
+            Event::TrunkRegistered { .. } => {}
             Event::Limited { trunk } => {
                 metrics::counter!("sayso_sip_limited_total", "trunk" => trunk.0.clone()).increment(1);
                 shared.keep(vec![Change::Audit(trail::limited(&trunk, shared.clock.now()))]);
@@ -53,6 +54,9 @@ pub(super) async fn sort(shared: Arc<Shared>, mut events: mpsc::Receiver<Event>)
             | Event::Ringing { .. }
             | Event::Answered { .. }
             | Event::Reinvited { .. }
+            | Event::Refresh { .. }
+            | Event::Refer { .. }
+            | Event::ReferProgress { .. }
             | Event::Ended { .. }) => {
                 if let Some(dialog) = dialog_of(&other) {
                     shared.switchboard.post_to_dialog(dialog, other);

@@ -98,10 +98,14 @@ pub(super) fn dialog_of(event: &Event) -> Option<DialogId> {
         | Event::Ringing { dialog, .. }
         | Event::Answered { dialog, .. }
         | Event::Reinvited { dialog, .. }
+        | Event::Refresh { dialog }
+        | Event::Refer { dialog, .. }
+        | Event::ReferProgress { dialog, .. }
         | Event::Ended { dialog, .. } => Some(*dialog),
         Event::Registered { .. }
         | Event::Stranger { .. }
         | Event::LoginFailed { .. }
+        | Event::TrunkRegistered { .. }
         | Event::Limited { .. } => None,
     }
 }

@@ -198,7 +198,7 @@ fn trunk(source: &mut Source<'_>, table: &mut Table<'_>, realm: &str) -> TrunkEn
         source.error(table.at, table.path.clone(), what);
     }
     let networks = networks.unwrap_or_default();
-    TrunkEntry { trunk: Trunk { networks, digest: None, max_calls, calls_per_second, region }, login }
+    TrunkEntry { trunk: Trunk { networks, max_calls, calls_per_second, region, ..Trunk::default() }, login }
 }
 
 fn login(user: String, password: Option<&str>, realm: &str) -> Login {

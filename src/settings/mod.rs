@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::consent::Policy;
 use crate::ids::{AgentId, QueueId, Redacted, TrunkId};
+use crate::media::Codec;
 
 pub use diff::{AttributeChange, Changed, DiffOptions, Difference, diff, differences};
 pub use file::{ApplyFile, parse};
@@ -64,6 +65,80 @@ pub struct Trunk {
     pub calls_per_second: Option<u32>,
     /// Country (ISO 3166 alpha-2) of numbers that come without `+`.
     pub region: Option<String>,
+    /// Calls to the outside go there; `None`: it only brings calls.
+    #[serde(default)]
+    pub outbound: Option<Outbound>,
+    /// What it speaks, the best first.
+    #[serde(default = "g711")]
+    pub codecs: Vec<Codec>,
+    /// Whether its audio is sealed.
+    #[serde(default)]
+    pub srtp: SrtpPolicy,
+    /// Whether keys are also listened for in the audio.
+    #[serde(default)]
+    pub in_band_digits: bool,
+    /// On a transfer to the outside: hand the caller over to the trunk by REFER and leave the path. The
+    /// recording ends with that.
+    #[serde(default)]
+    pub release_path: bool,
+}
+
+impl Default for Trunk {
+    /// A trunk nobody can call by: no network, no log-in.
+    fn default() -> Self {
+        Self {
+            networks: Vec::new(),
+            digest: None,
+            max_calls: None,
+            calls_per_second: None,
+            region: None,
+            outbound: None,
+            codecs: g711(),
+            srtp: SrtpPolicy::Off,
+            in_band_digits: false,
+            release_path: false,
+        }
+    }
+}
+
+fn g711() -> Vec<Codec> {
+    vec![Codec::Pcma, Codec::Pcmu]
+}
+
+/// How calls to the outside go by a trunk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outbound {
+    /// Its server: `sip:` or `sips:` URI without user, perhaps with port and `transport`.
+    pub server: String,
+    /// What we answer its challenges with.
+    pub login: Option<TrunkLogin>,
+    /// Whether it wants us registered.
+    pub register: bool,
+    /// The number we show when the caller's own may not be shown; E.164.
+    pub caller_id: Option<Redacted<String>>,
+}
+
+/// Our user name and password at a trunk's server. Kept as it is: the server's realm is not known
+/// before it challenges us, so no hash will do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrunkLogin {
+    /// The SIP user name.
+    pub user: String,
+    /// The password.
+    pub password: Redacted<String>,
+}
+
+/// Whether audio is sealed with SRTP (keys by SDES, RFC 4568).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SrtpPolicy {
+    /// Plain RTP; an offer of SRTP alone is refused.
+    #[default]
+    Off,
+    /// Sealed when the other side can, plain otherwise; the call record says which.
+    Optional,
+    /// Sealed, or no call.
+    Required,
 }
 
 /// SIP digest credentials, as hashes over `user:realm:password`; the password itself is not kept.

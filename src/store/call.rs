@@ -7,7 +7,7 @@ use sqlx::query::Query;
 use crate::audit::{
     answer_key, answer_word, basis_detail, basis_word, category_word, cause_word, channel_word, of_fact,
 };
-use crate::call::Fact;
+use crate::call::{Fact, Whom};
 use crate::consent::{Answered, Basis};
 use crate::ids::{AgentId, CallId, LegId, PhoneNumber, QueueId};
 use crate::time::Timestamp;
@@ -62,7 +62,13 @@ impl Work<'_> {
                 let event = Event { kind: "queued", queue: Some(queue.clone()), ..Event::default() };
                 self.event(*call, *at, event).await?;
             }
-            Fact::Dialled { leg, agent, at } => self.leg(*leg, Some(agent), *at, None).await?,
+            Fact::Dialled { leg, to, at } => {
+                let agent = match to {
+                    Whom::Agent(agent) => Some(agent),
+                    Whom::Outside(_) => None,
+                };
+                self.leg(*leg, agent, *at, None).await?;
+            }
             Fact::Connected { leg, at } => self.connected(*leg, *at).await?,
             Fact::LegEnded { leg, at, cause } => {
                 let update = "UPDATE legs SET ended_at = $3, cause = $4 WHERE call = $1 AND n = $2";
@@ -86,7 +92,7 @@ impl Work<'_> {
             Fact::RecordingFailed { call, at } => {
                 self.event(*call, *at, Event { kind: "recording-failed", ..Event::default() }).await?;
             }
-            Fact::Transferred { call, by, queue, agent, at } => {
+            Fact::Transferred { call, by, queue, agent, outside: _, at } => {
                 let event = Event {
                     kind: "transferred",
                     agent: agent.clone(),

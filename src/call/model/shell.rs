@@ -195,7 +195,8 @@ impl Shell {
                 self.queued = false;
                 to_desk.push(queue::Input::Leave { call });
             }
-            Output::Dial { leg, agent } => {
+            Output::Dial { leg, to } => {
+                let Whom::Agent(agent) = to else { panic!("nobody outside is dialled") };
                 assert!(self.alive(self.call.caller()), "ringing for a caller who is gone");
                 self.busy.insert(agent.clone());
                 let before = self.legs.insert(leg, (Leg::Ringing, Some(agent)));
@@ -224,6 +225,11 @@ impl Shell {
             Output::Unbridge => {
                 assert!(self.bridged.take().is_some());
             }
+            Output::AnswerLeg { .. }
+            | Output::Claim { .. }
+            | Output::TransferProgress { .. }
+            | Output::Refer { .. }
+            | Output::Join { .. } => panic!("not driven here yet"),
             Output::Hangup { leg, .. } => {
                 assert!(self.alive(leg), "hanging up {leg}, which is gone");
                 assert_ne!(self.bridged, Some(leg), "the legs are taken apart first");

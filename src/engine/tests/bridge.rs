@@ -59,7 +59,7 @@ fn keys_reach_the_peer_by_its_own_payload_type() {
     let mut rig = Rig::new();
     let (mut caller, agent) = rig.bridged(Codec::Pcma, Codec::Pcma);
     let mut media = agent.media(Direction::SendRecv);
-    media.dtmf_payload_type = Some(96);
+    media.dtmf = Some(crate::media::Events { send: 96, receive: 96, clock: 8_000 });
     rig.call.configure(1, media.clone());
     rig.barrier(0);
     caller.say(0);
@@ -75,7 +75,7 @@ fn keys_reach_the_peer_by_its_own_payload_type() {
     assert_eq!(rig.event(), MediaEvent::Digit { leg: 0, digit: Digit::try_from('4').unwrap() });
 
     // A peer that knows no telephone-events gets none, and sees no loss.
-    media.dtmf_payload_type = None;
+    media.dtmf = None;
     rig.call.configure(1, media);
     rig.barrier(0);
     rig.heard(0, &mut caller, '5');

@@ -14,7 +14,7 @@ use crate::ids::CallId;
 use crate::media::dtmf::EventPayload;
 use crate::media::rtp::{HEADER, Header, View};
 use crate::media::sound::Sound;
-use crate::media::{Codec, Digit, Direction, LegMedia};
+use crate::media::{Codec, Digit, Direction, Events, LegMedia};
 use crate::time::{Clock, Timestamp};
 
 pub(super) const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -149,9 +149,13 @@ impl Phone {
             rtcp_mux: false,
             codec: self.codec,
             payload_type: self.header.payload_type,
-            dtmf_payload_type: Some(DTMF),
+            receive: vec![(self.header.payload_type, self.codec)],
+            dtmf: Some(Events { send: DTMF, receive: DTMF, clock: 8_000 }),
+            comfort_noise: None,
             direction,
             ptime: 20,
+            crypto: None,
+            in_band_digits: false,
         }
     }
 

@@ -35,11 +35,13 @@ impl Driver {
                 self.drop_leg(n);
                 self.tell(Input::LegGone { leg, cause });
             }
+            Event::Refresh { .. } | Event::Refer { .. } | Event::ReferProgress { .. } => {}
             // Sorted out by the switchboard: they reach no call.
             Event::Incoming(_)
             | Event::Registered { .. }
             | Event::Stranger { .. }
             | Event::LoginFailed { .. }
+            | Event::TrunkRegistered { .. }
             | Event::Limited { .. } => {}
         }
     }
@@ -135,7 +137,13 @@ impl Driver {
         let sdp = to.offer(codec);
         self.legs.insert(leg.n, to);
         let from = self.arrival.from.as_ref().map_or("anonymous", |number| number.as_e164()).to_owned();
-        self.shared.send(Command::Invite { dialog, to: Callee::Agent(agent), from, sdp });
+        self.shared.send(Command::Invite {
+            dialog,
+            to: Callee::Agent(agent),
+            from,
+            sdp,
+            particulars: Box::default(),
+        });
     }
 
     pub(super) fn drop_leg(&mut self, n: u16) {

@@ -13,7 +13,7 @@ use tokio::time::{sleep_until, timeout};
 use tracing::Instrument;
 
 use crate::audit::{basis_word, cause_word, channel_word};
-use crate::call::{Arrival, Call, Cause, CommitId, Fact, Input, Output};
+use crate::call::{Arrival, Call, Cause, CommitId, Fact, Input, Output, Whom};
 use crate::consent::{AskRule, Receipt};
 use crate::engine::{CallMedia, MediaEvent};
 use crate::ids::{CallId, LegId};
@@ -279,7 +279,13 @@ impl Driver {
                 self.shared.desk.tell(wait).await;
             }
             Output::Dequeue => self.shared.desk.tell(queue::Input::Leave { call: self.id }).await,
-            Output::Dial { leg, agent } => self.dial(leg, agent),
+            Output::Dial { leg, to: Whom::Agent(agent) } => self.dial(leg, agent),
+            Output::Dial { to: Whom::Outside(_), .. }
+            | Output::AnswerLeg { .. }
+            | Output::Claim { .. }
+            | Output::TransferProgress { .. }
+            | Output::Refer { .. }
+            | Output::Join { .. } => {}
             Output::AgentReport { agent, report } => {
                 self.shared.desk.tell(queue::Input::Report { call: self.id, agent, report }).await;
             }
@@ -360,7 +366,7 @@ fn log(fact: &Fact) {
         Fact::Ended { cause, .. } => tracing::info!(cause = cause_word(*cause), "call ended"),
         Fact::Decided { basis, .. } => tracing::debug!(basis = basis_word(basis), "recording decided"),
         Fact::Queued { queue, .. } => tracing::debug!(%queue, "queued"),
-        Fact::Dialled { leg, agent, .. } => tracing::debug!(leg = leg.n, %agent, "agent dialled"),
+        Fact::Dialled { leg, .. } => tracing::debug!(leg = leg.n, "dialled"),
         Fact::Connected { leg, .. } => tracing::debug!(leg = leg.n, "connected"),
         Fact::LegEnded { leg, cause, .. } => {
             tracing::debug!(leg = leg.n, cause = cause_word(*cause), "leg ended");

@@ -104,7 +104,7 @@ fn settings() -> impl Generator<Value = Settings> {
             let networks = vec![format!("10.{n}.0.0/16").parse().expect("a network")];
             let digest = digest.then(|| ha1(&format!("trunk/{name}"), REALM, &format!("pw trunk/{name}")));
             let region = (n == 0).then(|| "FI".to_owned());
-            let trunk = Trunk { networks, digest, max_calls, calls_per_second, region };
+            let trunk = Trunk { networks, digest, max_calls, calls_per_second, region, ..Trunk::default() };
             settings.trunks.insert(TrunkId(name), Arc::new(trunk));
         }
         settings

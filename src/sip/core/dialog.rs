@@ -208,10 +208,10 @@ impl Dialog {
         }
         if transport == self.flow.transport {
             // A connection stays in use whatever Contact says; if it is gone, Contact says where to.
-            return match transport {
-                Transport::Udp => Flow { remote: address, ..self.flow },
-                Transport::Tcp if self.flow.connection != 0 => self.flow,
-                Transport::Tcp => Flow { remote: address, ..self.flow },
+            return if !transport.is_datagram() && self.flow.connection != 0 {
+                self.flow
+            } else {
+                Flow { remote: address, ..self.flow }
             };
         }
         match config.contacts.iter().find(|(ours, _)| *ours == transport) {
@@ -261,18 +261,15 @@ pub(super) fn our_address(config: &EndpointConfig, flow: &Flow) -> SocketAddr {
 
 /// Our Via (RFC 3261 §18.1.1, with rport by RFC 3581).
 pub(super) fn via(config: &EndpointConfig, flow: &Flow, branch: &str) -> String {
-    let transport = match flow.transport {
-        Transport::Udp => "UDP",
-        Transport::Tcp => "TCP",
-    };
+    let transport = flow.transport.via();
     format!("SIP/2.0/{transport} {};branch={branch};rport", our_address(config, flow))
 }
 
 /// Our Contact.
 pub(super) fn contact_value(config: &EndpointConfig, flow: &Flow) -> String {
     let transport = match flow.transport {
-        Transport::Udp => "",
-        Transport::Tcp => ";transport=tcp",
+        Transport::Udp => String::new(),
+        other => format!(";transport={}", other.param()),
     };
     format!("<sip:{}{transport}>", our_address(config, flow))
 }

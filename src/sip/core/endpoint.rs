@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use super::digest::{Algorithm, DigestServer};
 use super::gate::Gate;
-use super::io::{Command, DialogId, Event, Flow, Output, Transport};
+use super::io::{Command, DialogId, Event, Flow, Output, Query, Transport};
 use super::leg::Leg;
 use super::mint::Mint;
 use super::registrar::Registrar;
@@ -181,9 +181,10 @@ impl Endpoint {
 
     /// One datagram, or any chunk of a TCP stream.
     pub fn receive(&mut self, flow: Flow, bytes: Bytes, now: Timestamp) {
-        match flow.transport {
-            Transport::Udp => self.on_datagram(flow, bytes, now),
-            Transport::Tcp => self.on_chunk(flow, &bytes, now),
+        if flow.transport.is_stream() {
+            self.on_chunk(flow, &bytes, now);
+        } else {
+            self.on_datagram(flow, bytes, now);
         }
         self.tell_registrations();
     }
@@ -199,6 +200,12 @@ impl Endpoint {
         self.tell_registrations();
     }
 
+    /// Where a host is, in the order to be tried (RFC 3263); empty: it cannot be found. Answers
+    /// [`Output::Resolve`].
+    pub fn resolved(&mut self, query: Query, found: Vec<(Transport, SocketAddr)>, now: Timestamp) {
+        tracing::debug!(?query, ways = found.len(), %now, "resolved");
+    }
+
     /// Draws a number for [`Command::Invite`] or [`Command::Register`].
     pub fn new_dialog(&mut self) -> DialogId {
         self.last_dialog += 1;
@@ -211,12 +218,15 @@ impl Endpoint {
             Command::Ring { dialog, sdp } => self.ring(dialog, sdp, now),
             Command::Answer { dialog, sdp } => self.answer(dialog, sdp, now),
             Command::Reject { dialog, status } => self.reject(dialog, status, now),
-            Command::Invite { dialog, to, from, sdp } => self.invite(dialog, to, &from, &sdp, now),
+            Command::Invite { dialog, to, from, sdp, particulars: _ } => {
+                self.invite(dialog, to, &from, &sdp, now)
+            }
             Command::AcceptReinvite { dialog, sdp } => self.accept_reinvite(dialog, sdp, now),
             Command::RejectReinvite { dialog, status } => self.reject_reinvite(dialog, status, now),
             Command::Reinvite { dialog, sdp } => self.reinvite(dialog, sdp, now),
             Command::Hangup { dialog, cause } => self.hangup(dialog, cause, now),
             Command::Info { dialog, digit } => self.send_digit(dialog, digit, now),
+            Command::AnswerRefer { .. } | Command::Notify { .. } | Command::Refer { .. } => {}
             Command::Register { dialog, registrar, transport, login, expires } => {
                 self.log_on(dialog, (registrar, transport), login, expires, now);
             }
@@ -273,7 +283,7 @@ impl Endpoint {
     #[must_use]
     pub fn connections_in_use(&self) -> HashSet<u64> {
         let dialogs = self.legs.values().filter_map(Leg::dialog).map(|dialog| dialog.flow);
-        let tcp = dialogs.filter(|flow| flow.transport == Transport::Tcp).map(|flow| flow.connection);
+        let tcp = dialogs.filter(|flow| !flow.transport.is_datagram()).map(|flow| flow.connection);
         tcp.chain(self.registrar.connections()).collect()
     }
 

@@ -302,10 +302,9 @@ mod tests {
         let trunks = trunks.iter().map(|(name, networks, max_calls, calls_per_second)| {
             let trunk = Trunk {
                 networks: networks.iter().map(|net| net.parse().unwrap()).collect(),
-                digest: None,
                 max_calls: *max_calls,
                 calls_per_second: *calls_per_second,
-                region: None,
+                ..Trunk::default()
             };
             (TrunkId::from(*name), Arc::new(trunk))
         });

@@ -17,9 +17,69 @@ pub enum Transport {
     Udp,
     /// A stream.
     Tcp,
+    /// A stream in TLS.
+    Tls,
+    /// WebSocket (RFC 7118): one message a frame.
+    Ws,
+    /// WebSocket in TLS.
+    Wss,
 }
 
-/// Where a message came from, and the way back: for TCP a connection, for UDP an address pair.
+impl Transport {
+    /// Datagrams may be lost and come from anywhere; all others are connections.
+    #[must_use]
+    pub const fn is_datagram(self) -> bool {
+        matches!(self, Self::Udp)
+    }
+
+    /// Whether messages are cut out of a stream of octets by Content-Length.
+    #[must_use]
+    pub const fn is_stream(self) -> bool {
+        matches!(self, Self::Tcp | Self::Tls)
+    }
+
+    /// Whether nobody on the way can read it.
+    #[must_use]
+    pub const fn is_secure(self) -> bool {
+        matches!(self, Self::Tls | Self::Wss)
+    }
+
+    /// Its word in Via (RFC 3261 §20.42, RFC 7118 §5.2).
+    #[must_use]
+    pub const fn via(self) -> &'static str {
+        match self {
+            Self::Udp => "UDP",
+            Self::Tcp => "TCP",
+            Self::Tls => "TLS",
+            Self::Ws => "WS",
+            Self::Wss => "WSS",
+        }
+    }
+
+    /// Its value of a URI's `transport` parameter; that of WSS is `ws` (RFC 7118 §5.3).
+    #[must_use]
+    pub const fn param(self) -> &'static str {
+        match self {
+            Self::Udp => "udp",
+            Self::Tcp => "tcp",
+            Self::Tls => "tls",
+            Self::Ws | Self::Wss => "ws",
+        }
+    }
+
+    /// The port when none is named (RFC 3261 §19.1.2, RFC 7118 §5.3).
+    #[must_use]
+    pub const fn default_port(self) -> u16 {
+        match self {
+            Self::Udp | Self::Tcp => 5060,
+            Self::Tls => 5061,
+            Self::Ws => 80,
+            Self::Wss => 443,
+        }
+    }
+}
+
+/// Where a message came from, and the way back: for UDP an address pair, else a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Flow {
     /// The protocol.
@@ -72,6 +132,72 @@ pub struct Incoming {
     pub sdp: Option<Bytes>,
     /// Their address, for choosing our media address.
     pub flow: Flow,
+    /// What else its headers tell.
+    pub particulars: Particulars,
+    /// The dialog of ours it is to take the place of (RFC 3891). The endpoint has checked that it is there
+    /// and answered; whether this source may is the user's to judge. Answering does not end the old one.
+    pub replaces: Option<DialogId>,
+    /// Whether it understands `a=record` (RFC 7866 §6.1.1, option tag `record-aware`).
+    pub record_aware: bool,
+}
+
+/// What a call's headers tell beside its offer. Values that are not read are kept as they stand, to be
+/// handed on. Its `Debug` shows nothing: all of it is about people.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Particulars {
+    /// Whether the caller asked to stay unnamed (RFC 3323, RFC 3325 §9.3).
+    pub private: bool,
+    /// The user part of P-Asserted-Identity (RFC 3325), from or for a trunk only.
+    pub asserted: Option<String>,
+    /// Diversion values (RFC 5806), the latest first.
+    pub diversion: Vec<String>,
+    /// History-Info values (RFC 7044), in order.
+    pub history: Vec<String>,
+    /// User-to-User values (RFC 7433).
+    pub user_to_user: Vec<String>,
+    /// Referred-By (RFC 3892).
+    pub referred_by: Option<String>,
+}
+
+impl fmt::Debug for Particulars {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Particulars(…)")
+    }
+}
+
+/// Where a REFER leads (RFC 3515).
+#[derive(Clone, PartialEq, Eq)]
+pub enum ReferTo {
+    /// To whom this user part leads, unescaped: a blind transfer.
+    User(String),
+    /// To the other side of this dialog of ours, by Replaces: an attended transfer.
+    Dialog(DialogId),
+}
+
+impl fmt::Debug for ReferTo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User(_) => f.write_str("User(…)"),
+            Self::Dialog(dialog) => write!(f, "{dialog:?}"),
+        }
+    }
+}
+
+/// Numbers a question to the name service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Query(pub u64);
+
+/// A host to be found by RFC 3263.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Whereabouts {
+    /// A name or a written-out address.
+    pub host: String,
+    /// A given port rules NAPTR and SRV out.
+    pub port: Option<u16>,
+    /// A given transport rules NAPTR out.
+    pub transport: Option<Transport>,
+    /// `sips:`: only TLS will do.
+    pub secure: bool,
 }
 
 impl fmt::Debug for Incoming {
@@ -97,7 +223,8 @@ pub enum Event {
         /// SDP in the ACK.
         sdp: Option<Bytes>,
     },
-    /// A re-INVITE. Answer with `AcceptReinvite` or `RejectReinvite`; without SDP we must offer.
+    /// A re-INVITE, or an UPDATE or PRACK with an offer. Answer with `AcceptReinvite` or `RejectReinvite`;
+    /// without SDP we must offer.
     Reinvite {
         /// Which dialog.
         dialog: DialogId,
@@ -118,12 +245,44 @@ pub enum Event {
         /// Early media's SDP.
         sdp: Option<Bytes>,
     },
-    /// Our INVITE was answered; ACK was sent.
+    /// Our INVITE was answered; ACK was sent. Without SDP when a reliable provisional response (RFC 3262)
+    /// had brought the answer before, in [`Event::Ringing`].
     Answered {
         /// Which dialog.
         dialog: DialogId,
         /// The answer.
         sdp: Option<Bytes>,
+        /// Whether it understands `a=record` (RFC 7866).
+        record_aware: bool,
+    },
+    /// The session wants refreshing by an offer (RFC 4028): send `Reinvite` with the description as it is.
+    Refresh {
+        /// Which dialog.
+        dialog: DialogId,
+    },
+    /// They ask us to send the other side of this call elsewhere (RFC 3515). Answer with `AnswerRefer`,
+    /// and when it was taken tell how it goes with `Notify`.
+    Refer {
+        /// Which dialog.
+        dialog: DialogId,
+        /// Where to.
+        to: ReferTo,
+        /// Referred-By, to be handed on.
+        referred_by: Option<String>,
+    },
+    /// How our REFER fares. With a final `status` it is over.
+    ReferProgress {
+        /// Which dialog.
+        dialog: DialogId,
+        /// What the refused REFER or the NOTIFY says.
+        status: u16,
+    },
+    /// We are registered at a trunk's server (`Ok`), or not any more and why.
+    TrunkRegistered {
+        /// Which trunk.
+        trunk: TrunkId,
+        /// The SIP status of the refusal, if there was one.
+        result: Result<(), Option<u16>>,
     },
     /// Our re-INVITE was answered (`Some`) or refused (`None`).
     Reinvited {
@@ -201,8 +360,10 @@ pub enum Command {
         from: String,
         /// Our offer.
         sdp: Bytes,
+        /// What else the headers are to tell.
+        particulars: Box<Particulars>,
     },
-    /// 200 to a re-INVITE.
+    /// 200 to a re-INVITE, UPDATE or PRACK.
     AcceptReinvite {
         /// Which dialog.
         dialog: DialogId,
@@ -238,6 +399,30 @@ pub enum Command {
         /// The key.
         digit: Digit,
     },
+    /// 202 to a REFER, or a refusal.
+    AnswerRefer {
+        /// Which dialog.
+        dialog: DialogId,
+        /// 202, or 4xx-6xx.
+        status: u16,
+    },
+    /// Tell who asked for a transfer how it goes (NOTIFY with `message/sipfrag`); not sent when the REFER
+    /// asked for silence (RFC 4488). A final status is the last.
+    Notify {
+        /// Which dialog.
+        dialog: DialogId,
+        /// 100-699.
+        status: u16,
+    },
+    /// Ask the other side to call somebody else instead (RFC 3515). [`Event::ReferProgress`] follows.
+    Refer {
+        /// Which dialog.
+        dialog: DialogId,
+        /// The user part of Refer-To; its host is that of their own address.
+        to: String,
+        /// Attended: the dialog of ours that the new call takes the place of.
+        replaces: Option<DialogId>,
+    },
     /// Log a phone on at a registrar, once (the scriptable phone's half). [`Event::Answered`]
     /// without SDP tells that it is logged on (or off), [`Event::Ended`] that it failed; either is
     /// the last of this number. To stay logged on, ask again before `expires` is over.
@@ -269,6 +454,9 @@ impl Command {
             Self::Reinvite { .. } => "Reinvite",
             Self::Hangup { .. } => "Hangup",
             Self::Info { .. } => "Info",
+            Self::AnswerRefer { .. } => "AnswerRefer",
+            Self::Notify { .. } => "Notify",
+            Self::Refer { .. } => "Refer",
             Self::Register { .. } => "Register",
         }
     }
@@ -286,6 +474,9 @@ impl Command {
             | Self::Reinvite { dialog, .. }
             | Self::Hangup { dialog, .. }
             | Self::Info { dialog, .. }
+            | Self::AnswerRefer { dialog, .. }
+            | Self::Notify { dialog, .. }
+            | Self::Refer { dialog, .. }
             | Self::Register { dialog, .. } => *dialog,
         }
     }
@@ -302,6 +493,13 @@ impl fmt::Debug for Command {
 pub enum Callee {
     /// A registered agent.
     Agent(AgentId),
+    /// A number, by a trunk that takes calls to the outside (its settings say where and how).
+    Trunk {
+        /// Which trunk.
+        trunk: TrunkId,
+        /// The user part of the Request-URI: E.164.
+        number: String,
+    },
     /// A SIP URI at an address (the scriptable phone's half).
     Uri {
         /// `sip:user@host[:port]`.
@@ -319,6 +517,7 @@ impl fmt::Debug for Callee {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Agent(agent) => write!(f, "Agent({agent})"),
+            Self::Trunk { trunk, .. } => write!(f, "Trunk({trunk}, …)"),
             Self::Uri { remote, transport, .. } => write!(f, "Uri(… at {transport:?} {remote})"),
         }
     }
@@ -351,6 +550,8 @@ pub enum Output {
     },
     /// Close this connection (framing lost beyond repair).
     Close(Flow),
+    /// Find a host; answer with [`Endpoint::resolved`](super::Endpoint::resolved).
+    Resolve(Query, Whereabouts),
     /// Tell the user.
     Event(Event),
 }

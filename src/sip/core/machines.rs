@@ -28,7 +28,7 @@ pub(super) enum Outcome {
 const fn reliability(flow: Flow) -> Reliability {
     match flow.transport {
         Transport::Udp => Reliability::Unreliable,
-        Transport::Tcp => Reliability::Reliable,
+        Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss => Reliability::Reliable,
     }
 }
 

@@ -147,7 +147,7 @@ impl Endpoint {
             }
             Outcome::Response(response) if response.status.is_success() => {
                 self.forget(id);
-                self.tell(Event::Answered { dialog: id, sdp: None });
+                self.tell(Event::Answered { dialog: id, sdp: None, record_aware: false });
             }
             Outcome::Response(response) => {
                 let again = login.as_ref().and_then(|login| self.register_again(client, login, &response));

@@ -299,7 +299,7 @@ impl Registrar {
 
 fn connection(flow: &Flow) -> Option<u64> {
     match flow.transport {
-        Transport::Tcp => Some(flow.connection),
+        Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss => Some(flow.connection),
         Transport::Udp => None,
     }
 }

@@ -173,7 +173,7 @@ fn first_hop(value: &[u8]) -> usize {
 /// Via (RFC 3261 §18.2.2). The host in Via is never looked up.
 pub(super) fn reply_flow(via: &Via, flow: Flow) -> Flow {
     match flow.transport {
-        Transport::Tcp => flow,
+        Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss => flow,
         Transport::Udp if via.rport().is_some() => flow,
         Transport::Udp => {
             let port = via.port.filter(|port| *port != 0).unwrap_or(5060);

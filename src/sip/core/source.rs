@@ -128,7 +128,9 @@ impl Endpoint {
 fn same_way(a: &Flow, b: &Flow) -> bool {
     match a.transport {
         Transport::Udp => a.transport == b.transport && a.remote == b.remote,
-        Transport::Tcp => a.transport == b.transport && a.connection == b.connection,
+        Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss => {
+            a.transport == b.transport && a.connection == b.connection
+        }
     }
 }
 

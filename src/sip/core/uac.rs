@@ -95,6 +95,7 @@ impl Endpoint {
                 };
                 bindings.into_iter().filter_map(way).collect()
             }
+            Callee::Trunk { .. } => Vec::new(),
             Callee::Uri { uri, remote, transport, login } => {
                 let Ok(target) = Uri::parse(Bytes::from(uri.clone())) else { return Vec::new() };
                 let flow = self.flow_to(transport, remote);
@@ -277,7 +278,7 @@ impl Endpoint {
         };
         self.legs.insert(branch.leg, Leg::Live(Box::new(session)));
         let sdp = body::sdp(&response.headers, response.body()).ok().flatten();
-        self.tell(Event::Answered { dialog: branch.leg, sdp });
+        self.tell(Event::Answered { dialog: branch.leg, sdp, record_aware: false });
     }
 
     /// ACK to a 2xx; with the dialog it makes, and whether it is the first from that phone.

@@ -9,7 +9,7 @@ use super::body;
 use super::cause;
 use super::dialog::{self, Dialog};
 use super::endpoint::Endpoint;
-use super::io::{DialogId, Event, Incoming, Source};
+use super::io::{DialogId, Event, Incoming, Particulars, Source};
 use super::leg::{Exchange, Farewell, Leg, Of, Offered, Session, Side, Unacked};
 use super::respond::{self, Inbound};
 use super::timers::{Deadline, DialogTimer};
@@ -99,6 +99,9 @@ impl Endpoint {
             source,
             sdp,
             flow: inbound.flow,
+            particulars: Particulars::default(),
+            replaces: None,
+            record_aware: false,
         };
         self.tell(Event::Incoming(Box::new(incoming)));
     }

@@ -50,7 +50,7 @@ pub(super) fn message(bytes: &[u8], transport: Transport, way: Way) {
                     .increment(1);
             }
             // Most likely the rest of a message.
-            Transport::Tcp => {}
+            Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss => {}
         },
     }
 }

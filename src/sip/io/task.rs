@@ -179,6 +179,7 @@ impl Task {
         let now = self.clock.now();
         while let Some(output) = self.endpoint.poll_output() {
             match output {
+                Output::Resolve(query, _) => self.endpoint.resolved(query, Vec::new(), now),
                 Output::Send { flow, bytes } => self.send(flow, bytes, now),
                 Output::Close(flow) => self.connections.close(&flow),
                 Output::Event(event) => self.tell(event),
@@ -190,10 +191,12 @@ impl Task {
         count::message(&bytes, flow.transport, Way::Out);
         match flow.transport {
             Transport::Udp => self.udp.send(flow, &bytes),
-            Transport::Tcp => match self.connections.send(flow, bytes, now) {
-                Sent::Done => {}
-                Sent::NoConnection(flow) => self.endpoint.closed(flow, now),
-            },
+            Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss => {
+                match self.connections.send(flow, bytes, now) {
+                    Sent::Done => {}
+                    Sent::NoConnection(flow) => self.endpoint.closed(flow, now),
+                }
+            }
         }
     }
 

@@ -23,13 +23,7 @@ struct Stack {
 impl Stack {
     /// Listens on loopback; calls from there are a trunk's.
     async fn start(change: impl FnOnce(&mut StackConfig)) -> Self {
-        let trunk = Trunk {
-            networks: vec!["127.0.0.1/32".parse().unwrap()],
-            digest: None,
-            max_calls: None,
-            calls_per_second: None,
-            region: None,
-        };
+        let trunk = Trunk { networks: vec!["127.0.0.1/32".parse().unwrap()], ..Trunk::default() };
         let trunks = [(TrunkId::from("t"), Arc::new(trunk))].into();
         Self::with(Settings { trunks, ..Settings::default() }, 100, change).await
     }
@@ -257,7 +251,7 @@ async fn we_connect_where_there_is_no_connection() {
         let to =
             Callee::Uri { uri: format!("sip:x@{remote}"), remote, transport: Transport::Tcp, login: None };
         let (from, sdp) = ("200".to_owned(), bytes::Bytes::from_static(b"v=0\r\n"));
-        stack.handle.send(Command::Invite { dialog, to, from, sdp }).unwrap();
+        stack.handle.send(Command::Invite { dialog, to, from, sdp, particulars: Box::default() }).unwrap();
         dialog
     };
     let first = invite(&stack, remote);

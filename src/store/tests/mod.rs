@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use ulid::Ulid;
 
 use super::*;
-use crate::call::{Cause, Fact};
+use crate::call::{Cause, Fact, Whom};
 use crate::consent::{Answer, Answered, Basis, OverrideCategory, OverrideReason};
 use crate::ids::{CallId, LegId, PhoneNumber, RecordingId, Redacted};
 use crate::media::{Digit, DigitChannel};
@@ -124,7 +124,7 @@ fn every_fact(call: CallId) -> Vec<Fact> {
         answered(call, 1, Answer::No(key('2'), DigitChannel::Info)),
         Fact::Decided { call, at: at(1), basis: Basis::Refused(Answer::No(key('2'), DigitChannel::Info)) },
         Fact::Queued { call, queue: "support".into(), at: at(2) },
-        Fact::Dialled { leg: leg(call, 1), agent: "bob".into(), at: at(3) },
+        Fact::Dialled { leg: leg(call, 1), to: Whom::Agent("bob".into()), at: at(3) },
         Fact::Connected { leg: leg(call, 1), at: at(4) },
         Fact::Overridden { call, agent: "bob".into(), reason: reason.clone(), at: at(5) },
         Fact::Decided { call, at: at(5), basis: Basis::Override { agent: "bob".into(), reason } },
@@ -132,7 +132,14 @@ fn every_fact(call: CallId) -> Vec<Fact> {
         Fact::Paused { call, agent: None, on: false, at: at(7) },
         Fact::RecordingFailed { call, at: at(8) },
         Fact::ConsentWithdrawn { call, from: Some(caller()), queue: "support".into(), at: at(9) },
-        Fact::Transferred { call, by: "bob".into(), queue: Some("sales".into()), agent: None, at: at(10) },
+        Fact::Transferred {
+            call,
+            by: "bob".into(),
+            queue: Some("sales".into()),
+            agent: None,
+            outside: None,
+            at: at(10),
+        },
         Fact::LegEnded { leg: leg(call, 1), at: at(11), cause: Cause::HungUp },
         Fact::Ended { call, at: at(12), cause: Cause::HungUp },
     ]

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::parse::{Connection, Media, Rtpmap, Session};
 use super::{Local, SdpError, Unusable};
-use crate::media::{Codec, Direction, LegMedia};
+use crate::media::{Codec, Direction, Events, LegMedia};
 
 /// telephone-event's payload type in our offers: the one most phones use.
 const DTMF_PAYLOAD_TYPE: u8 = 101;
@@ -34,7 +34,7 @@ pub fn answer(
     let mut text = head(local, session.time.unwrap_or("0 0"));
     for (at, stream) in session.media.iter().enumerate() {
         if at == chosen {
-            let dtmf = media.dtmf_payload_type;
+            let dtmf = media.dtmf.map(|events| events.receive);
             let codecs = [(media.payload_type, media.codec)];
             put_audio(&mut text, local, &codecs, dtmf, media.rtcp_mux, media.direction);
         } else {
@@ -173,9 +173,13 @@ fn agree(stream: &Media<'_>, local: &Local, codecs: &[Codec], order: ByWhom) -> 
         rtcp_mux,
         codec,
         payload_type,
-        dtmf_payload_type: dtmf,
+        receive: vec![(payload_type, codec)],
+        dtmf: dtmf.map(|number| Events { send: number, receive: number, clock: 8_000 }),
+        comfort_noise: None,
         direction: ours(stream, address),
         ptime: packet_time(stream),
+        crypto: None,
+        in_band_digits: false,
     })
 }
 
@@ -248,6 +252,8 @@ const fn name(codec: Codec) -> &'static str {
     match codec {
         Codec::Pcmu => "PCMU",
         Codec::Pcma => "PCMA",
+        Codec::G722 => "G722",
+        Codec::Opus => "opus",
     }
 }
 
@@ -255,6 +261,8 @@ const fn static_payload_type(codec: Codec) -> u8 {
     match codec {
         Codec::Pcmu => 0,
         Codec::Pcma => 8,
+        Codec::G722 => 9,
+        Codec::Opus => 111,
     }
 }
 

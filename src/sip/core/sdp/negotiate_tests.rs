@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::media::Events;
 use crate::sip::core::sdp::Fault;
 
 const BOTH: [Codec; 2] = [Codec::Pcma, Codec::Pcmu];
@@ -45,9 +46,13 @@ fn a_plain_offer_gets_a_plain_answer() {
             rtcp_mux: false,
             codec: Codec::Pcma,
             payload_type: 8,
-            dtmf_payload_type: Some(101),
+            receive: vec![(8, Codec::Pcma)],
+            dtmf: Some(Events { send: 101, receive: 101, clock: 8_000 }),
+            comfort_noise: None,
             direction: Direction::SendRecv,
             ptime: 20,
+            crypto: None,
+            in_band_digits: false,
         }
     );
 }
@@ -71,13 +76,13 @@ fn telephone_event_keeps_the_offers_number() {
     let event =
         "m=audio 6000 RTP/AVP 8 96 97\na=rtpmap:96 telephone-event/48000\na=rtpmap:97 Telephone-Event/8000\n";
     let (text, media) = answer_to(event).unwrap();
-    assert_eq!(media.dtmf_payload_type, Some(97));
+    assert_eq!(media.dtmf.map(|events| events.receive), Some(97));
     assert!(text.contains("m=audio 40000 RTP/AVP 8 97\r\n") && text.contains("a=fmtp:97 0-15\r\n"));
     let sipp = "m=audio 6000 RTP/AVP 8 96\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:96 telephone-event/8000\r\n";
-    assert_eq!(media_of(sipp).dtmf_payload_type, Some(96));
+    assert_eq!(media_of(sipp).dtmf.map(|events| events.receive), Some(96));
     let unlisted = "m=audio 6000 RTP/AVP 8\na=rtpmap:101 telephone-event/8000\n";
     let (text, media) = answer_to(unlisted).unwrap();
-    assert_eq!(media.dtmf_payload_type, None);
+    assert_eq!(media.dtmf.map(|events| events.receive), None);
     assert!(!text.contains("telephone-event"));
 }
 
@@ -90,7 +95,10 @@ fn a_softphones_offer_is_understood() {
         a=ssrc:1728953348 cname:sip:a@127.0.0.1:15998\r\na=minptime:20\r\na=ptime:20\r\n";
     let (_, media) = answer(offer.as_bytes(), &local(), Direction::SendRecv, &BOTH).unwrap();
     assert_eq!(media.remote_rtp, "192.0.2.2:35098".parse().unwrap());
-    assert_eq!((media.payload_type, media.dtmf_payload_type, media.ptime), (8, Some(101), 20));
+    assert_eq!(
+        (media.payload_type, media.dtmf.map(|events| events.receive), media.ptime),
+        (8, Some(101), 20)
+    );
 }
 
 #[test]
@@ -249,7 +257,7 @@ fn a_later_offer_keeps_places_and_payload_types() {
     let lines = "m=video 7000 RTP/AVP 31\r\nm=audio 6000 RTP/AVP 98 96\r\na=rtpmap:98 PCMU/8000\r\n\
         a=rtpmap:96 telephone-event/8000\r\nm=audio 6002 RTP/AVP 0\r\n";
     let (ours, media) = answer_to(lines).unwrap();
-    assert_eq!((media.payload_type, media.dtmf_payload_type), (98, Some(96)));
+    assert_eq!((media.payload_type, media.dtmf.map(|events| events.receive)), (98, Some(96)));
     let later = Local { version: 4, ..local() };
     let bytes = reoffer(ours.as_bytes(), &later, &[Codec::Pcmu, Codec::Pcma], Direction::SendOnly).unwrap();
     let text = std::str::from_utf8(&bytes).unwrap();
@@ -260,7 +268,7 @@ fn a_later_offer_keeps_places_and_payload_types() {
         Local { rtp: "192.0.2.1:6000".parse().unwrap(), rtcp: "192.0.2.1:6001".parse().unwrap(), ..local() };
     let (reply, _) = answer(&bytes, &theirs, Direction::SendRecv, &BOTH).unwrap();
     let agreed = accept(&reply, &later, &BOTH).unwrap();
-    assert_eq!((agreed.codec, agreed.dtmf_payload_type), (Codec::Pcma, Some(96)));
+    assert_eq!((agreed.codec, agreed.dtmf.map(|events| events.receive)), (Codec::Pcma, Some(96)));
     assert_eq!((agreed.remote_rtp, agreed.direction), (theirs.rtp, Direction::SendOnly));
     assert!(reoffer(b"v=0\r\n", &later, &BOTH, Direction::SendRecv).is_err());
 }
@@ -329,8 +337,8 @@ proptest! {
                 let at_ours = accept(&bytes, &ours, &codecs).unwrap();
                 prop_assert_eq!(at_ours.codec, at_theirs.codec);
                 prop_assert_eq!(at_ours.payload_type, at_theirs.payload_type);
-                prop_assert_eq!(at_ours.dtmf_payload_type, Some(DTMF_PAYLOAD_TYPE));
-                prop_assert_eq!(at_theirs.dtmf_payload_type, Some(DTMF_PAYLOAD_TYPE));
+                prop_assert_eq!(at_ours.dtmf.map(|events| events.receive), Some(DTMF_PAYLOAD_TYPE));
+                prop_assert_eq!(at_theirs.dtmf.map(|events| events.receive), Some(DTMF_PAYLOAD_TYPE));
                 let (send, recv) = flows(at_ours.direction);
                 prop_assert_eq!(flows(at_theirs.direction), (recv, send), "one sends what the other receives");
                 prop_assert_eq!(at_theirs.direction, meet(at_theirs.direction, want));

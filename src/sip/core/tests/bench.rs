@@ -20,10 +20,7 @@ pub(super) fn settings(networks: &[&str], agents: &[&str]) -> Settings {
     let mut settings = Settings::default();
     let trunk = Trunk {
         networks: networks.iter().map(|network| network.parse().unwrap()).collect(),
-        digest: None,
-        max_calls: None,
-        calls_per_second: None,
-        region: None,
+        ..Trunk::default()
     };
     settings.trunks.insert(TrunkId::from("pstn"), Arc::new(trunk));
     for name in agents {
@@ -114,6 +111,7 @@ impl Bench {
                 }
                 Output::Close(flow) => self.closed.push(flow),
                 Output::Event(event) => self.events.push_back(event),
+                Output::Resolve(..) => panic!("nothing to resolve here"),
             }
         }
     }

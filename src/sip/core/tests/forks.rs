@@ -43,6 +43,7 @@ fn invite(bench: &mut Bench, to: Callee) -> DialogId {
         to,
         from: "+4930123".to_owned(),
         sdp: Bytes::from_static(b"offer"),
+        particulars: Box::default(),
     });
     dialog
 }
@@ -268,7 +269,7 @@ fn a_phone_of_ours_logs_on() {
     assert!(second.header("Authorization").contains("username=\"ada\""));
     assert_eq!(second.headers("Via").count(), 1);
     bench.receive(far, reply(&second, 200, "t", "", ""));
-    assert!(matches!(bench.event(), Event::Answered { dialog: done, sdp: None } if done == dialog));
+    assert!(matches!(bench.event(), Event::Answered { dialog: done, sdp: None, .. } if done == dialog));
     let again = register(&mut bench);
     assert_eq!(again.header("Call-ID"), first.header("Call-ID"));
     assert_eq!(again.header("CSeq"), "3 REGISTER");

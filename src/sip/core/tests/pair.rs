@@ -91,7 +91,7 @@ impl Pair {
             login: None,
         };
         let (from, sdp) = ("+4930123".to_owned(), Bytes::from_static(b"offer"));
-        self.command(End::Phone, Command::Invite { dialog, to, from, sdp });
+        self.command(End::Phone, Command::Invite { dialog, to, from, sdp, particulars: Box::default() });
         dialog
     }
 
@@ -99,6 +99,7 @@ impl Pair {
         while let Some(output) = self.ends[end as usize].poll_output() {
             match output {
                 Output::Send { flow, bytes } => self.carry(end, flow, &bytes),
+                Output::Resolve(..) => panic!("nothing to resolve here"),
                 Output::Close(flow) => panic!("no connection to close: {flow:?}"),
                 Output::Event(event) => {
                     if let Event::Ended { dialog, .. } = &event {

@@ -143,7 +143,13 @@ fn what_is_logged_holds_no_number() {
     };
     let text = format!(
         "{event:?} {to:?} {:?}",
-        Command::Invite { dialog, to: to.clone(), from: "+4930123".to_owned(), sdp: SDP.into() }
+        Command::Invite {
+            dialog,
+            to: to.clone(),
+            from: "+4930123".to_owned(),
+            sdp: SDP.into(),
+            particulars: Box::default()
+        }
     );
     assert!(!text.contains("30123") && !text.contains("100@") && !text.contains("\"100\""), "{text}");
 }

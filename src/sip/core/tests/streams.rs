@@ -139,6 +139,7 @@ fn a_connection_that_cannot_be_made_ends_the_call() {
         to,
         from: "anonymous".to_owned(),
         sdp: Bytes::from_static(b"o"),
+        particulars: Box::default(),
     });
     let invite = bench.next();
     assert_eq!(invite.flow.connection, 0);
@@ -155,7 +156,13 @@ fn a_connection_that_is_made_carries_what_waited_for_it() {
     let remote = "10.0.0.9:5060".parse().unwrap();
     let dialog = bench.endpoint.new_dialog();
     let to = Callee::Uri { uri: "sip:x@10.0.0.9".to_owned(), remote, transport: Transport::Tcp, login: None };
-    bench.command(Command::Invite { dialog, to, from: "+49".to_owned(), sdp: Bytes::from_static(b"o") });
+    bench.command(Command::Invite {
+        dialog,
+        to,
+        from: "+49".to_owned(),
+        sdp: Bytes::from_static(b"o"),
+        particulars: Box::default(),
+    });
     let invite = bench.next();
     let flow = Flow { connection: 8, ..invite.flow };
     bench.endpoint.connected(flow, bench.now);
