@@ -78,6 +78,7 @@ fn agent(queues: &[&str]) -> Arc<Agent> {
         display_name: secret(),
         credentials: SipCredentials { user: String::new(), ha1_md5: secret(), ha1_sha256: secret() },
         queues: queues.iter().map(|queue| (*queue).into()).collect(),
+        phone: crate::settings::Phone::default(),
     })
 }
 
