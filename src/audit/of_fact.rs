@@ -43,12 +43,13 @@ pub fn of_fact(fact: &Fact) -> AuditEvent {
                 .new_value(plain(queue.to_string()))
         }
         Fact::Dialled { leg, to, at } => {
-            let who = match to {
-                Whom::Agent(agent) => Value::plain(agent.to_string()),
-                Whom::Outside(outside) => Value::Personal(outside.number.as_e164().to_owned()),
+            let (action, who) = match to {
+                Whom::Agent(agent) => ("agent.dialled", Value::plain(agent)),
+                Whom::Outside(outside) => {
+                    ("outside.dialled", Value::Personal(outside.number.as_e164().into()))
+                }
             };
-            AuditEvent::new(System, Actor::System, *at, "agent.dialled", Object::new("leg", leg))
-                .new_value(Some(who))
+            AuditEvent::new(System, Actor::System, *at, action, Object::new("leg", leg)).new_value(Some(who))
         }
         Fact::Connected { leg, at } => {
             AuditEvent::new(System, Actor::System, *at, "call.connected", Object::new("leg", leg))
@@ -71,13 +72,14 @@ pub fn of_fact(fact: &Fact) -> AuditEvent {
             let what = Object::new("call", call).attribute("recording");
             AuditEvent::new(Failure, Actor::System, *at, "recording.impossible", what)
         }
-        Fact::Transferred { call, by, queue, agent, outside: _, at } => {
+        Fact::Transferred { call, by, queue, agent, outside, at } => {
             let to = match (queue, agent) {
                 (Some(queue), Some(agent)) => format!("queue {queue}, agent {agent}"),
                 (Some(queue), None) => format!("queue {queue}"),
                 (None, Some(agent)) => format!("agent {agent}"),
-                (None, None) => "nobody".to_owned(),
+                (None, None) => "a number outside".to_owned(),
             };
+            let number = outside.as_ref().map(PhoneNumber::as_e164);
             AuditEvent::new(
                 System,
                 Actor::Agent(by.clone()),
@@ -85,6 +87,7 @@ pub fn of_fact(fact: &Fact) -> AuditEvent {
                 "call.transferred",
                 Object::new("call", call),
             )
+            .about(number)
             .new_value(plain(to))
         }
         Fact::Ended { call, at, cause } => {
