@@ -4,7 +4,6 @@
 mod context;
 mod source;
 
-
 use std::fmt;
 
 use zeroize::Zeroizing;
