@@ -16,9 +16,8 @@ use tokio::time::timeout;
 
 use crate::call::Cause;
 use crate::ids::TrunkId;
-use crate::media::{Codec, Direction};
 use crate::settings::{Settings, Trunk};
-use crate::sip::core::sdp::{self, Local, SdpError};
+use crate::sip::core::sdp::{self, Local, SdpError, Terms};
 use crate::sip::core::{Callee, Command, DialogId, Event, Login, Transport};
 use crate::sip::io::{self, SendError, SipHandle, StackConfig, StackError};
 use crate::time::Clock;
@@ -29,7 +28,6 @@ pub use talk::{Ending, Report};
 
 /// How long a registration or a call's set-up may take.
 const PATIENCE: Duration = Duration::from_secs(40);
-const CODECS: [Codec; 2] = [Codec::Pcma, Codec::Pcmu];
 
 /// What can go wrong with a phone.
 #[derive(Debug, thiserror::Error)]
@@ -117,8 +115,14 @@ impl Phone {
     pub async fn call(&mut self, to: Callee, from: String, script: Script) -> Result<Report, PhoneError> {
         let dialog = self.sip.new_dialog();
         let (socket, local) = self.media(dialog).await?;
-        let offer = sdp::offer(&local, &CODECS, Direction::SendRecv);
-        self.sip.send(Command::Invite { dialog, to, from, sdp: offer, particulars: Box::default() })?;
+        let offer = sdp::offer(&local, &Terms::default());
+        self.sip.send(Command::Invite {
+            dialog,
+            to,
+            from,
+            sdp: offer.clone(),
+            particulars: Box::default(),
+        })?;
         let answer = loop {
             match timeout(PATIENCE, self.events.recv()).await {
                 Err(_) => {
@@ -134,7 +138,7 @@ impl Phone {
                 Ok(Some(_other)) => {}
             }
         };
-        let media = sdp::accept(answer.as_deref().unwrap_or_default(), &local, &CODECS);
+        let media = sdp::accept(answer.as_deref().unwrap_or_default(), &offer, &local, &Terms::default());
         let media = match media {
             Ok(media) => media,
             Err(error) => {
@@ -164,7 +168,7 @@ impl Phone {
             }
             let (socket, local) = self.media(dialog).await?;
             let offer = incoming.sdp.as_deref().unwrap_or_default();
-            let (sdp, media) = match sdp::answer(offer, &local, Direction::SendRecv, &CODECS) {
+            let (sdp, media) = match sdp::answer(offer, &local, &Terms::default()) {
                 Ok(agreed) => agreed,
                 Err(error) => {
                     self.sip.send(Command::Reject { dialog, status: 488 })?;

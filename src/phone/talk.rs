@@ -7,15 +7,15 @@ use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval, sleep_until};
 
 use crate::call::Cause;
-use crate::media::{Direction, LegMedia};
-use crate::sip::core::sdp::{self, Local};
+use crate::media::LegMedia;
+use crate::sip::core::sdp::{self, Local, Terms};
 use crate::sip::core::{Command, DialogId, Event};
 use crate::sip::io::SipHandle;
 use crate::time::{Clock, Timestamp};
 
+use super::PhoneError;
 use super::ear::Ear;
 use super::mouth::{Mouth, PACKET, Say, Script};
-use super::{CODECS, PhoneError};
 
 /// One packet's time.
 const PTIME: Duration = Duration::from_millis(20);
@@ -148,10 +148,8 @@ impl<'a> Talk<'a> {
         self.local.version += 1;
         let dialog = self.dialog;
         let command = match sdp {
-            None => {
-                Command::AcceptReinvite { dialog, sdp: sdp::offer(&self.local, &CODECS, Direction::SendRecv) }
-            }
-            Some(offer) => match sdp::answer(&offer, &self.local, Direction::SendRecv, &CODECS) {
+            None => Command::AcceptReinvite { dialog, sdp: sdp::offer(&self.local, &Terms::default()) },
+            Some(offer) => match sdp::answer(&offer, &self.local, &Terms::default()) {
                 Ok((sdp, media)) => {
                     mouth.set_media(media);
                     Command::AcceptReinvite { dialog, sdp }

@@ -6,7 +6,7 @@ use crate::engine::LocalMedia;
 use crate::ids::AgentId;
 use crate::media::{Codec, Direction, LegMedia};
 use crate::sip::core::DialogId;
-use crate::sip::core::sdp::{self, Local, SdpError};
+use crate::sip::core::sdp::{self, Local, SdpError, Terms};
 
 /// What we speak, in the order we like it best.
 pub(super) const CODECS: [Codec; 2] = [Codec::Pcma, Codec::Pcmu];
@@ -46,7 +46,7 @@ impl Leg {
     /// Answers an offer. In mid-call the codec in use is kept when the offer still has it.
     pub(super) fn answer(&mut self, offer: &[u8]) -> Result<(Bytes, LegMedia), SdpError> {
         self.local.version += 1;
-        let (answer, media) = sdp::answer(offer, &self.local, Direction::SendRecv, &self.codecs(self.codec))?;
+        let (answer, media) = sdp::answer(offer, &self.local, &terms(&self.codecs(self.codec)))?;
         self.codec = Some(media.codec);
         self.sent = Some(answer.clone());
         Ok((answer, media))
@@ -57,9 +57,9 @@ impl Leg {
     pub(super) fn offer(&mut self, first: Option<Codec>) -> Bytes {
         self.local.version += 1;
         let codecs = self.codecs(first.or(self.codec));
-        let within = |last: &Bytes| sdp::reoffer(last, &self.local, &codecs, Direction::SendRecv).ok();
+        let within = |last: &Bytes| sdp::reoffer(last, &self.local, &terms(&codecs)).ok();
         let offer = self.sent.as_ref().and_then(within);
-        let offer = offer.unwrap_or_else(|| sdp::offer(&self.local, &codecs, Direction::SendRecv));
+        let offer = offer.unwrap_or_else(|| sdp::offer(&self.local, &terms(&codecs)));
         self.offered = Some(codecs);
         self.sent = Some(offer.clone());
         offer
@@ -68,7 +68,7 @@ impl Leg {
     /// Reads the answer to our offer; `None` when no offer of ours is open.
     pub(super) fn accept(&mut self, answer: &[u8]) -> Option<Result<LegMedia, SdpError>> {
         let offered = self.offered.take()?;
-        let media = sdp::accept(answer, &self.local, &offered);
+        let media = sdp::accept(answer, self.sent.as_ref()?, &self.local, &terms(&offered));
         if let Ok(media) = &media {
             self.codec = Some(media.codec);
         }
@@ -85,6 +85,11 @@ impl Leg {
         codecs.sort_by_key(|codec| Some(*codec) != first);
         codecs
     }
+}
+
+/// Plain audio with these codecs.
+fn terms(codecs: &[Codec]) -> Terms<'_> {
+    Terms { codecs, ..Terms::default() }
 }
 
 /// Whether a peer whose answer or offer led to `media` has put us on hold (RFC 3264 §8.4).

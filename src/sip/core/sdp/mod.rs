@@ -7,6 +7,10 @@ mod parse;
 
 use std::net::SocketAddr;
 
+use crate::media::srtp::MasterKey;
+use crate::media::{Codec, Direction};
+use crate::settings::SrtpPolicy;
+
 pub use negotiate::{accept, answer, offer, reoffer};
 
 /// Our side of a session.
@@ -20,6 +24,54 @@ pub struct Local {
     pub session_id: u64,
     /// The description's number in `o=`; one more for each description sent (RFC 3264 §8).
     pub version: u64,
+}
+
+/// What we would do in a leg.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms<'a> {
+    /// What we speak, the best first.
+    pub codecs: &'a [Codec],
+    /// Which way audio may flow, as seen from us.
+    pub direction: Direction,
+    /// Whether audio is sealed. In mid-call: `Required` when the leg is sealed and shall stay so.
+    pub srtp: SrtpPolicy,
+    /// Our keys, the best first, one a suite, drawn for the leg's life. Without one of them nothing is sealed.
+    pub keys: &'a [MasterKey],
+    /// What we tell a peer that understands `a=record` (RFC 7866); `None`: nothing.
+    pub record: Option<RecordState>,
+    /// Whether comfort noise (RFC 3389) is offered and taken.
+    pub comfort_noise: bool,
+    /// The packet time we ask for in ms, 10-60; `None`: 20.
+    pub ptime: Option<u8>,
+    /// Handed on to [`LegMedia::in_band_digits`](crate::media::LegMedia::in_band_digits).
+    pub in_band_digits: bool,
+}
+
+impl Default for Terms<'_> {
+    /// Plain G.711 both ways.
+    fn default() -> Self {
+        Self {
+            codecs: &[Codec::Pcma, Codec::Pcmu],
+            direction: Direction::SendRecv,
+            srtp: SrtpPolicy::Off,
+            keys: &[],
+            record: None,
+            comfort_noise: false,
+            ptime: None,
+            in_band_digits: false,
+        }
+    }
+}
+
+/// Whether we record, as `a=record` tells it (RFC 7866 §7.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RecordState {
+    /// It is recorded.
+    On,
+    /// It is not.
+    Off,
+    /// It was, and will be again.
+    Paused,
 }
 
 /// Why a description cannot be used.

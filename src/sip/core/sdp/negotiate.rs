@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use bytes::Bytes;
 
 use super::parse::{Connection, Media, Rtpmap, Session};
-use super::{Local, SdpError, Unusable};
+use super::{Local, SdpError, Terms, Unusable};
 use crate::media::{Codec, Direction, Events, LegMedia};
 
 /// telephone-event's payload type in our offers: the one most phones use.
@@ -22,15 +22,10 @@ const MAX_PTIME: u32 = 60;
 ///
 /// # Errors
 /// [`SdpError`], with the status for the refusal.
-pub fn answer(
-    offer: &[u8],
-    local: &Local,
-    want: Direction,
-    prefer: &[Codec],
-) -> Result<(Bytes, LegMedia), SdpError> {
+pub fn answer(offer: &[u8], local: &Local, terms: &Terms<'_>) -> Result<(Bytes, LegMedia), SdpError> {
     let session = Session::parse(offer)?;
-    let (chosen, media) = choose(&session, local, prefer)?;
-    let media = LegMedia { direction: meet(media.direction, want), ..media };
+    let (chosen, media) = choose(&session, local, terms.codecs)?;
+    let media = LegMedia { direction: meet(media.direction, terms.direction), ..media };
     let mut text = head(local, session.time.unwrap_or("0 0"));
     for (at, stream) in session.media.iter().enumerate() {
         if at == chosen {
@@ -46,7 +41,8 @@ pub fn answer(
 
 /// Our offer of one audio stream: `codecs` in order of preference, telephone-event, rtcp-mux.
 #[must_use]
-pub fn offer(local: &Local, codecs: &[Codec], direction: Direction) -> Bytes {
+pub fn offer(local: &Local, terms: &Terms<'_>) -> Bytes {
+    let Terms { codecs, direction, .. } = *terms;
     let formats = formats(codecs, |codec| Some(static_payload_type(codec)));
     let mut text = head(local, "0 0");
     put_audio(&mut text, local, &formats, Some(DTMF_PAYLOAD_TYPE), true, direction);
@@ -58,12 +54,8 @@ pub fn offer(local: &Local, codecs: &[Codec], direction: Direction) -> Bytes {
 ///
 /// # Errors
 /// [`SdpError`] when `last` has no audio stream that is on; it is not one of ours then.
-pub fn reoffer(
-    last: &[u8],
-    local: &Local,
-    codecs: &[Codec],
-    direction: Direction,
-) -> Result<Bytes, SdpError> {
+pub fn reoffer(last: &[u8], local: &Local, terms: &Terms<'_>) -> Result<Bytes, SdpError> {
+    let Terms { codecs, direction, .. } = *terms;
     let session = Session::parse(last)?;
     let on = session.media.iter().position(is_on).ok_or(SdpError::NoUsableAudio(Unusable::NoAudio))?;
     let mut text = head(local, session.time.unwrap_or("0 0"));
@@ -91,12 +83,13 @@ pub fn reoffer(
 ///
 /// # Errors
 /// [`SdpError`]; also when the peer refused the stream.
-pub fn accept(answer: &[u8], local: &Local, offered: &[Codec]) -> Result<LegMedia, SdpError> {
+pub fn accept(answer: &[u8], offer: &[u8], local: &Local, terms: &Terms<'_>) -> Result<LegMedia, SdpError> {
+    Session::parse(offer)?;
     let session = Session::parse(answer)?;
     let refused = session.media.iter().any(|stream| stream.kind == "audio");
     let why = if refused { Unusable::Refused } else { Unusable::NoAudio };
     let stream = session.media.iter().find(|stream| is_on(stream)).ok_or(SdpError::NoUsableAudio(why))?;
-    agree(stream, local, offered, ByWhom::Peer).map_err(SdpError::NoUsableAudio)
+    agree(stream, local, terms.codecs, ByWhom::Peer).map_err(SdpError::NoUsableAudio)
 }
 
 /// The first stream we can use, by its place, or why the first audio stream is none.
