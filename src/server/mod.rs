@@ -5,12 +5,15 @@ mod convert;
 mod desk;
 mod driver;
 mod gauges;
+mod keypad;
 mod leg;
 mod notice;
+mod policy;
 mod recorder;
 mod salvage;
 mod switchboard;
 mod trail;
+mod uui;
 mod watch;
 
 use std::net::SocketAddr;

@@ -5,7 +5,7 @@
 //! [`Endpoint::poll_output`].
 
 mod body;
-mod cause;
+pub(crate) mod cause;
 mod dialog;
 pub mod digest;
 mod endpoint;
