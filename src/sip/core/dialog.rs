@@ -6,13 +6,11 @@ use std::net::{IpAddr, SocketAddr};
 use bytes::Bytes;
 
 use super::endpoint::EndpointConfig;
+use super::extensions;
 use super::io::{Flow, Transport};
 use super::wire::{
     self, Address, Fault, Head, HeaderName, Headers, Host, Method, Request, Response, Scheme, Uri,
 };
-
-/// The methods we take.
-pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, REGISTER";
 
 /// A dialog, or what is known of one before the answer.
 #[derive(Clone, Debug)]
@@ -184,7 +182,8 @@ impl Dialog {
         wire::push(headers, HeaderName::UserAgent, config.user_agent.clone());
         if request.method == Method::Invite {
             wire::push(headers, HeaderName::Contact, contact_value(config, flow));
-            wire::push(headers, HeaderName::Allow, ALLOW);
+            wire::push(headers, HeaderName::Allow, extensions::ALLOW);
+            wire::push(headers, HeaderName::Supported, extensions::SUPPORTED);
         }
         request
     }

@@ -7,8 +7,8 @@ use bytes::Bytes;
 
 use super::body;
 use super::cause;
-use super::dialog;
 use super::endpoint::Endpoint;
+use super::extensions;
 use super::io::{DialogId, Event};
 use super::leg::{Exchange, Farewell, Leaving, Leg, Of, Side, Unacked, Wanted};
 use super::machines::Outcome;
@@ -52,8 +52,12 @@ impl Endpoint {
             Action::Invite => self.on_reinvite(id, inbound, key),
             Action::Info => self.on_info(id, inbound, key),
             Action::Options => self.answer_options(&inbound),
-            Action::Register => self.refuse(&inbound, 405, &[(HeaderName::Allow, dialog::ALLOW)]),
-            Action::Refuse(status) => self.refuse(&inbound, status, &[(HeaderName::Allow, dialog::ALLOW)]),
+            Action::Prack => self.on_prack(id, inbound, key),
+            Action::Update => self.on_update(id, inbound, key),
+            Action::Refer => self.on_refer(id, inbound, key),
+            Action::Notify => self.on_notify(id, inbound, key),
+            Action::Register => self.refuse(&inbound, 405, &[(HeaderName::Allow, extensions::ALLOW)]),
+            Action::Refuse(status) => self.refuse(&inbound, status, &[(HeaderName::Allow, extensions::ALLOW)]),
         }
     }
 

@@ -9,6 +9,7 @@ use super::body;
 use super::cause;
 use super::dialog::{self, Dialog};
 use super::endpoint::Endpoint;
+use super::extensions;
 use super::io::{DialogId, Event, Incoming, Particulars, Source};
 use super::leg::{Exchange, Farewell, Leg, Of, Offered, Session, Side, Unacked};
 use super::respond::{self, Inbound};
@@ -222,7 +223,7 @@ impl Endpoint {
         let tag = (!has_tag(&request.headers)).then_some(tag);
         let mut response = respond::response(request, status, tag);
         match status {
-            405 => wire::push(&mut response.headers, HeaderName::Allow, dialog::ALLOW),
+            405 => wire::push(&mut response.headers, HeaderName::Allow, extensions::ALLOW),
             415 => wire::push(&mut response.headers, HeaderName::Accept, body::ACCEPT),
             503 => wire::push(&mut response.headers, HeaderName::RetryAfter, RETRY_WHEN_FULL),
             0..=u16::MAX => {}
@@ -249,7 +250,7 @@ impl Endpoint {
             headers.push(route.clone());
         }
         wire::push(headers, HeaderName::Contact, dialog::contact_value(&self.config, &reply));
-        wire::push(headers, HeaderName::Allow, dialog::ALLOW);
+        wire::push(headers, HeaderName::Allow, extensions::ALLOW);
         wire::push(headers, HeaderName::Server, self.config.user_agent.clone());
         wire::body_headers(headers, sdp.map(|bytes| ("application/sdp", bytes)));
         if let Some(sdp) = sdp {
