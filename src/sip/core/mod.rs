@@ -16,6 +16,7 @@ mod io;
 mod leg;
 mod machines;
 mod mint;
+mod reason;
 mod refer;
 mod refresh;
 mod register;
@@ -25,6 +26,7 @@ mod respond;
 pub mod sdp;
 mod session;
 mod source;
+mod spoof;
 mod stream;
 #[cfg(test)]
 mod tests;
