@@ -37,6 +37,7 @@ pub(super) async fn sort(shared: Arc<Shared>, mut events: mpsc::Receiver<Event>)
                 let event = trail::stranger_refused(remote, ignored_until, shared.clock.now());
                 shared.keep(vec![Change::Audit(event)]);
             }
+            Event::Spoofed { .. } => metrics::counter!("sayso_sip_spoofed_total").increment(1),
             Event::LoginFailed { remote } => {
                 metrics::counter!("sayso_sip_login_failures_total").increment(1);
                 let now = shared.clock.now();

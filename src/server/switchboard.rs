@@ -157,6 +157,7 @@ pub(super) fn dialog_of(event: &Event) -> Option<DialogId> {
         | Event::Ended { dialog, .. } => Some(*dialog),
         Event::Registered { .. }
         | Event::Stranger { .. }
+        | Event::Spoofed { .. }
         | Event::LoginFailed { .. }
         | Event::TrunkRegistered { .. }
         | Event::Limited { .. } => None,

@@ -38,6 +38,7 @@ impl Driver {
             Event::Incoming(_)
             | Event::Registered { .. }
             | Event::Stranger { .. }
+            | Event::Spoofed { .. }
             | Event::LoginFailed { .. }
             | Event::TrunkRegistered { .. }
             | Event::Limited { .. } => {}

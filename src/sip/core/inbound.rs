@@ -4,11 +4,12 @@
 use bytes::Bytes;
 
 use super::endpoint::Endpoint;
+use super::extensions;
 use super::io::{Flow, Output};
 use super::respond::{self, Inbound};
 use super::stream::Frame;
 use super::timers::Deadline;
-use super::wire::{self, Action, Fault, HeaderName, Key, Message, Method, Request, Scheme, ServerState};
+use super::wire::{self, Action, Fault, HeaderName, Key, Message, Method, Scheme, ServerState};
 use crate::time::Timestamp;
 
 impl Endpoint {
@@ -135,14 +136,19 @@ impl Endpoint {
             }
             Action::Register => self.on_register(inbound, key, merge),
             Action::Invite => self.on_invite(inbound, key, merge),
-            Action::Bye | Action::Info => {
+            Action::Bye
+            | Action::Info
+            | Action::Prack
+            | Action::Update
+            | Action::Refer
+            | Action::Notify => {
                 if self.is_known_source(&inbound) {
                     self.refuse(&inbound, 481, &[]);
                 }
             }
             Action::Refuse(status) => {
                 if self.is_known_source(&inbound) {
-                    self.refuse(&inbound, status, &[(HeaderName::Allow, super::dialog::ALLOW)]);
+                    self.refuse(&inbound, status, &[(HeaderName::Allow, extensions::ALLOW)]);
                 }
             }
         }
@@ -161,35 +167,23 @@ impl Endpoint {
         self.requires_nothing(inbound)
     }
 
-    /// Whether the request needs no extension of us; we have none. Proxy-Require is not for user
-    /// agents (RFC 3261 §8.2.2.3, §20.29). `false`: answered 420.
+    /// Whether the request needs no extension that we do not have. `false`: answered 420.
     pub(super) fn requires_nothing(&mut self, inbound: &Inbound) -> bool {
-        let required: Vec<String> = required(&inbound.request);
-        if required.is_empty() {
+        let missing = extensions::missing(&inbound.request);
+        if missing.is_empty() {
             return true;
         }
-        self.refuse(inbound, 420, &[(HeaderName::Unsupported, &required.join(", "))]);
+        self.refuse(inbound, 420, &[(HeaderName::Unsupported, &missing.join(", "))]);
         false
     }
 
     pub(super) fn answer_options(&mut self, inbound: &Inbound) {
         let extra = [
-            (HeaderName::Allow, super::dialog::ALLOW),
+            (HeaderName::Allow, extensions::ALLOW),
             (HeaderName::Accept, super::body::ACCEPT),
             (HeaderName::AcceptEncoding, "identity"),
-            (HeaderName::Supported, ""),
+            (HeaderName::Supported, extensions::SUPPORTED),
         ];
         self.refuse(inbound, 200, &extra);
     }
-}
-
-fn required(request: &Request) -> Vec<String> {
-    let values = request.headers.get_all(&HeaderName::Require);
-    values
-        .flat_map(|header| {
-            let text = String::from_utf8_lossy(&header.value()).into_owned();
-            text.split(',').map(|tag| tag.trim().to_owned()).collect::<Vec<_>>()
-        })
-        .filter(|tag| !tag.is_empty())
-        .collect()
 }

@@ -195,6 +195,11 @@ impl Endpoint {
                 self.on_info_outcome(dialog, &outcome, now);
                 Purpose::Info(dialog)
             }
+            Purpose::Prack(fork) => Purpose::Prack(fork), // a refused INVITE tells more
+            Purpose::Update(fork, offers) => {
+                self.on_update_outcome(id, (&fork, offers), &outcome, now);
+                Purpose::Update(fork, offers)
+            }
             Purpose::Register(dialog, login) => self.on_register_outcome(id, dialog, login, outcome, now),
             Purpose::Nobody => Purpose::Nobody,
         };

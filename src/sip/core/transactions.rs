@@ -42,6 +42,9 @@ pub(super) struct Client {
     pub(super) purpose: Purpose,
     /// The ACKs we sent for 2xx responses, by To tag, for when the same comes again.
     pub(super) acks: Vec<(Bytes, Flow, Bytes)>,
+    /// Of an INVITE whose call is over: the last sequence number used in each of its early dialogs, by
+    /// their tag.
+    pub(super) spent: Vec<(Bytes, u32)>,
     key: Key,
 }
 
@@ -55,10 +58,22 @@ pub(super) enum Purpose {
     Bye(DialogId),
     /// A digit.
     Info(DialogId),
+    /// A PRACK.
+    Prack(Fork),
+    /// An UPDATE; whether it bears an offer.
+    Update(Fork, bool),
     /// A log-on, with the login for the challenge until it is used.
     Register(DialogId, Option<Login>),
     /// Nobody waits for the answer.
     Nobody,
+}
+
+/// A dialog, or one of several early dialogs of one INVITE of ours.
+#[derive(Clone, Debug)]
+pub(super) struct Fork {
+    pub(super) leg: DialogId,
+    /// Their tag.
+    pub(super) tag: Option<Bytes>,
 }
 
 /// All transactions.
@@ -101,7 +116,7 @@ impl Transactions {
         self.drawn += 1;
         let id = ClientId(self.drawn);
         self.client_keys.insert(key.clone(), id);
-        self.clients.insert(id, Client { machine, flow, heard: flow, purpose, acks: Vec::new(), key });
+        self.clients.insert(id, Client { machine, flow, heard: flow, purpose, acks: Vec::new(), spent: Vec::new(), key });
         id
     }
 

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::body;
 use super::cause;
-use super::dialog::{self, Dialog, Reach};
+use super::dialog::{self, Dialog, Peer, Reach};
 use super::endpoint::Endpoint;
 use super::io::{Callee, DialogId, Event, Flow, Login, Transport};
-use super::leg::{Calling, Exchange, Leg, Session, Side};
+use super::leg::{Calling, Leg};
 use super::machines::Outcome;
+use super::reason;
 use super::timers::Deadline;
 use super::transactions::{ClientId, Purpose};
 use super::wire::{self, Head, HeaderName, Method, Request, Response, Uri};
@@ -58,6 +58,7 @@ struct Way {
     to: String,
     login: Option<Login>,
     reach: Reach,
+    peer: Peer,
 }
 
 impl Endpoint {
@@ -66,8 +67,7 @@ impl Endpoint {
         if ways.is_empty() || self.legs.len() >= self.config.max_dialogs || self.legs.contains_key(&id) {
             return self.tell(Event::Ended { dialog: id, cause: Cause::Unreachable, status: None });
         }
-        let calling = Calling { branches: Vec::new(), best: (Cause::Unreachable, None) };
-        self.legs.insert(id, Leg::Calling(calling));
+        self.legs.insert(id, Leg::Calling(Calling::default()));
         for way in ways {
             let host = dialog::host_text(dialog::our_address(&self.config, &way.flow).ip());
             let from = if from.eq_ignore_ascii_case("anonymous") {
@@ -76,7 +76,8 @@ impl Endpoint {
                 format!("<{}>", dialog::user_uri(from, &host))
             };
             let names = (format!("{}@{host}", self.mint.token()), self.mint.token());
-            let dialog = Dialog::wanted(way.target, &from, &way.to, names, way.flow, way.reach);
+            let mut dialog = Dialog::wanted(way.target, &from, &way.to, names, way.flow, way.reach);
+            dialog.peer = way.peer;
             let branch =
                 Branch { leg: id, dialog, sdp: sdp.clone(), login: way.login, state: BranchState::Sent };
             self.send_branch(branch, None, now);
@@ -91,7 +92,9 @@ impl Endpoint {
                 let bindings = self.registrar.bindings(&agent, now);
                 let way = |binding: super::registrar::Binding| {
                     let target = Uri::parse(Bytes::from(binding.contact)).ok()?;
-                    Some(Way { target, flow: binding.flow, to: to.clone(), login: None, reach: Reach::Back })
+                    let peer = Peer::Agent(agent.clone());
+                    let (to, login) = (to.clone(), None);
+                    Some(Way { target, flow: binding.flow, to, login, reach: Reach::Back, peer })
                 };
                 bindings.into_iter().filter_map(way).collect()
             }
@@ -99,7 +102,8 @@ impl Endpoint {
             Callee::Uri { uri, remote, transport, login } => {
                 let Ok(target) = Uri::parse(Bytes::from(uri.clone())) else { return Vec::new() };
                 let flow = self.flow_to(transport, remote);
-                vec![Way { target, flow, to: format!("<{uri}>"), login, reach: Reach::Written }]
+                let (reach, peer) = (Reach::Written, Peer::Address);
+                vec![Way { target, flow, to: format!("<{uri}>"), login, reach, peer }]
             }
         }
     }
@@ -141,6 +145,7 @@ impl Endpoint {
         for client in std::mem::take(&mut calling.branches) {
             self.give_up(client, cause, now);
         }
+        self.abort_reinvites(id, now);
         self.finish(id, cause, None);
     }
 
@@ -175,9 +180,15 @@ impl Endpoint {
                 self.cancel(id, Cause::Unreachable, now);
                 return self.leave(dialog, Cause::Unreachable, now);
             }
-            Some(Purpose::Bye(_) | Purpose::Info(_) | Purpose::Register(..) | Purpose::Nobody) | None => {
-                return;
-            }
+            Some(
+                Purpose::Bye(_)
+                | Purpose::Info(_)
+                | Purpose::Prack(_)
+                | Purpose::Update(..)
+                | Purpose::Register(..)
+                | Purpose::Nobody,
+            )
+            | None => return,
         };
         self.give_up(id, Cause::NoAnswer, now);
         self.branch_failed(leg, id, (Cause::NoAnswer, None), now);
@@ -201,9 +212,11 @@ impl Endpoint {
             }
             Outcome::Response(response) => {
                 self.settle(id);
-                if !self.authorize_branch(id, &mut branch, &response, now) {
+                if !self.authorize_branch(id, &mut branch, &response, now)
+                    && !self.ask_longer(id, &mut branch, &response, now)
+                {
                     let status = response.status.code();
-                    self.branch_failed(leg, id, (cause::of_status(status), Some(status)), now);
+                    self.branch_failed(leg, id, (reason::of_refusal(&response), Some(status)), now);
                 }
             }
             Outcome::Failed(status) => {
@@ -226,8 +239,7 @@ impl Endpoint {
                 branch.state = BranchState::Proceeding;
                 // Each sign of life starts the time anew, as at a proxy.
                 self.timers.set(Deadline::RingsTooLong(id), now + RINGS_TOO_LONG);
-                if matches!(response.status.code(), 180..=183) {
-                    let sdp = body::sdp(&response.headers, response.body()).ok().flatten();
+                if let Some(sdp) = self.on_early(branch.leg, id, &branch.dialog, response, now) {
                     self.tell(Event::Ringing { dialog: branch.leg, sdp });
                 }
             }
@@ -262,23 +274,11 @@ impl Endpoint {
             return;
         }
         branch.state = BranchState::Won;
-        if let Some(Leg::Calling(calling)) = self.forget(branch.leg) {
-            for other in calling.branches.into_iter().filter(|other| *other != id) {
-                self.give_up(other, Cause::AnsweredElsewhere, now);
-            }
+        let Some(Leg::Calling(mut calling)) = self.forget(branch.leg) else { return };
+        for other in calling.branches.drain(..).filter(|other| *other != id) {
+            self.give_up(other, Cause::AnsweredElsewhere, now);
         }
-        self.tags.insert(dialog.local_tag.clone(), branch.leg);
-        let session = Session {
-            dialog,
-            trunk: None,
-            unacked: None,
-            exchange: Exchange::Idle,
-            wanted: None,
-            side: Side::Caller,
-        };
-        self.legs.insert(branch.leg, Leg::Live(Box::new(session)));
-        let sdp = body::sdp(&response.headers, response.body()).ok().flatten();
-        self.tell(Event::Answered { dialog: branch.leg, sdp, record_aware: false });
+        self.answered(branch.leg, id, dialog, calling, response, now);
     }
 
     /// ACK to a 2xx; with the dialog it makes, and whether it is the first from that phone.
@@ -294,7 +294,8 @@ impl Endpoint {
             return None;
         }
         let flow = client.heard;
-        let dialog = branch.dialog.answered(response, head, flow);
+        let mut dialog = branch.dialog.answered(response, head, flow);
+        self.grown(branch.leg, id, &mut dialog);
         let name = self.mint.branch();
         let (ack, flow) = dialog.ack(head.cseq, &self.config, &name);
         let first = self.acknowledge(id, head.to.tag().unwrap_or_default(), ack, flow);
@@ -345,32 +346,63 @@ impl Endpoint {
             login: None,
             state: BranchState::Sent,
         };
-        if let Some(Leg::Calling(calling)) = self.legs.get_mut(&branch.leg) {
-            calling.branches.retain(|other| *other != id);
-            self.send_branch(again, Some((name, value)), now);
-        }
+        self.replace_branch(id, again, Some((name, value)), now);
         true
+    }
+
+    /// Answers a 422 (RFC 4028 §7.3): the INVITE again, for a longer session. `false`: it cannot be.
+    fn ask_longer(&mut self, id: ClientId, branch: &mut Branch, response: &Response, now: Timestamp) -> bool {
+        let wanted = matches!(branch.state, BranchState::Sent | BranchState::Proceeding);
+        if !wanted || !branch.dialog.lengthen(response, &self.config) {
+            return false;
+        }
+        let again = Branch {
+            leg: branch.leg,
+            dialog: branch.dialog.clone(),
+            sdp: branch.sdp.clone(),
+            login: branch.login.clone(),
+            state: BranchState::Sent,
+        };
+        self.replace_branch(id, again, None, now);
+        true
+    }
+
+    fn replace_branch(
+        &mut self,
+        id: ClientId,
+        again: Branch,
+        authorization: Option<(HeaderName, String)>,
+        now: Timestamp,
+    ) {
+        self.drop_early(again.leg, id, now);
+        if let Some(Leg::Calling(calling)) = self.legs.get_mut(&again.leg) {
+            calling.branches.retain(|other| *other != id);
+            self.send_branch(again, authorization, now);
+        }
     }
 
     /// One phone less to wait for. A 6xx speaks for all of them (RFC 3261 §16.7 step 5).
     fn branch_failed(&mut self, leg: DialogId, id: ClientId, why: (Cause, Option<u16>), now: Timestamp) {
+        self.drop_early(leg, id, now);
         let Some(Leg::Calling(calling)) = self.legs.get_mut(&leg) else { return };
         let before = calling.branches.len();
         calling.branches.retain(|other| *other != id);
         if calling.branches.len() == before {
             return; // given up before
         }
-        if calling.best.1.is_none() || cause::weight(why.0) > cause::weight(calling.best.0) {
-            calling.best = why;
-        }
+        // A status tells more than none, and of two statuses the weightier.
+        let best = calling.best.unwrap_or(why);
+        let best = if best.1.is_none() || cause::weight(why.0) > cause::weight(best.0) { why } else { best };
+        calling.best = Some(best);
         let for_all = why.1.is_some_and(|status| status >= 600);
         let others = if for_all { std::mem::take(&mut calling.branches) } else { Vec::new() };
-        let best = if for_all { why } else { calling.best };
+        let best = if for_all { why } else { best };
         let over = calling.branches.is_empty();
         for other in others {
             self.give_up(other, why.0, now);
         }
         if over {
+            self.abort_reinvites(leg, now);
             self.finish(leg, best.0, best.1);
         }
     }

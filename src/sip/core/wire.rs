@@ -96,6 +96,14 @@ pub(super) enum Action {
     Info,
     Options,
     Register,
+    /// RFC 3262.
+    Prack,
+    /// RFC 3311.
+    Update,
+    /// RFC 3515.
+    Refer,
+    /// RFC 6665.
+    Notify,
     /// 405 to methods we know and do not take, 501 to those we do not know (RFC 3261 §8.2.1).
     Refuse(u16),
 }
@@ -108,15 +116,13 @@ pub(super) fn action(method: &Method) -> Action {
         Method::Info => Action::Info,
         Method::Options => Action::Options,
         Method::Register => Action::Register,
-        Method::Ack
-        | Method::Cancel
-        | Method::Prack
-        | Method::Update
-        | Method::Subscribe
-        | Method::Notify
-        | Method::Refer
-        | Method::Message
-        | Method::Publish => Action::Refuse(405),
+        Method::Prack => Action::Prack,
+        Method::Update => Action::Update,
+        Method::Refer => Action::Refer,
+        Method::Notify => Action::Notify,
+        Method::Ack | Method::Cancel | Method::Subscribe | Method::Message | Method::Publish => {
+            Action::Refuse(405)
+        }
         Method::Other(_) | _ => Action::Refuse(501),
     }
 }
