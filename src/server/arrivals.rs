@@ -160,10 +160,10 @@ fn join(shared: &Shared, call: CallId, joining: Joining) -> Result<(), u16> {
     })
 }
 
-/// Begins a call, or says with what status it is refused: 503 while draining, 404 for a number nobody set.
+/// Begins a call, or says with what status it is refused: 503 while draining or overloaded, 404 for a number nobody set.
 fn begin(shared: &Arc<Shared>, incoming: Incoming) -> Result<(), u16> {
     let dialog = incoming.dialog;
-    if shared.draining() {
+    if shared.draining() || shared.overloaded() {
         return Err(503);
     }
     let settings = shared.settings();

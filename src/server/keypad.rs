@@ -42,7 +42,11 @@ impl Keypad {
         let mut passed = if late { std::mem::take(&mut self.held) } else { Vec::new() };
         self.last = now;
         self.held.push(key);
-        let all = [(&codes.three_way, Asked::ThreeWay), (&codes.complete, Asked::Complete), (&codes.back, Asked::Back)];
+        let all = [
+            (&codes.three_way, Asked::ThreeWay),
+            (&codes.complete, Asked::Complete),
+            (&codes.back, Asked::Back),
+        ];
         loop {
             if let Some((_, asked)) = all.iter().find(|(code, _)| !code.is_empty() && **code == self.held) {
                 self.held.clear();

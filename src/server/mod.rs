@@ -1,5 +1,6 @@
 //! Composition root: opens store, vault, prompts, engine, SIP and HTTP, drives calls, drains.
 
+mod admission;
 mod arrivals;
 mod convert;
 mod desk;
@@ -18,6 +19,7 @@ mod watch;
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
+use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -38,11 +40,14 @@ use crate::store::{Change, Store};
 use crate::time::Clock;
 use crate::vault::{Vault, VaultConfig};
 
+use admission::Door;
 pub use notice::{Notice, Notices, What};
 use switchboard::{Mail, Switchboard};
 
 /// How often gauges that are not kept up by events are read.
 const GAUGES: Duration = Duration::from_secs(1);
+/// How often the load is judged. A burst within this time is not seen; the endpoint's own limits hold then.
+const LOOK: Duration = Duration::from_millis(200);
 /// How long calls have to close after they were told to.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 /// SIP events that may wait to be sorted.
@@ -62,6 +67,8 @@ struct Shared {
     clock: Clock,
     tasks: TaskTracker,
     draining: AtomicBool,
+    /// Too busy for new calls.
+    overloaded: AtomicBool,
 }
 
 /// A running server.
@@ -104,9 +111,11 @@ impl Server {
             clock,
             tasks: TaskTracker::new(),
             draining: AtomicBool::new(false),
+            overloaded: AtomicBool::new(false),
         });
         tokio::spawn(arrivals::sort(Arc::clone(&shared), sip_events));
         tokio::spawn(watch_gauges(Arc::clone(&shared)));
+        tokio::spawn(watch_load(Arc::clone(&shared), config.ports()));
         let ready = watch::start(Arc::clone(&shared), generation, prompts_dir);
         let http = api::start(config.http.listen, metrics, ready).await?;
         let started = trail::started(clock.now());
@@ -202,6 +211,10 @@ impl Shared {
         self.desk.tell(queue::Input::Settings(settings)).await;
     }
 
+    fn overloaded(&self) -> bool {
+        self.overloaded.load(Ordering::Relaxed)
+    }
+
     fn draining(&self) -> bool {
         self.draining.load(Ordering::Acquire)
     }
@@ -213,6 +226,27 @@ async fn watch_gauges(shared: Arc<Shared>) {
     loop {
         tick.tick().await;
         gauges::publish_media(&shared.engine);
+    }
+}
+
+/// Judges a few times a second whether new calls are taken.
+async fn watch_load(shared: Arc<Shared>, ports: RangeInclusive<u16>) {
+    let mut tick = interval(LOOK);
+    let mut gauge = gauges::LoadGauge::new(usize::from(ports.end() - ports.start()).div_ceil(2));
+    let mut door = Door::default();
+    loop {
+        tick.tick().await;
+        let was = door.shut_by();
+        let now = shared.clock.now();
+        door = door.judge(&gauge.read(&shared, now), now);
+        let shut = door.shut_by();
+        shared.overloaded.store(shut.is_some(), Ordering::Relaxed);
+        metrics::gauge!("sayso_overloaded").set(if shut.is_some() { 1.0 } else { 0.0 });
+        match (was, shut) {
+            (None, Some(short)) => tracing::warn!(short = short.word(), "overloaded: new calls are refused"),
+            (Some(_), None) => tracing::info!("new calls are taken again"),
+            (Some(_), Some(_)) | (None, None) => {}
+        }
     }
 }
 

@@ -44,7 +44,8 @@ pub(super) fn trunk_registered(
     match result {
         Ok(()) => AuditEvent::new(Class::System, Actor::System, at, "trunk.registered", what),
         Err(status) => {
-            let why = status.map_or_else(|| "no answer".to_owned(), |status| format!("refused with {status}"));
+            let why =
+                status.map_or_else(|| "no answer".to_owned(), |status| format!("refused with {status}"));
             AuditEvent::new(Class::Failure, Actor::System, at, "trunk.unregistered", what)
                 .new_value(Some(Value::plain(why)))
         }

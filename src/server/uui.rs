@@ -29,7 +29,8 @@ pub(super) fn value(call: CallId, recording: RecordingState<'_>) -> String {
         | RecordingState::Paused(basis)
         | RecordingState::Failed(basis) => Some(basis),
     };
-    let text = format!("sayso;call={call};recording={state};consent={}", basis.map_or("undecided", basis_word));
+    let text =
+        format!("sayso;call={call};recording={state};consent={}", basis.map_or("undecided", basis_word));
     let mut value = format!("{IA5:02x}");
     for octet in text.bytes() {
         let _infallible = write!(value, "{octet:02x}");
@@ -66,10 +67,15 @@ mod tests {
             String::from_utf8(octets[1..].to_vec()).expect("IA5")
         };
         let agreed = Basis::Agreed(Timestamp::from_micros(0));
-        assert_eq!(text(RecordingState::Off(None)), format!("sayso;call={call};recording=off;consent=undecided"));
+        assert_eq!(
+            text(RecordingState::Off(None)),
+            format!("sayso;call={call};recording=off;consent=undecided")
+        );
         let on = text(RecordingState::Recording(&agreed));
         assert_eq!(on, format!("sayso;call={call};recording=on;consent=agreed"));
         let earlier = Basis::RefusedEarlier(Timestamp::from_micros(0));
-        assert!(text(RecordingState::Paused(&earlier)).ends_with(";recording=paused;consent=refused-earlier"));
+        assert!(
+            text(RecordingState::Paused(&earlier)).ends_with(";recording=paused;consent=refused-earlier")
+        );
     }
 }

@@ -96,4 +96,3 @@ impl Driver {
         outbound.caller_id.as_ref().map(|number| number.0.clone())
     }
 }
-

@@ -44,15 +44,9 @@ impl Driver {
             return Err(486);
         }
         let own = self.open_leg(incoming, Party::Agent(agent.clone()))?;
-        let before = self.consult.replace(Consult { by: by.n, own: Some(own.n) });
+        self.consult = Some(Consult { by: by.n, own: Some(own.n) });
+        // If the call will not, it hangs up the second line, and says why.
         self.tell(Input::Consult { by, own: Some(own), to });
-        if self.call.phase() != Phase::Consulting {
-            // The call said no: the target is this agent, or the like.
-            self.consult = before;
-            self.media.remove_leg(own.n);
-            self.legs.remove(&own.n);
-            return Err(480);
-        }
         Ok(())
     }
 

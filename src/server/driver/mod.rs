@@ -16,7 +16,7 @@ use tokio::time::{sleep_until, timeout};
 use tracing::Instrument;
 
 use crate::audit::{basis_word, cause_word, channel_word};
-use crate::call::{Arrival, Call, Cause, CommitId, Fact, Input, Output, Whom};
+use crate::call::{Arrival, Call, Cause, CommitId, Fact, Input, Output};
 use crate::consent::{AskRule, Receipt};
 use crate::engine::{CallMedia, MediaEvent};
 use crate::ids::{CallId, LegId};
@@ -33,7 +33,7 @@ use super::notice::What;
 use super::policy::Policy;
 use super::recorder::{Recorder, Recording};
 use super::switchboard::Mail;
-use super::{Shared, convert, trail};
+use super::{Shared, convert};
 
 /// How long a finished call waits for its legs' last statistics.
 const CLOSING: Duration = Duration::from_secs(2);

@@ -89,11 +89,15 @@ impl Driver {
                 self.shared.send(Command::Ring { dialog: leg.dialog, sdp: None });
             }
         }
-        let Some(asked) = self.refers.get(&n).and_then(|asked| self.legs.get(asked)) else { return };
+        // Told of the line with the caller or of the second one: the REFER came on either.
+        let Some((by, asked)) = self.refers.iter().find(|(by, asked)| **by == n || **asked == n) else {
+            return;
+        };
+        let (by, Some(asked)) = (*by, self.legs.get(asked)) else { return };
         let (dialog, status) = (asked.dialog, status_of(progress));
         self.shared.send(Command::Notify { dialog, status });
         if status >= 200 {
-            self.refers.remove(&n);
+            self.refers.remove(&by);
         }
     }
 

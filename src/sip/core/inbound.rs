@@ -136,12 +136,7 @@ impl Endpoint {
             }
             Action::Register => self.on_register(inbound, key, merge),
             Action::Invite => self.on_invite(inbound, key, merge),
-            Action::Bye
-            | Action::Info
-            | Action::Prack
-            | Action::Update
-            | Action::Refer
-            | Action::Notify => {
+            Action::Bye | Action::Info | Action::Prack | Action::Update | Action::Refer | Action::Notify => {
                 if self.is_known_source(&inbound) {
                     self.refuse(&inbound, 481, &[]);
                 }

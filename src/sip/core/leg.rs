@@ -302,7 +302,9 @@ impl Calling {
     pub(super) fn early_of(&mut self, tag: Option<&[u8]>) -> Option<&mut Early> {
         match tag {
             Some(tag) => self.early.iter_mut().find(|early| early.dialog.remote_tag.as_deref() == Some(tag)),
-            None => Some(&mut self.early).filter(|early| early.len() == 1).and_then(|early| early.first_mut()),
+            None => {
+                Some(&mut self.early).filter(|early| early.len() == 1).and_then(|early| early.first_mut())
+            }
         }
     }
 

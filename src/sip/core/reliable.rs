@@ -97,7 +97,9 @@ impl Provisionals {
         match self.first {
             Described::Asked => First::Theirs,
             Described::Silent | Described::Offered => First::Ours,
-            Described::Settled(_) => First::Settled { ready: self.unacked.is_none() && self.answer.is_none() },
+            Described::Settled(_) => {
+                First::Settled { ready: self.unacked.is_none() && self.answer.is_none() }
+            }
         }
     }
 

@@ -64,7 +64,9 @@ impl Endpoint {
             Action::Refer => self.on_refer(id, inbound, key),
             Action::Notify => self.on_notify(id, inbound, key),
             Action::Register => self.refuse(&inbound, 405, &[(HeaderName::Allow, extensions::ALLOW)]),
-            Action::Refuse(status) => self.refuse(&inbound, status, &[(HeaderName::Allow, extensions::ALLOW)]),
+            Action::Refuse(status) => {
+                self.refuse(&inbound, status, &[(HeaderName::Allow, extensions::ALLOW)])
+            }
         }
     }
 
@@ -203,7 +205,8 @@ impl Endpoint {
                 };
                 let early = session.early_answer.take();
                 self.stop_2xx(id);
-                let sdp = body::sdp(&inbound.request.headers, inbound.request.body()).ok().flatten().or(early);
+                let sdp =
+                    body::sdp(&inbound.request.headers, inbound.request.body()).ok().flatten().or(early);
                 if of == Of::First || sdp.is_some() {
                     self.tell(Event::Confirmed { dialog: id, sdp });
                 }

@@ -17,7 +17,8 @@ impl Endpoint {
         if self.is_where_peer_is(id, inbound) {
             return true;
         }
-        let peer = self.legs.get(&id).and_then(|leg| leg.holds(&inbound.head)).map(|dialog| dialog.peer.clone());
+        let peer =
+            self.legs.get(&id).and_then(|leg| leg.holds(&inbound.head)).map(|dialog| dialog.peer.clone());
         let moved = match peer {
             Some(peer) if has_password(&self.settings, &peer) => match (self.log_in(inbound), peer) {
                 (None, _) => None, // answered

@@ -125,6 +125,12 @@ impl SipHandle {
         })
     }
 
+    /// The share of places taken among the commands that wait, 0 to 1.
+    #[must_use]
+    pub fn backlog(&self) -> f32 {
+        1.0 - self.commands.capacity() as f32 / self.commands.max_capacity() as f32
+    }
+
     /// Draws a number for [`Command::Invite`] or [`Command::Register`]. They are of the upper half,
     /// so they never meet those the endpoint draws for incoming calls.
     #[must_use]
