@@ -69,6 +69,7 @@ impl Work<'_> {
                 };
                 self.leg(*leg, agent, *at, None).await?;
             }
+            Fact::Admitted { leg, agent, replaces: _, at } => self.leg(*leg, agent.as_ref(), *at, None).await?,
             Fact::Connected { leg, at } => self.connected(*leg, *at).await?,
             Fact::LegEnded { leg, at, cause } => {
                 let update = "UPDATE legs SET ended_at = $3, cause = $4 WHERE call = $1 AND n = $2";
@@ -92,9 +93,16 @@ impl Work<'_> {
             Fact::RecordingFailed { call, at } => {
                 self.event(*call, *at, Event { kind: "recording-failed", ..Event::default() }).await?;
             }
-            Fact::Transferred { call, by, queue, agent, outside: _, at } => {
+            Fact::Returned { call, agent, cause, at } => {
+                let detail = Some(cause_word(*cause).to_owned());
+                let event = Event { kind: "returned", agent: agent.clone(), detail, ..Event::default() };
+                self.event(*call, *at, event).await?;
+            }
+            Fact::Consulted { call, by, queue, agent, outside: _, at }
+            | Fact::Transferred { call, by, queue, agent, outside: _, at } => {
+                let consulted = matches!(fact, Fact::Consulted { .. });
                 let event = Event {
-                    kind: "transferred",
+                    kind: if consulted { "consulted" } else { "transferred" },
                     agent: agent.clone(),
                     queue: queue.clone(),
                     detail: Some(format!("by {by}")),

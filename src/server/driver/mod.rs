@@ -190,9 +190,14 @@ impl Driver {
     fn on_mail(&mut self, mail: Mail) {
         match mail {
             Mail::Sip(event) => self.on_sip(event),
-            Mail::Desk(queue::Output::Ring { agents, .. }) => self.tell(Input::Ring(agents)),
+            Mail::Desk(queue::Output::Ring { agents, since, .. }) => self.tell(Input::Ring { agents, since }),
             Mail::Desk(queue::Output::Position { position, .. }) => self.tell(Input::Position(position)),
-            Mail::Desk(queue::Output::Overflow { to, .. }) => self.tell(Input::Overflow { to }),
+            Mail::Desk(queue::Output::Overflow { to, since, .. }) => {
+                self.tell(Input::Overflow { to, since });
+            }
+            Mail::Desk(queue::Output::Claimed { agent, free, .. }) => {
+                self.tell(Input::Claimed { agent, free });
+            }
             // Not of a call; the desk posts only those above.
             Mail::Desk(queue::Output::AgentChanged { .. }) => {}
             Mail::Shutdown => self.tell(Input::Shutdown),
@@ -282,10 +287,12 @@ impl Driver {
             Output::Dial { leg, to: Whom::Agent(agent) } => self.dial(leg, agent),
             Output::Dial { to: Whom::Outside(_), .. }
             | Output::AnswerLeg { .. }
-            | Output::Claim { .. }
             | Output::TransferProgress { .. }
             | Output::Refer { .. }
             | Output::Join { .. } => {}
+            Output::Claim { agent } => {
+                self.shared.desk.tell(queue::Input::Claim { call: self.id, agent }).await;
+            }
             Output::AgentReport { agent, report } => {
                 self.shared.desk.tell(queue::Input::Report { call: self.id, agent, report }).await;
             }
@@ -367,6 +374,7 @@ fn log(fact: &Fact) {
         Fact::Decided { basis, .. } => tracing::debug!(basis = basis_word(basis), "recording decided"),
         Fact::Queued { queue, .. } => tracing::debug!(%queue, "queued"),
         Fact::Dialled { leg, .. } => tracing::debug!(leg = leg.n, "dialled"),
+        Fact::Admitted { leg, .. } => tracing::debug!(leg = leg.n, "called in"),
         Fact::Connected { leg, .. } => tracing::debug!(leg = leg.n, "connected"),
         Fact::LegEnded { leg, cause, .. } => {
             tracing::debug!(leg = leg.n, cause = cause_word(*cause), "leg ended");
@@ -376,6 +384,8 @@ fn log(fact: &Fact) {
         Fact::ConsentAnswered { .. }
         | Fact::ConsentWithdrawn { .. }
         | Fact::Paused { .. }
+        | Fact::Consulted { .. }
+        | Fact::Returned { .. }
         | Fact::Transferred { .. } => tracing::debug!("consent, pause or transfer stored"),
     }
 }
