@@ -51,6 +51,11 @@ pub fn of_fact(fact: &Fact) -> AuditEvent {
             };
             AuditEvent::new(System, Actor::System, *at, action, Object::new("leg", leg)).new_value(Some(who))
         }
+        Fact::Admitted { leg, agent, replaces, at } => {
+            let who = agent.clone().map_or(Actor::System, Actor::Agent);
+            AuditEvent::new(System, who, *at, "leg.admitted", Object::new("leg", leg))
+                .new_value(replaces.map(|old| Value::Plain(format!("replaces {old}"))))
+        }
         Fact::Connected { leg, at } => {
             AuditEvent::new(System, Actor::System, *at, "call.connected", Object::new("leg", leg))
         }
@@ -72,7 +77,13 @@ pub fn of_fact(fact: &Fact) -> AuditEvent {
             let what = Object::new("call", call).attribute("recording");
             AuditEvent::new(Failure, Actor::System, *at, "recording.impossible", what)
         }
-        Fact::Transferred { call, by, queue, agent, outside, at } => {
+        Fact::Returned { call, agent, cause, at } => {
+            let to = agent.as_ref().map_or_else(|| "anyone".to_owned(), |agent| format!("agent {agent}"));
+            AuditEvent::new(System, Actor::System, *at, "call.returned", Object::new("call", call))
+                .new_value(plain(format!("{to}: {}", cause_word(*cause))))
+        }
+        Fact::Consulted { call, by, queue, agent, outside, at }
+        | Fact::Transferred { call, by, queue, agent, outside, at } => {
             let to = match (queue, agent) {
                 (Some(queue), Some(agent)) => format!("queue {queue}, agent {agent}"),
                 (Some(queue), None) => format!("queue {queue}"),
@@ -84,7 +95,7 @@ pub fn of_fact(fact: &Fact) -> AuditEvent {
                 System,
                 Actor::Agent(by.clone()),
                 *at,
-                "call.transferred",
+                if matches!(fact, Fact::Consulted { .. }) { "call.consulted" } else { "call.transferred" },
                 Object::new("call", call),
             )
             .about(number)

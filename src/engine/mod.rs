@@ -321,6 +321,9 @@ impl CallMedia {
         self.send(Command::Bridge { key: self.key, a, b });
     }
 
+    /// Stand-in.
+    pub fn join(&self, _legs: &[u16]) {}
+
     /// Takes the bridged legs apart.
     pub fn unbridge(&self) {
         self.send(Command::Unbridge { key: self.key });

@@ -32,15 +32,15 @@ pub(super) enum Keyed {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Keypad {
     held: Vec<Digit>,
-    last: Timestamp,
+    last: Option<Timestamp>,
 }
 
 impl Keypad {
     /// Takes a key in. Keys held too long are passed on with the next.
     pub(super) fn press(&mut self, key: Digit, codes: &Codes, now: Timestamp) -> Keyed {
-        let late = now.since(self.last) > TOGETHER;
+        let late = self.last.is_none_or(|last| now.since(last) > TOGETHER);
         let mut passed = if late { std::mem::take(&mut self.held) } else { Vec::new() };
-        self.last = now;
+        self.last = Some(now);
         self.held.push(key);
         let all = [
             (&codes.three_way, Asked::ThreeWay),

@@ -66,6 +66,15 @@ impl Work<'_> {
             Fact::Dialled { leg, to, at } => {
                 self.leg(*leg, "out", Some(to), *at, None).await?;
             }
+            Fact::Admitted { leg, agent, replaces, at } => {
+                let who = agent.clone().map(Whom::Agent);
+                self.leg(*leg, "in", who.as_ref(), *at, None).await?;
+                if let Some(old) = replaces {
+                    let detail = Some(format!("leg {} by leg {}", old.n, leg.n));
+                    let event = Event { kind: "replaced", agent: agent.clone(), detail, ..Event::default() };
+                    self.event(leg.call, *at, event).await?;
+                }
+            }
             Fact::Connected { leg, at } => self.connected(*leg, *at).await?,
             Fact::LegEnded { leg, at, cause } => {
                 let update = "UPDATE legs SET ended_at = $3, cause = $4 WHERE call = $1 AND n = $2";
@@ -89,9 +98,16 @@ impl Work<'_> {
             Fact::RecordingFailed { call, at } => {
                 self.event(*call, *at, Event { kind: "recording-failed", ..Event::default() }).await?;
             }
-            Fact::Transferred { call, by, queue, agent, outside, at } => {
+            Fact::Returned { call, agent, cause, at } => {
+                let detail = Some(cause_word(*cause).to_owned());
+                let event = Event { kind: "returned", agent: agent.clone(), detail, ..Event::default() };
+                self.event(*call, *at, event).await?;
+            }
+            Fact::Consulted { call, by, queue, agent, outside, at }
+            | Fact::Transferred { call, by, queue, agent, outside, at } => {
+                let consulted = matches!(fact, Fact::Consulted { .. });
                 let event = Event {
-                    kind: "transferred",
+                    kind: if consulted { "consulted" } else { "transferred" },
                     agent: agent.clone(),
                     queue: queue.clone(),
                     outside: outside.clone(),

@@ -96,7 +96,8 @@ pub struct CallEventRow {
     /// When.
     #[serde(serialize_with = "rfc3339")]
     pub at: Timestamp,
-    /// What: `decided`, `queued`, `overridden`, `paused`, `resumed`, `recording-failed`, `transferred`.
+    /// What: `decided`, `queued`, `overridden`, `paused`, `resumed`, `recording-failed`,
+    /// `consulted`, `transferred`, `returned`, `replaced`.
     pub kind: String,
     /// The agent it concerns.
     pub agent: Option<AgentId>,

@@ -233,9 +233,14 @@ impl Driver {
         match mail {
             Mail::Sip(event) => self.on_sip(event),
             Mail::Joining(joining) => self.on_joining(*joining),
-            Mail::Desk(queue::Output::Ring { agents, .. }) => self.tell(Input::Ring(agents)),
+            Mail::Desk(queue::Output::Ring { agents, since, .. }) => self.tell(Input::Ring { agents, since }),
             Mail::Desk(queue::Output::Position { position, .. }) => self.tell(Input::Position(position)),
-            Mail::Desk(queue::Output::Overflow { to, .. }) => self.tell(Input::Overflow { to }),
+            Mail::Desk(queue::Output::Overflow { to, since, .. }) => {
+                self.tell(Input::Overflow { to, since });
+            }
+            Mail::Desk(queue::Output::Claimed { agent, free, .. }) => {
+                self.tell(Input::Claimed { agent, free });
+            }
             // Not of a call; the desk posts only those above.
             Mail::Desk(queue::Output::AgentChanged { .. }) => {}
             Mail::Shutdown => self.tell(Input::Shutdown),
@@ -421,6 +426,7 @@ fn log(fact: &Fact) {
         Fact::Decided { basis, .. } => tracing::debug!(basis = basis_word(basis), "recording decided"),
         Fact::Queued { queue, .. } => tracing::debug!(%queue, "queued"),
         Fact::Dialled { leg, .. } => tracing::debug!(leg = leg.n, "dialled"),
+        Fact::Admitted { leg, .. } => tracing::debug!(leg = leg.n, "called in"),
         Fact::Connected { leg, .. } => tracing::debug!(leg = leg.n, "connected"),
         Fact::LegEnded { leg, cause, .. } => {
             tracing::debug!(leg = leg.n, cause = cause_word(*cause), "leg ended");
@@ -430,6 +436,8 @@ fn log(fact: &Fact) {
         Fact::ConsentAnswered { .. }
         | Fact::ConsentWithdrawn { .. }
         | Fact::Paused { .. }
+        | Fact::Consulted { .. }
+        | Fact::Returned { .. }
         | Fact::Transferred { .. } => tracing::debug!("consent, pause or transfer stored"),
     }
 }
