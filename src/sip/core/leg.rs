@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::dialog::Dialog;
 use super::endpoint::Endpoint;
+use super::hunt::Hunt;
 use super::io::{DialogId, Event, Flow};
 use super::timers::{Deadline, DialogTimer};
 use super::transactions::{ClientId, ServerId};
@@ -45,6 +46,8 @@ pub(super) struct Calling {
     pub(super) branches: Vec<ClientId>,
     /// The refusal that says most of those that came.
     pub(super) best: (Cause, Option<u16>),
+    /// Of a call to a trunk: how it finds its way.
+    pub(super) hunt: Option<Box<Hunt>>,
 }
 
 /// See [`Leg::Live`].
@@ -161,7 +164,8 @@ impl Leg {
         match self {
             Self::Offered(offered) => offered.trunk.take(),
             Self::Live(session) => session.trunk.take(),
-            Self::Calling(_) | Self::Leaving(_) | Self::LoggingOn => None,
+            Self::Calling(calling) => calling.hunt.take().map(|hunt| hunt.trunk),
+            Self::Leaving(_) | Self::LoggingOn => None,
         }
     }
 }
@@ -188,6 +192,7 @@ impl Endpoint {
         if let Some(dialog) = leg.dialog_mut() {
             self.tags.remove(&dialog.local_tag);
         }
+        self.forget_transfers(id, &leg);
         for timer in DIALOG_TIMERS {
             self.timers.clear(Deadline::Dialog(id, timer));
         }

@@ -57,12 +57,14 @@ impl Endpoint {
             Action::Refer => self.on_refer(id, inbound, key),
             Action::Notify => self.on_notify(id, inbound, key),
             Action::Register => self.refuse(&inbound, 405, &[(HeaderName::Allow, extensions::ALLOW)]),
-            Action::Refuse(status) => self.refuse(&inbound, status, &[(HeaderName::Allow, extensions::ALLOW)]),
+            Action::Refuse(status) => {
+                self.refuse(&inbound, status, &[(HeaderName::Allow, extensions::ALLOW)])
+            }
         }
     }
 
     /// 200 to a request that has a transaction.
-    fn agree(&mut self, inbound: Inbound, key: Key) -> Option<ServerId> {
+    pub(super) fn agree(&mut self, inbound: Inbound, key: Key) -> Option<ServerId> {
         let (server, inbound) = self.open(inbound, key, None)?;
         let mut response = respond::response(&inbound.request, 200, None);
         self.dress(&mut response);
@@ -394,7 +396,7 @@ impl Endpoint {
     }
 }
 
-fn ends_dialog(outcome: &Outcome) -> bool {
+pub(super) fn ends_dialog(outcome: &Outcome) -> bool {
     match outcome {
         Outcome::Response(response) => matches!(response.status.code(), 408 | 481),
         Outcome::Failed(_) => true,

@@ -5,8 +5,10 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 
-use super::io::{DialogId, Flow, Login};
+use super::challenge::Keyring;
+use super::io::{DialogId, Flow};
 use super::respond;
+use super::trunks::RegistrationId;
 use super::uac::Branch;
 use super::wire::{ClientTransaction, Key, ServerTransaction};
 
@@ -55,10 +57,31 @@ pub(super) enum Purpose {
     Bye(DialogId),
     /// A digit.
     Info(DialogId),
-    /// A log-on, with the login for the challenge until it is used.
-    Register(DialogId, Option<Login>),
+    /// A REFER of ours.
+    Refer(DialogId),
+    /// News of a transfer they asked for, by the REFER with this sequence number.
+    Notify(DialogId, u32),
+    /// A log-on, with the password for its challenges.
+    Register(DialogId, Box<Keyring>),
+    /// A registration at a trunk's server.
+    Trunk(RegistrationId),
     /// Nobody waits for the answer.
     Nobody,
+}
+
+impl Purpose {
+    /// Of a request inside a dialog: the dialog, and the same purpose once more for when the request is
+    /// sent again with a password.
+    pub(super) fn in_dialog(&self) -> Option<(DialogId, Self)> {
+        match self {
+            Self::Reinvite(id) => Some((*id, Self::Reinvite(*id))),
+            Self::Bye(id) => Some((*id, Self::Bye(*id))),
+            Self::Info(id) => Some((*id, Self::Info(*id))),
+            Self::Refer(id) => Some((*id, Self::Refer(*id))),
+            Self::Notify(id, cseq) => Some((*id, Self::Notify(*id, *cseq))),
+            Self::Invite(_) | Self::Register(..) | Self::Trunk(_) | Self::Nobody => None,
+        }
+    }
 }
 
 /// All transactions.
