@@ -64,7 +64,9 @@ impl Endpoint {
             Action::Refer => self.on_refer(id, inbound, key),
             Action::Notify => self.on_notify(id, inbound, key),
             Action::Register => self.refuse(&inbound, 405, &[(HeaderName::Allow, extensions::ALLOW)]),
-            Action::Refuse(status) => self.refuse(&inbound, status, &[(HeaderName::Allow, extensions::ALLOW)]),
+            Action::Refuse(status) => {
+                self.refuse(&inbound, status, &[(HeaderName::Allow, extensions::ALLOW)])
+            }
         }
     }
 
