@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 
+use super::challenge::Keyring;
 use super::endpoint::EndpointConfig;
 use super::extensions;
 use super::io::{Flow, Transport};
@@ -34,8 +35,10 @@ pub(super) struct Dialog {
     /// To in our requests, with their tag.
     remote: Bytes,
     /// Their Contact.
-    target: Uri,
+    pub(super) target: Uri,
     routes: Vec<Uri>,
+    /// The password for their challenges, of a call to a trunk that has one.
+    pub(super) keys: Option<Box<Keyring>>,
     /// Whether the addresses they write down can be believed: not so behind a NAT, where only the
     /// way a message came leads back.
     reach: Reach,
@@ -89,6 +92,7 @@ impl Dialog {
             target,
             routes,
             flow,
+            keys: None,
             reach: if direct { Reach::Written } else { Reach::Back },
             peer: Peer::Address,
             updates: extensions::allows(&request.headers, &Method::Update) == Some(true),
@@ -119,6 +123,7 @@ impl Dialog {
             target,
             routes: Vec::new(),
             flow,
+            keys: None,
             reach,
             peer: Peer::Address,
             updates: false,
@@ -198,6 +203,9 @@ impl Dialog {
     pub(super) fn ack(&self, cseq: u32, config: &EndpointConfig, branch: &str) -> (Request, Flow) {
         let flow = self.next_hop(config);
         let mut ack = self.numbered(Method::Ack, cseq, config, branch, &flow);
+        if let Some(keys) = &self.keys {
+            keys.sign_ack(&mut ack);
+        }
         wire::body_headers(&mut ack.headers, None);
         (ack, flow)
     }
@@ -238,7 +246,7 @@ impl Dialog {
     }
 
     /// Where the next request goes: the first route or the target if it is an address we may
-    /// believe, else back the way their last message came. Names are not resolved in the core.
+    /// believe, else back the way their last message came: names are not looked up here (see `locate`).
     fn next_hop(&self, config: &EndpointConfig) -> Flow {
         let uri = self.routes.first().unwrap_or(&self.target);
         let transport = match uri.transport() {

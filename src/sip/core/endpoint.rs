@@ -12,11 +12,15 @@ use super::digest::{Algorithm, DigestServer};
 use super::gate::Gate;
 use super::io::{Command, DialogId, Event, Flow, Output, Query, Transport};
 use super::leg::Leg;
+use super::locate::Questions;
 use super::mint::Mint;
+use super::refer::Transfers;
 use super::registrar::Registrar;
 use super::stream::Connections;
 use super::timers::{Deadline, DialogTimer, TimerQueue};
 use super::transactions::Transactions;
+use super::trunks::Registrations;
+use super::uac::Wish;
 use crate::settings::Settings;
 use crate::time::Timestamp;
 
@@ -125,6 +129,12 @@ pub struct Sizes {
     pub connections: usize,
     /// Agents with a phone logged on.
     pub registrations: usize,
+    /// Registrations of ours at trunks' servers.
+    pub trunks: usize,
+    /// Transfers by REFER, until the last NOTIFY.
+    pub transfers: usize,
+    /// Questions to the name service.
+    pub questions: usize,
 }
 
 impl Sizes {
@@ -135,6 +145,8 @@ impl Sizes {
             && self.client_transactions == 0
             && self.server_transactions == 0
             && self.timers == 0
+            && self.transfers == 0
+            && self.questions == 0
     }
 }
 
@@ -155,6 +167,10 @@ pub struct Endpoint {
     pub(super) legs: HashMap<DialogId, Leg>,
     /// Legs by our tag.
     pub(super) tags: HashMap<String, DialogId>,
+    /// Our registrations at trunks' servers.
+    pub(super) registrations: Registrations,
+    pub(super) transfers: Transfers,
+    pub(super) questions: Questions,
     /// The CSeq of the last REGISTER sent, of whatever user: it must only grow (RFC 3261 §10.2.4).
     pub(super) last_register: u32,
     outputs: VecDeque<Output>,
@@ -171,7 +187,7 @@ impl Endpoint {
             config.default_expires,
             config.max_bindings,
         );
-        Self {
+        let mut endpoint = Self {
             mint: Mint::new(&secret),
             gate: Gate::new(Arc::clone(&settings), config.stranger_ignore),
             digest: DigestServer::new(&config.realm, secret).offering(&config.algorithms),
@@ -181,12 +197,17 @@ impl Endpoint {
             timers: TimerQueue::new(),
             legs: HashMap::new(),
             tags: HashMap::new(),
+            registrations: Registrations::default(),
+            transfers: Transfers::default(),
+            questions: Questions::default(),
             last_register: 0,
             outputs: VecDeque::new(),
             last_dialog: 0,
             settings,
             config,
-        }
+        };
+        endpoint.wish_for_registrations();
+        endpoint
     }
 
     /// One datagram, or any chunk of a TCP stream.
@@ -207,13 +228,15 @@ impl Endpoint {
     /// A TCP connection went; with `connection` 0: it could not be made.
     pub fn closed(&mut self, flow: Flow, now: Timestamp) {
         self.on_closed(flow, now);
+        self.registrations_lost(&flow, now);
         self.tell_registrations();
     }
 
     /// Where a host is, in the order to be tried (RFC 3263); empty: it cannot be found. Answers
     /// [`Output::Resolve`].
     pub fn resolved(&mut self, query: Query, found: Vec<(Transport, SocketAddr)>, now: Timestamp) {
-        tracing::debug!(?query, ways = found.len(), %now, "resolved");
+        tracing::debug!(?query, ways = found.len(), "resolved");
+        self.on_resolved(query, found, now);
     }
 
     /// Draws a number for [`Command::Invite`] or [`Command::Register`].
@@ -228,15 +251,17 @@ impl Endpoint {
             Command::Ring { dialog, sdp } => self.ring(dialog, sdp, now),
             Command::Answer { dialog, sdp } => self.answer(dialog, sdp, now),
             Command::Reject { dialog, status } => self.reject(dialog, status, now),
-            Command::Invite { dialog, to, from, sdp, particulars: _ } => {
-                self.invite(dialog, to, &from, &sdp, now)
+            Command::Invite { dialog, to, from, sdp, particulars } => {
+                self.invite(dialog, to, Wish { from, sdp, particulars }, now);
             }
             Command::AcceptReinvite { dialog, sdp } => self.accept_reinvite(dialog, sdp, now),
             Command::RejectReinvite { dialog, status } => self.reject_reinvite(dialog, status, now),
             Command::Reinvite { dialog, sdp } => self.reinvite(dialog, sdp, now),
             Command::Hangup { dialog, cause } => self.hangup(dialog, cause, now),
             Command::Info { dialog, digit } => self.send_digit(dialog, digit, now),
-            Command::AnswerRefer { .. } | Command::Notify { .. } | Command::Refer { .. } => {}
+            Command::AnswerRefer { dialog, status } => self.answer_refer(dialog, status, now),
+            Command::Notify { dialog, status } => self.notify(dialog, status, now),
+            Command::Refer { dialog, to, replaces } => self.refer(dialog, &to, replaces, now),
             Command::Register { dialog, registrar, transport, login, expires } => {
                 self.log_on(dialog, (registrar, transport), login, expires, now);
             }
@@ -249,7 +274,14 @@ impl Endpoint {
         self.gate.settings(Arc::clone(&settings));
         self.registrar.retain(|agent| settings.agents.contains_key(agent));
         self.settings = settings;
+        self.renew_registrations(now);
         self.tell_registrations();
+    }
+
+    /// Takes our registrations at trunks back and makes no more: call it when the server drains. Calls
+    /// go on.
+    pub fn close(&mut self, now: Timestamp) {
+        self.close_registrations(now);
     }
 
     /// The next thing the shell must do.
@@ -260,7 +292,8 @@ impl Endpoint {
     /// When to call [`Endpoint::handle_timeout`]; `None`: nothing runs.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Timestamp> {
-        self.timers.next().into_iter().chain(self.registrar.poll_timeout()).min()
+        let own = self.timers.next().into_iter();
+        own.chain(self.registrar.poll_timeout()).chain(self.registrations.poll_timeout()).min()
     }
 
     /// Runs what is due.
@@ -268,6 +301,7 @@ impl Endpoint {
         while let Some(deadline) = self.timers.pop(now) {
             self.run(deadline, now);
         }
+        self.run_registrations(now);
         if self.registrar.poll_timeout().is_some_and(|at| at <= now) {
             self.registrar.handle_timeout(now);
             self.tell_registrations();
@@ -285,6 +319,9 @@ impl Endpoint {
             timers: self.timers.len(),
             connections: self.connections.len(),
             registrations: self.registrar.len(),
+            trunks: self.registrations.len(),
+            transfers: self.transfers.len(),
+            questions: self.questions.len(),
         }
     }
 
@@ -294,7 +331,7 @@ impl Endpoint {
     pub fn connections_in_use(&self) -> HashSet<u64> {
         let dialogs = self.legs.values().flat_map(Leg::dialogs).map(|dialog| dialog.flow);
         let tcp = dialogs.filter(|flow| !flow.transport.is_datagram()).map(|flow| flow.connection);
-        tcp.chain(self.registrar.connections()).collect()
+        tcp.chain(self.registrar.connections()).chain(self.registrations.connections()).collect()
     }
 
     fn run(&mut self, deadline: Deadline, now: Timestamp) {
@@ -303,6 +340,10 @@ impl Endpoint {
             Deadline::Client(id, timer) => self.on_client_timer(id, timer, now),
             Deadline::CancelUnanswered(id) => self.drop_client(id),
             Deadline::RingsTooLong(id) => self.rings_too_long(id, now),
+            Deadline::TryNext(id) => self.try_next(id, now),
+            Deadline::Unresolved(query) => self.on_resolved(query, Vec::new(), now),
+            Deadline::Referral(id) => self.referral_expired(id, now),
+            Deadline::Reference(id) => self.reference_expired(id),
             Deadline::HalfMessage(connection) => {
                 if let Some(flow) = self.connections.flow(connection) {
                     self.shut(flow, now);

@@ -124,7 +124,7 @@ impl Endpoint {
     }
 
     fn on_out_of_dialog(&mut self, inbound: Inbound, key: Key) {
-        if self.gate.ignored(inbound.flow.remote.ip(), inbound.now) && !self.is_registered_phone(&inbound) {
+        if self.gate.ignored(inbound.flow.remote.ip(), inbound.now) && !self.is_registered(&inbound) {
             return;
         }
         let merge = wire::merge_key(&inbound.head, &inbound.request.method);
@@ -136,7 +136,12 @@ impl Endpoint {
             }
             Action::Register => self.on_register(inbound, key, merge),
             Action::Invite => self.on_invite(inbound, key, merge),
-            Action::Bye | Action::Info | Action::Prack | Action::Update | Action::Refer | Action::Notify => {
+            Action::Refer | Action::Notify => {
+                if self.is_known_source(&inbound) {
+                    self.refuse_outside(&inbound);
+                }
+            }
+            Action::Bye | Action::Info | Action::Prack | Action::Update => {
                 if self.is_known_source(&inbound) {
                     self.refuse(&inbound, 481, &[]);
                 }

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::dialog::Dialog;
 use super::endpoint::Endpoint;
+use super::hunt::Hunt;
 use super::io::{DialogId, Event, Flow};
 use super::reliable::{Provisionals, RAck};
 use super::timers::{Deadline, DialogTimer};
@@ -57,8 +58,8 @@ pub(super) struct Calling {
     pub(super) early: Vec<Early>,
     /// Our offer that waits until one of them can take it.
     pub(super) wanted: Option<Wanted>,
-    /// Whose call it counts as.
-    pub(super) trunk: Option<TrunkId>,
+    /// Of a call to a trunk: how it finds its way.
+    pub(super) hunt: Option<Box<Hunt>>,
 }
 
 /// An early dialog of an INVITE of ours (RFC 3261 §12.1.2).
@@ -205,6 +206,16 @@ impl Leg {
         }
     }
 
+    /// Its one dialog.
+    pub(super) fn dialog(&self) -> Option<&Dialog> {
+        match self {
+            Self::Offered(offered) => Some(&offered.dialog),
+            Self::Live(session) => Some(&session.dialog),
+            Self::Leaving(leaving) => Some(&leaving.dialog),
+            Self::Calling(_) | Self::LoggingOn => None,
+        }
+    }
+
     /// Its one dialog; none while an INVITE of ours is not answered.
     pub(super) fn dialog_mut(&mut self) -> Option<&mut Dialog> {
         match self {
@@ -291,7 +302,7 @@ impl Leg {
         match self {
             Self::Offered(offered) => offered.trunk.take(),
             Self::Live(session) => session.trunk.take(),
-            Self::Calling(calling) => calling.trunk.take(),
+            Self::Calling(calling) => calling.hunt.take().map(|hunt| hunt.trunk),
             Self::Leaving(_) | Self::LoggingOn => None,
         }
     }
@@ -349,6 +360,7 @@ impl Endpoint {
         for dialog in leg.dialogs() {
             self.tags.remove(&dialog.local_tag);
         }
+        self.forget_transfers(id, &leg);
         for timer in DIALOG_TIMERS {
             self.timers.clear(Deadline::Dialog(id, timer));
         }

@@ -10,8 +10,9 @@ use super::cause;
 use super::dialog::{self, Dialog, Peer};
 use super::endpoint::Endpoint;
 use super::extensions;
-use super::io::{DialogId, Event, Incoming, Particulars, Source};
+use super::io::{DialogId, Event, Incoming, Source};
 use super::leg::{Exchange, Farewell, Leg, Of, Offered, Unacked};
+use super::particulars;
 use super::reason;
 use super::respond::{self, Inbound};
 use super::timers::{Deadline, DialogTimer};
@@ -42,6 +43,7 @@ impl Endpoint {
         if !accepts_sdp(headers) {
             return self.refuse(&inbound, 406, &[]);
         }
+        let Ok(replaces) = self.replaced(&inbound) else { return };
         let tag = self.mint.token();
         let mut dialog = match Dialog::offered(&inbound.request, &inbound.head, tag, inbound.flow) {
             Ok(dialog) => dialog,
@@ -61,7 +63,7 @@ impl Endpoint {
             }
             return;
         };
-        self.offer(&inbound, server, Offer { dialog, source, trunk, sdp });
+        self.offer(&inbound, server, Offer { dialog, source, trunk, sdp, replaces });
     }
 
     /// Counts a trunk's call in; `Err`: it was refused.
@@ -81,7 +83,7 @@ impl Endpoint {
     }
 
     fn offer(&mut self, inbound: &Inbound, server: ServerId, offer: Offer) {
-        let Offer { dialog, source, trunk, sdp } = offer;
+        let Offer { mut dialog, source, trunk, sdp, replaces } = offer;
         let (request, now) = (&inbound.request, inbound.now);
         let id = self.new_dialog();
         if let Some(server) = self.tx.server(server) {
@@ -96,19 +98,20 @@ impl Endpoint {
             self.timers.set(Deadline::Dialog(id, DialogTimer::Expires), at);
         }
         self.tags.insert(dialog.local_tag.clone(), id);
+        dialog.keys = self.keys_for(&source);
         let early = self.provisionals(request, sdp.is_some());
         let (provisional, exchange, wanted) = (None, Exchange::Idle, None);
         let offered = Offered { dialog, server, trunk, provisional, early, exchange, wanted };
         self.legs.insert(id, Leg::Offered(Box::new(offered)));
         let incoming = Incoming {
             dialog: id,
-            dialled: wire::user_of(&request.uri).unwrap_or_default(),
-            caller: caller(inbound, &source),
+            dialled: self.dialled(inbound, &source),
+            caller: particulars::caller(inbound, &source),
+            particulars: particulars::read(&request.headers, &source),
             source,
             sdp,
             flow: inbound.flow,
-            particulars: Particulars::default(),
-            replaces: None,
+            replaces,
             record_aware: extensions::supports(&request.headers, extensions::RECORD_AWARE),
         };
         self.tell(Event::Incoming(Box::new(incoming)));
@@ -269,6 +272,7 @@ struct Offer {
     source: Source,
     trunk: Option<TrunkId>,
     sdp: Option<Bytes>,
+    replaces: Option<DialogId>,
 }
 
 fn has_tag(headers: &Headers) -> bool {
@@ -288,32 +292,4 @@ fn accepts_sdp(headers: &Headers) -> bool {
         })
     };
     rows.peek().is_none() || rows.any(|row| any(&row.value()))
-}
-
-/// The caller's number or name: what the trunk asserts (RFC 3325), else From; `None` when withheld.
-fn caller(inbound: &Inbound, source: &Source) -> Option<String> {
-    let headers = &inbound.request.headers;
-    let from = wire::user_of(&inbound.head.from.uri);
-    let anonymous =
-        |user: &Option<String>| user.as_ref().is_none_or(|user| user.eq_ignore_ascii_case("anonymous"));
-    if anonymous(&from) || wants_privacy(headers) {
-        return None;
-    }
-    match source {
-        Source::Agent(_) => from,
-        Source::Trunk(_) => {
-            // RFC 3325 §9.1: one or two values, a SIP and a tel URI of the same person.
-            let asserted = wire::addresses(headers, &HeaderName::PAssertedIdentity).unwrap_or_default();
-            let asserted = asserted.iter().find_map(|address| wire::user_of(&address.uri));
-            if asserted.is_some() && anonymous(&asserted) { None } else { asserted.or(from) }
-        }
-    }
-}
-
-/// RFC 3323 §4.2, RFC 3325 §9.3: `id`, or the older `user` and `header`, hide who calls.
-fn wants_privacy(headers: &Headers) -> bool {
-    headers.get_all(&HeaderName::Privacy).any(|row| {
-        let text = String::from_utf8_lossy(&row.value()).to_ascii_lowercase();
-        text.split([';', ',']).any(|value| matches!(value.trim(), "id" | "user" | "header"))
-    })
 }
