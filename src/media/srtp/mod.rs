@@ -1,8 +1,13 @@
 //! SRTP with keys from SDP (RFC 3711, RFC 7714; SDES by RFC 4568): what a leg's packets are sealed
 //! with. Packets are sealed and opened in place; nothing is allocated for one.
 
+mod cipher;
 mod context;
+mod derive;
 mod source;
+
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 
@@ -97,11 +102,14 @@ impl MasterKey {
     /// # Errors
     /// [`SrtpError::KeyLength`] when it is not `key_len() + salt_len()` octets.
     pub fn new(suite: Suite, key_and_salt: Zeroizing<Vec<u8>>) -> Result<Self, SrtpError> {
-        let (is, wants) = (key_and_salt.len(), suite.key_len() + suite.salt_len());
-        if is != wants {
-            return Err(SrtpError::KeyLength { suite, is, wants });
-        }
-        Ok(Self { suite, key_and_salt, mki: Vec::new() })
+        let key = Self { suite, key_and_salt, mki: Vec::new() };
+        key.check().map(|()| key)
+    }
+
+    fn check(&self) -> Result<(), SrtpError> {
+        let suite = self.suite;
+        let (is, wants) = (self.key_and_salt.len(), suite.key_len() + suite.salt_len());
+        if is == wants { Ok(()) } else { Err(SrtpError::KeyLength { suite, is, wants }) }
     }
 }
 
@@ -148,6 +156,9 @@ pub enum SrtpError {
     /// So late that it cannot be told whether it was seen before.
     #[error("the packet is more than {} packets late", source::WINDOW)]
     TooLate,
+    /// An RTCP packet that is only signed.
+    #[error("the RTCP packet is not encrypted, though that was agreed")]
+    NotEncrypted,
     /// There have been too many SSRCs.
     #[error("more than {} SSRCs with one key", source::MOST)]
     TooManySources,
