@@ -165,10 +165,16 @@ mod tests {
 
     #[test]
     fn packets_are_as_long_as_the_codec_can_make_them() {
-        for (codec, ptime, ms) in
-            [(Codec::Opus, 30, 20), (Codec::Pcma, 30, 30), (Codec::G722, 50, 50), (Codec::Opus, 60, 60), (Codec::Pcmu, 0, 20), (Codec::Pcmu, 13, 20)]
-        {
-            let agreed = Agreed::new(&LegMedia { codec, ptime, ..media() }, SourceLock::new(media().remote_rtp));
+        for (codec, ptime, ms) in [
+            (Codec::Opus, 30, 20),
+            (Codec::Pcma, 30, 30),
+            (Codec::G722, 50, 50),
+            (Codec::Opus, 60, 60),
+            (Codec::Pcmu, 0, 20),
+            (Codec::Pcmu, 13, 20),
+        ] {
+            let agreed =
+                Agreed::new(&LegMedia { codec, ptime, ..media() }, SourceLock::new(media().remote_rtp));
             assert_eq!(agreed.packet_ms, ms, "{codec:?} {ptime}");
         }
     }

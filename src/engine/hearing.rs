@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::media::codec::{CodecError, Decoder};
 use crate::media::convert::Converter;
 use crate::media::playout::Playout;
-use crate::media::rtp::{Header, sequence_distance, timestamp_distance};
+use crate::media::rtp::{Header, timestamp_distance};
 use crate::media::sound::RATE;
 use crate::media::tones::ToneDetector;
 use crate::media::{Codec, Digit};
@@ -100,14 +100,7 @@ impl Monitor {
             if sequence == header.sequence {
                 return false;
             }
-            let ahead = timestamp_distance(timestamp, header.timestamp);
-            self.ticks += i64::from(ahead);
-            if sequence_distance(sequence, header.sequence) < 0 {
-                // Late: placed where it belongs, and the newest stays the newest.
-                let told = self.decode(codec, payload).is_ok();
-                self.last = Some((header.ssrc, header.sequence, header.timestamp));
-                return told;
-            }
+            self.ticks += i64::from(timestamp_distance(timestamp, header.timestamp));
         }
         self.last = Some((header.ssrc, header.sequence, header.timestamp));
         self.decode(codec, payload).is_ok()

@@ -54,12 +54,11 @@ impl<Id> Player<Id> {
     /// schedule on by its length. The end of the sound is filled up with silence.
     pub fn fill(&mut self, codec: Codec, out: &mut [u8], now: Timestamp) -> Step {
         let sound = Arc::clone(&self.sound);
-        let mut filled = 0;
+        let (mut filled, len) = (0, out.len());
         let put = |octets: &[u8]| {
             out[filled..filled + octets.len()].copy_from_slice(octets);
             filled += octets.len();
         };
-        let len = out.len();
         let step = self.advance(sound.encoded(codec), len, put, now);
         out[filled..].fill(silence(codec));
         step

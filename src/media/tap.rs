@@ -180,14 +180,7 @@ impl Tap {
 
     /// The same for audio that was decoded already: linear samples at 8 kHz, and a timestamp that counts
     /// them.
-    pub fn push_pcm(
-        &mut self,
-        channel: Channel,
-        ssrc: u32,
-        timestamp: u32,
-        pcm: &[i16],
-        arrival: Timestamp,
-    ) {
+    pub fn push_pcm(&mut self, channel: Channel, ssrc: u32, timestamp: u32, pcm: &[i16], arrival: Timestamp) {
         if !pcm.is_empty() && arrival >= self.start {
             // The ring's mark for "nothing" is no sample: one step louder is as loud.
             self.put(channel, (ssrc, timestamp), pcm, |sample| sample.max(ring::EMPTY + 1), arrival);

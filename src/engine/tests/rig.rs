@@ -14,7 +14,7 @@ use crate::ids::CallId;
 use crate::media::dtmf::EventPayload;
 use crate::media::rtp::{HEADER, Header, View};
 use crate::media::sound::Sound;
-use crate::media::{Codec, Digit, Direction, Events, LegMedia};
+use crate::media::{Codec, Digit, DigitChannel, Direction, Events, LegMedia};
 use crate::time::{Clock, Timestamp};
 
 pub(super) const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -95,7 +95,7 @@ impl Rig {
         // The last packet of a press is enough to hear it, and nothing comes after it.
         phone.event(key, &[(true, 480)]);
         let digit = Digit::try_from(key).unwrap();
-        assert_eq!(self.event(), MediaEvent::Digit { leg, digit });
+        assert_eq!(self.event(), MediaEvent::Digit { leg, digit, channel: DigitChannel::Rfc4733 });
     }
 
     pub(super) fn close(&mut self, leg: u16) -> LegStats {
