@@ -107,6 +107,10 @@ impl Sessions {
             Taken::Noise(view) => self.relay_noise(key, &view, buffer, now),
             Taken::Unknown(view) => {
                 let peer = leg.peer;
+                if let Some(ear) = &mut leg.ear {
+                    // It keeps its place in the sequence: nothing is missing.
+                    ear.playout.event(&view.header, now);
+                }
                 if let Some(peer) = peer.and_then(|peer| self.legs.get_mut(peer)) {
                     peer.out.skip(&view.header);
                 }
