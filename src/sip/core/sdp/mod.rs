@@ -1,9 +1,13 @@
-//! Session descriptions: read (RFC 8866) and agreed upon (RFC 3264), for one G.711 audio stream.
+//! Session descriptions: read (RFC 8866) and agreed upon (RFC 3264), for one audio stream, sealed by
+//! SDES (RFC 4568) or plain.
 //!
 //! What we do not use we do not judge: other streams are refused in place, other attributes skipped.
 
+mod formats;
 mod negotiate;
 mod parse;
+mod sdes;
+mod write;
 
 use std::net::SocketAddr;
 
@@ -72,6 +76,27 @@ pub enum RecordState {
     Off,
     /// It was, and will be again.
     Paused,
+}
+
+/// Whether a peer wants to be recorded, as `a=recordpref` tells it (RFC 7866 §7.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RecordWish {
+    /// It does.
+    On,
+    /// It does not.
+    Off,
+    /// Not for now.
+    Pause,
+    /// It does not care.
+    Any,
+}
+
+/// What the peer's offer or answer says about being recorded; `None`: nothing.
+#[must_use]
+pub fn record_wish(description: &[u8]) -> Option<RecordWish> {
+    let session = parse::Session::parse(description).ok()?;
+    let wish = |stream: &parse::Media<'_>| stream.record_wish.filter(|_| stream.port != 0);
+    session.media.iter().find_map(wish)
 }
 
 /// Why a description cannot be used.
@@ -147,8 +172,8 @@ pub enum Unusable {
     /// Port 0.
     #[error("it is refused (port 0)")]
     Refused,
-    /// Not RTP/AVP, or several ports.
-    #[error("only RTP/AVP on one port is spoken")]
+    /// Neither RTP/AVP nor RTP/SAVP (with or without F), or several ports.
+    #[error("only RTP/AVP and RTP/SAVP on one port are spoken")]
     Protocol,
     /// No address, a host name, a multicast address or one of the other IP version.
     #[error("its address is missing or not one we can send to")]
@@ -156,4 +181,13 @@ pub enum Unusable {
     /// None of our codecs.
     #[error("no codec in common")]
     Codec,
+    /// RTP/SAVP where SRTP is off.
+    #[error("it is sealed (RTP/SAVP) and SRTP is off here: set srtp to optional or required")]
+    Sealed,
+    /// No `a=crypto` where SRTP is required or agreed.
+    #[error("it is not sealed (no a=crypto), and must be")]
+    Plain,
+    /// No `a=crypto` line that we understand and have a key for, or an answer to none of ours.
+    #[error("no a=crypto line can be used")]
+    Suite,
 }

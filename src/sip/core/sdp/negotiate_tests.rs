@@ -45,7 +45,7 @@ fn a_plain_offer_gets_a_plain_answer() {
         text,
         "v=0\r\no=- 77 3 IN IP4 203.0.113.1\r\ns=-\r\nc=IN IP4 203.0.113.1\r\nt=0 0\r\n\
          m=audio 40000 RTP/AVP 8 101\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:101 telephone-event/8000\r\n\
-         a=fmtp:101 0-15\r\na=ptime:20\r\na=sendrecv\r\n"
+         a=fmtp:101 0-15\r\na=ptime:20\r\na=maxptime:60\r\na=sendrecv\r\n"
     );
     assert_eq!(
         media,
@@ -145,7 +145,8 @@ fn what_cannot_be_used_says_why() {
     assert_eq!(why(&offer_with("")), Unusable::NoAudio);
     assert_eq!(why(&offer_with("m=video 6000 RTP/AVP 31\n")), Unusable::NoAudio);
     assert_eq!(why(&offer_with("m=audio 0 RTP/AVP 0\n")), Unusable::Refused);
-    assert_eq!(why(&offer_with("m=audio 6000 RTP/SAVP 0\n")), Unusable::Protocol);
+    assert_eq!(why(&offer_with("m=audio 6000 RTP/SAVP 0\n")), Unusable::Sealed);
+    assert_eq!(why(&offer_with("m=audio 6000 UDP/TLS/RTP/SAVPF 0\n")), Unusable::Protocol);
     assert_eq!(why(&offer_with("m=audio 6000/2 RTP/AVP 0\n")), Unusable::Protocol);
     assert_eq!(why(&offer_with("m=audio 6000 RTP/AVP 9 18\n")), Unusable::Codec);
     assert_eq!(why("v=0\nm=audio 6000 RTP/AVP 0\n"), Unusable::Address);
@@ -178,7 +179,7 @@ fn directions_meet_as_rfc_3264_says() {
         let text = offer_with(&format!("m=audio 6000 RTP/AVP 0\r\na={offered}\r\n"));
         let (bytes, media) = answer(text.as_bytes(), &local(), &plain(&BOTH, want)).unwrap();
         assert_eq!(media.direction, expected, "{offered} {want:?}");
-        let line = format!("\r\na={}\r\n", attribute(expected));
+        let line = format!("\r\na={}\r\n", write::attribute(expected));
         assert!(std::str::from_utf8(&bytes).unwrap().contains(&line));
     }
 }
@@ -291,6 +292,113 @@ fn a_later_offer_keeps_places_and_payload_types() {
     assert!(reoffer(b"v=0\r\n", &later, &both()).is_err());
 }
 
+#[test]
+fn every_codec_is_offered_with_its_events() {
+    let all = [Codec::Opus, Codec::G722, Codec::Pcma];
+    let terms = Terms { codecs: &all, comfort_noise: true, ptime: Some(30), ..Terms::default() };
+    let text = String::from_utf8(offer(&local(), &terms).to_vec()).unwrap();
+    for line in [
+        "m=audio 40000 RTP/AVP 111 9 8 13 110 101\r\n",
+        "a=rtpmap:111 opus/48000/2\r\na=fmtp:111 useinbandfec=1;minptime=10\r\n",
+        "a=rtpmap:9 G722/8000\r\n",
+        "a=rtpmap:13 CN/8000\r\n",
+        "a=rtpmap:110 telephone-event/48000\r\na=fmtp:110 0-15\r\na=rtpmap:101 telephone-event/8000\r\n",
+        "a=ptime:30\r\n",
+    ] {
+        assert!(text.contains(line), "{line} in {text}");
+    }
+    // The answer gives numbers of its own, and the same codec another than ours.
+    let reply = "m=audio 6000 RTP/AVP 96 97 8\r\na=rtpmap:96 OPUS/48000/2\r\na=fmtp:96 stereo=0; minptime=40\r\n\
+        a=rtpmap:97 telephone-event/48000\r\na=ptime:20\r\n";
+    let media = accept(offer_with(reply).as_bytes(), text.as_bytes(), &local(), &terms).unwrap();
+    assert_eq!((media.codec, media.payload_type, media.ptime), (Codec::Opus, 96, 40));
+    assert_eq!(media.receive, [(111, Codec::Opus), (96, Codec::Opus), (8, Codec::Pcma)]);
+    assert_eq!(media.dtmf, Some(Events { send: 97, receive: 110, clock: 48_000 }));
+    assert_eq!(media.comfort_noise, None);
+    let reply = "m=audio 6000 RTP/AVP 9 13 100\r\na=rtpmap:100 telephone-event/8000\r\n";
+    let media = accept(offer_with(reply).as_bytes(), text.as_bytes(), &local(), &terms).unwrap();
+    assert_eq!((media.codec, media.comfort_noise), (Codec::G722, Some(13)));
+    assert_eq!(media.dtmf, Some(Events { send: 100, receive: 101, clock: 8_000 }));
+}
+
+#[test]
+fn events_go_by_the_clock_of_the_audio_or_what_there_is() {
+    let terms = Terms { codecs: &[Codec::Opus], ..Terms::default() };
+    let opus =
+        "m=audio 6000 RTP/AVP 96 97 98\r\na=rtpmap:96 opus/48000/2\r\na=rtpmap:97 telephone-event/8000\r\n";
+    let both = format!("{opus}a=rtpmap:98 telephone-event/48000\r\n");
+    let clock =
+        |text: &str| answer(offer_with(text).as_bytes(), &local(), &terms).unwrap().1.dtmf.map(|e| e.clock);
+    assert_eq!((clock(opus), clock(&both)), (Some(8_000), Some(48_000)));
+}
+
+#[test]
+fn opus_gets_packets_it_can_make() {
+    let terms = Terms { codecs: &[Codec::Opus], ..Terms::default() };
+    for (asked, made) in [(10, 10), (30, 20), (40, 40), (50, 40), (60, 60), (120, 60)] {
+        let lines = format!("m=audio 6000 RTP/AVP 96\na=rtpmap:96 opus/48000/2\na=ptime:{asked}\n");
+        assert_eq!(answer(offer_with(&lines).as_bytes(), &local(), &terms).unwrap().1.ptime, made);
+    }
+}
+
+#[test]
+fn a_number_keeps_its_meaning_in_later_offers() {
+    // They gave the numbers we like best to other things.
+    let lines =
+        "m=audio 6000 RTP/AVP 111 101\r\na=rtpmap:111 telephone-event/8000\r\na=rtpmap:101 PCMA/8000\r\n";
+    let (ours, _) = answer_to(lines).unwrap();
+    let terms = Terms { codecs: &[Codec::Opus, Codec::Pcma, Codec::Pcmu], ..Terms::default() };
+    let later = reoffer(ours.as_bytes(), &local(), &terms).unwrap();
+    let session = Session::parse(&later).unwrap();
+    let formats = formats::of(&session.media[0]);
+    assert_eq!(formats::number(&formats, Encoding::Audio(Codec::Pcma)), Some(101));
+    assert_eq!(formats::number(&formats, Encoding::Events(8_000)), Some(111));
+    assert_eq!(formats::number(&formats, Encoding::Audio(Codec::Opus)), Some(96));
+}
+
+#[test]
+fn recording_is_told_and_wishes_are_read() {
+    use crate::sip::core::sdp::{RecordState, RecordWish, record_wish};
+    for (state, line) in [
+        (RecordState::On, "a=record:on\r\n"),
+        (RecordState::Off, "a=record:off\r\n"),
+        (RecordState::Paused, "a=record:paused\r\n"),
+    ] {
+        let terms = Terms { record: Some(state), ..Terms::default() };
+        let text = offer(&local(), &terms);
+        assert!(std::str::from_utf8(&text).unwrap().contains(line));
+        let (reply, _) = answer(&text, &local(), &terms).unwrap();
+        assert!(std::str::from_utf8(&reply).unwrap().contains(line));
+    }
+    assert!(!std::str::from_utf8(&offer(&local(), &both())).unwrap().contains("a=record"));
+    let wish = |line: &str| record_wish(offer_with(&format!("m=audio 6000 RTP/AVP 0\r\n{line}")).as_bytes());
+    assert_eq!(wish("a=recordpref:off\r\n"), Some(RecordWish::Off));
+    assert_eq!(wish("a=recordpref:pause\r\n"), Some(RecordWish::Pause));
+    assert_eq!(
+        (wish("a=recordpref:what\r\n"), wish("a=record:on\r\n"), record_wish(b"x")),
+        (None, None, None)
+    );
+}
+
+#[test]
+fn hold_is_understood_in_every_style() {
+    let held = |head: &str, stream: &str| {
+        let text = format!("v=0\n{head}m=audio 6000 RTP/AVP 0\n{stream}");
+        answer(text.as_bytes(), &local(), &both()).unwrap().1.direction
+    };
+    let here = "c=IN IP4 192.0.2.1\n";
+    assert_eq!(held(here, "a=sendonly\n"), Direction::RecvOnly);
+    assert_eq!(held(&format!("{here}a=inactive\n"), ""), Direction::Inactive);
+    assert_eq!(
+        held(&format!("{here}a=sendonly\n"), "a=sendrecv\n"),
+        Direction::SendRecv,
+        "the stream's own counts"
+    );
+    assert_eq!(held(here, "c=IN IP4 0.0.0.0\n"), Direction::RecvOnly);
+    assert_eq!(held("c=IN IP6 ::\n", ""), Direction::RecvOnly);
+    assert_eq!(held(here, "c=IN IP6 ::\na=inactive\n"), Direction::Inactive);
+}
+
 fn any_direction() -> impl Strategy<Value = Direction> {
     prop_oneof![
         Just(Direction::SendRecv),
@@ -355,8 +463,8 @@ proptest! {
                 let at_ours = accept(&bytes, &offered, &ours, &plain(&codecs, direction)).unwrap();
                 prop_assert_eq!(at_ours.codec, at_theirs.codec);
                 prop_assert_eq!(at_ours.payload_type, at_theirs.payload_type);
-                prop_assert_eq!(at_ours.dtmf.map(|events| events.receive), Some(DTMF_PAYLOAD_TYPE));
-                prop_assert_eq!(at_theirs.dtmf.map(|events| events.receive), Some(DTMF_PAYLOAD_TYPE));
+                prop_assert_eq!(at_ours.dtmf.map(|events| events.receive), Some(101));
+                prop_assert_eq!(at_theirs.dtmf.map(|events| events.receive), Some(101));
                 let (send, recv) = flows(at_ours.direction);
                 prop_assert_eq!(flows(at_theirs.direction), (recv, send), "one sends what the other receives");
                 prop_assert_eq!(at_theirs.direction, meet(at_theirs.direction, want));
