@@ -249,7 +249,7 @@ impl Driver {
 
     fn on_media(&mut self, event: MediaEvent) {
         match event {
-            MediaEvent::Digit { leg, digit } => self.on_digit(leg, digit, DigitChannel::Rfc4733),
+            MediaEvent::Digit { leg, digit, channel } => self.on_digit(leg, digit, channel),
             MediaEvent::PlayDone { play } => self.tell(Input::PromptDone { play }),
             MediaEvent::MediaTimeout { leg: n } => {
                 if let Some(leg) = self.legs.get(&n) {
