@@ -15,6 +15,8 @@ mod io;
 mod leg;
 mod machines;
 mod mint;
+pub mod naming;
+mod nat;
 mod register;
 pub mod registrar;
 mod respond;
@@ -22,6 +24,7 @@ pub mod sdp;
 mod session;
 mod source;
 mod stream;
+pub mod stun;
 #[cfg(test)]
 mod tests;
 mod timers;
@@ -33,3 +36,4 @@ mod wire;
 
 pub use endpoint::{Endpoint, EndpointConfig, Sizes, Timers};
 pub use io::*;
+pub use nat::{Advertise, Nat};
