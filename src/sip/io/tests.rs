@@ -1,5 +1,10 @@
 //! The stack on loopback, spoken to by plain sockets.
 
+#[path = "../../../sip-tests/harness/authority.rs"]
+mod authority;
+mod reach;
+mod secure;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
