@@ -13,3 +13,4 @@ mod load;
 mod phases;
 mod privacy;
 mod torture;
+mod transports;

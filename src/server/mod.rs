@@ -25,7 +25,7 @@ use tokio::time::{interval, timeout};
 use tokio_util::task::TaskTracker;
 
 use crate::api;
-use crate::config::Config;
+use crate::config::{Config, Fact};
 use crate::engine::{Engine, EngineConfig};
 use crate::prompts::Library;
 use crate::queue;
@@ -88,7 +88,10 @@ impl Server {
         let (events, sip_events) = mpsc::channel(SIP_EVENTS);
         let certificates = Certificates::load(tls_files(config))?;
         for fact in config.facts() {
-            tracing::warn!("{fact}");
+            match fact {
+                Fact::AnyOrigin => tracing::warn!("{fact}"),
+                Fact::NothingSecure => tracing::info!("{fact}"),
+            }
         }
         let stack = stack_config(config, certificates.clone());
         let sip = crate::sip::io::start(stack, Arc::clone(&settings), clock, events).await?;

@@ -53,6 +53,8 @@ pub(super) struct Limits {
     pub(super) first_word: Duration,
     /// Between pings of a WebSocket.
     pub(super) ping: Duration,
+    /// Whether WebSocket connections may be made.
+    pub(super) web_client: bool,
 }
 
 /// The table of connections.
@@ -199,6 +201,9 @@ impl Connections {
                 counter!("sayso_sip_send_failed_total", "transport" => transport.param()).increment(1);
             }
             return Sent::Done;
+        }
+        if matches!(transport, Transport::Ws | Transport::Wss) && !self.limits.web_client {
+            return Sent::NoConnection(flow);
         }
         if !room {
             counter!("sayso_sip_connections_refused_total").increment(1);

@@ -67,6 +67,9 @@ pub struct StackConfig {
     pub first_word: Duration,
     /// The handshakes of TLS and WebSocket together may take this long.
     pub handshake: Duration,
+    /// Whether it may connect to WebSocket servers, as a phone does. A server does not: a browser whose
+    /// connection is gone cannot be connected to (RFC 7118 §5).
+    pub web_client: bool,
     /// How often WebSocket peers are pinged; who misses three is gone.
     pub ping: Duration,
     /// The rest of what the core needs; its `realm` and `contacts` are filled in here.
@@ -90,6 +93,7 @@ impl Default for StackConfig {
             idle: Duration::from_secs(600),
             first_word: Duration::from_secs(32),
             handshake: Duration::from_secs(10),
+            web_client: false,
             ping: Duration::from_secs(25),
             endpoint,
         }
@@ -257,6 +261,7 @@ pub async fn start(
         idle: config.idle,
         first_word: config.first_word,
         ping: config.ping,
+        web_client: config.web_client,
     };
     let endpoint = Endpoint::new(endpoint, secret, Arc::clone(&settings));
 

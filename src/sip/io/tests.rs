@@ -305,7 +305,8 @@ async fn a_peer_that_does_not_read_costs_its_own_connection_only() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (inbound, mut heard) = mpsc::channel(100);
     let long = Duration::from_secs(600);
-    let limits = connections::Limits { most: 10, idle: long, first_word: long, ping: long };
+    let limits =
+        connections::Limits { most: 10, idle: long, first_word: long, ping: long, web_client: false };
     let mut connections = connections::Connections::new(inbound, Certificates::default(), limits);
     let now = Clock::start().now();
     let pair = async || {

@@ -253,6 +253,7 @@ async fn calls_out(transport: Transport, known: &str, trusts: bool) -> bool {
         let ca = trusts.then(|| secured.authority.ca());
         config.certificates = Certificates::load(TlsFiles { ca, ..TlsFiles::default() }).unwrap();
         config.names = vec![(at, known.to_owned())];
+        config.web_client = true;
     })
     .await;
     let dialog = caller.handle.new_dialog();
