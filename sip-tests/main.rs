@@ -14,3 +14,4 @@ mod phases;
 mod privacy;
 mod torture;
 mod transfers;
+mod transports;

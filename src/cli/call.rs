@@ -13,6 +13,7 @@ use crate::phone::{Digits, Ending, Key, Phone, Script, parse_keys};
 use crate::prompts::wav;
 use crate::settings::{SrtpPolicy, parse_span};
 use crate::sip::core::{Callee, Login, Transport};
+use crate::sip::io::{Certificates, TlsFiles};
 use crate::time::Clock;
 
 use super::out;
@@ -20,8 +21,12 @@ use super::out;
 /// Call a number as a caller would.
 #[derive(Debug, clap::Args)]
 pub(super) struct CallCommand {
-    /// Whom: `sip:NUMBER@HOST[:PORT][;transport=tcp]`.
+    /// Whom: `sip:NUMBER@HOST[:PORT][;transport=udp|tcp|tls|ws|wss]`, or `sips:` for TLS. A WebSocket is
+    /// asked for at the path `/sip`.
     uri: String,
+    /// Servers in TLS may have their certificate from this file too (PEM).
+    #[arg(long, value_name = "CA.pem")]
+    ca: Option<PathBuf>,
     /// Keys: `0`-`9 * #`, `,` for a second's pause. Each is pressed when the other side has spoken and
     /// fallen silent.
     #[arg(long, value_name = "KEYS", default_value = "", value_parser = parse_press)]
@@ -119,7 +124,10 @@ impl CallCommand {
             digits: self.digits,
             ..Script::default()
         };
-        let mut phone = Phone::open(local_ip_towards(remote).await?, Clock::start()).await?;
+        let certificates = Certificates::load(TlsFiles { ca: self.ca, ..TlsFiles::default() })?;
+        let names = vec![(remote, target.host)];
+        let ip = local_ip_towards(remote).await?;
+        let mut phone = Phone::open_with(ip, Clock::start(), certificates, names).await?;
         let to = Callee::Uri { uri: target.uri, remote, transport: target.transport, login };
         let report = phone.call(to, self.from, script).await?;
         if let Some(file) = &self.record {
@@ -149,25 +157,36 @@ struct Destination {
 impl Destination {
     fn parse(text: &str) -> anyhow::Result<Self> {
         let wrong = || format!("{text:?}: sip:NUMBER@HOST[:PORT][;transport=tcp] is expected");
-        let rest = text.strip_prefix("sip:").with_context(wrong)?;
+        let (secure, rest) = match (text.strip_prefix("sip:"), text.strip_prefix("sips:")) {
+            (Some(rest), _) => (false, rest),
+            (None, Some(rest)) => (true, rest),
+            (None, None) => bail!(wrong()),
+        };
         let (address, parameters) = rest.split_once(';').unwrap_or((rest, ""));
         let (user, host) = address.rsplit_once('@').with_context(wrong)?;
-        let transport = match parameters {
-            "" | "transport=udp" => Transport::Udp,
-            "transport=tcp" => Transport::Tcp,
-            other => bail!("{text:?}: {other:?} is not known: transport=udp or transport=tcp are"),
+        let transport = match (parameters, secure) {
+            ("" | "transport=udp", false) => Transport::Udp,
+            ("transport=tcp", false) => Transport::Tcp,
+            ("transport=tls", _) | ("" | "transport=tcp", true) => Transport::Tls,
+            ("transport=ws", false) => Transport::Ws,
+            ("transport=wss", _) | ("transport=ws", true) => Transport::Wss,
+            (other, _) => {
+                bail!("{text:?}: {other:?} is not known: transport=udp, tcp, tls, ws or wss are")
+            }
         };
+        // In a URI secure WebSocket is `ws` (RFC 7118 §5.3), but then nobody could ask for it in `sip:`.
+        let uri = text.replace("transport=wss", "transport=ws");
         let (host, port) = match host.rsplit_once(':') {
             Some((host, port)) if !host.ends_with(':') && !port.contains(']') => {
                 (host, port.parse().ok().filter(|port| *port > 0).with_context(wrong)?)
             }
-            Some(_) | None => (host, 5060),
+            Some(_) | None => (host, transport.default_port()),
         };
         if user.is_empty() || host.is_empty() {
             bail!(wrong());
         }
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        Ok(Self { uri: text.to_owned(), host, port, transport })
+        Ok(Self { uri, host, port, transport })
     }
 }
 
@@ -192,7 +211,18 @@ mod tests {
             ("pbx.example".to_owned(), 5080, Transport::Tcp)
         );
         assert_eq!(read("sip:100@[::1]:5070").unwrap(), ("::1".to_owned(), 5070, Transport::Udp));
-        for wrong in ["100@host", "sip:host", "sip:@host", "sip:1@", "sip:1@h:x", "sip:1@h;transport=ws"] {
+        for (text, port, transport) in [
+            ("sip:1@h;transport=tls", 5061, Transport::Tls),
+            ("sips:1@h", 5061, Transport::Tls),
+            ("sips:1@h:5099;transport=tcp", 5099, Transport::Tls),
+            ("sip:1@h:8080;transport=ws", 8080, Transport::Ws),
+            ("sip:1@h;transport=wss", 443, Transport::Wss),
+        ] {
+            assert_eq!(read(text).unwrap(), ("h".to_owned(), port, transport));
+        }
+        let udp = "sips:1@h;transport=udp";
+        for wrong in ["100@host", "sip:host", "sip:@host", "sip:1@", "sip:1@h:x", "sip:1@h;transport=x", udp]
+        {
             let fault = read(wrong).expect_err(wrong).to_string();
             assert!(fault.contains(wrong), "{fault}");
         }

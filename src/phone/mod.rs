@@ -25,7 +25,7 @@ use crate::media::srtp::{MasterKey, SrtpError, Suite};
 use crate::settings::{Settings, SrtpPolicy, Trunk};
 use crate::sip::core::sdp::{self, Local, SdpError, Terms};
 use crate::sip::core::{Callee, Command, DialogId, Event, Login, Transport};
-use crate::sip::io::{self, SendError, SipHandle, StackConfig, StackError};
+use crate::sip::io::{self, Certificates, SendError, SipHandle, StackConfig, StackError};
 use crate::time::Clock;
 
 pub use mouth::{Digits, Key, Script, parse_keys};
@@ -89,8 +89,24 @@ impl Phone {
     /// # Errors
     /// When the sockets cannot be opened.
     pub async fn open(ip: IpAddr, clock: Clock) -> Result<Self, PhoneError> {
+        Self::open_with(ip, clock, Certificates::default(), Vec::new()).await
+    }
+
+    /// The same, for calls in TLS: what servers are checked with, and the names they have to prove, by
+    /// address.
+    ///
+    /// # Errors
+    /// When the sockets cannot be opened.
+    pub async fn open_with(
+        ip: IpAddr,
+        clock: Clock,
+        certificates: Certificates,
+        names: Vec<(SocketAddr, String)>,
+    ) -> Result<Self, PhoneError> {
         let any = SocketAddr::new(ip, 0);
-        let config = StackConfig { udp: vec![any], tcp: vec![any], ..StackConfig::default() };
+        let (udp, tcp) = (vec![any], vec![any]);
+        let config =
+            StackConfig { udp, tcp, certificates, names, web_client: true, ..StackConfig::default() };
         let (sender, events) = mpsc::channel(256);
         let sip = io::start(config, Arc::new(takes_calls_from_anyone()), clock, sender).await?;
         Ok(Self { sip, events, ip, clock })

@@ -16,6 +16,7 @@ mod switchboard;
 mod trail;
 mod uui;
 mod watch;
+mod web;
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -29,13 +30,13 @@ use tokio::time::{interval, timeout};
 use tokio_util::task::TaskTracker;
 
 use crate::api;
-use crate::config::Config;
+use crate::config::{Config, Fact};
 use crate::engine::{Engine, EngineConfig};
 use crate::prompts::Library;
 use crate::queue;
 use crate::settings::Settings;
 use crate::sip::core::{Command, EndpointConfig, Transport};
-use crate::sip::io::{SipHandle, StackConfig};
+use crate::sip::io::{Certificates, SipHandle, StackConfig, TlsFiles};
 use crate::store::{Change, Store};
 use crate::time::Clock;
 use crate::vault::{Vault, VaultConfig};
@@ -95,7 +96,16 @@ impl Server {
         let prompts = RwLock::new(Arc::new(Library::open(Some(&prompts_dir))?));
         let engine = Engine::start(engine_config(config), clock)?;
         let (events, sip_events) = mpsc::channel(SIP_EVENTS);
-        let sip = crate::sip::io::start(stack_config(config), Arc::clone(&settings), clock, events).await?;
+        let certificates = Certificates::load(tls_files(config))?;
+        for fact in config.facts() {
+            match fact {
+                Fact::AnyOrigin => tracing::warn!("{fact}"),
+                Fact::NothingSecure => tracing::info!("{fact}"),
+            }
+        }
+        let stack = stack_config(config, certificates.clone());
+        let sip = crate::sip::io::start(stack, Arc::clone(&settings), clock, events).await?;
+        let front = web::front(config, certificates, sip.web());
         let switchboard = Switchboard::default();
         let desk = desk::start(Arc::clone(&settings), switchboard.clone(), store.clone(), clock);
         let shared = Arc::new(Shared {
@@ -117,7 +127,7 @@ impl Server {
         tokio::spawn(watch_gauges(Arc::clone(&shared)));
         tokio::spawn(watch_load(Arc::clone(&shared), config.ports()));
         let ready = watch::start(Arc::clone(&shared), generation, prompts_dir);
-        let http = api::start(config.http.listen, metrics, ready).await?;
+        let http = api::start(config.http.listen, front, metrics, ready).await?;
         let started = trail::started(clock.now());
         shared.store.commit(vec![Change::Audit(started)]).await?;
         tracing::info!(version = env!("CARGO_PKG_VERSION"), %http, "ready");
@@ -255,19 +265,42 @@ fn engine_config(config: &Config) -> EngineConfig {
     EngineConfig {
         workers: config.media.workers.map_or(cores, NonZeroUsize::get),
         bind: config.media.ip,
-        advertise: config.media.advertise,
+        // The endpoint tells peers behind a NAT another one (`EndpointConfig::media_nat`).
+        advertise: None,
         ports: config.ports(),
         media_timeout: config.media.timeout,
     }
 }
 
-fn stack_config(config: &Config) -> StackConfig {
+fn stack_config(config: &Config, certificates: Certificates) -> StackConfig {
+    let sip = &config.sip;
     StackConfig {
-        udp: config.sip.udp.clone(),
-        tcp: config.sip.tcp.clone(),
-        advertise: config.sip.advertise,
-        realm: config.sip.realm.clone(),
-        endpoint: EndpointConfig { algorithms: config.sip.digest.clone(), ..EndpointConfig::default() },
+        udp: sip.udp.clone(),
+        tcp: sip.tcp.clone(),
+        tls: sip.tls.clone(),
+        ws: sip.ws.clone(),
+        wss: sip.wss.clone(),
+        certificates,
+        ws_origins: sip.ws_origins.clone(),
+        dns: sip.dns.clone(),
+        realm: sip.realm.clone(),
+        endpoint: EndpointConfig {
+            algorithms: sip.digest.clone(),
+            nat: config.sip_nat(),
+            media_nat: config.media_nat(),
+            ..EndpointConfig::default()
+        },
         ..StackConfig::default()
+    }
+}
+
+fn tls_files(config: &Config) -> TlsFiles {
+    let tls = &config.tls;
+    TlsFiles {
+        identity: tls.certificate.clone().zip(tls.key.clone()),
+        client_ca: tls.client_ca.clone(),
+        require_client: tls.require_client_certificate,
+        ca: tls.ca.clone(),
+        client_identity: tls.client_certificate.clone().zip(tls.client_key.clone()),
     }
 }

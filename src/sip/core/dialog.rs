@@ -252,14 +252,19 @@ impl Dialog {
         let transport = match uri.transport() {
             Some(name) if name.eq_ignore_ascii_case(b"tcp") => Transport::Tcp,
             Some(name) if name.eq_ignore_ascii_case(b"udp") => Transport::Udp,
+            Some(name) if name.eq_ignore_ascii_case(b"tls") => Transport::Tls,
             Some(_) | None => self.flow.transport,
         };
         let address = match uri.host() {
-            Some(Host::Ip(ip)) if !ip.is_unspecified() => SocketAddr::new(*ip, uri.port().unwrap_or(5060)),
+            Some(Host::Ip(ip)) if !ip.is_unspecified() => {
+                SocketAddr::new(*ip, uri.port().unwrap_or(transport.default_port()))
+            }
             Some(Host::Ip(_) | Host::Name(_)) | None => return self.flow,
         };
         let same_family = address.is_ipv4() == self.flow.local.is_ipv4();
-        if self.reach == Reach::Back || !same_family || matches!(uri.scheme(), Scheme::Sips) {
+        // What began in TLS does not go on in the clear, whatever Contact says.
+        let downgrade = self.flow.transport.is_secure() && !transport.is_secure();
+        if self.reach == Reach::Back || !same_family || downgrade || matches!(uri.scheme(), Scheme::Sips) {
             return self.flow;
         }
         if transport == self.flow.transport {
@@ -282,7 +287,8 @@ impl Dialog {
             Some(Host::Ip(ip)) if self.reach == Reach::Written => *ip,
             Some(Host::Ip(_) | Host::Name(_)) | None => self.flow.remote.ip(),
         };
-        let port = self.routes.first().unwrap_or(&self.target).port().unwrap_or(5060);
+        let port = self.routes.first().unwrap_or(&self.target).port();
+        let port = port.unwrap_or(self.flow.transport.default_port());
         self.flow = Flow { remote: SocketAddr::new(address, port), connection: 0, ..self.flow };
     }
 }
@@ -304,15 +310,25 @@ fn record_route(headers: &Headers) -> Result<Vec<Uri>, Fault> {
     Ok(list.into_iter().map(|Address { uri, .. }| uri).collect())
 }
 
-/// Our address as others see it on the socket this flow leaves from.
+/// Our address as the peer of this flow sees it: where we listen for its transport, at the address the
+/// flow leaves from, through the NAT if there is one between us.
 pub(super) fn our_address(config: &EndpointConfig, flow: &Flow) -> SocketAddr {
-    let ours =
-        || config.contacts.iter().filter(|(transport, _)| *transport == flow.transport).map(|(_, at)| *at);
-    let same_family = |at: &SocketAddr| at.is_ipv4() == flow.local.is_ipv4();
-    ours()
-        .find(|at| same_family(at) && (at.port() == flow.local.port() || at.ip() == flow.local.ip()))
-        .or_else(|| ours().find(same_family))
-        .unwrap_or(flow.local)
+    let family = || config.contacts.iter().filter(|(_, at)| at.is_ipv4() == flow.remote.is_ipv4());
+    let ours = || family().filter(|(transport, _)| *transport == flow.transport).map(|(_, at)| *at);
+    let listener = ours()
+        .find(|at| at.port() == flow.local.port() && at.ip() == flow.local.ip())
+        .or_else(|| ours().find(|at| at.port() == flow.local.port() || at.ip() == flow.local.ip()))
+        .or_else(|| ours().next());
+    let ip = match flow.local.ip() {
+        ip if !ip.is_unspecified() => ip,
+        any => listener.or_else(|| family().next().map(|(_, at)| *at)).map_or(any, |at| at.ip()),
+    };
+    let port = match (listener, flow.local.port()) {
+        (Some(listener), _) => listener.port(),
+        (None, 0) => flow.transport.default_port(),
+        (None, port) => port,
+    };
+    SocketAddr::new(config.nat.outward(ip, flow.remote.ip()), port)
 }
 
 /// Our Via (RFC 3261 §18.1.1, with rport by RFC 3581).

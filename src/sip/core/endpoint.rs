@@ -14,6 +14,7 @@ use super::io::{Command, DialogId, Event, Flow, Output, Query, Transport};
 use super::leg::Leg;
 use super::locate::Questions;
 use super::mint::Mint;
+use super::nat::Nat;
 use super::refer::Transfers;
 use super::registrar::Registrar;
 use super::stream::Connections;
@@ -33,15 +34,19 @@ pub struct EndpointConfig {
     pub algorithms: Vec<Algorithm>,
     /// User-Agent and Server.
     pub user_agent: String,
-    /// What we put in Via and Contact, per transport. At least one.
+    /// What we put in Via and Contact, per transport, as peers on our side of a NAT reach us. At least one.
     pub contacts: Vec<(Transport, SocketAddr)>,
+    /// What the others are told instead.
+    pub nat: Nat,
+    /// What they are told in SDP, where the user writes its own addresses.
+    pub media_nat: Nat,
     /// RFC 3261's timer constants.
     pub timers: Timers,
     /// At most so many dialogs, early ones included; more INVITEs get 503.
     pub max_dialogs: usize,
     /// At most so many server transactions; more requests get 503.
     pub max_transactions: usize,
-    /// At most so many TCP connections; more are closed.
+    /// At most so many connections; more are closed.
     pub max_connections: usize,
     /// How long a refused source is ignored.
     pub stranger_ignore: Duration,
@@ -69,6 +74,8 @@ impl Default for EndpointConfig {
             algorithms: vec![Algorithm::Sha256, Algorithm::Md5],
             user_agent: concat!("Sayso/", env!("CARGO_PKG_VERSION")).to_owned(),
             contacts: Vec::new(),
+            nat: Nat::default(),
+            media_nat: Nat::default(),
             timers: Timers::default(),
             max_dialogs: 10_000,
             max_transactions: 65_536,
@@ -125,7 +132,7 @@ pub struct Sizes {
     pub server_transactions: usize,
     /// Timers that run.
     pub timers: usize,
-    /// TCP connections.
+    /// Connections, of any transport.
     pub connections: usize,
     /// Agents with a phone logged on.
     pub registrations: usize,
@@ -210,22 +217,31 @@ impl Endpoint {
         endpoint
     }
 
-    /// One datagram, or any chunk of a TCP stream.
+    /// One datagram, any chunk of a stream (TCP, TLS), or a WebSocket's frame, which is one message.
     pub fn receive(&mut self, flow: Flow, bytes: Bytes, now: Timestamp) {
         if flow.transport.is_stream() {
             self.on_chunk(flow, &bytes, now);
-        } else {
+        } else if flow.transport.is_datagram() {
             self.on_datagram(flow, bytes, now);
+        } else {
+            self.on_frame(flow, bytes, now);
         }
         self.tell_registrations();
     }
 
-    /// A TCP connection came to be, from either side.
+    /// A connection came to be that we asked for: who is at its other end has been checked as its
+    /// transport allows.
     pub fn connected(&mut self, flow: Flow, now: Timestamp) {
-        self.on_connected(flow, now);
+        self.on_connected(flow, true, now);
     }
 
-    /// A TCP connection went; with `connection` 0: it could not be made.
+    /// Somebody connected to us. Requests of ours to that address use it too, but not where the transport
+    /// is secure: the address alone does not prove who that is.
+    pub fn accepted(&mut self, flow: Flow, now: Timestamp) {
+        self.on_connected(flow, !flow.transport.is_secure(), now);
+    }
+
+    /// A connection went; with `connection` 0: it could not be made.
     pub fn closed(&mut self, flow: Flow, now: Timestamp) {
         self.on_closed(flow, now);
         self.registrations_lost(&flow, now);
@@ -325,7 +341,7 @@ impl Endpoint {
         }
     }
 
-    /// The numbers of the TCP connections that a dialog or a phone depends on: do not close these
+    /// The numbers of the connections that a dialog or a phone depends on: do not close these
     /// for being quiet. Costs a walk over all dialogs.
     #[must_use]
     pub fn connections_in_use(&self) -> HashSet<u64> {
@@ -367,6 +383,7 @@ impl Endpoint {
     /// Sends over this flow, or over the connection that took its place.
     pub(super) fn send(&mut self, flow: Flow, bytes: Bytes) {
         let flow = self.connections.resolve(flow);
+        let bytes = self.config.media_nat.describe(bytes, flow.remote.ip());
         self.output(Output::Send { flow, bytes });
     }
 

@@ -19,14 +19,31 @@ impl Endpoint {
         self.on_message(flow, bytes.slice(start..), now);
     }
 
-    pub(super) fn on_connected(&mut self, flow: Flow, now: Timestamp) {
+    /// A WebSocket's frame.
+    pub(super) fn on_frame(&mut self, flow: Flow, bytes: Bytes, now: Timestamp) {
+        if !self.connections.has(&flow) {
+            return; // closed by us, or never announced
+        }
+        // Some keep alive by a frame of line ends, as on a stream (RFC 5626 §4.4.1).
+        if &bytes[..] == b"\r\n\r\n" {
+            return self.send(flow, Bytes::from_static(b"\r\n"));
+        }
+        self.on_datagram(flow, bytes, now);
+    }
+
+    /// `ours`: requests of ours to its far address may go over it.
+    pub(super) fn on_connected(&mut self, flow: Flow, ours: bool, now: Timestamp) {
         if self.connections.len() >= self.config.max_connections {
             self.output(Output::Close(flow));
-            self.fail_clients_on(&Flow { connection: 0, ..flow }, now);
+            if ours {
+                self.fail_clients_on(&Flow { connection: 0, ..flow }, now);
+            }
             return;
         }
-        self.connections.add(flow);
-        self.tx.move_clients(&Flow { connection: 0, ..flow }, flow);
+        self.connections.add(flow, ours);
+        if ours {
+            self.tx.move_clients(&Flow { connection: 0, ..flow }, flow);
+        }
     }
 
     pub(super) fn on_closed(&mut self, flow: Flow, now: Timestamp) {

@@ -19,6 +19,8 @@ mod leg;
 mod locate;
 mod machines;
 mod mint;
+pub mod naming;
+mod nat;
 mod particulars;
 mod reason;
 mod refer;
@@ -33,6 +35,7 @@ mod session;
 mod source;
 mod spoof;
 mod stream;
+pub mod stun;
 #[cfg(test)]
 mod tests;
 mod timers;
@@ -46,3 +49,4 @@ mod wire;
 
 pub use endpoint::{Endpoint, EndpointConfig, Sizes, Timers};
 pub use io::*;
+pub use nat::{Advertise, Nat};

@@ -186,7 +186,8 @@ pub(super) fn reply_flow(via: &Via, flow: Flow) -> Flow {
 /// the one they connected from was a passing one (RFC 3261 §18.2.2).
 pub(super) fn reopened(request: &Request, flow: Flow) -> Flow {
     let via = request.headers.typed::<Via>().and_then(Result::ok);
-    let port = via.and_then(|via| via.port).filter(|port| *port != 0).unwrap_or(5060);
+    let port = via.and_then(|via| via.port).filter(|port| *port != 0);
+    let port = port.unwrap_or(flow.transport.default_port());
     Flow { remote: SocketAddr::new(flow.remote.ip(), port), connection: 0, ..flow }
 }
 
