@@ -13,3 +13,5 @@ mod load;
 mod phases;
 mod privacy;
 mod torture;
+mod transfers;
+mod transports;

@@ -1,14 +1,17 @@
-//! The messages of RFC 4475 and RFC 5118 over UDP and TCP: legal ones answered rightly, bad ones refused
+//! The messages of RFC 4475 and RFC 5118 over UDP, TCP and TLS: legal ones answered rightly, bad ones refused
 //! or dropped as the RFCs say, and the server answers OPTIONS after each.
 
 mod table;
 
-use std::io::{Read as _, Write as _};
+use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use sipx_testkit::{rfc4475, rfc5118};
 
+use crate::harness::authority::Authority;
 use crate::harness::phone::unique;
 use crate::harness::server::Server;
 use crate::harness::shared;
@@ -65,15 +68,23 @@ fn rfc4475_over_udp() {
 #[test]
 fn rfc4475_over_tcp() {
     let _machine = shared();
-    let wrong = Tcp::new().run(&rfc4475_shots());
+    let wrong = Stream::tcp().run(&rfc4475_shots());
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
 }
 
 #[test]
-fn rfc5118_over_udp_and_tcp() {
+fn rfc4475_over_tls() {
+    let _machine = shared();
+    let wrong = Stream::tls().run(&rfc4475_shots());
+    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn rfc5118_over_udp_tcp_and_tls() {
     let _machine = shared();
     let mut wrong = Udp::new().run(&rfc5118_shots());
-    wrong.extend(Tcp::new().run(&rfc5118_shots()));
+    wrong.extend(Stream::tcp().run(&rfc5118_shots()));
+    wrong.extend(Stream::tls().run(&rfc5118_shots()));
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
 }
 
@@ -163,20 +174,44 @@ impl Udp {
     }
 }
 
-struct Tcp {
+/// A server, and how it is spoken to over streams.
+struct Stream {
     server: Server,
+    to: SocketAddr,
+    /// `None`: in the clear.
+    tls: Option<Arc<ClientConfig>>,
+    _certificates: Option<tempfile::TempDir>,
 }
 
-impl Tcp {
-    fn new() -> Self {
-        Self { server: Server::start(SETTINGS) }
+impl Stream {
+    fn tcp() -> Self {
+        let server = Server::start(SETTINGS);
+        Self { to: server.tcp, server, tls: None, _certificates: None }
+    }
+
+    fn tls() -> Self {
+        let dir = tempfile::tempdir().expect("a folder");
+        let authority = Authority::new(dir.path());
+        let ((certificate, key), _) = authority.sign("server", &["127.0.0.1"]);
+        let sip = format!("tls = [\"127.0.0.1:0\"]\n[tls]\ncertificate = {certificate:?}\nkey = {key:?}\n");
+        let server = Server::start_with(SETTINGS, &sip);
+        let to = server.tls.expect("a TLS address");
+        Self { server, to, tls: Some(authority.client(None)), _certificates: Some(dir) }
+    }
+
+    fn open(&self) -> Line {
+        Line::open(self.to, self.tls.as_ref())
+    }
+
+    fn probe(&self, line: &Line) -> Message {
+        probe(if self.tls.is_some() { "TLS" } else { "TCP" }, line.local)
     }
 
     fn run(&self, shots: &[Shot]) -> Vec<String> {
         let mut wrong = Vec::new();
         for shot in shots {
             let Row { udp, tcp, why, .. } = row(shot.name);
-            let mut line = Line::open(self.server.tcp);
+            let mut line = self.open();
             line.write(&shot.bytes);
             let (want, lives) = match tcp {
                 Over::Lives => (udp, Some(true)),
@@ -188,7 +223,7 @@ impl Tcp {
                 Expect::Silence => Vec::new(),
                 Expect::Status(_) | Expect::StatusOrSilence(_) => line.read(SOON, 1),
             };
-            let probe = probe("TCP", line.local);
+            let probe = self.probe(&line);
             match lives {
                 Some(true) => {
                     line.write(&probe.bytes());
@@ -215,8 +250,8 @@ impl Tcp {
                 line.write(&probe.bytes());
             }
             // Another connection is served whatever happened on this one.
-            let mut other = Line::open(self.server.tcp);
-            let probe = self::probe("TCP", other.local);
+            let mut other = self.open();
+            let probe = self.probe(&other);
             other.write(&probe.bytes());
             if finals(&other.read(SOON, 1)) != [200] {
                 wrong.push(format!("{}: OPTIONS on a new connection stays unanswered", shot.name));
@@ -240,24 +275,39 @@ impl Tcp {
     }
 }
 
-/// A TCP connection from [`HOME`].
+/// A connection from [`HOME`], in TLS or not.
 struct Line {
-    stream: TcpStream,
+    stream: Box<dyn ReadWrite>,
+    /// The same socket, for its time-outs.
+    socket: TcpStream,
     local: SocketAddr,
     bytes: Vec<u8>,
     ended: bool,
 }
 
+trait ReadWrite: Read + Write {}
+
+impl<T: Read + Write> ReadWrite for T {}
+
 impl Line {
-    fn open(server: SocketAddr) -> Self {
+    fn open(server: SocketAddr, tls: Option<&Arc<ClientConfig>>) -> Self {
         let socket =
             socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
         socket.bind(&SocketAddr::new(IpAddr::V4(HOME), 0).into()).expect("loopback is ours");
         socket.connect(&server.into()).expect("the server accepts");
-        let stream = TcpStream::from(socket);
-        stream.set_nodelay(true).expect("an option can be set");
-        let local = stream.local_addr().expect("bound");
-        Self { stream, local, bytes: Vec::new(), ended: false }
+        let socket = TcpStream::from(socket);
+        socket.set_nodelay(true).expect("an option can be set");
+        let local = socket.local_addr().expect("bound");
+        let plain = socket.try_clone().expect("a socket can be cloned");
+        let stream: Box<dyn ReadWrite> = match tls {
+            None => Box::new(plain),
+            Some(config) => {
+                let name = rustls_pki_types::ServerName::from(server.ip());
+                let session = ClientConnection::new(Arc::clone(config), name).expect("a good configuration");
+                Box::new(StreamOwned::new(session, plain))
+            }
+        };
+        Self { stream, socket, local, bytes: Vec::new(), ended: false }
     }
 
     fn write(&mut self, bytes: &[u8]) {
@@ -277,12 +327,15 @@ impl Line {
             if left.is_zero() || self.ended || self::finals(&got).len() >= finals {
                 return got;
             }
-            self.stream.set_read_timeout(Some(left)).expect("a timeout can be set");
+            self.socket.set_read_timeout(Some(left)).expect("a timeout can be set");
             let mut buffer = [0u8; 65_536];
             match self.stream.read(&mut buffer) {
                 Ok(0) => self.ended = true,
                 Ok(length) => self.bytes.extend_from_slice(&buffer[..length]),
-                Err(error) => self.ended |= error.kind() == std::io::ErrorKind::ConnectionReset,
+                Err(error) => {
+                    use std::io::ErrorKind::{ConnectionReset, UnexpectedEof};
+                    self.ended |= matches!(error.kind(), ConnectionReset | UnexpectedEof);
+                }
             }
         }
     }

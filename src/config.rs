@@ -3,6 +3,8 @@
 //! The environment wins over the file: `SAYSO_DATA`, `SAYSO_DATABASE_URL`, `SAYSO_HTTP_LISTEN`,
 //! `SAYSO_LOG`. Anything unknown, misspelt or out of range is an error that says where it stands.
 
+mod network;
+
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
@@ -10,10 +12,14 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use serde::{Deserialize, Deserializer};
 
 use crate::settings::parse_span;
 use crate::sip::core::digest::Algorithm;
+use crate::sip::core::{Advertise, Nat};
+
+pub use network::{Fact, TlsConfig};
 
 /// All that an operator sets for one node.
 #[derive(Clone, Debug, Deserialize)]
@@ -25,6 +31,8 @@ pub struct Config {
     pub database: DatabaseConfig,
     /// Signalling.
     pub sip: SipConfig,
+    /// Certificates: for `sip.tls`, `sip.wss` and `http.tls`, and for connections of our own.
+    pub tls: TlsConfig,
     /// Audio.
     pub media: MediaConfig,
     /// Health, metrics.
@@ -48,17 +56,35 @@ pub struct DatabaseConfig {
 
 /// See [`Config::sip`].
 #[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct SipConfig {
-    /// UDP addresses to listen on.
+    /// UDP addresses to listen on. `0.0.0.0` and `[::]` are all addresses of their family; answers leave
+    /// from the one that was asked.
     pub udp: Vec<SocketAddr>,
     /// TCP addresses to listen on.
     pub tcp: Vec<SocketAddr>,
+    /// TLS addresses to listen on; they need `tls.certificate`.
+    pub tls: Vec<SocketAddr>,
+    /// Addresses to listen on for WebSocket clients (RFC 7118); any path will do. The HTTP port takes them
+    /// too, at `/sip`.
+    pub ws: Vec<SocketAddr>,
+    /// The same in TLS; they need `tls.certificate`.
+    pub wss: Vec<SocketAddr>,
+    /// The web pages whose scripts may connect: `https://desk.example`, or `*` for all. By default those
+    /// that come from the same host and port. Clients that are no browsers name no page and are not
+    /// judged by this.
+    pub ws_origins: Vec<String>,
     /// The digest realm. Changing it makes every agent's stored password void.
     #[serde(deserialize_with = "realm")]
     pub realm: String,
-    /// The address peers reach us at, when it is not the one we listen on.
-    pub advertise: Option<IpAddr>,
+    /// The address peers elsewhere reach us at, when it is not the one we listen on: one for all, or a
+    /// table from our address to theirs, `{ "10.0.0.1" = "203.0.113.7" }`.
+    #[serde(deserialize_with = "network::advertise")]
+    pub advertise: Advertise,
+    /// Peers there are told our own addresses and not those of `advertise`, here and for audio.
+    pub local_networks: Vec<IpNet>,
+    /// Name servers for trunks' hosts; by default those of the system.
+    pub dns: Vec<SocketAddr>,
     /// The digest algorithms offered to phones, best first. Some phones (baresip 1.0) give up when
     /// SHA-256 is among them.
     #[serde(deserialize_with = "some_of")]
@@ -71,8 +97,9 @@ pub struct SipConfig {
 pub struct MediaConfig {
     /// The address RTP sockets are bound to.
     pub ip: IpAddr,
-    /// The address peers reach them at, when it is another.
-    pub advertise: Option<IpAddr>,
+    /// The address peers elsewhere reach them at, as in `[sip]`; by default what `[sip]` says.
+    #[serde(deserialize_with = "network::advertise")]
+    pub advertise: Advertise,
     /// First and last RTP port; each leg takes an even and the next odd one.
     #[serde(deserialize_with = "port_range")]
     pub ports: (u16, u16),
@@ -89,6 +116,8 @@ pub struct MediaConfig {
 pub struct HttpConfig {
     /// The address to listen on.
     pub listen: SocketAddr,
+    /// Whether it speaks TLS; needs `tls.certificate`.
+    pub tls: bool,
 }
 
 /// See [`Config::vault`].
@@ -127,6 +156,7 @@ impl Default for Config {
             data: PathBuf::from("var"),
             database: DatabaseConfig::default(),
             sip: SipConfig::default(),
+            tls: TlsConfig::default(),
             media: MediaConfig::default(),
             http: HttpConfig::default(),
             vault: VaultSection::default(),
@@ -139,8 +169,19 @@ impl Default for Config {
 impl Default for SipConfig {
     fn default() -> Self {
         let any = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 5060));
-        let digest = vec![Algorithm::Sha256, Algorithm::Md5];
-        Self { udp: vec![any], tcp: vec![any], realm: "sayso".to_owned(), advertise: None, digest }
+        Self {
+            udp: vec![any],
+            tcp: vec![any],
+            tls: Vec::new(),
+            ws: Vec::new(),
+            wss: Vec::new(),
+            ws_origins: Vec::new(),
+            realm: "sayso".to_owned(),
+            advertise: Advertise::Nothing,
+            local_networks: Nat::usual_local_networks(),
+            dns: Vec::new(),
+            digest: vec![Algorithm::Sha256, Algorithm::Md5],
+        }
     }
 }
 
@@ -148,7 +189,7 @@ impl Default for MediaConfig {
     fn default() -> Self {
         Self {
             ip: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-            advertise: None,
+            advertise: Advertise::Nothing,
             ports: (20_000, 29_999),
             workers: None,
             timeout: Duration::from_secs(60),
@@ -158,7 +199,7 @@ impl Default for MediaConfig {
 
 impl Default for HttpConfig {
     fn default() -> Self {
-        Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)) }
+        Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)), tls: false }
     }
 }
 
@@ -188,7 +229,7 @@ impl Config {
     /// As [`Config::load`].
     pub fn parse(text: &str, file: &str) -> Result<Self, ConfigError> {
         let config: Self = toml::from_str(text).map_err(|error| ConfigError::of_toml(file, text, &error))?;
-        config.check(file)?;
+        config.check_network(file)?;
         Ok(config)
     }
 
@@ -207,14 +248,6 @@ impl Config {
                 place: "environment: SAYSO_HTTP_LISTEN".to_owned(),
                 what: format!("{listen:?} is no address and port, such as 127.0.0.1:8080"),
             })?;
-        }
-        Ok(())
-    }
-
-    fn check(&self, file: &str) -> Result<(), ConfigError> {
-        if self.sip.udp.is_empty() && self.sip.tcp.is_empty() {
-            let what = "nothing to listen on: name an address in udp or tcp".to_owned();
-            return Err(ConfigError { place: format!("{file}: [sip]"), what });
         }
         Ok(())
     }
@@ -312,44 +345,4 @@ impl fmt::Display for ConfigError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn fault(text: &str) -> String {
-        Config::parse(text, "sayso.toml").expect_err("must be refused").to_string()
-    }
-
-    #[test]
-    fn an_empty_file_is_a_configuration() {
-        let config = Config::parse("", "sayso.toml").expect("defaults");
-        assert_eq!(config.database_url(), "sqlite:var/sayso.db");
-        assert_eq!(config.media.timeout, Duration::from_secs(60));
-    }
-
-    #[test]
-    fn faults_name_file_line_key_and_what_is_allowed() {
-        let unknown = fault("data = \"x\"\n[media]\nportz = [1, 2]\n");
-        assert!(unknown.starts_with("sayso.toml:3: `portz = [1, 2]`"), "{unknown}");
-        assert!(unknown.contains("`ports`"), "{unknown}");
-        let typed = fault("[sip]\nudp = [\"nowhere\"]\n");
-        assert!(typed.starts_with("sayso.toml:2: "), "{typed}");
-        let range = fault("[media]\nports = [20000, 20001]\n");
-        assert!(range.starts_with("sayso.toml:2: ") && range.contains("from 1024 on"), "{range}");
-        let silent = fault("[sip]\nudp = []\ntcp = []\n");
-        assert!(silent.contains("[sip]") && silent.contains("udp or tcp"), "{silent}");
-        assert!(fault("[media]\nworkers = 0\n").starts_with("sayso.toml:2: "));
-        assert!(fault("[sip]\nrealm = \"\"\n").starts_with("sayso.toml:2: "));
-        assert!(fault("[sip]\ndigest = [\"sha-1\"]\n").contains("md5"));
-        let span = fault("drain = \"soon\"\n");
-        assert!(span.contains("sayso.toml:1") && span.contains("soon"), "{span}");
-    }
-
-    #[test]
-    fn the_environment_wins() {
-        let mut config = Config::parse("data = \"a\"", "sayso.toml").expect("a configuration");
-        config.environment(|name| (name == "SAYSO_DATA").then(|| "b".to_owned())).expect("fine");
-        assert_eq!(config.data, PathBuf::from("b"));
-        let wrong = config.environment(|name| (name == "SAYSO_HTTP_LISTEN").then(|| "x".to_owned()));
-        assert!(wrong.expect_err("no address").to_string().contains("SAYSO_HTTP_LISTEN"));
-    }
-}
+mod tests;

@@ -17,12 +17,12 @@
 //! | [`sip::core`]| pure  | SIP endpoint, dialogs, registrar, digest, SDP |
 //! | [`media`]    | pure  | RTP, RTCP, G.711, digits, prompt player, recorder tap |
 //! | [`config`]   | shell | `sayso.toml` and the environment -> `Config`, parsed once |
-//! | [`sip::io`]  | shell | UDP and TCP sockets, timers |
+//! | [`sip::io`]  | shell | UDP, TCP, TLS and WebSocket, name lookups |
 //! | [`engine`]   | shell | media workers: one OS thread each, its sockets, its sessions |
 //! | [`vault`]    | shell | recordings at rest: keys, encrypted spool, salvage, export |
 //! | [`store`]    | shell | database: migrations, units of work, queries |
 //! | [`prompts`]  | shell | shipped and imported prompts |
-//! | [`api`]      | shell | HTTP: health, metrics |
+//! | [`api`]      | shell | HTTP: health, metrics, the way in for WebSocket |
 //! | [`server`]   | shell | composition root: call driver, start, drain |
 //! | [`phone`]    | shell | a scriptable SIP phone: `sayso call`, the demo's people |
 //! | [`cli`]      | shell | the subcommands |

@@ -231,8 +231,9 @@ fn parameter<'a>(challenge: &'a str, name: &str) -> Option<&'a str> {
 pub(crate) fn sdp(rtp: SocketAddr, payload_types: &[u8], direction: &str, version: u32) -> String {
     let list: Vec<String> = payload_types.iter().map(u8::to_string).collect();
     let ip = rtp.ip();
+    let family = if ip.is_ipv4() { "IP4" } else { "IP6" };
     format!(
-        "v=0\r\no=- 1 {version} IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\nm=audio {} RTP/AVP {} 101\r\n\
+        "v=0\r\no=- 1 {version} IN {family} {ip}\r\ns=-\r\nc=IN {family} {ip}\r\nt=0 0\r\nm=audio {} RTP/AVP {} 101\r\n\
          a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=ptime:20\r\na={direction}\r\n",
         rtp.port(),
         list.join(" "),
@@ -244,7 +245,7 @@ pub(crate) fn sdp(rtp: SocketAddr, payload_types: &[u8], direction: &str, versio
 pub(crate) fn audio_of(body: &[u8]) -> Option<(SocketAddr, u8)> {
     let text = std::str::from_utf8(body).ok()?;
     let field = |prefix: &str| text.lines().find_map(|line| line.strip_prefix(prefix));
-    let ip = field("c=IN IP4 ")?.split('/').next()?.trim();
+    let ip = field("c=IN IP4 ").or_else(|| field("c=IN IP6 "))?.split('/').next()?.trim();
     let mut words = field("m=audio ")?.split_whitespace();
     let port: u16 = words.next()?.parse().ok()?;
     let payload_type = words.nth(1)?.parse().ok()?;

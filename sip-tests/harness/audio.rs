@@ -229,3 +229,37 @@ fn speech_is_found_where_it_is_and_nowhere_else() {
     assert!(find(said, &agent[..20 * RATE]).windows.iter().all(|w| w.score < 0.8), "another speaker");
     assert!(find(said, &vec![0; 20 * RATE]).windows.is_empty(), "silence");
 }
+
+/// A minute of a tone: a voice that is told from all others.
+pub(crate) fn tone(hz: f64) -> std::sync::Arc<Vec<i16>> {
+    let step = std::f64::consts::TAU * hz / RATE as f64;
+    std::sync::Arc::new((0..60 * RATE).map(|n| ((step * n as f64).sin() * 8_000.0) as i16).collect())
+}
+
+/// Seconds of `signal` in which the tone of this pitch stands out: windows of 50 ms with at least a quarter of
+/// their energy in it.
+pub(crate) fn seconds_of(hz: f64, signal: &[i16]) -> f64 {
+    let window = RATE / 20;
+    let holds = |window: &&[i16]| {
+        let energy: f64 = window.iter().map(|s| f64::from(*s).powi(2)).sum();
+        let step = std::f64::consts::TAU * hz / RATE as f64;
+        let (mut cosine, mut sine) = (0.0, 0.0);
+        for (n, sample) in window.iter().enumerate() {
+            cosine += f64::from(*sample) * (step * n as f64).cos();
+            sine += f64::from(*sample) * (step * n as f64).sin();
+        }
+        let share = 2.0 * (cosine.powi(2) + sine.powi(2)) / (window.len() as f64 * energy.max(1.0));
+        energy / window.len() as f64 > 10_000.0 && share > 0.25
+    };
+    signal.chunks_exact(window).filter(holds).count() as f64 * 0.05
+}
+
+#[test]
+fn tones_are_told_apart() {
+    let (one, other) = (tone(400.0), tone(700.0));
+    let both: Vec<i16> = one.iter().zip(other.iter()).map(|(a, b)| (a / 2) + (b / 2)).collect();
+    for (signal, low, high) in [(&*one, 60.0, 0.0), (&*other, 0.0, 60.0), (&both, 60.0, 60.0)] {
+        assert_eq!((seconds_of(400.0, signal), seconds_of(700.0, signal)), (low, high));
+    }
+    assert_eq!(seconds_of(400.0, &[0; 8000]), 0.0);
+}

@@ -18,6 +18,8 @@ pub(crate) enum Login<'a> {
     None,
     /// The same, and it calls over TCP.
     Tcp,
+    /// The same, and it calls over TLS; servers must have their certificate from this file.
+    Tls(&'a Path),
     /// It registers by itself at this server with this password.
     Registers(SocketAddr, &'a str),
 }
@@ -60,9 +62,16 @@ impl Baresip {
         for module in ["g711", "aufile", "aubridge", "sndfile", "account", "menu", "ctrl_tcp"] {
             config.push_str(&format!("module {module}.so\n"));
         }
-        let transport = if matches!(login, Login::Tcp) { "tcp" } else { "udp" };
+        let transport = match login {
+            Login::None | Login::Registers(..) => "udp",
+            Login::Tcp => "tcp",
+            Login::Tls(ca) => {
+                config.push_str(&format!("sip_cafile {}\n", ca.display()));
+                "tls"
+            }
+        };
         let (host, login) = match login {
-            Login::None | Login::Tcp => (local, "regint=0".to_owned()),
+            Login::None | Login::Tcp | Login::Tls(_) => (local, "regint=0".to_owned()),
             Login::Registers(server, password) => {
                 (*server, format!("auth_user={user};auth_pass={password};regint=600"))
             }

@@ -2,6 +2,7 @@
 //! wire capture, and ears that compare what was said with what was heard.
 
 pub(crate) mod audio;
+pub(crate) mod authority;
 pub(crate) mod baresip;
 pub(crate) mod capture;
 pub(crate) mod metrics;

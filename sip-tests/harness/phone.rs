@@ -53,6 +53,11 @@ impl Phone {
         }
     }
 
+    /// Sends its own requests to this server: known only after the phone's own address was.
+    pub(crate) fn serve(&mut self, server: SocketAddr) {
+        self.server = server;
+    }
+
     /// Its SIP address.
     pub(crate) fn local(&self) -> SocketAddr {
         self.socket.local_addr().expect("it is bound")
@@ -101,6 +106,97 @@ impl Phone {
         let invite = self.request("INVITE").with_body("application/sdp", &offer);
         self.send(&invite);
         self.invite = Some(invite);
+    }
+
+    /// Sends an INVITE to `number` and answers the challenge it meets.
+    pub(crate) fn call_as(&mut self, number: &str, password: &str) {
+        self.call_with(number, password, &[]);
+    }
+
+    /// The same, with more header fields.
+    pub(crate) fn call_with(&mut self, number: &str, password: &str, more: &[(&str, &str)]) {
+        self.call(number);
+        let challenge = self.response("INVITE");
+        assert_eq!(challenge.status(), Some(401), "INVITE {number}");
+        self.refused(&challenge);
+        let uri = self.target.clone();
+        let answer = authorize(&challenge, (&self.user, password), ("INVITE", &uri)).expect("a known digest");
+        self.ids.cseq += 1;
+        let mut invite = self.request("INVITE").with("Authorization", &answer);
+        for (name, value) in more {
+            invite = invite.with(name, value);
+        }
+        let offer = self.sdp("sendrecv");
+        let invite = invite.with_body("application/sdp", &offer);
+        self.send(&invite);
+        self.invite = Some(invite);
+    }
+
+    /// Sends an INVITE that would take a dialog's place.
+    pub(crate) fn call_replacing(&mut self, number: &str, replaces: &str) {
+        let uri = format!("sip:{number}@{}", self.server);
+        self.ids = Ids {
+            from: format!("<sip:{}@{}>;tag={}", self.user, self.local().ip(), self.tag),
+            to: format!("<{uri}>"),
+            call_id: unique("call"),
+            cseq: 1,
+        };
+        self.target = uri;
+        let offer = self.sdp("sendrecv");
+        let invite = self.request("INVITE").with("Replaces", replaces).with_body("application/sdp", &offer);
+        self.send(&invite);
+        self.invite = Some(invite);
+    }
+
+    /// Accepts a re-INVITE or UPDATE with our description.
+    pub(crate) fn accept(&mut self, request: &Message) {
+        let contact = format!("<sip:{}@{}>", self.user, self.local());
+        self.sdp_version += 1;
+        let body = self.sdp("sendrecv");
+        let ok = request.response(200, "OK", &self.tag).with("Contact", &contact);
+        self.send(&ok.with_body("application/sdp", &body));
+    }
+
+    /// Takes a REFER (202) and tells at once how it ended.
+    pub(crate) fn answer_refer(&mut self, refer: &Message, status: u16) {
+        self.send(&refer.response(202, "Accepted", &self.tag));
+        self.ids.cseq += 1;
+        let notify = self
+            .request("NOTIFY")
+            .with("Event", "refer")
+            .with("Subscription-State", "terminated;reason=noresource")
+            .with_body("message/sipfrag;version=2.0", &format!("SIP/2.0 {status} Whatever\r\n"));
+        self.send(&notify);
+        assert_eq!(self.response("NOTIFY").status(), Some(200), "NOTIFY");
+    }
+
+    /// This dialog as a Replaces header names it to the server (RFC 3891 §3).
+    pub(crate) fn replaces(&self) -> String {
+        let tag = |field: &str| field.split_once(";tag=").expect("a tag").1.to_owned();
+        format!("{};to-tag={};from-tag={}", self.ids.call_id, tag(&self.ids.to), tag(&self.ids.from))
+    }
+
+    /// Sends a REFER to this URI; the final status.
+    pub(crate) fn refer(&mut self, to: &str) -> Option<u16> {
+        self.ids.cseq += 1;
+        let refer = self.request("REFER").with("Refer-To", &format!("<{to}>"));
+        let refer = refer.with("Referred-By", &format!("<sip:{}@example.org>", self.user));
+        self.send(&refer);
+        self.response("REFER").status()
+    }
+
+    /// Waits for the NOTIFY that tells a final status of our REFER; all that were told.
+    pub(crate) fn notified(&mut self, deadline: Duration) -> Vec<u16> {
+        let mut told = Vec::new();
+        loop {
+            let notify = self.take("NOTIFY", deadline);
+            let body = String::from_utf8_lossy(&notify.body).into_owned();
+            let status = body.strip_prefix("SIP/2.0 ").and_then(|rest| rest.get(..3)?.parse().ok());
+            told.push(status.unwrap_or_else(|| panic!("a sipfrag: {body:?}")));
+            if told.last().is_some_and(|status| *status >= 200) {
+                return told;
+            }
+        }
     }
 
     /// Calls `number` and waits for the 200, which it acknowledges.
@@ -193,12 +289,29 @@ impl Phone {
         self.send(&invite.response(status, reason, &self.tag).with("Contact", &contact));
     }
 
-    /// Picks up: 200 with SDP, and waits for the ACK.
-    pub(crate) fn pick_up(&mut self) {
+    /// 183 with SDP: early media.
+    pub(crate) fn early(&mut self) {
         let invite = self.invite.clone().expect("it was rung");
         let contact = format!("<sip:{}@{}>", self.user, self.local());
         let body = self.sdp("sendrecv");
-        let ok = invite.response(200, "OK", &self.tag).with("Contact", &contact);
+        let early = invite.response(183, "Session Progress", &self.tag).with("Contact", &contact);
+        self.send(&early.with_body("application/sdp", &body));
+    }
+
+    /// Picks up: 200 with SDP, and waits for the ACK.
+    pub(crate) fn pick_up(&mut self) {
+        self.pick_up_with(&[]);
+    }
+
+    /// The same, with more header fields.
+    pub(crate) fn pick_up_with(&mut self, more: &[(&str, &str)]) {
+        let invite = self.invite.clone().expect("it was rung");
+        let contact = format!("<sip:{}@{}>", self.user, self.local());
+        let body = self.sdp("sendrecv");
+        let mut ok = invite.response(200, "OK", &self.tag).with("Contact", &contact);
+        for (name, value) in more {
+            ok = ok.with(name, value);
+        }
         self.send(&ok.with_body("application/sdp", &body));
         // Requests of our own in this dialog: From and To swap, the target is the server's Contact.
         self.ids = Ids {

@@ -2,7 +2,7 @@
 //! `sayso apply`, and the listings of the command line as JSON.
 
 use std::io::{BufRead as _, BufReader};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::mpsc;
@@ -28,6 +28,10 @@ pub(crate) struct Server {
     pub(crate) udp: SocketAddr,
     /// Where it takes SIP over TCP.
     pub(crate) tcp: SocketAddr,
+    /// Where it takes SIP over TLS and WebSocket, if the configuration says so.
+    pub(crate) tls: Option<SocketAddr>,
+    pub(crate) ws: Option<SocketAddr>,
+    pub(crate) wss: Option<SocketAddr>,
     /// Where it answers HTTP.
     pub(crate) http: SocketAddr,
     /// How many media ports it may use, from which.
@@ -40,14 +44,20 @@ impl Server {
         Self::start_with(settings, "")
     }
 
-    /// The same, with more keys for the configuration's `[sip]`.
+    /// The same, with more keys for the configuration's `[sip]`, perhaps with further tables after them.
     pub(crate) fn start_with(settings: &str, sip: &str) -> Self {
+        Self::start_on(settings, IpAddr::from([127, 0, 0, 1]), sip)
+    }
+
+    /// The same, with SIP and audio at another address.
+    pub(crate) fn start_on(settings: &str, ip: IpAddr, sip: &str) -> Self {
+        let any = SocketAddr::new(ip, 0);
         let dir = tempfile::tempdir().expect("a folder");
         let first = ports(1000);
         let media_ports = (first, first + 999);
         let config = format!(
-            "data = {:?}\n[sip]\nudp = [\"127.0.0.1:0\"]\ntcp = [\"127.0.0.1:0\"]\nrealm = \"sayso\"\n\
-             {sip}\n[media]\nip = \"127.0.0.1\"\nports = [{}, {}]\nworkers = 2\ntimeout = \"10s\"\n\
+            "data = {:?}\n[sip]\nudp = [\"{any}\"]\ntcp = [\"{any}\"]\nrealm = \"sayso\"\n\
+             {sip}\n[media]\nip = \"{ip}\"\nports = [{}, {}]\nworkers = 2\ntimeout = \"10s\"\n\
              [http]\nlisten = \"127.0.0.1:0\"\n",
             dir.path().join("data"),
             media_ports.0,
@@ -55,7 +65,10 @@ impl Server {
         );
         std::fs::write(dir.path().join("sayso.toml"), config).expect("the folder is writable");
         let nowhere: SocketAddr = ([127, 0, 0, 1], 0).into();
-        let mut server = Self { dir, process: None, udp: nowhere, tcp: nowhere, http: nowhere, media_ports };
+        let (tls, ws, wss) = (None, None, None);
+        let http = nowhere;
+        let mut server =
+            Self { dir, process: None, udp: nowhere, tcp: nowhere, tls, ws, wss, http, media_ports };
         server.apply(settings);
         server.start_again();
         server
@@ -85,6 +98,8 @@ impl Server {
         assert_eq!(ready["ready"], true);
         self.udp = address(&ready["sip_udp"][0]);
         self.tcp = address(&ready["sip_tcp"][0]);
+        let first = |key: &str| ready[key][0].as_str().map(|text| text.parse().expect("an address"));
+        (self.tls, self.ws, self.wss) = (first("sip_tls"), first("sip_ws"), first("sip_wss"));
         self.http = address(&ready["http"]);
         self.process = Some(process);
         let ready = || get(self.http, "/readyz").filter(|(status, _)| *status == 200);

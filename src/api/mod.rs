@@ -1,7 +1,11 @@
-//! HTTP: `/healthz` (the process answers), `/readyz` (it can take calls), `/metrics` (Prometheus).
+//! HTTP: `/healthz` (the process answers), `/readyz` (it can take calls), `/metrics` (Prometheus), and
+//! `/sip`, where WebSocket clients come in (RFC 7118).
+
+mod listen;
+mod upgrade;
 
 use std::net::SocketAddr;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -12,6 +16,9 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+
+pub use listen::{Ends, Octets, Secure};
+pub use upgrade::WebSip;
 
 /// Whether calls can be taken, as `/readyz` tells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -24,10 +31,20 @@ pub struct Readiness {
     pub generation: u64,
 }
 
+/// What the port has beside its own routes.
+#[derive(Clone, Default)]
+pub struct Front {
+    /// TLS; without it the port speaks in the clear.
+    pub secure: Option<Secure>,
+    /// Who takes WebSocket connections for SIP; without it there is no `/sip`.
+    pub web_sip: Option<Arc<dyn WebSip>>,
+}
+
 #[derive(Clone)]
 struct Context {
     metrics: PrometheusHandle,
     ready: watch::Receiver<Readiness>,
+    web_sip: Option<Arc<dyn WebSip>>,
 }
 
 /// Installs the process's metrics recorder, once; later calls give the same handle.
@@ -49,6 +66,7 @@ pub fn install_metrics() -> PrometheusHandle {
 /// When the address cannot be listened on.
 pub async fn start(
     listen: SocketAddr,
+    front: Front,
     metrics: PrometheusHandle,
     ready: watch::Receiver<Readiness>,
 ) -> anyhow::Result<SocketAddr> {
@@ -60,9 +78,12 @@ pub async fn start(
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics_text))
-        .with_state(Context { metrics, ready });
+        .route("/sip", get(upgrade::sip))
+        .with_state(Context { metrics, ready, web_sip: front.web_sip });
+    let service = router.into_make_service_with_connect_info::<Ends>();
+    let door = listen::Door::new(listener, address, front.secure);
     tokio::spawn(async move {
-        if let Err(error) = axum::serve(listener, router).await {
+        if let Err(error) = axum::serve(door, service).await {
             tracing::error!(%error, "the HTTP server stopped");
         }
     });

@@ -43,12 +43,18 @@ pub fn of_fact(fact: &Fact) -> AuditEvent {
                 .new_value(plain(queue.to_string()))
         }
         Fact::Dialled { leg, to, at } => {
-            let who = match to {
-                Whom::Agent(agent) => Value::plain(agent.to_string()),
-                Whom::Outside(outside) => Value::Personal(outside.number.as_e164().to_owned()),
+            let (action, who) = match to {
+                Whom::Agent(agent) => ("agent.dialled", Value::plain(agent)),
+                Whom::Outside(outside) => {
+                    ("outside.dialled", Value::Personal(outside.number.as_e164().into()))
+                }
             };
-            AuditEvent::new(System, Actor::System, *at, "agent.dialled", Object::new("leg", leg))
-                .new_value(Some(who))
+            AuditEvent::new(System, Actor::System, *at, action, Object::new("leg", leg)).new_value(Some(who))
+        }
+        Fact::Admitted { leg, agent, replaces, at } => {
+            let who = agent.clone().map_or(Actor::System, Actor::Agent);
+            AuditEvent::new(System, who, *at, "leg.admitted", Object::new("leg", leg))
+                .new_value(replaces.map(|old| Value::Plain(format!("replaces {old}"))))
         }
         Fact::Connected { leg, at } => {
             AuditEvent::new(System, Actor::System, *at, "call.connected", Object::new("leg", leg))
@@ -71,20 +77,28 @@ pub fn of_fact(fact: &Fact) -> AuditEvent {
             let what = Object::new("call", call).attribute("recording");
             AuditEvent::new(Failure, Actor::System, *at, "recording.impossible", what)
         }
-        Fact::Transferred { call, by, queue, agent, outside: _, at } => {
+        Fact::Returned { call, agent, cause, at } => {
+            let to = agent.as_ref().map_or_else(|| "anyone".to_owned(), |agent| format!("agent {agent}"));
+            AuditEvent::new(System, Actor::System, *at, "call.returned", Object::new("call", call))
+                .new_value(plain(format!("{to}: {}", cause_word(*cause))))
+        }
+        Fact::Consulted { call, by, queue, agent, outside, at }
+        | Fact::Transferred { call, by, queue, agent, outside, at } => {
             let to = match (queue, agent) {
                 (Some(queue), Some(agent)) => format!("queue {queue}, agent {agent}"),
                 (Some(queue), None) => format!("queue {queue}"),
                 (None, Some(agent)) => format!("agent {agent}"),
-                (None, None) => "nobody".to_owned(),
+                (None, None) => "a number outside".to_owned(),
             };
+            let number = outside.as_ref().map(PhoneNumber::as_e164);
             AuditEvent::new(
                 System,
                 Actor::Agent(by.clone()),
                 *at,
-                "call.transferred",
+                if matches!(fact, Fact::Consulted { .. }) { "call.consulted" } else { "call.transferred" },
                 Object::new("call", call),
             )
+            .about(number)
             .new_value(plain(to))
         }
         Fact::Ended { call, at, cause } => {

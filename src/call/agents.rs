@@ -1,13 +1,18 @@
 //! The queue's half: waiting, what is heard meanwhile, ringing phones, who answers.
 
+use std::time::Duration;
+
 use crate::ids::{AgentId, LegId};
 use crate::settings::OnRecordingFailure;
 use crate::time::Timestamp;
 
 use super::recording::Readiness;
-use super::state::{Hearing, Joining, Offer, Party, State, Wait};
+use super::roles::Role;
+use super::state::{
+    Asked, Consultation, Hearing, Joining, Offer, Origin, Party, Reaching, State, Transfer, Wait,
+};
 use super::timer::ARM_LIMIT;
-use super::{AgentReport, Call, Cause, Fact, Output, Prompt, Target, Whom};
+use super::{AgentReport, Call, Cause, Fact, Output, Progress, Prompt, Target, Whom};
 
 /// How often a caller may be sent on from queue to queue because of waiting. Settings may form a ring of
 /// queues; this ends it.
@@ -38,6 +43,9 @@ impl Call {
             | State::Welcoming(_)
             | State::Asking { .. }
             | State::Talking(_)
+            | State::Transferring(_)
+            | State::Consulting(_)
+            | State::Conference(_)
             | State::Over => return,
         };
         self.hear(prompt, now);
@@ -58,9 +66,25 @@ impl Call {
         }
     }
 
-    /// The queue gave up on the caller, who waits there no longer.
-    pub(super) fn on_overflow(&mut self, to: Option<Target>, now: Timestamp) {
-        let State::Waiting(wait) = &mut self.state else { return };
+    /// The queue gave up on the caller, or on whoever was to be asked; nobody waits there any longer.
+    pub(super) fn on_overflow(&mut self, to: Option<Target>, since: Timestamp, now: Timestamp) {
+        let wait = match &mut self.state {
+            State::Waiting(wait) if wait.since == since => wait,
+            State::Consulting(Consultation { asked: Asked::Waiting(wait), .. }) if wait.since == since => {
+                return self.consultation_over(Cause::WaitedTooLong, now);
+            }
+            State::Waiting(_)
+            | State::Consulting(_)
+            | State::Answering
+            | State::Welcoming(_)
+            | State::Asking { .. }
+            | State::Offering(..)
+            | State::Joining(..)
+            | State::Talking(_)
+            | State::Transferring(_)
+            | State::Conference(_)
+            | State::Over => return,
+        };
         let hearing = wait.hearing;
         let (id, queue, only) = match to {
             Some(Target::Queue { id, queue }) => (id, queue, None),
@@ -71,85 +95,133 @@ impl Call {
         if overflows > MAX_OVERFLOWS {
             return self.finish(None, Cause::WaitedTooLong, now);
         }
-        let since = wait.since;
         self.enqueue(Wait { id, queue, since, overflows, hearing }, only, now);
     }
 
-    /// The queue chose agents. Whoever cannot be rung is given back at once.
-    pub(super) fn on_ring(&mut self, agents: Vec<AgentId>, now: Timestamp) {
-        if let State::Offering(_, offer) = &self.state
-            && agents.iter().all(|agent| offer.parties.iter().any(|party| party.agent == *agent))
-        {
-            return; // said twice
+    /// The queue chose agents. Whoever cannot be rung is given back at once; an offer for a wait that was left
+    /// is void.
+    pub(super) fn on_ring(&mut self, agents: Vec<AgentId>, since: Timestamp, now: Timestamp) {
+        let known =
+            |offer: &Offer, agent: &AgentId| offer.parties.iter().any(|party| party.agent() == Some(agent));
+        let rejected = match &self.state {
+            State::Waiting(wait) | State::Consulting(Consultation { asked: Asked::Waiting(wait), .. })
+                if wait.since == since =>
+            {
+                return self.offer(agents, now);
+            }
+            State::Offering(wait, offer)
+            | State::Consulting(Consultation { asked: Asked::Offering(wait, offer), .. })
+                if wait.since == since =>
+            {
+                agents.into_iter().filter(|agent| !known(offer, agent)).collect()
+            }
+            State::Joining(wait, _) if wait.since == since => agents,
+            State::Waiting(_)
+            | State::Offering(..)
+            | State::Joining(..)
+            | State::Consulting(_)
+            | State::Answering
+            | State::Welcoming(_)
+            | State::Asking { .. }
+            | State::Talking(_)
+            | State::Transferring(_)
+            | State::Conference(_)
+            | State::Over => Vec::new(),
+        };
+        for agent in rejected {
+            self.put(Output::AgentReport { agent, report: AgentReport::Released });
         }
-        match std::mem::replace(&mut self.state, State::Over) {
-            State::Waiting(wait) if !agents.is_empty() => self.offer(wait, agents, now),
-            other @ (State::Answering
+    }
+
+    fn offer(&mut self, mut agents: Vec<AgentId>, now: Timestamp) {
+        agents.sort_unstable();
+        agents.dedup();
+        let mut parties = Vec::with_capacity(agents.len());
+        for agent in agents {
+            // Leg numbers are not reused; a caller who was offered 65,535 times is let wait.
+            match self.dial(Whom::Agent(agent.clone()), now) {
+                Some(party) => parties.push(party),
+                None => {
+                    self.put(Output::AgentReport { agent, report: AgentReport::Missed(Cause::Internal) });
+                }
+            }
+        }
+        if parties.is_empty() {
+            return;
+        }
+        let offer = |wait: &Wait| Offer { parties, until: now + wait.queue.ring_timeout };
+        self.state = match std::mem::replace(&mut self.state, State::Over) {
+            State::Waiting(wait) => {
+                let offer = offer(&wait);
+                State::Offering(wait, offer)
+            }
+            State::Consulting(Consultation { talk, second, asked: Asked::Waiting(wait) }) => {
+                let offer = offer(&wait);
+                State::Consulting(Consultation { talk, second, asked: Asked::Offering(wait, offer) })
+            }
+            other @ (State::Consulting(_)
+            | State::Answering
+            | State::Welcoming(_)
+            | State::Asking { .. }
+            | State::Offering(..)
+            | State::Joining(..)
+            | State::Talking(_)
+            | State::Transferring(_)
+            | State::Conference(_)
+            | State::Over) => other,
+        };
+        self.arm_if_granted();
+    }
+
+    pub(super) fn on_ringing(&mut self, leg: LegId) {
+        if self.role(leg) != Some(Role::Ringing) {
+            return;
+        }
+        if let Some(party) = self.party_mut(leg).cloned() {
+            self.report(&party, AgentReport::Ringing);
+        }
+        let asker = match &self.state {
+            State::Transferring(Transfer { origin: Origin::Kept(talk), .. }) => Some(talk.party.leg),
+            State::Consulting(consultation) => Some(consultation.leg()),
+            State::Transferring(_)
+            | State::Answering
             | State::Welcoming(_)
             | State::Asking { .. }
             | State::Waiting(_)
             | State::Offering(..)
             | State::Joining(..)
             | State::Talking(_)
-            | State::Over) => {
-                self.state = other;
-                for agent in agents {
-                    self.put(Output::AgentReport { agent, report: AgentReport::Released });
-                }
-            }
+            | State::Conference(_)
+            | State::Over => None,
+        };
+        if let Some(leg) = asker {
+            self.progress(leg, Progress::Ringing);
         }
     }
 
-    fn offer(&mut self, wait: Wait, mut agents: Vec<AgentId>, now: Timestamp) {
-        agents.sort_unstable();
-        agents.dedup();
-        let mut parties = Vec::with_capacity(agents.len());
-        for agent in agents {
-            // Leg numbers are not reused; a caller who was offered 65,535 times is let wait.
-            let Some(next) = self.numbers.leg.checked_add(1) else {
-                self.put(Output::AgentReport { agent, report: AgentReport::Missed(Cause::Internal) });
-                continue;
-            };
-            let leg = LegId { call: self.arrival.call, n: self.numbers.leg };
-            self.numbers.leg = next;
-            self.put(Output::Dial { leg, to: Whom::Agent(agent.clone()) });
-            self.note(Fact::Dialled { leg, to: Whom::Agent(agent.clone()), at: now });
-            parties.push(Party { leg, agent });
-        }
-        if parties.is_empty() {
-            self.state = State::Waiting(wait);
+    pub(super) fn on_answered(&mut self, leg: LegId, now: Timestamp) {
+        if self.role(leg) != Some(Role::Ringing) {
             return;
         }
-        let until = now + wait.queue.ring_timeout;
-        self.state = State::Offering(wait, Offer { parties, until });
-        self.arm_if_granted();
-    }
-
-    pub(super) fn on_agent_ringing(&mut self, leg: LegId) {
-        let State::Offering(_, offer) = &self.state else { return };
-        if let Some(party) = offer.parties.iter().find(|party| party.leg == leg) {
-            let agent = party.agent.clone();
-            self.put(Output::AgentReport { agent, report: AgentReport::Ringing });
+        match &self.state {
+            State::Offering(..) => self.on_agent_answered(leg, now),
+            State::Transferring(_) => self.on_target_answered(now),
+            State::Consulting(_) => self.on_asked_answered(leg, now),
+            State::Answering
+            | State::Welcoming(_)
+            | State::Asking { .. }
+            | State::Waiting(_)
+            | State::Joining(..)
+            | State::Talking(_)
+            | State::Conference(_)
+            | State::Over => {}
         }
     }
 
     /// The first to answer has the call; the others stop ringing.
-    pub(super) fn on_agent_answered(&mut self, leg: LegId, now: Timestamp) {
-        let State::Offering(_, offer) = &self.state else { return };
-        if !offer.parties.iter().any(|party| party.leg == leg) {
-            return;
-        }
+    fn on_agent_answered(&mut self, leg: LegId, now: Timestamp) {
         let State::Offering(wait, offer) = std::mem::replace(&mut self.state, State::Over) else { return };
-        let mut answered = None;
-        for party in offer.parties {
-            if party.leg == leg {
-                answered = Some(party);
-            } else {
-                self.hang_up(party.leg, Cause::AnsweredElsewhere, now);
-                self.put(Output::AgentReport { agent: party.agent, report: AgentReport::Released });
-            }
-        }
-        let Some(party) = answered else { return };
+        let Some(party) = self.first_of(offer.parties, leg, now) else { return };
         let drop_call = self.arrival.queue.on_recording_failure == OnRecordingFailure::DropCall;
         let readiness = self.readiness();
         self.state = State::Joining(wait, Joining { party, until: now + ARM_LIMIT });
@@ -160,10 +232,24 @@ impl Call {
         }
     }
 
+    /// Of phones that ring, the one that answered; the others are let go.
+    pub(super) fn first_of(&mut self, parties: Vec<Party>, leg: LegId, now: Timestamp) -> Option<Party> {
+        let mut answered = None;
+        for party in parties {
+            if party.leg == leg {
+                answered = Some(party);
+            } else {
+                self.hang_up(party.leg, Cause::AnsweredElsewhere, now);
+                self.report(&party, AgentReport::Released);
+            }
+        }
+        answered
+    }
+
     /// The recording is not ready in time. A call that must be recorded is dropped; another goes on, and the
     /// recording begins as soon as it can.
     pub(super) fn on_arm_overdue(&mut self, now: Timestamp) {
-        if !matches!(self.state, State::Joining(..)) {
+        if !self.awaits_take() {
             return;
         }
         let must = self.arrival.queue.on_recording_failure == OnRecordingFailure::DropCall;
@@ -171,54 +257,100 @@ impl Call {
             self.note(Fact::RecordingFailed { call: self.arrival.call, at: now });
             self.finish(None, Cause::RecordingFailed, now);
         } else {
-            self.connect(now);
+            self.connect_answered(now);
         }
     }
 
-    /// Nobody answered: all phones stop, the caller waits on at the same place.
+    /// Nobody answered: all phones stop. The caller, or the agent who asks, waits on at the same place of a
+    /// queue; where one target was meant, it failed.
     pub(super) fn on_ring_overdue(&mut self, now: Timestamp) {
-        let State::Offering(_, offer) = &mut self.state else { return };
-        for party in std::mem::take(&mut offer.parties) {
-            self.hang_up(party.leg, Cause::NoAnswer, now);
-            let report = AgentReport::Missed(Cause::NoAnswer);
-            self.put(Output::AgentReport { agent: party.agent, report });
-        }
-        self.wait_on();
-    }
-
-    /// An agent's phone that rang, or was about to be connected, is gone.
-    pub(super) fn on_party_gone(&mut self, leg: LegId, cause: Cause, now: Timestamp) {
-        let party = match &mut self.state {
-            State::Offering(_, offer) => {
-                let Some(at) = offer.parties.iter().position(|party| party.leg == leg) else { return };
-                offer.parties.remove(at)
+        match self.state.reaching() {
+            Some(Reaching::Claiming { agent, until }) => {
+                let reaching = Reaching::Claiming { agent: agent.clone(), until: *until };
+                self.give_up(reaching, now);
+                return self.not_reached(Cause::NoAnswer, now);
             }
-            State::Joining(_, joining) if joining.party.leg == leg => joining.party.clone(),
-            State::Answering
-            | State::Welcoming(_)
-            | State::Asking { .. }
-            | State::Waiting(_)
-            | State::Joining(..)
-            | State::Talking(_)
-            | State::Over => return,
-        };
-        self.note(Fact::LegEnded { leg, at: now, cause });
-        self.put(Output::AgentReport { agent: party.agent, report: AgentReport::Missed(cause) });
-        if !matches!(&self.state, State::Offering(_, offer) if !offer.parties.is_empty()) {
+            Some(Reaching::Ringing { party, .. }) => {
+                let party = party.clone();
+                self.missed(&party, now);
+                return self.not_reached(Cause::NoAnswer, now);
+            }
+            None => {}
+        }
+        if let State::Offering(_, offer)
+        | State::Consulting(Consultation { asked: Asked::Offering(_, offer), .. }) = &mut self.state
+        {
+            for party in std::mem::take(&mut offer.parties) {
+                self.missed(&party, now);
+            }
             self.wait_on();
         }
     }
 
-    /// Nobody rings any more: the caller waits on. The queue knows from the reports and keeps the place.
-    fn wait_on(&mut self) {
-        match std::mem::replace(&mut self.state, State::Over) {
-            State::Offering(wait, _) | State::Joining(wait, _) => self.state = State::Waiting(wait),
-            other @ (State::Answering
+    fn missed(&mut self, party: &Party, now: Timestamp) {
+        self.hang_up(party.leg, Cause::NoAnswer, now);
+        self.report(party, AgentReport::Missed(Cause::NoAnswer));
+    }
+
+    /// A phone that rang, or was about to be connected, is gone.
+    pub(super) fn on_party_gone(&mut self, leg: LegId, cause: Cause, now: Timestamp) {
+        let Some(party) = self.party_mut(leg).cloned() else { return };
+        self.gone(leg, cause, now);
+        self.report(&party, AgentReport::Missed(cause));
+        match &mut self.state {
+            State::Offering(_, offer)
+            | State::Consulting(Consultation { asked: Asked::Offering(_, offer), .. }) => {
+                offer.parties.retain(|party| party.leg != leg);
+                if offer.parties.is_empty() {
+                    self.wait_on();
+                }
+            }
+            State::Joining(..) => self.wait_on(),
+            State::Transferring(_) | State::Consulting(_) => self.not_reached(cause, now),
+            State::Answering
             | State::Welcoming(_)
             | State::Asking { .. }
             | State::Waiting(_)
             | State::Talking(_)
-            | State::Over) => self.state = other,
+            | State::Conference(_)
+            | State::Over => {}
         }
+    }
+
+    /// Gives up an offer. Phones are silenced before the queue may ring them for another; the queue is left
+    /// before they are given back, so that it does not offer this caller to them.
+    pub(super) fn cancel_offer(&mut self, offer: Offer, now: Timestamp) {
+        for party in &offer.parties {
+            self.hang_up(party.leg, Cause::Cancelled, now);
+        }
+        self.put(Output::Dequeue);
+        for party in &offer.parties {
+            self.report(party, AgentReport::Released);
+        }
+    }
+
+    /// Nobody rings any more: who waits waits on. The queue knows from the reports and keeps the place.
+    fn wait_on(&mut self) {
+        self.state = match std::mem::replace(&mut self.state, State::Over) {
+            State::Offering(wait, _) | State::Joining(wait, _) => State::Waiting(wait),
+            State::Consulting(Consultation { talk, second, asked: Asked::Offering(wait, _) }) => {
+                State::Consulting(Consultation { talk, second, asked: Asked::Waiting(wait) })
+            }
+            other @ (State::Consulting(_)
+            | State::Answering
+            | State::Welcoming(_)
+            | State::Asking { .. }
+            | State::Waiting(_)
+            | State::Talking(_)
+            | State::Transferring(_)
+            | State::Conference(_)
+            | State::Over) => other,
+        };
+    }
+
+    /// A time for a new wait, which no other wait of this call has.
+    pub(super) fn wait_name(&mut self, now: Timestamp) -> Timestamp {
+        self.numbers.wait = now.max(self.numbers.wait + Duration::from_micros(1));
+        self.numbers.wait
     }
 }

@@ -3,37 +3,58 @@
 use crate::ids::LegId;
 use crate::time::Timestamp;
 
-use super::state::{Party, State};
-use super::{AgentReport, Call, Cause, Fact, Output};
+use super::roles::Role;
+use super::state::{Asked, Consultation, Origin, Party, Sent, State, Transfer};
+use super::{AgentReport, Call, Cause, Fact, Output, Progress};
 
 impl Call {
     pub(super) fn on_leg_gone(&mut self, leg: LegId, cause: Cause, now: Timestamp) {
-        if leg == self.caller() {
-            return self.finish(Some((leg, cause)), cause, now);
-        }
-        match &self.state {
-            State::Talking(talk) if talk.party.leg == leg => {
-                self.finish(Some((leg, cause)), Cause::OtherSideGone, now);
+        match self.role(leg) {
+            None => {}
+            Some(Role::Caller) => self.finish(Some((leg, cause)), cause, now),
+            Some(Role::Ringing | Role::Answered) => self.on_party_gone(leg, cause, now),
+            Some(Role::Own) => self.on_own_gone(leg, cause, now),
+            Some(Role::Calling | Role::Second) => self.end_consultation(Some(cause), now),
+            Some(Role::Consulted) => {
+                if let Some(party) = self.party_mut(leg).cloned() {
+                    self.gone(leg, cause, now);
+                    self.report(&party, AgentReport::Finished);
+                }
+                self.consultation_over(cause, now);
             }
-            State::Offering(..) | State::Joining(..) => self.on_party_gone(leg, cause, now),
+            Some(Role::Third) => self.third_leaves(Some(cause), now),
+        }
+    }
+
+    /// The conversation's agent has hung up, or who is outside in the agent's place.
+    fn on_own_gone(&mut self, leg: LegId, cause: Cause, now: Timestamp) {
+        match &self.state {
+            State::Talking(_) => self.finish(Some((leg, cause)), Cause::OtherSideGone, now),
+            State::Consulting(_) => self.complete(Some(cause), now),
+            State::Conference(_) => self.agent_leaves(Some(cause), now),
+            State::Transferring(_) => {
+                let State::Transferring(transfer) = std::mem::replace(&mut self.state, State::Over) else {
+                    return;
+                };
+                let origin = match transfer.origin {
+                    Origin::Kept(talk) => self.origin_left(talk, Some(cause), now),
+                    left @ Origin::Left { .. } => left,
+                };
+                self.state = State::Transferring(Transfer { origin, sent: transfer.sent });
+            }
             State::Answering
             | State::Welcoming(_)
             | State::Asking { .. }
             | State::Waiting(_)
-            | State::Talking(_)
+            | State::Offering(..)
+            | State::Joining(..)
             | State::Over => {}
         }
     }
 
-    /// Ends a leg from our side.
-    pub(super) fn hang_up(&mut self, leg: LegId, cause: Cause, now: Timestamp) {
-        self.put(Output::Hangup { leg, cause });
-        self.note(Fact::LegEnded { leg, at: now, cause });
-    }
-
     /// Ends the call. `gone` is the leg that ended from its own side, if one did.
     pub(super) fn finish(&mut self, gone: Option<(LegId, Cause)>, cause: Cause, now: Timestamp) {
-        let caller = self.caller();
+        let caller = self.caller;
         let caller_gone = gone.is_some_and(|(leg, _)| leg == caller);
         match std::mem::replace(&mut self.state, State::Over) {
             State::Answering | State::Welcoming(_) => self.decide(self.opening(now).left(), None, now),
@@ -44,17 +65,7 @@ impl Call {
             // Cut off by us while being asked: not recorded, but no answer to remember either.
             State::Asking { .. } => self.decide(self.opening(now).left(), None, now),
             State::Waiting(_) => self.put(Output::Dequeue),
-            // Phones are silenced before the queue may ring them for another; the queue is left before they
-            // are given back, so that it does not offer this caller to them.
-            State::Offering(_, offer) => {
-                for party in &offer.parties {
-                    self.hang_up(party.leg, Cause::Cancelled, now);
-                }
-                self.put(Output::Dequeue);
-                for Party { agent, .. } in offer.parties {
-                    self.put(Output::AgentReport { agent, report: AgentReport::Released });
-                }
-            }
+            State::Offering(_, offer) => self.cancel_offer(offer, now),
             State::Joining(_, joining) => {
                 self.put(Output::Dequeue);
                 self.part(joining.party, AgentReport::Released, gone, cause, now);
@@ -64,11 +75,29 @@ impl Call {
                 self.close_take();
                 self.part(talk.party, AgentReport::Finished, gone, cause, now);
             }
+            State::Transferring(transfer) => self.finish_transfer(transfer, gone, cause, now),
+            State::Consulting(consultation) => {
+                let Consultation { talk, second, asked } = consultation;
+                if matches!(asked, Asked::Speaking(_)) {
+                    self.put(Output::Unbridge);
+                }
+                self.let_go(asked, Cause::OtherSideGone, now);
+                if let Some(second) = second {
+                    self.hang_up(second.leg(), Cause::OtherSideGone, now);
+                }
+                self.part(talk.party, AgentReport::Finished, gone, cause, now);
+            }
+            State::Conference(conference) => {
+                self.put(Output::Unbridge);
+                self.close_take();
+                self.part(conference.talk.party, AgentReport::Finished, gone, cause, now);
+                self.part(conference.third, AgentReport::Finished, gone, cause, now);
+            }
             State::Over => return,
         }
         self.close_take(); // one that was armed for a conversation that does not come
         match gone {
-            Some((leg, cause)) if leg == caller => self.note(Fact::LegEnded { leg, at: now, cause }),
+            Some((leg, cause)) if leg == caller => self.gone(leg, cause, now),
             Some(_) | None => self.hang_up(caller, cause, now),
         }
         self.note(Fact::Ended { call: self.arrival.call, at: now, cause });
@@ -76,7 +105,30 @@ impl Call {
         self.put(Output::Ended);
     }
 
-    /// Parts with an agent who had answered.
+    /// The caller is gone, or all end. A caller whom the network was asked to send on has gone there.
+    fn finish_transfer(
+        &mut self,
+        transfer: Transfer,
+        gone: Option<(LegId, Cause)>,
+        cause: Cause,
+        now: Timestamp,
+    ) {
+        let mut progress = Progress::Failed(if gone.is_some() { Cause::OtherSideGone } else { cause });
+        match transfer.sent {
+            Sent::Reaching(reaching) => self.give_up(reaching, now),
+            Sent::Answered(joining) => {
+                self.part(joining.party, AgentReport::Released, gone, cause, now);
+            }
+            Sent::Referring { .. } if cause == Cause::HungUp => progress = Progress::Done,
+            Sent::Referring { .. } => {}
+        }
+        if let Origin::Kept(talk) = transfer.origin {
+            self.progress(talk.party.leg, progress);
+            self.part(talk.party, AgentReport::Finished, gone, cause, now);
+        }
+    }
+
+    /// Parts with somebody who had answered.
     fn part(
         &mut self,
         party: Party,
@@ -86,11 +138,11 @@ impl Call {
         now: Timestamp,
     ) {
         match gone {
-            Some((leg, cause)) if leg == party.leg => self.note(Fact::LegEnded { leg, at: now, cause }),
+            Some((leg, cause)) if leg == party.leg => self.gone(leg, cause, now),
             // The caller's own reason to leave is no reason of the agent's leg.
             Some(_) => self.hang_up(party.leg, Cause::OtherSideGone, now),
             None => self.hang_up(party.leg, cause, now),
         }
-        self.put(Output::AgentReport { agent: party.agent, report });
+        self.report(&party, report);
     }
 }

@@ -69,7 +69,7 @@ pub enum Fact {
         /// When.
         at: Timestamp,
     },
-    /// A leg towards an agent was dialled.
+    /// A leg towards an agent or a number outside was dialled.
     Dialled {
         /// The leg.
         leg: LegId,
@@ -78,9 +78,20 @@ pub enum Fact {
         /// When.
         at: Timestamp,
     },
-    /// An agent's leg and the caller were connected.
+    /// A leg called in: an agent's second line for a consultation, or in the place of another leg.
+    Admitted {
+        /// The leg.
+        leg: LegId,
+        /// Whose phone it is, if an agent's.
+        agent: Option<AgentId>,
+        /// The leg whose place it took, or was to take.
+        replaces: Option<LegId>,
+        /// When.
+        at: Timestamp,
+    },
+    /// An agent's leg, or one to a number outside, and the caller were connected.
     Connected {
-        /// The agent's leg.
+        /// That leg.
         leg: LegId,
         /// When.
         at: Timestamp,
@@ -123,7 +134,33 @@ pub enum Fact {
         /// When.
         at: Timestamp,
     },
-    /// Sent on to another queue or agent.
+    /// An agent asks somebody while the caller hears music.
+    Consulted {
+        /// The call.
+        call: CallId,
+        /// Who asks.
+        by: AgentId,
+        /// The first free agent of which queue.
+        queue: Option<QueueId>,
+        /// Which agent.
+        agent: Option<AgentId>,
+        /// Which number outside.
+        outside: Option<PhoneNumber>,
+        /// When.
+        at: Timestamp,
+    },
+    /// A transfer failed: the caller is with who asked for it again, or waits for them.
+    Returned {
+        /// The call.
+        call: CallId,
+        /// To whom; `None`: they were outside and have left, the caller waits for anyone.
+        agent: Option<AgentId>,
+        /// Why.
+        cause: Cause,
+        /// When.
+        at: Timestamp,
+    },
+    /// Sent on to another queue, agent or number outside.
     Transferred {
         /// The call.
         call: CallId,

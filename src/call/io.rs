@@ -178,20 +178,28 @@ pub enum Input {
     /// of its facts comes once more in a later unit of work.
     CommitFailed(CommitId),
     /// The queue chose agents to ring, all at once.
-    Ring(Vec<AgentId>),
+    Ring {
+        /// Whom.
+        agents: Vec<AgentId>,
+        /// Which wait it is for ([`Output::Enqueue`]). An offer for a wait that was left is void: leaving
+        /// has set its agents free.
+        since: Timestamp,
+    },
     /// The queue's place for this caller, 1 is next.
     Position(u32),
     /// The queue gave up (maximum wait, queue removed, …).
     Overflow {
         /// Where to wait next; `None`: the call ends.
         to: Option<Target>,
+        /// Which wait it ends, as in [`Input::Ring`].
+        since: Timestamp,
     },
-    /// An agent's phone rings.
+    /// A dialled phone rings (an agent's, or one outside).
     AgentRinging {
         /// Which leg.
         leg: LegId,
     },
-    /// An agent answered and its media is ready.
+    /// Who was dialled (an agent, or somebody outside) answered, and the media is ready.
     AgentAnswered {
         /// Which leg.
         leg: LegId,
@@ -222,17 +230,21 @@ pub enum Input {
         /// The agent's leg with the caller.
         by: LegId,
         /// A second leg of the same agent, called in for this (a SIP phone's second line); `None`: the
-        /// same leg speaks with both. Its number was drawn with `Call::admit_leg`.
+        /// same leg speaks with both. Its number was drawn with `Call::admit_leg`. It is answered when the
+        /// target answers ([`Output::AnswerLeg`]), so that a failure can be told as its final response; until
+        /// then [`Output::TransferProgress`] tells it of the ringing. If it ends, so does the consultation.
         own: Option<LegId>,
         /// Whom; a queue's first free agent is a target, too.
         to: Target,
     },
-    /// The caller goes to the consulted party and the agent leaves (attended).
+    /// The caller goes to the consulted party and the agent leaves (attended). While the target still rings it
+    /// becomes a blind transfer to that target (semi-attended).
     Complete {
         /// The agent's leg with the caller.
         by: LegId,
     },
-    /// All three speak together.
+    /// All three speak together. An agent who consulted on a second leg goes on with that one: the first is
+    /// ended, and later requests name the second.
     ThreeWay {
         /// The agent's leg with the caller.
         by: LegId,
@@ -243,13 +255,14 @@ pub enum Input {
         by: LegId,
     },
     /// Another dialog has taken a leg's place (RFC 3891): it is answered and its media is ready. The call
-    /// ends the old leg.
+    /// ends the old leg; or the new one, when the old is gone, is a second line not yet answered, or when the
+    /// agent is in this call already. A phone that rings may be replaced, too (call pick-up).
     Replaced {
         /// The leg that goes.
         old: LegId,
         /// The one in its place, drawn with `Call::admit_leg`.
         new: LegId,
-        /// Whose phone it is, when it takes an agent's place.
+        /// Whose phone it is, when it takes an agent's place; `None`: somebody outside.
         agent: Option<AgentId>,
     },
     /// How a REFER to a leg went ([`Output::Refer`]): with `Ok` the other side has gone where it was sent.
@@ -259,7 +272,8 @@ pub enum Input {
         /// Whether it was done.
         result: Result<(), Cause>,
     },
-    /// The queue holds this agent for this call, to be dialled, or cannot now (busy, logged off).
+    /// The queue holds this agent for this call, to be dialled, or cannot now (busy, logged off). Exactly one
+    /// for each [`Output::Claim`], in their order.
     Claimed {
         /// Whom.
         agent: AgentId,
@@ -326,7 +340,8 @@ pub enum Output {
         /// offer, is gone, or has not come free within the maximum wait.
         only: Option<AgentId>,
         /// The place counts from then: the arrival, so that how a caller answered the consent question
-        /// changes nothing, or the transfer.
+        /// changes nothing, or the transfer. It also names the wait: no two of a call that may overlap have
+        /// the same.
         since: Timestamp,
     },
     /// Leave the queue (hung up, connected or overflowed).
@@ -338,7 +353,7 @@ pub enum Output {
         /// Whom.
         to: Whom,
     },
-    /// Answer a leg that called in for a consultation.
+    /// Answer a leg that called in for a consultation; its bridge follows at once.
     AnswerLeg {
         /// Which.
         leg: LegId,
@@ -362,7 +377,7 @@ pub enum Output {
         /// Where to.
         to: Outside,
     },
-    /// Connect three or more legs' audio.
+    /// Connect three or more legs' audio. [`Output::Unbridge`] takes them apart.
     Join {
         /// The caller first.
         legs: Vec<LegId>,
@@ -374,14 +389,14 @@ pub enum Output {
         /// How.
         report: AgentReport,
     },
-    /// Connect two legs' audio.
+    /// Connect two legs' audio. Never while others are bridged or joined.
     Bridge {
-        /// The caller.
+        /// The caller; in a consultation the agent who asks.
         caller: LegId,
-        /// The agent.
+        /// The agent, or who is outside in the agent's place; in a consultation who is asked.
         agent: LegId,
     },
-    /// Take the two legs apart.
+    /// Take apart all legs that were bridged or joined.
     Unbridge,
     /// Recording is allowed: make id, key and row, so that it can start without delay.
     ArmRecording {
@@ -395,7 +410,7 @@ pub enum Output {
     StartRecording {
         /// Channel 0.
         caller: LegId,
-        /// Channel 1.
+        /// Channel 1; of three joined legs, with the other one mixed in.
         agent: LegId,
     },
     /// Capture silence from now on.

@@ -63,10 +63,13 @@ impl Ledger {
             | Fact::ConsentWithdrawn { .. }
             | Fact::Queued { .. }
             | Fact::Dialled { .. }
+            | Fact::Admitted { .. }
             | Fact::Connected { .. }
             | Fact::LegEnded { .. }
             | Fact::Paused { .. }
             | Fact::RecordingFailed { .. }
+            | Fact::Consulted { .. }
+            | Fact::Returned { .. }
             | Fact::Transferred { .. }
             | Fact::Ended { .. }) => Some(fact),
         }));

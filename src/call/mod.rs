@@ -1,17 +1,28 @@
-//! One call as a pure state machine: welcome, consent, queue, agent, bridge, wrap-up.
+//! One call as a pure state machine: welcome, consent, queue, agent, bridge, transfers, wrap-up.
 //!
 //! Feed it with [`Call::handle`] and, at the time [`Call::poll_timeout`] names, with
 //! [`Call::handle_timeout`]; after each, drain [`Call::poll_output`] and do what it says, in order.
 //! Late and repeated inputs are normal and change nothing; after [`Output::Ended`] nothing comes.
 //!
 //! Decisions:
-//! - **Each conversation is a recording of its own** (a *take*). A transfer ends the running take when the
-//!   legs are taken apart and arms another for the next agent, on the same stored decision. So what
-//!   is said between conversations (waiting, consultation, music) is in no recording (domain rule 9),
-//!   and every recording has exactly two parties.
-//! - **An override holds for the conversation it was made in**: it was one agent's right and reason. A later
-//!   agent has to give an own one.
-//! - **Hold is silence** in the recording: the held party talks to nobody.
+//! - **Each conversation is a recording of its own** (a *take*). When the legs are taken apart the running take
+//!   ends, and another is armed on the same stored decision for what comes: the agent is back, the next agent,
+//!   a third party, another phone. So what is said between conversations (waiting, consultation, music) is
+//!   in no recording (domain rule 9), and a take's legs never change. A conversation that only changes its
+//!   shape is not held up for the recording, which is ready before as a rule; a new agent waits for it a
+//!   moment.
+//! - **The first queue's policy and decision follow the call** (domain rule 4), to outside numbers, too, for as
+//!   long as we are in the path. Nobody outside may pause, resume or override: with the last agent those
+//!   rights leave the call.
+//! - **An override holds for the conversation it was made in**: it was one agent's right and reason. It outlasts
+//!   a consultation, a conference and a failed transfer of that agent, and nothing else. A later agent has to
+//!   give an own one.
+//! - **A transfer that fails returns**: the transferring agent's leg is kept until the target is connected; when
+//!   the agent has hung up before, the caller waits for that agent first, then for anyone of the queue.
+//! - **Hanging up completes**: an agent who hangs up in a consultation has sent the caller to whom was asked, also
+//!   while it still rings: that is what most desk phones do. Ending the second line is ending the consultation.
+//! - **Hold is silence** in the recording: the held party talks to nobody. Of three, an agent's hold silences
+//!   nobody else; the caller's does, for what is said then is not said to the caller.
 //! - **The place in the queue counts from the arrival**, not from the end of the consent question.
 //! - **The end waits for nothing**: legs are hung up, agents freed, the last facts handed over and
 //!   [`Output::Ended`] put out in one go.
@@ -19,14 +30,18 @@
 //!   loses none; a yes that could not be stored comes again as [`Basis::NotStored`].
 
 mod agents;
+mod consult;
 mod end;
 mod fact;
 mod io;
 mod ledger;
 mod recording;
+mod replaced;
+mod roles;
 mod state;
 mod talk;
 mod timer;
+mod transfer;
 mod welcome;
 
 #[cfg(test)]
@@ -34,7 +49,7 @@ mod model;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use crate::consent::{Basis, Standing};
 use crate::ids::{AgentId, CallId, LegId, QueueId};
@@ -46,7 +61,7 @@ pub use timer::TimerName;
 
 use ledger::Ledger;
 use recording::Recorder;
-use state::State;
+use state::{Origin, State, Transfer};
 
 /// One call.
 #[derive(Debug)]
@@ -55,8 +70,12 @@ pub struct Call {
     /// When it arrived; the place in the queue counts from then.
     since: Timestamp,
     state: State,
-    /// The caller's phone holds the line: it may at any moment, and through any transfer.
-    caller_holds: bool,
+    /// The caller's leg: the first, until another takes its place.
+    caller: LegId,
+    /// Legs that hold the line: they may at any moment, and through any transfer.
+    holding: BTreeSet<LegId>,
+    /// Claims given up before their answer, which is still to come.
+    given_up: Vec<AgentId>,
     standing: Standing,
     recorder: Recorder,
     ledger: Ledger,
@@ -70,6 +89,8 @@ struct Numbers {
     leg: u16,
     play: u32,
     take: u32,
+    /// The time that named the last wait.
+    wait: Timestamp,
 }
 
 /// Where a call is, for metrics and the desktop.
@@ -89,6 +110,12 @@ pub enum Phase {
     Joining,
     /// In conversation.
     Talking,
+    /// Hears music while the target of a transfer is reached.
+    Transferring,
+    /// Hears music while the agent asks somebody.
+    Consulting,
+    /// In conversation with two others.
+    Conference,
     /// Over.
     Over,
 }
@@ -97,7 +124,7 @@ pub enum Phase {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RecordingState<'a> {
     /// Not recorded, and why; `None` while undecided. A basis that allows recording means: no conversation
-    /// to record yet.
+    /// to record now.
     Off(Option<&'a Basis>),
     /// Allowed; key and row are being made, or are ready for the conversation.
     Armed(&'a Basis),
@@ -117,11 +144,13 @@ impl Call {
             ledger: Ledger::default(),
             since: now,
             state: State::Answering,
-            caller_holds: false,
+            caller: LegId::caller(arrival.call),
+            holding: BTreeSet::new(),
+            given_up: Vec::new(),
             standing: Standing::Open,
             recorder: Recorder::default(),
             outputs: VecDeque::from([Output::Answer]),
-            numbers: Numbers { leg: 1, play: 0, take: 0 },
+            numbers: Numbers { leg: 1, play: 0, take: 0, wait: now },
             arrival,
         };
         call.ledger.note(call.arrived());
@@ -140,23 +169,23 @@ impl Call {
             Input::PromptDone { play } => self.on_prompt_done(play, now),
             Input::Committed(receipt) => self.on_committed(&receipt, now),
             Input::CommitFailed(commit) => self.on_commit_failed(commit, now),
-            Input::Ring(agents) => self.on_ring(agents, now),
+            Input::Ring { agents, since } => self.on_ring(agents, since, now),
             Input::Position(place) => self.on_position(place, now),
-            Input::Overflow { to } => self.on_overflow(to, now),
-            Input::AgentRinging { leg } => self.on_agent_ringing(leg),
-            Input::AgentAnswered { leg } => self.on_agent_answered(leg, now),
+            Input::Overflow { to, since } => self.on_overflow(to, since, now),
+            Input::AgentRinging { leg } => self.on_ringing(leg),
+            Input::AgentAnswered { leg } => self.on_answered(leg, now),
             Input::Hold { leg, on } => self.on_hold(leg, on),
             Input::RecordingArmed(take) => self.on_armed(take, now),
             Input::RecordingFailed(take) => self.on_recording_failed(take, now),
             Input::Recording(request) => self.on_recording_request(request, now),
             Input::Transfer { by, to } => self.on_transfer(by, to, now),
-            Input::Consult { .. }
-            | Input::Complete { .. }
-            | Input::ThreeWay { .. }
-            | Input::EndConsultation { .. }
-            | Input::Replaced { .. }
-            | Input::Referred { .. }
-            | Input::Claimed { .. } => {}
+            Input::Consult { by, own, to } => self.on_consult(by, own, to, now),
+            Input::Complete { by } => self.on_complete(by, now),
+            Input::ThreeWay { by } => self.on_three_way(by, now),
+            Input::EndConsultation { by } => self.on_end_consultation(by, now),
+            Input::Replaced { old, new, agent } => self.on_replaced(old, new, agent, now),
+            Input::Referred { leg, result } => self.on_referred(leg, result, now),
+            Input::Claimed { agent, free } => self.on_claimed(&agent, free, now),
             Input::Shutdown => self.finish(None, Cause::Shutdown, now),
         }
         self.flush();
@@ -189,6 +218,9 @@ impl Call {
             State::Offering(..) => Phase::Ringing,
             State::Joining(..) => Phase::Joining,
             State::Talking(_) => Phase::Talking,
+            State::Transferring(_) => Phase::Transferring,
+            State::Consulting(_) => Phase::Consulting,
+            State::Conference(_) => Phase::Conference,
             State::Over => Phase::Over,
         }
     }
@@ -205,12 +237,18 @@ impl Call {
         &self.arrival
     }
 
-    /// The agent in conversation, or about to be.
+    /// The agent in conversation, or about to be, or who gets the caller back; `None`: nobody, or somebody
+    /// outside.
     #[must_use]
     pub const fn agent(&self) -> Option<&AgentId> {
         match &self.state {
-            State::Joining(_, joining) => Some(&joining.party.agent),
-            State::Talking(talk) => Some(&talk.party.agent),
+            State::Joining(_, joining) => joining.party.agent(),
+            State::Talking(talk) | State::Transferring(Transfer { origin: Origin::Kept(talk), .. }) => {
+                talk.party.agent()
+            }
+            State::Transferring(Transfer { origin: Origin::Left { agent, .. }, .. }) => agent.as_ref(),
+            State::Consulting(consultation) => consultation.talk.party.agent(),
+            State::Conference(conference) => conference.talk.party.agent(),
             State::Answering
             | State::Welcoming(_)
             | State::Asking { .. }
@@ -225,15 +263,32 @@ impl Call {
     pub const fn queue(&self) -> &QueueId {
         match &self.state {
             State::Waiting(wait) | State::Offering(wait, _) | State::Joining(wait, _) => &wait.id,
-            State::Talking(talk) => &talk.queue_id,
+            State::Talking(talk) | State::Transferring(Transfer { origin: Origin::Kept(talk), .. }) => {
+                &talk.queue_id
+            }
+            State::Transferring(Transfer { origin: Origin::Left { queue_id, .. }, .. }) => queue_id,
+            State::Consulting(consultation) => &consultation.talk.queue_id,
+            State::Conference(conference) => &conference.talk.queue_id,
             State::Answering | State::Welcoming(_) | State::Asking { .. } | State::Over => {
                 &self.arrival.queue_id
             }
         }
     }
 
-    const fn caller(&self) -> LegId {
-        LegId::caller(self.arrival.call)
+    /// Draws a number for a leg that calls in: a second line for [`Input::Consult`], or one that takes another's
+    /// place for [`Input::Replaced`]. `None` once all 65,535 are used. The call knows the leg from that input on;
+    /// until then, and if it is over by then, the shell ends it.
+    #[must_use]
+    pub fn admit_leg(&mut self) -> Option<LegId> {
+        let n = self.numbers.leg;
+        self.numbers.leg = n.checked_add(1)?; // numbers are not used again
+        Some(LegId { call: self.arrival.call, n })
+    }
+
+    /// The caller's leg.
+    #[must_use]
+    pub const fn caller(&self) -> LegId {
+        self.caller
     }
 
     fn put(&mut self, output: Output) {

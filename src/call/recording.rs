@@ -2,11 +2,11 @@
 //! gives the leave; here it is only passed on.
 
 use crate::consent::{Basis, Decision, Grant, OverrideReason, Receipt, Standing};
-use crate::ids::{AgentId, CommitId};
+use crate::ids::{AgentId, CommitId, LegId};
 use crate::settings::OnRecordingFailure;
 use crate::time::Timestamp;
 
-use super::state::{Pause, State};
+use super::state::{Conference, Consultation, Overriding, Pause, Sent, State, Talk, Transfer};
 use super::{Call, Cause, Fact, Output, RecordingRequest, RecordingState, TakeId};
 
 /// The take of the conversation under way or to come.
@@ -45,6 +45,11 @@ impl Recorder {
             Take::Arming(_) | Take::Armed(_) | Take::Running { .. } => true,
             Take::None | Take::Failed(_) => false,
         }
+    }
+
+    /// Whether that take rests on an override.
+    pub(super) fn on_override(&self) -> bool {
+        self.open().is_some_and(|open| matches!(open.basis, Basis::Override { .. }))
     }
 
     fn open(&self) -> Option<&Open> {
@@ -103,11 +108,26 @@ impl Call {
         }
     }
 
-    /// Arms a take for the next conversation, if the stored decision allows it and none is open.
+    /// Arms a take for the conversation under way or to come, if none is open and the stored decision allows it,
+    /// or an override of the agent who is with the caller then.
     pub(super) fn arm_if_granted(&mut self) {
-        if !self.recorder.is_open()
-            && let Some(grant) = self.standing.grant()
-        {
+        if self.recorder.is_open() {
+            return;
+        }
+        let overridden = match &self.state {
+            State::Talking(talk)
+            | State::Consulting(Consultation { talk, .. })
+            | State::Conference(Conference { talk, .. }) => talk.overriding.grant(),
+            State::Answering
+            | State::Welcoming(_)
+            | State::Asking { .. }
+            | State::Waiting(_)
+            | State::Offering(..)
+            | State::Joining(..)
+            | State::Transferring(_) // most probably for another agent
+            | State::Over => None,
+        };
+        if let Some(grant) = self.standing.grant().or(overridden) {
             self.arm(grant);
         }
     }
@@ -122,18 +142,37 @@ impl Call {
     /// The call's decision is stored, or cannot be.
     pub(super) fn on_standing_settled(&mut self, now: Timestamp) {
         match &self.state {
-            State::Offering(..) | State::Talking(_) => self.arm_if_granted(),
-            State::Joining(..) => {
-                self.arm_if_granted();
-                if self.readiness() != Readiness::Wait {
-                    self.connect(now);
-                }
-            }
+            State::Offering(..)
+            | State::Joining(..)
+            | State::Talking(_)
+            | State::Transferring(_)
+            | State::Consulting(_)
+            | State::Conference(_) => self.arm_if_granted(),
             State::Answering
             | State::Welcoming(_)
             | State::Asking { .. }
             | State::Waiting(_)
             | State::Over => {}
+        }
+        if self.awaits_take() && self.readiness() != Readiness::Wait {
+            self.connect_answered(now);
+        }
+    }
+
+    /// Whether somebody has answered and only the recording is not ready.
+    pub(super) const fn awaits_take(&self) -> bool {
+        matches!(
+            self.state,
+            State::Joining(..) | State::Transferring(Transfer { sent: Sent::Answered(_), .. })
+        )
+    }
+
+    /// Connects who has answered, an agent from the queue or the target of a transfer.
+    pub(super) fn connect_answered(&mut self, now: Timestamp) {
+        if matches!(self.state, State::Joining(..)) {
+            self.connect(now);
+        } else {
+            self.hand_over(now);
         }
     }
 
@@ -149,22 +188,39 @@ impl Call {
                 return;
             }
         }
+        if self.awaits_take() {
+            self.connect_answered(now);
+        } else {
+            self.start_if_armed();
+        }
+    }
+
+    /// Who is recorded with the caller, and whether only silence is, in the conversation under way.
+    fn conversation(&self) -> Option<(LegId, bool)> {
+        let away = |leg| self.holding.contains(&leg);
         match &self.state {
-            State::Joining(..) => self.connect(now),
-            State::Talking(_) => self.start_if_armed(),
+            State::Talking(talk) => {
+                let leg = talk.party.leg;
+                Some((leg, away(self.caller) || away(leg) || talk.paused()))
+            }
+            State::Conference(Conference { talk, .. }) => {
+                Some((talk.party.leg, away(self.caller) || talk.paused()))
+            }
             State::Answering
             | State::Welcoming(_)
             | State::Asking { .. }
             | State::Waiting(_)
             | State::Offering(..)
-            | State::Over => {}
+            | State::Joining(..)
+            | State::Transferring(_)
+            | State::Consulting(_)
+            | State::Over => None,
         }
     }
 
     /// Starts the armed take for the conversation.
     pub(super) fn start_if_armed(&mut self) {
-        let State::Talking(talk) = &self.state else { return };
-        let (agent, quiet) = (talk.party.leg, self.caller_holds || talk.quiet());
+        let Some((agent, quiet)) = self.conversation() else { return };
         match std::mem::take(&mut self.recorder.take) {
             Take::Armed(open) => self.recorder.take = Take::Running { open, quiet },
             other @ (Take::None | Take::Arming(_) | Take::Running { .. } | Take::Failed(_)) => {
@@ -173,7 +229,7 @@ impl Call {
             }
         }
         self.recorder.started = true;
-        self.put(Output::StartRecording { caller: self.caller(), agent });
+        self.put(Output::StartRecording { caller: self.caller, agent });
         if quiet {
             self.put(Output::PauseRecording);
         }
@@ -181,8 +237,7 @@ impl Call {
 
     /// Capture sound or silence, as holds and pauses ask.
     pub(super) fn follow_quiet(&mut self) {
-        let State::Talking(talk) = &self.state else { return };
-        let wanted = self.caller_holds || talk.quiet();
+        let Some((_, wanted)) = self.conversation() else { return };
         if let Take::Running { quiet, .. } = &mut self.recorder.take
             && *quiet != wanted
         {
@@ -208,16 +263,11 @@ impl Call {
             && self.arrival.queue.on_recording_failure == OnRecordingFailure::DropCall;
         self.recorder.take = Take::Failed(basis);
         self.note(Fact::RecordingFailed { call: self.arrival.call, at: now });
-        match &self.state {
-            State::Joining(..) | State::Talking(_) if must => self.finish(None, Cause::RecordingFailed, now),
-            State::Joining(..) => self.connect(now),
-            State::Answering
-            | State::Welcoming(_)
-            | State::Asking { .. }
-            | State::Waiting(_)
-            | State::Offering(..)
-            | State::Talking(_)
-            | State::Over => {}
+        let needed = self.awaits_take() || self.conversation().is_some();
+        if must && needed {
+            self.finish(None, Cause::RecordingFailed, now);
+        } else if self.awaits_take() {
+            self.connect_answered(now);
         }
     }
 
@@ -234,9 +284,12 @@ impl Call {
     fn pause(&mut self, agent: AgentId, now: Timestamp) {
         let coming = self.recorder.is_open() || self.standing.awaits_store();
         let until = self.arrival.queue.pause_limit.map(|limit| now + limit);
-        let State::Talking(talk) = &mut self.state else { return };
-        let recorded = coming || talk.overriding.is_some();
-        if !recorded || agent != talk.party.agent || !matches!(talk.pause, Pause::No) {
+        if !self.speaks_with_caller(&agent) {
+            return;
+        }
+        let Some(talk) = self.talk_mut() else { return };
+        let recorded = coming || !matches!(talk.overriding, Overriding::No);
+        if !recorded || talk.paused() {
             return;
         }
         talk.pause = Pause::Yes { until };
@@ -244,10 +297,27 @@ impl Call {
         self.note(Fact::Paused { call: self.arrival.call, agent: Some(agent), on: true, at: now });
     }
 
+    /// Any agent who is with the caller may pause and resume; nobody outside.
+    fn speaks_with_caller(&self, agent: &AgentId) -> bool {
+        match &self.state {
+            State::Talking(talk) => talk.party.agent() == Some(agent),
+            State::Conference(Conference { talk, third }) => {
+                talk.party.agent() == Some(agent) || third.agent() == Some(agent)
+            }
+            State::Answering
+            | State::Welcoming(_)
+            | State::Asking { .. }
+            | State::Waiting(_)
+            | State::Offering(..)
+            | State::Joining(..)
+            | State::Transferring(_)
+            | State::Consulting(_)
+            | State::Over => false,
+        }
+    }
+
     fn resume(&mut self, agent: AgentId, now: Timestamp) {
-        if let State::Talking(talk) = &self.state
-            && agent == talk.party.agent
-        {
+        if self.speaks_with_caller(&agent) {
             self.end_pause(Some(agent), now);
         }
     }
@@ -257,8 +327,8 @@ impl Call {
     }
 
     fn end_pause(&mut self, agent: Option<AgentId>, now: Timestamp) {
-        let State::Talking(talk) = &mut self.state else { return };
-        if matches!(talk.pause, Pause::No) {
+        let Some(talk) = self.talk_mut() else { return };
+        if !talk.paused() {
             return;
         }
         talk.pause = Pause::No;
@@ -272,8 +342,11 @@ impl Call {
         reason: &OverrideReason,
     ) -> Result<Decision, crate::consent::OverrideRefused> {
         use crate::consent::OverrideRefused::NotNeeded;
-        let State::Talking(talk) = &self.state else { return Err(NotNeeded) };
-        if talk.party.agent != *agent || talk.overriding.is_some() || self.recorder.is_open() {
+        let (State::Talking(talk) | State::Conference(Conference { talk, .. })) = &self.state else {
+            return Err(NotNeeded);
+        };
+        let own = talk.party.agent() == Some(agent);
+        if !own || !matches!(talk.overriding, Overriding::No) || self.recorder.is_open() {
             return Err(NotNeeded);
         }
         let allowed = self.arrival.queue.override_allowed;
@@ -285,29 +358,30 @@ impl Call {
         let Ok(decision) = self.overriding(&agent, &reason) else { return };
         self.note(Fact::Overridden { call: self.arrival.call, agent, reason, at: now });
         let lodged = self.lodge(decision, now);
-        if let State::Talking(talk) = &mut self.state {
-            talk.overriding = Some(lodged);
+        if let Some(talk) = self.talk_mut() {
+            talk.overriding = Overriding::Lodged(lodged);
         }
     }
 
     pub(super) fn on_override_stored(&mut self, receipt: &Receipt) {
-        let State::Talking(talk) = &mut self.state else { return };
-        match talk.overriding.take().map(|lodged| lodged.stored(receipt)) {
-            Some(Ok(stored)) => {
-                if let Some(grant) = stored.grant() {
-                    self.arm(grant);
+        let Some(talk) = self.talk_mut() else { return };
+        match std::mem::replace(&mut talk.overriding, Overriding::No) {
+            Overriding::Lodged(lodged) => match lodged.stored(receipt) {
+                Ok(stored) => {
+                    talk.overriding = Overriding::Stored(stored);
+                    self.arm_if_granted();
                 }
-            }
-            Some(Err(lodged)) => talk.overriding = Some(lodged),
-            None => {}
+                Err(lodged) => talk.overriding = Overriding::Lodged(lodged),
+            },
+            other @ (Overriding::No | Overriding::Stored(_)) => talk.overriding = other,
         }
     }
 
     pub(super) fn on_override_failed(&mut self, commit: CommitId) {
-        if let State::Talking(talk) = &mut self.state
-            && talk.overriding.as_ref().is_some_and(|lodged| lodged.commit() == commit)
+        if let Some(talk) = self.talk_mut()
+            && matches!(&talk.overriding, Overriding::Lodged(lodged) if lodged.commit() == commit)
         {
-            talk.overriding = None;
+            talk.overriding = Overriding::No;
         }
     }
 
@@ -327,8 +401,24 @@ impl Call {
             at: now,
         });
         self.standing = Standing::Lodged(self.lodge(decision, now));
-        if matches!(self.state, State::Joining(..)) {
-            self.connect(now);
+        if self.awaits_take() {
+            self.connect_answered(now);
         }
+    }
+}
+
+impl Overriding {
+    fn grant(&self) -> Option<Grant> {
+        match self {
+            Self::No | Self::Lodged(_) => None,
+            Self::Stored(stored) => stored.grant(),
+        }
+    }
+}
+
+impl Talk {
+    /// Whether an agent asked for silence.
+    const fn paused(&self) -> bool {
+        matches!(self.pause, Pause::Yes { .. })
     }
 }

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::consent::{Dialogue, Lodged};
-use crate::ids::{AgentId, LegId, QueueId};
+use crate::consent::{Dialogue, Lodged, Stored};
+use crate::ids::{AgentId, LegId, PhoneNumber, QueueId};
 use crate::settings::Queue;
 use crate::time::Timestamp;
 
-use super::io::PlayId;
+use super::io::{PlayId, Prompt};
 
 #[derive(Debug)]
 pub(super) enum State {
@@ -23,8 +23,14 @@ pub(super) enum State {
     Offering(Wait, Offer),
     /// An agent answered and the recording is not ready yet.
     Joining(Wait, Joining),
-    /// Caller and agent are connected.
+    /// Caller and agent (or who is outside in the agent's place) are connected.
     Talking(Talk),
+    /// The caller hears music while the target of a transfer is reached.
+    Transferring(Transfer),
+    /// The caller hears music while the agent asks somebody.
+    Consulting(Consultation),
+    /// Caller, agent and a third party are joined.
+    Conference(Conference),
     /// `Ended` was put out.
     Over,
 }
@@ -33,6 +39,7 @@ pub(super) enum State {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Playing {
     pub(super) play: PlayId,
+    pub(super) prompt: Prompt,
     pub(super) until: Timestamp,
 }
 
@@ -58,10 +65,28 @@ pub(super) enum Hearing {
     Music,
 }
 
+/// Somebody in the call beside the caller.
 #[derive(Clone, Debug)]
 pub(super) struct Party {
     pub(super) leg: LegId,
-    pub(super) agent: AgentId,
+    pub(super) who: Who,
+}
+
+/// Agents are known to the queue and have rights; who is outside has none.
+#[derive(Clone, Debug)]
+pub(super) enum Who {
+    Agent(AgentId),
+    /// The number is unknown of one who took another's place.
+    Outside(Option<PhoneNumber>),
+}
+
+impl Party {
+    pub(super) const fn agent(&self) -> Option<&AgentId> {
+        match &self.who {
+            Who::Agent(agent) => Some(agent),
+            Who::Outside(_) => None,
+        }
+    }
 }
 
 /// Phones ringing, at least one.
@@ -77,17 +102,30 @@ pub(super) struct Joining {
     pub(super) until: Timestamp,
 }
 
-/// A conversation.
+/// A conversation. It outlasts a consultation, a conference and a failed transfer: then it is whole in there.
 #[derive(Debug)]
 pub(super) struct Talk {
     pub(super) party: Party,
     pub(super) queue_id: QueueId,
     pub(super) queue: Arc<Queue>,
-    /// The agent has put the caller on hold.
-    pub(super) agent_holds: bool,
     pub(super) pause: Pause,
-    /// An override whose audit row is on its way to the store.
-    pub(super) overriding: Option<Lodged>,
+    pub(super) overriding: Overriding,
+}
+
+impl Talk {
+    pub(super) const fn new(party: Party, queue_id: QueueId, queue: Arc<Queue>) -> Self {
+        Self { party, queue_id, queue, pause: Pause::No, overriding: Overriding::No }
+    }
+}
+
+/// Whether the conversation's agent records without consent.
+#[derive(Debug)]
+pub(super) enum Overriding {
+    No,
+    /// Its audit row is on its way to the store.
+    Lodged(Lodged),
+    /// Durable: holds until this agent leaves the caller.
+    Stored(Stored),
 }
 
 /// Whether an agent asked for silence in the recording.
@@ -100,9 +138,96 @@ pub(super) enum Pause {
     },
 }
 
-impl Talk {
-    /// Whether the agent's side asks for silence in the recording now.
-    pub(super) const fn quiet(&self) -> bool {
-        self.agent_holds || matches!(self.pause, Pause::Yes { .. })
+/// A transfer under way.
+#[derive(Debug)]
+pub(super) struct Transfer {
+    pub(super) origin: Origin,
+    pub(super) sent: Sent,
+}
+
+/// Who gets the caller back when the target cannot be had.
+#[derive(Debug)]
+pub(super) enum Origin {
+    /// The agent's leg is kept until the target is connected.
+    Kept(Talk),
+    /// The agent has hung up; `None`: it was somebody outside.
+    Left { agent: Option<AgentId>, queue_id: QueueId, queue: Arc<Queue> },
+}
+
+/// How far a transfer is.
+#[derive(Debug)]
+pub(super) enum Sent {
+    Reaching(Reaching),
+    /// The target answered and the recording is not ready yet.
+    Answered(Joining),
+    /// The network was asked to send the caller there.
+    Referring {
+        until: Timestamp,
+    },
+}
+
+/// One target being reached.
+#[derive(Debug)]
+pub(super) enum Reaching {
+    /// The queue was asked for this agent.
+    Claiming { agent: AgentId, until: Timestamp },
+    /// The phone rings.
+    Ringing { party: Party, until: Timestamp },
+}
+
+impl Reaching {
+    pub(super) const fn until(&self) -> Timestamp {
+        match self {
+            Self::Claiming { until, .. } | Self::Ringing { until, .. } => *until,
+        }
     }
+}
+
+/// A consultation under way.
+#[derive(Debug)]
+pub(super) struct Consultation {
+    pub(super) talk: Talk,
+    pub(super) second: Option<Second>,
+    pub(super) asked: Asked,
+}
+
+impl Consultation {
+    /// The leg the agent asks on.
+    pub(super) fn leg(&self) -> LegId {
+        self.second.as_ref().map_or(self.talk.party.leg, Second::leg)
+    }
+}
+
+/// An agent's second line.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Second {
+    /// Calls in; answered when the target answers.
+    Calling(LegId),
+    Answered(LegId),
+}
+
+impl Second {
+    pub(super) const fn leg(&self) -> LegId {
+        match self {
+            Self::Calling(leg) | Self::Answered(leg) => *leg,
+        }
+    }
+}
+
+/// How far a consultation is.
+#[derive(Debug)]
+pub(super) enum Asked {
+    Reaching(Reaching),
+    /// The first free agent of a queue is awaited.
+    Waiting(Wait),
+    /// And phones ring.
+    Offering(Wait, Offer),
+    /// The agent speaks with the target.
+    Speaking(Party),
+}
+
+#[derive(Debug)]
+pub(super) struct Conference {
+    pub(super) talk: Talk,
+    pub(super) third: Party,
 }

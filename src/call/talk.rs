@@ -1,109 +1,160 @@
-//! The conversation: connecting, hold, transfer.
+//! The conversation: putting legs together, taking them apart, hold, leaving.
 
 use crate::ids::LegId;
 use crate::time::Timestamp;
 
-use super::state::{Hearing, Pause, State, Talk, Wait};
-use super::{AgentReport, Call, Cause, Fact, Output, Prompt, Target};
+use super::state::{Asked, Pause, State, Talk};
+use super::{AgentReport, Call, Cause, Fact, Output, Progress, Prompt};
 
 impl Call {
     /// Connects the caller and the agent who answered. Capturing begins before the bridge, so that no word is
     /// missed; the queue is told of the agent first, so that leaving it does not set the agent free.
     pub(super) fn connect(&mut self, now: Timestamp) {
-        let (wait, party) = match std::mem::replace(&mut self.state, State::Over) {
-            State::Joining(wait, joining) => (wait, joining.party),
-            other @ (State::Answering
+        if !matches!(self.state, State::Joining(..)) {
+            return;
+        }
+        let State::Joining(wait, joining) = std::mem::replace(&mut self.state, State::Over) else { return };
+        let party = joining.party.clone();
+        self.state = State::Talking(Talk::new(joining.party, wait.id, wait.queue));
+        self.put(Output::StopPlay { leg: self.caller });
+        self.together();
+        self.report(&party, AgentReport::Connected);
+        self.put(Output::Dequeue);
+        self.note(Fact::Connected { leg: party.leg, at: now });
+    }
+
+    /// Puts together who is to speak with whom now, the recording first.
+    pub(super) fn together(&mut self) {
+        match &self.state {
+            State::Talking(talk) => {
+                let leg = talk.party.leg;
+                self.start_if_armed();
+                self.bridge(self.caller, leg);
+            }
+            State::Conference(conference) => {
+                let legs = vec![self.caller, conference.talk.party.leg, conference.third.leg];
+                self.start_if_armed();
+                self.put(Output::Join { legs });
+            }
+            State::Consulting(consultation) => {
+                if let Asked::Speaking(party) = &consultation.asked {
+                    let (asks, asked) = (consultation.leg(), party.leg);
+                    self.bridge(asks, asked);
+                }
+            }
+            State::Answering
             | State::Welcoming(_)
             | State::Asking { .. }
             | State::Waiting(_)
             | State::Offering(..)
-            | State::Talking(_)
-            | State::Over) => {
-                self.state = other;
-                return;
-            }
-        };
-        let (leg, agent) = (party.leg, party.agent.clone());
-        self.state = State::Talking(Talk {
-            party,
-            queue_id: wait.id,
-            queue: wait.queue,
-            agent_holds: false,
-            pause: Pause::No,
-            overriding: None,
-        });
-        let caller = self.caller();
-        self.put(Output::StopPlay { leg: caller });
-        self.start_if_armed();
-        self.put(Output::Bridge { caller, agent: leg });
-        if self.caller_holds {
-            self.play_to(leg, Prompt::Music);
+            | State::Joining(..)
+            | State::Transferring(_)
+            | State::Over => {}
         }
-        self.put(Output::AgentReport { agent, report: AgentReport::Connected });
-        self.put(Output::Dequeue);
-        self.note(Fact::Connected { leg, at: now });
     }
 
-    /// One party put the other on hold or took it back: the other hears music, the recording silence.
+    /// Takes apart who speaks with whom, and ends the take if the caller is one of them. Nobody hears
+    /// anything then: go on at once.
+    pub(super) fn apart(&mut self) {
+        let pair = match &self.state {
+            State::Talking(talk) => Some((self.caller, talk.party.leg)),
+            State::Consulting(consultation) => match &consultation.asked {
+                Asked::Speaking(party) => Some((consultation.leg(), party.leg)),
+                Asked::Reaching(_) | Asked::Waiting(_) | Asked::Offering(..) => return,
+            },
+            State::Conference(_) => None,
+            State::Answering
+            | State::Welcoming(_)
+            | State::Asking { .. }
+            | State::Waiting(_)
+            | State::Offering(..)
+            | State::Joining(..)
+            | State::Transferring(_)
+            | State::Over => return,
+        };
+        self.put(Output::Unbridge);
+        if !matches!(self.state, State::Consulting(_)) {
+            self.close_take();
+        }
+        if let Some((one, other)) = pair {
+            for (holds, held) in [(one, other), (other, one)] {
+                if self.holding.contains(&holds) {
+                    self.put(Output::StopPlay { leg: held });
+                }
+            }
+        }
+    }
+
+    fn bridge(&mut self, one: LegId, other: LegId) {
+        self.put(Output::Bridge { caller: one, agent: other });
+        for (holds, held) in [(one, other), (other, one)] {
+            if self.holding.contains(&holds) {
+                self.play_to(held, Prompt::Music);
+            }
+        }
+    }
+
+    /// The agent is with the caller again.
+    pub(super) fn resume_talk(&mut self, talk: Talk) {
+        self.state = State::Talking(talk);
+        self.put(Output::StopPlay { leg: self.caller });
+        self.arm_if_granted();
+        self.together();
+    }
+
+    /// The conversation's agent leaves the caller to others. `gone`: has hung up already.
+    pub(super) fn leave(&mut self, talk: &Talk, gone: Option<Cause>, now: Timestamp) {
+        // The pause was the agent's, and goes along.
+        if let (Pause::Yes { .. }, Some(agent)) = (talk.pause, talk.party.agent()) {
+            let (call, agent) = (self.arrival.call, Some(agent.clone()));
+            self.note(Fact::Paused { call, agent, on: false, at: now });
+        }
+        let leg = talk.party.leg;
+        match gone {
+            Some(cause) => self.gone(leg, cause, now),
+            None => {
+                self.progress(leg, Progress::Done);
+                self.hang_up(leg, Cause::HungUp, now);
+            }
+        }
+        self.report(&talk.party, AgentReport::Finished);
+    }
+
+    /// One party put the others on hold or took them back. Of two, the held one hears music.
     pub(super) fn on_hold(&mut self, leg: LegId, on: bool) {
-        let caller = self.caller();
-        let (flag, held) = match &mut self.state {
-            State::Talking(talk) if leg == talk.party.leg => (&mut talk.agent_holds, caller),
-            State::Talking(talk) if leg == caller => (&mut self.caller_holds, talk.party.leg),
-            State::Talking(_)
+        if self.role(leg).is_none() {
+            return;
+        }
+        let changed = if on { self.holding.insert(leg) } else { self.holding.remove(&leg) };
+        if !changed {
+            return;
+        }
+        let held = match &self.state {
+            State::Talking(talk) => other_of(leg, self.caller, talk.party.leg),
+            State::Consulting(consultation) => match &consultation.asked {
+                Asked::Speaking(party) => other_of(leg, consultation.leg(), party.leg),
+                Asked::Reaching(_) | Asked::Waiting(_) | Asked::Offering(..) => None,
+            },
+            State::Conference(_)
+            | State::Transferring(_)
             | State::Answering
             | State::Welcoming(_)
             | State::Asking { .. }
             | State::Waiting(_)
             | State::Offering(..)
             | State::Joining(..)
-            | State::Over => {
-                if leg == caller {
-                    self.caller_holds = on; // remembered for the conversation to come
-                }
-                return;
-            }
+            | State::Over => None, // remembered for the conversation to come
         };
-        if *flag == on {
-            return;
-        }
-        *flag = on;
-        if on {
-            self.play_to(held, Prompt::Music);
-        } else {
-            self.put(Output::StopPlay { leg: held });
+        match held {
+            Some(held) if on => drop(self.play_to(held, Prompt::Music)),
+            Some(held) => self.put(Output::StopPlay { leg: held }),
+            None => {}
         }
         self.follow_quiet();
     }
+}
 
-    /// The agent sends the caller on and is done. Consent and the first queue's recording settings stay
-    /// with the call (domain rule 4).
-    pub(super) fn on_transfer(&mut self, by: LegId, to: Target, now: Timestamp) {
-        if !matches!(&self.state, State::Talking(talk) if talk.party.leg == by) {
-            return;
-        }
-        if matches!(to, Target::Outside(_)) {
-            return;
-        }
-        let State::Talking(talk) = std::mem::replace(&mut self.state, State::Over) else { return };
-        self.put(Output::Unbridge);
-        self.close_take();
-        let (queue_id, agent) = match &to {
-            Target::Queue { id, .. } => (Some(id.clone()), None),
-            Target::Agent(agent) => (None, Some(agent.clone())),
-            Target::Outside(_) => (None, None),
-        };
-        let call = self.arrival.call;
-        let from = talk.party.agent.clone();
-        self.note(Fact::Transferred { call, by: from, queue: queue_id, agent, outside: None, at: now });
-        self.hang_up(talk.party.leg, Cause::HungUp, now);
-        self.put(Output::AgentReport { agent: talk.party.agent, report: AgentReport::Finished });
-        let (id, queue, only) = match to {
-            Target::Queue { id, queue } => (id, queue, None),
-            Target::Agent(agent) => (talk.queue_id, talk.queue, Some(agent)),
-            Target::Outside(_) => return,
-        };
-        let hearing = Hearing::Notice(self.play(Prompt::PleaseWait, now));
-        self.enqueue(Wait { id, queue, since: now, overflows: 0, hearing }, only, now);
-    }
+/// Who of two is not `leg`.
+fn other_of(leg: LegId, one: LegId, other: LegId) -> Option<LegId> {
+    if leg == one { Some(other) } else { (leg == other).then_some(one) }
 }

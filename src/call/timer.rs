@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::time::Timestamp;
 
-use super::Call;
-use super::state::{Hearing, Pause, State, Wait};
+use super::state::{Asked, Hearing, Pause, Sent, State, Wait};
+use super::{Call, Cause};
 
 /// How long a prompt may play before the call goes on without the word of its end. Longer than any prompt
 /// should be; shorter than a caller's patience with a dead line would need.
@@ -15,6 +15,10 @@ pub(super) const PROMPT_LIMIT: Duration = Duration::from_secs(120);
 /// second is noticed but not yet taken for a fault.
 pub(super) const ARM_LIMIT: Duration = Duration::from_millis(500);
 
+/// How long the network may take to send a caller on (REFER and its NOTIFYs): a phone's ringing, 60 s with most
+/// carriers, and the way there. Meanwhile the caller hears music.
+pub(super) const REFER_LIMIT: Duration = Duration::from_secs(90);
+
 /// What a call waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum TimerName {
@@ -22,12 +26,14 @@ pub enum TimerName {
     Prompt,
     /// A key, after the question.
     Key,
-    /// An agent's answer.
+    /// The answer of an agent or of a transfer's target.
     Ring,
     /// The recording's key and row, after an agent's answer.
     Arm,
     /// The end of a pause, by the queue's limit.
     Pause,
+    /// The network's word on a caller it was asked to send on.
+    Refer,
 }
 
 impl Call {
@@ -48,10 +54,30 @@ impl Call {
             State::Joining(wait, joining) => {
                 [wait.prompt_timer(), Some((joining.until, TimerName::Arm))].into_iter().flatten().min()
             }
-            State::Talking(talk) => match talk.pause {
-                Pause::Yes { until: Some(at) } => Some((at, TimerName::Pause)),
-                Pause::Yes { until: None } | Pause::No => None,
-            },
+            State::Transferring(transfer) => {
+                let sent = match &transfer.sent {
+                    Sent::Reaching(reaching) => (reaching.until(), TimerName::Ring),
+                    Sent::Answered(joining) => (joining.until, TimerName::Arm),
+                    Sent::Referring { until } => (*until, TimerName::Refer),
+                };
+                [Some(sent), self.pause_timer()].into_iter().flatten().min()
+            }
+            State::Consulting(consultation) => {
+                let asked = match &consultation.asked {
+                    Asked::Reaching(reaching) => Some((reaching.until(), TimerName::Ring)),
+                    Asked::Offering(_, offer) => Some((offer.until, TimerName::Ring)),
+                    Asked::Waiting(_) | Asked::Speaking(_) => None,
+                };
+                [asked, self.pause_timer()].into_iter().flatten().min()
+            }
+            State::Talking(_) | State::Conference(_) => self.pause_timer(),
+        }
+    }
+
+    fn pause_timer(&self) -> Option<(Timestamp, TimerName)> {
+        match self.talk()?.pause {
+            Pause::Yes { until: Some(at) } => Some((at, TimerName::Pause)),
+            Pause::Yes { until: None } | Pause::No => None,
         }
     }
 
@@ -62,6 +88,7 @@ impl Call {
             TimerName::Ring => self.on_ring_overdue(now),
             TimerName::Arm => self.on_arm_overdue(now),
             TimerName::Pause => self.on_pause_limit(now),
+            TimerName::Refer => self.transfer_failed(Cause::NoAnswer, now),
         }
     }
 }

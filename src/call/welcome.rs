@@ -33,8 +33,8 @@ impl Call {
 
     /// Plays a prompt to the caller.
     pub(super) fn play(&mut self, prompt: Prompt, now: Timestamp) -> Playing {
-        let play = self.play_to(self.caller(), prompt);
-        Playing { play, until: now + PROMPT_LIMIT }
+        let play = self.play_to(self.caller, prompt);
+        Playing { play, prompt, until: now + PROMPT_LIMIT }
     }
 
     pub(super) fn play_to(&mut self, leg: LegId, prompt: Prompt) -> PlayId {
@@ -51,7 +51,12 @@ impl Call {
             State::Waiting(wait) | State::Offering(wait, _) | State::Joining(wait, _) => {
                 wait.hearing.playing()
             }
-            State::Answering | State::Talking(_) | State::Over => None,
+            State::Answering
+            | State::Talking(_)
+            | State::Transferring(_)
+            | State::Consulting(_)
+            | State::Conference(_)
+            | State::Over => None,
         };
         if playing.is_some_and(|playing| playing.play == play) {
             self.on_prompt_end(now);
@@ -69,7 +74,12 @@ impl Call {
             }
             State::Waiting(_) => self.next_hearing(Prompt::PleaseWait, now),
             State::Offering(..) | State::Joining(..) => self.next_hearing(Prompt::Music, now),
-            State::Answering | State::Talking(_) | State::Over => {}
+            State::Answering
+            | State::Talking(_)
+            | State::Transferring(_)
+            | State::Consulting(_)
+            | State::Conference(_)
+            | State::Over => {}
         }
     }
 
@@ -102,7 +112,7 @@ impl Call {
     }
 
     pub(super) fn on_digit(&mut self, leg: LegId, digit: Digit, channel: DigitChannel, now: Timestamp) {
-        let from_caller = leg == self.caller();
+        let from_caller = leg == self.caller;
         if let State::Asking { dialogue, .. } = &mut self.state
             && from_caller
         {

@@ -71,6 +71,9 @@ fn read(
     prune: bool,
 ) -> anyhow::Result<Vec<Difference>> {
     let file = settings::parse(text, file, &config.sip.realm).map_err(all)?;
+    for warning in settings::warnings(&file) {
+        tracing::warn!("{warning}");
+    }
     let options = DiffOptions { prune, seed: seed()? };
     settings::diff(stored, &file, &options).map_err(all)
 }

@@ -8,10 +8,12 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use tokio::net::lookup_host;
 
-use crate::phone::{Ending, Key, Phone, Script, parse_keys};
+use crate::media::Codec;
+use crate::phone::{Digits, Ending, Key, Phone, Script, parse_keys};
 use crate::prompts::wav;
-use crate::settings::parse_span;
+use crate::settings::{SrtpPolicy, parse_span};
 use crate::sip::core::{Callee, Login, Transport};
+use crate::sip::io::{Certificates, TlsFiles};
 use crate::time::Clock;
 
 use super::out;
@@ -19,8 +21,12 @@ use super::out;
 /// Call a number as a caller would.
 #[derive(Debug, clap::Args)]
 pub(super) struct CallCommand {
-    /// Whom: `sip:NUMBER@HOST[:PORT][;transport=tcp]`.
+    /// Whom: `sip:NUMBER@HOST[:PORT][;transport=udp|tcp|tls|ws|wss]`, or `sips:` for TLS. A WebSocket is
+    /// asked for at the path `/sip`.
     uri: String,
+    /// Servers in TLS may have their certificate from this file too (PEM).
+    #[arg(long, value_name = "CA.pem")]
+    ca: Option<PathBuf>,
     /// Keys: `0`-`9 * #`, `,` for a second's pause. Each is pressed when the other side has spoken and
     /// fallen silent.
     #[arg(long, value_name = "KEYS", default_value = "", value_parser = parse_press)]
@@ -31,7 +37,7 @@ pub(super) struct CallCommand {
     /// A WAV file to speak after the keys, again and again.
     #[arg(long, value_name = "FILE.wav")]
     say: Option<PathBuf>,
-    /// Write what is heard to this file (8 kHz mono).
+    /// Write what is heard to this file (mono; 16 kHz when the codec is wideband, else 8 kHz).
     #[arg(long, value_name = "OUT.wav")]
     record: Option<PathBuf>,
     /// Hang up after so long.
@@ -40,6 +46,18 @@ pub(super) struct CallCommand {
     /// The number to call from; `anonymous` withholds it.
     #[arg(long, value_name = "NUMBER", default_value = "anonymous")]
     from: String,
+    /// What to speak, the best first: `pcma`, `pcmu`, `g722`, `opus`.
+    #[arg(long, value_name = "CODEC,…", default_value = "pcma,pcmu", value_delimiter = ',', value_parser = parse_codec)]
+    codec: Vec<Codec>,
+    /// Whether audio is sealed: `off`, `optional` or `required`.
+    #[arg(long, value_name = "POLICY", default_value = "off", value_parser = parse_srtp)]
+    srtp: SrtpPolicy,
+    /// Milliseconds of audio in a packet to ask for, 10-60.
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u8).range(10..=60))]
+    ptime: Option<u8>,
+    /// How keys are sent: `rfc4733`, `info` or `in-band`.
+    #[arg(long, value_name = "HOW", default_value = "rfc4733", value_parser = parse_digits)]
+    digits: Digits,
     /// Log in as `USER:PASSWORD` when the other side asks.
     #[arg(long, value_name = "USER:PASSWORD")]
     login: Option<String>,
@@ -50,6 +68,30 @@ struct Keys(Vec<Key>);
 
 fn parse_press(text: &str) -> Result<Keys, crate::media::BadDigit> {
     parse_keys(text).map(Keys)
+}
+
+fn parse_codec(text: &str) -> Result<Codec, String> {
+    let all = [Codec::Pcma, Codec::Pcmu, Codec::G722, Codec::Opus];
+    let known = all.into_iter().find(|codec| codec.word() == text);
+    known.ok_or_else(|| "pcma, pcmu, g722 and opus are known".to_owned())
+}
+
+fn parse_srtp(text: &str) -> Result<SrtpPolicy, String> {
+    match text {
+        "off" => Ok(SrtpPolicy::Off),
+        "optional" => Ok(SrtpPolicy::Optional),
+        "required" => Ok(SrtpPolicy::Required),
+        _ => Err("off, optional or required is expected".to_owned()),
+    }
+}
+
+fn parse_digits(text: &str) -> Result<Digits, String> {
+    match text {
+        "rfc4733" => Ok(Digits::Rfc4733),
+        "info" => Ok(Digits::Info),
+        "in-band" => Ok(Digits::InBand),
+        _ => Err("rfc4733, info or in-band is expected".to_owned()),
+    }
 }
 
 impl CallCommand {
@@ -71,20 +113,35 @@ impl CallCommand {
                 Some(Login { user: user.to_owned(), password: password.to_owned() })
             }
         };
-        let script = Script { press: self.press.0, quiet: self.quiet, say, hang_up_after: self.span };
-        let mut phone = Phone::open(local_ip_towards(remote).await?, Clock::start()).await?;
+        let script = Script {
+            press: self.press.0,
+            quiet: self.quiet,
+            say,
+            hang_up_after: self.span,
+            codecs: self.codec,
+            srtp: self.srtp,
+            ptime: self.ptime,
+            digits: self.digits,
+            ..Script::default()
+        };
+        let certificates = Certificates::load(TlsFiles { ca: self.ca, ..TlsFiles::default() })?;
+        let names = vec![(remote, target.host)];
+        let ip = local_ip_towards(remote).await?;
+        let mut phone = Phone::open_with(ip, Clock::start(), certificates, names).await?;
         let to = Callee::Uri { uri: target.uri, remote, transport: target.transport, login };
         let report = phone.call(to, self.from, script).await?;
         if let Some(file) = &self.record {
-            wav::write_pcm16(file, 8_000, 1, &report.heard)?;
+            wav::write_pcm16(file, report.rate, 1, &report.heard)?;
         }
         let seconds = report.ended.since(report.answered).as_secs_f32();
         let ending = match report.ending {
             Ending::Us => "hung up here".to_owned(),
             Ending::Them(cause) => format!("ended by the other side ({cause:?})"),
         };
+        let codec = report.codec.word();
+        let seal = report.srtp.map(|suite| format!(", {}", suite.name())).unwrap_or_default();
         let file = self.record.map(|file| format!(", heard: {}", file.display())).unwrap_or_default();
-        out(format_args!("answered, {seconds:.1} s, {ending}{file}\n"));
+        out(format_args!("answered, {seconds:.1} s of {codec}{seal}, {ending}{file}\n"));
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -100,25 +157,36 @@ struct Destination {
 impl Destination {
     fn parse(text: &str) -> anyhow::Result<Self> {
         let wrong = || format!("{text:?}: sip:NUMBER@HOST[:PORT][;transport=tcp] is expected");
-        let rest = text.strip_prefix("sip:").with_context(wrong)?;
+        let (secure, rest) = match (text.strip_prefix("sip:"), text.strip_prefix("sips:")) {
+            (Some(rest), _) => (false, rest),
+            (None, Some(rest)) => (true, rest),
+            (None, None) => bail!(wrong()),
+        };
         let (address, parameters) = rest.split_once(';').unwrap_or((rest, ""));
         let (user, host) = address.rsplit_once('@').with_context(wrong)?;
-        let transport = match parameters {
-            "" | "transport=udp" => Transport::Udp,
-            "transport=tcp" => Transport::Tcp,
-            other => bail!("{text:?}: {other:?} is not known: transport=udp or transport=tcp are"),
+        let transport = match (parameters, secure) {
+            ("" | "transport=udp", false) => Transport::Udp,
+            ("transport=tcp", false) => Transport::Tcp,
+            ("transport=tls", _) | ("" | "transport=tcp", true) => Transport::Tls,
+            ("transport=ws", false) => Transport::Ws,
+            ("transport=wss", _) | ("transport=ws", true) => Transport::Wss,
+            (other, _) => {
+                bail!("{text:?}: {other:?} is not known: transport=udp, tcp, tls, ws or wss are")
+            }
         };
+        // In a URI secure WebSocket is `ws` (RFC 7118 §5.3), but then nobody could ask for it in `sip:`.
+        let uri = text.replace("transport=wss", "transport=ws");
         let (host, port) = match host.rsplit_once(':') {
             Some((host, port)) if !host.ends_with(':') && !port.contains(']') => {
                 (host, port.parse().ok().filter(|port| *port > 0).with_context(wrong)?)
             }
-            Some(_) | None => (host, 5060),
+            Some(_) | None => (host, transport.default_port()),
         };
         if user.is_empty() || host.is_empty() {
             bail!(wrong());
         }
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        Ok(Self { uri: text.to_owned(), host, port, transport })
+        Ok(Self { uri, host, port, transport })
     }
 }
 
@@ -143,7 +211,18 @@ mod tests {
             ("pbx.example".to_owned(), 5080, Transport::Tcp)
         );
         assert_eq!(read("sip:100@[::1]:5070").unwrap(), ("::1".to_owned(), 5070, Transport::Udp));
-        for wrong in ["100@host", "sip:host", "sip:@host", "sip:1@", "sip:1@h:x", "sip:1@h;transport=ws"] {
+        for (text, port, transport) in [
+            ("sip:1@h;transport=tls", 5061, Transport::Tls),
+            ("sips:1@h", 5061, Transport::Tls),
+            ("sips:1@h:5099;transport=tcp", 5099, Transport::Tls),
+            ("sip:1@h:8080;transport=ws", 8080, Transport::Ws),
+            ("sip:1@h;transport=wss", 443, Transport::Wss),
+        ] {
+            assert_eq!(read(text).unwrap(), ("h".to_owned(), port, transport));
+        }
+        let udp = "sips:1@h;transport=udp";
+        for wrong in ["100@host", "sip:host", "sip:@host", "sip:1@", "sip:1@h:x", "sip:1@h;transport=x", udp]
+        {
             let fault = read(wrong).expect_err(wrong).to_string();
             assert!(fault.contains(wrong), "{fault}");
         }

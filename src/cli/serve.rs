@@ -27,6 +27,9 @@ pub(super) async fn run(config: &Config) -> anyhow::Result<()> {
         "ready": true,
         "sip_udp": server.sip(Transport::Udp),
         "sip_tcp": server.sip(Transport::Tcp),
+        "sip_tls": server.sip(Transport::Tls),
+        "sip_ws": server.sip(Transport::Ws),
+        "sip_wss": server.sip(Transport::Wss),
         "http": server.http(),
     });
     out(format_args!("{ready}\n"));

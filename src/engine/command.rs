@@ -35,6 +35,7 @@ pub(super) enum Command {
     Play { key: CallKey, leg: u16, play: PlayId, sound: Arc<Sound>, repeat: bool },
     StopPlay { key: CallKey, leg: u16 },
     Bridge { key: CallKey, a: u16, b: u16 },
+    Join { key: CallKey, legs: Box<[u16]> },
     Unbridge { key: CallKey },
     Record { key: CallKey, tap: Box<Tap>, caller: u16, agent: u16 },
     PauseRecording { key: CallKey, on: bool },

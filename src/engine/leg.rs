@@ -2,25 +2,27 @@
 //! and written for each packet is kept together here; nothing allocates.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
+use std::net::SocketAddr;
 
 use crate::call::PlayId;
 use crate::media::dtmf::{self, Heard};
 use crate::media::lock::{SourceLock, Verdict};
-use crate::media::player::{Player, Step};
-use crate::media::rtcp::{self, Reception, Report, SenderInfo};
-use crate::media::rtp::{HEADER, Header, View};
+use crate::media::player::Player;
+use crate::media::rtcp::Reception;
+use crate::media::rtp::{Header, View};
 use crate::media::stream::OutStream;
 use crate::media::tap::Channel;
-use crate::media::{Codec, Digit, Direction, LegMedia};
+use crate::media::{Codec, Digit, LegMedia};
 use crate::time::Timestamp;
 
+use super::agreed::{Agreed, Meaning};
+use super::hearing::{Ear, Monitor};
+use super::keys::{EventRelay, Pressed};
+use super::secure::{Security, Sort};
 use super::socket::Sockets;
+use super::speaking::Mouth;
 use super::stats::LegStats;
 
-/// The largest packet of our own: 60 ms of G.711.
-const LARGEST: usize = HEADER + 480;
 /// Packets from the locked source before a twin is connected to it: a second of steady audio, so that
 /// calls that only hear a prompt do not pay for it.
 const STEADY: u64 = 50;
@@ -48,7 +50,7 @@ impl Identity {
 #[derive(Debug)]
 pub(super) struct Leg {
     pub(super) sockets: Sockets,
-    /// The leg that hears this one, by its place on the worker.
+    /// The leg that hears this one, by its place on the worker; `None` in a conference.
     pub(super) peer: Option<usize>,
     /// Its call, by its place on the worker.
     pub(super) call: usize,
@@ -59,31 +61,34 @@ pub(super) struct Leg {
     pub(super) channel: Option<Channel>,
     /// The time-out's timer runs.
     pub(super) watched: bool,
-    agreed: Option<Agreed>,
+    pub(super) agreed: Option<Agreed>,
+    pub(super) security: Security,
     pub(super) out: OutStream,
     pub(super) player: Option<Player<PlayId>>,
-    reception: Option<Reception>,
+    /// What this leg says goes through a jitter buffer and is decoded: for a peer that needs it otherwise.
+    pub(super) ear: Option<Box<Ear>>,
+    /// What this leg says is decoded as it comes: for recorder and keys in the audio.
+    pub(super) monitor: Option<Box<Monitor>>,
+    /// Encodes what this leg is told, when that is not G.711 already.
+    pub(super) mouth: Option<Box<Mouth>>,
+    /// The telephone-event on its way to this leg, when it has to be rewritten.
+    pub(super) event_relay: EventRelay,
+    /// Keys lately pressed, however they came.
+    pub(super) pressed: Pressed,
+    /// Packets in a row that were of another length than the peer wants.
+    pub(super) odd_packets: u8,
+    /// SSRC, next sequence and next timestamp of the packet recorded last.
+    run: Option<(u32, u16, u32)>,
+    pub(super) reception: Option<Reception>,
+    /// What the peer sent last.
+    pub(super) heard: Option<Codec>,
     digits: dtmf::Receiver,
     pub(super) stats: LegStats,
     /// Silence counts from here when nothing came since.
     expecting: Timestamp,
-    rtcp_source: Option<SocketAddr>,
-    reported_out: u64,
-    cname: [u8; 16],
-}
-
-/// What offer and answer agreed, as far as packets need it.
-#[derive(Debug)]
-struct Agreed {
-    lock: SourceLock,
-    codec: Codec,
-    payload_type: u8,
-    dtmf_payload_type: Option<u8>,
-    sends: bool,
-    receives: bool,
-    packet_samples: usize,
-    rtcp_mux: bool,
-    remote_rtcp: SocketAddr,
+    pub(super) rtcp_source: Option<SocketAddr>,
+    pub(super) reported_out: u64,
+    pub(super) cname: [u8; 16],
 }
 
 /// What a datagram on the RTP port was.
@@ -92,10 +97,14 @@ pub(super) enum Taken {
     Nothing,
     /// Of somebody else: counted, nothing more.
     Stranger,
+    /// Not sealed with the peer's key: counted, nothing more.
+    Forged,
     /// Audio, to be forwarded and recorded.
     Audio(View, Codec),
     /// A telephone-event, to be forwarded.
     Event(View, Option<Digit>),
+    /// Comfort noise.
+    Noise(View),
     /// Of the peer, but of no agreed payload type.
     Unknown(View),
 }
@@ -109,6 +118,8 @@ pub(super) struct Changed {
     pub(super) watch: bool,
     /// The first time: report timers are to be armed.
     pub(super) first: bool,
+    /// It is sent something else now: another codec, or packets of another length.
+    pub(super) format: bool,
 }
 
 impl Leg {
@@ -128,9 +139,18 @@ impl Leg {
             channel: None,
             watched: false,
             agreed: None,
+            security: Security::Plain,
             out: OutStream::new(identity.ssrc, identity.sequence, identity.timestamp),
             player: None,
+            ear: None,
+            monitor: None,
+            mouth: None,
+            event_relay: EventRelay::default(),
+            pressed: Pressed::default(),
+            odd_packets: 0,
+            run: None,
             reception: None,
+            heard: None,
             digits: dtmf::Receiver::default(),
             stats: LegStats::default(),
             expecting: now,
@@ -142,16 +162,11 @@ impl Leg {
 
     /// Takes over what offer and answer agreed, the first time or again.
     pub(super) fn configure(&mut self, media: &LegMedia, now: Timestamp) -> Changed {
-        let reachable = !media.remote_rtp.ip().is_unspecified() && media.remote_rtp.port() != 0;
-        let (sends, receives) = match media.direction {
-            Direction::SendRecv => (true, true),
-            Direction::SendOnly => (true, false),
-            Direction::RecvOnly => (false, true),
-            Direction::Inactive => (false, false),
-        };
         let before = self.agreed.take();
         let first = before.is_none();
         let (sent, received) = before.as_ref().map_or((false, false), |old| (old.sends, old.receives));
+        let format = |old: &Agreed| (old.codec, old.packet_ms);
+        let formatted = before.as_ref().map(format);
         let lock = match before {
             Some(Agreed { mut lock, .. }) => {
                 if lock.announce(media.remote_rtp) {
@@ -162,27 +177,29 @@ impl Leg {
             }
             None => SourceLock::new(media.remote_rtp),
         };
-        let sends = sends && reachable;
-        if sends != sent {
+        let agreed = Agreed::new(media, lock);
+        self.security.agree(media.crypto.as_deref(), now);
+        self.out.set_clock(agreed.codec.clock(), now);
+        if agreed.sends != sent {
             self.out.interrupt();
         }
-        if receives && (!received || !self.watched) {
+        if agreed.receives && (!received || !self.watched) {
             self.expecting = now;
         }
-        let watch = receives && !self.watched;
+        let watch = agreed.receives && !self.watched;
         self.watched |= watch;
-        self.agreed = Some(Agreed {
-            lock,
-            codec: media.codec,
-            payload_type: media.payload_type,
-            dtmf_payload_type: media.dtmf.map(|events| events.receive),
-            sends,
-            receives,
-            packet_samples: packet_samples(media.ptime),
-            rtcp_mux: media.rtcp_mux,
-            remote_rtcp: media.remote_rtcp,
-        });
-        Changed { receives: receives != received, watch, first }
+        let format = formatted.is_some_and(|old| old != format(&agreed));
+        if format {
+            self.mouth = None;
+        }
+        match &mut self.monitor {
+            Some(monitor) => monitor.set_tones(media.in_band_digits),
+            None if media.in_band_digits => self.monitor = Some(Box::new(Monitor::new(true))),
+            None => {}
+        }
+        let receives = agreed.receives != received;
+        self.agreed = Some(agreed);
+        Changed { receives, watch, first, format }
     }
 
     /// Whether audio flows both ways (no hold).
@@ -195,19 +212,32 @@ impl Leg {
         self.agreed.as_ref().is_some_and(|agreed| agreed.receives)
     }
 
-    /// Judges a datagram of the RTP port that is not RTCP. `from` is `None` when it came on the twin.
-    pub(super) fn take(&mut self, datagram: &[u8], from: Option<SocketAddr>, now: Timestamp) -> Taken {
+    /// Judges a datagram of the RTP port that is not RTCP, and opens it in place. `from` is `None` when it came
+    /// on the twin.
+    pub(super) fn take(&mut self, datagram: &mut [u8], from: Option<SocketAddr>, now: Timestamp) -> Taken {
         let Some(agreed) = &mut self.agreed else { return Taken::Nothing };
-        let Ok(view) = View::parse(datagram) else {
+        if !matches!(self.security, Security::Plain) && from.is_some_and(|from| agreed.lock.is_stranger(from))
+        {
+            // Refused before it costs an attempt to open it.
+            self.stats.strangers += 1;
+            return Taken::Stranger;
+        }
+        let octets = datagram.len();
+        let Some(len) = self.security.open(Sort::Rtp, datagram, now) else {
+            self.stats.auth_failures += 1;
+            return Taken::Forged;
+        };
+        let Ok(view) = View::parse(&datagram[..len]) else {
             self.stats.unknown += 1;
             return Taken::Nothing;
         };
-        let payload_type = view.header.payload_type;
-        let codec = agreed.codec_of(payload_type);
-        let is_event = agreed.dtmf_payload_type == Some(payload_type);
+        let meaning = agreed.meaning(view.header.payload_type);
         if let Some(from) = from {
-            let known = codec.is_some() || is_event;
-            let verdict = if known { agreed.lock.judge(from, now) } else { agreed.lock.peek(from) };
+            let verdict = match (meaning, self.security.proves()) {
+                (Meaning::Unknown, _) => agreed.lock.peek(from),
+                (_, true) => agreed.lock.judge_proven(from, now),
+                (_, false) => agreed.lock.judge(from, now),
+            };
             match verdict {
                 Verdict::Accept => {}
                 Verdict::Locked => self.sockets.disconnect(),
@@ -219,38 +249,46 @@ impl Leg {
             }
         }
         self.stats.packets_in += 1;
-        self.stats.bytes_in += datagram.len() as u64;
+        self.stats.bytes_in += octets as u64;
         self.stats.first_in.get_or_insert(now);
         self.stats.last_in = Some(now);
-        match codec {
-            Some(codec) => {
-                self.measure(&view.header, now);
+        match meaning {
+            Meaning::Audio(codec) => {
+                self.measure(&view.header, codec, now);
                 Taken::Audio(view, codec)
             }
-            None if is_event => {
-                if let Some(reception) = &mut self.reception
-                    && reception.ssrc() == view.header.ssrc
-                {
-                    reception.count(view.header.sequence);
-                }
-                let Heard { pressed, released: _ } = self.digits.receive(
-                    view.header.ssrc,
-                    view.header.timestamp,
-                    &datagram[view.payload()],
-                    now,
-                );
-                self.stats.digits += u32::from(pressed.is_some());
-                Taken::Event(view, pressed)
+            Meaning::Event => self.take_event(view, datagram, now),
+            Meaning::Noise => {
+                self.count(&view.header);
+                Taken::Noise(view)
             }
-            None => {
+            Meaning::Unknown => {
                 self.stats.unknown += 1;
                 Taken::Unknown(view)
             }
         }
     }
 
-    fn measure(&mut self, header: &Header, now: Timestamp) {
-        if self.reception.as_ref().is_none_or(|known| known.ssrc() != header.ssrc) {
+    fn take_event(&mut self, view: View, datagram: &[u8], now: Timestamp) -> Taken {
+        self.count(&view.header);
+        let (ssrc, timestamp) = (view.header.ssrc, view.header.timestamp);
+        let Heard { pressed, released: _ } =
+            self.digits.receive(ssrc, timestamp, &datagram[view.payload()], now);
+        let pressed = self.pressed.by_event(pressed, now);
+        self.stats.digits += u32::from(pressed.is_some());
+        Taken::Event(view, pressed)
+    }
+
+    /// Counts a packet that is no audio, when it belongs to the audio's stream.
+    fn count(&mut self, header: &Header) {
+        if let Some(reception) = self.reception.as_mut().filter(|known| known.ssrc() == header.ssrc) {
+            reception.count(header.sequence);
+        }
+    }
+
+    fn measure(&mut self, header: &Header, codec: Codec, now: Timestamp) {
+        let other = self.reception.as_ref().is_none_or(|known| known.ssrc() != header.ssrc);
+        if other {
             let new = Reception::new(header.ssrc, header.sequence);
             if let Some(old) = self.reception.replace(new) {
                 self.stats.lost += old.lost();
@@ -258,9 +296,22 @@ impl Leg {
             }
         }
         if let Some(reception) = &mut self.reception {
+            if other || self.heard != Some(codec) {
+                self.heard = Some(codec);
+                reception.set_clock(codec.clock());
+            }
             reception.count(header.sequence);
             reception.measure(header.timestamp, now);
         }
+    }
+
+    /// Whether the sender was silent on purpose before this packet of `ticks`, which is about to be recorded:
+    /// none is missing, though the timestamp jumps.
+    pub(super) fn rested(&mut self, header: &Header, ticks: u32) -> bool {
+        let next = (header.ssrc, header.sequence.wrapping_add(1), header.timestamp.wrapping_add(ticks));
+        self.run.replace(next).is_some_and(|(ssrc, sequence, timestamp)| {
+            (ssrc, sequence) == (header.ssrc, header.sequence) && timestamp != header.timestamp
+        })
     }
 
     /// The peer has been steady for a while: time to connect a twin to this address.
@@ -269,52 +320,29 @@ impl Leg {
         if due { self.agreed.as_ref()?.lock.source() } else { None }
     }
 
-    /// What forwarded audio is sent as: payload type and codec; `None` when nothing is to be forwarded
-    /// (hold, a prompt, not configured).
-    pub(super) fn hears(&self) -> Option<(u8, Codec)> {
-        let agreed = self.agreed.as_ref().filter(|agreed| agreed.sends)?;
-        self.player.is_none().then_some((agreed.payload_type, agreed.codec))
+    /// What forwarded audio is sent as; `None` when nothing is to be forwarded (hold, a prompt, not
+    /// configured).
+    pub(super) fn hears(&self) -> Option<&Agreed> {
+        self.agreed.as_ref().filter(|agreed| agreed.sends && self.player.is_none())
     }
 
-    /// The payload type of telephone-events to this leg, if it knows them.
-    pub(super) fn event_payload_type(&self) -> Option<u8> {
-        self.agreed.as_ref()?.dtmf_payload_type
-    }
-
-    /// Sends an RTP packet to the peer.
-    pub(super) fn send(&mut self, packet: &[u8]) {
+    /// Sends the RTP packet in the first `len` octets of `buffer`, sealed if that was agreed; behind it is room
+    /// for the tag.
+    pub(super) fn send(&mut self, buffer: &mut [u8], len: usize) {
         let Some(agreed) = &self.agreed else { return };
+        let Some(packet) = self.security.seal(Sort::Rtp, buffer, len) else {
+            self.stats.send_errors += u32::from(matches!(self.security, Security::Broken));
+            return;
+        };
         match self.sockets.send_rtp(packet, agreed.lock.destination()) {
             Ok(_) => {
                 self.stats.packets_out += 1;
-                self.stats.bytes_out += packet.len() as u64;
+                self.stats.bytes_out += len as u64;
             }
             // A port unreachable reported by the peer's host says nothing about this packet.
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}
             Err(_) => self.stats.send_errors += 1,
         }
-    }
-
-    /// Sends what the player is due to send. `Some` when it came to its end.
-    pub(super) fn play(&mut self, now: Timestamp) -> Option<PlayId> {
-        let (codec, payload_type, samples, sends) = match &self.agreed {
-            Some(agreed) => (agreed.codec, agreed.payload_type, agreed.packet_samples, agreed.sends),
-            None => (Codec::Pcma, 8, 160, false),
-        };
-        let mut packet = [0; LARGEST];
-        let packet = &mut packet[..HEADER + samples];
-        while let Some(player) = self.player.as_mut().filter(|player| player.due() <= now) {
-            match player.fill(codec, &mut packet[HEADER..], now) {
-                Step::Packet { due } if sends => {
-                    self.out.local(payload_type, samples as u32, due).write(packet);
-                    self.send(packet);
-                }
-                // On hold the sound goes on unheard.
-                Step::Packet { .. } => {}
-                Step::Done => return self.player.take().map(|player| player.play),
-            }
-        }
-        None
     }
 
     /// How long the peer has been silent though it should send; `None` when it should not.
@@ -323,125 +351,20 @@ impl Leg {
         self.receives().then_some(last)
     }
 
-    /// Takes an RTCP compound, on either port; `from` is `None` when it came on the twin.
-    pub(super) fn take_rtcp(
-        &mut self,
-        datagram: &[u8],
-        from: Option<SocketAddr>,
-        on_rtp_port: bool,
-        now: Timestamp,
-    ) {
-        let Some(agreed) = &self.agreed else { return };
-        if from.is_some_and(|from| !agreed.is_peer(from.ip())) {
-            self.stats.strangers += 1;
-            return;
+    /// What it says is forwarded as it is from now on, or to nobody.
+    pub(super) fn drop_ear(&mut self) {
+        if let Some(ear) = self.ear.take() {
+            self.stats.concealed += ear.concealed_ms();
         }
-        if !on_rtp_port {
-            self.rtcp_source = from;
+        self.odd_packets = 0;
+        self.run = None;
+    }
+
+    /// Another voice than before will speak to it: a new talkspurt, and nothing left over of the last one.
+    pub(super) fn interrupt(&mut self) {
+        self.out.interrupt();
+        if let Some(mouth) = &mut self.mouth {
+            mouth.clear();
         }
-        for packet in rtcp::packets(datagram) {
-            let Ok(packet) = packet else {
-                self.stats.unknown += 1;
-                return;
-            };
-            self.stats.rtcp_in += 1;
-            if let rtcp::Packet::Report { ssrc, sender: Some(info), .. } = &packet
-                && let Some(reception) = self.reception.as_mut().filter(|known| known.ssrc() == *ssrc)
-            {
-                reception.sender_report(info.ntp, now);
-            }
-            for block in packet.blocks().filter(|block| block.ssrc == self.out.ssrc()) {
-                self.stats.peer_lost = Some(block.lost);
-                self.stats.peer_jitter_ms = Some(block.jitter as f32 / 8.0);
-                if let Some(span) = rtcp::round_trip(&block, now) {
-                    self.stats.round_trip_ms = Some(span.as_secs_f32() * 1_000.0);
-                }
-            }
-        }
-    }
-
-    /// Sends a report (RFC 3550 §6.4), or our last one with BYE.
-    pub(super) fn report(&mut self, goodbye: bool, now: Timestamp) {
-        let Some(agreed) = &self.agreed else { return };
-        let packets = self.stats.packets_out;
-        if !agreed.is_reachable() || (goodbye && packets == 0 && self.reception.is_none()) {
-            return;
-        }
-        let sender = (packets > self.reported_out).then(|| SenderInfo {
-            ntp: rtcp::ntp(now),
-            rtp: self.out.timestamp_at(now),
-            // Both wrap, as RFC 3550 has it.
-            packets: packets as u32,
-            octets: (self.stats.bytes_out - packets * HEADER as u64) as u32,
-        });
-        let block = self.reception.as_mut().map(|reception| reception.block(now));
-        let report = Report { ssrc: self.out.ssrc(), sender, block, cname: &self.cname, goodbye };
-        let mut compound = [0; rtcp::MAX_REPORT];
-        let len = report.build(&mut compound);
-        let sent = if agreed.rtcp_mux {
-            self.sockets.send_rtp(&compound[..len], agreed.lock.destination())
-        } else {
-            let to = self.rtcp_source.unwrap_or_else(|| agreed.rtcp_destination());
-            self.sockets.rtcp().send_to(&compound[..len], to)
-        };
-        self.stats.send_errors += u32::from(sent.is_err());
-        self.reported_out = packets;
-    }
-
-    /// The time between reports: 5 s (RFC 3550 §6.2), a little more or less by SSRC, so that legs set up
-    /// together do not report together.
-    pub(super) fn report_interval(&self) -> Duration {
-        Duration::from_millis(4_750 + u64::from(self.out.ssrc() % 500))
-    }
-
-    /// Says goodbye and gives the final figures. The sockets close when the leg is dropped.
-    pub(super) fn close(mut self, now: Timestamp) -> LegStats {
-        self.report(true, now);
-        if let Some(reception) = &self.reception {
-            self.stats.lost += reception.lost();
-            self.stats.jitter_ms = reception.jitter_ms();
-        }
-        self.stats
-    }
-}
-
-impl Agreed {
-    /// The codec of a payload type. The static types of both G.711 codecs are taken even when only one
-    /// was agreed: some gateways switch without asking, and to understand costs nothing.
-    fn codec_of(&self, payload_type: u8) -> Option<Codec> {
-        match payload_type {
-            agreed if agreed == self.payload_type => Some(self.codec),
-            0 => Some(Codec::Pcmu),
-            8 => Some(Codec::Pcma),
-            _ => None,
-        }
-    }
-
-    fn is_reachable(&self) -> bool {
-        let to = self.lock.destination();
-        !to.ip().is_unspecified() && to.port() != 0
-    }
-
-    fn is_peer(&self, ip: IpAddr) -> bool {
-        self.lock.is_peer_host(ip) || self.remote_rtcp.ip() == ip
-    }
-
-    /// Behind a NAT the announced RTCP address is of no use: the port above the RTP source is the best
-    /// guess until the peer's own RTCP comes.
-    fn rtcp_destination(&self) -> SocketAddr {
-        match self.lock.source() {
-            Some(source) if source.ip() != self.remote_rtcp.ip() => {
-                SocketAddr::new(source.ip(), source.port().saturating_add(1))
-            }
-            Some(_) | None => self.remote_rtcp,
-        }
-    }
-}
-
-/// Samples per packet for the ptime a peer wants; 20 ms when it wants something unusual.
-fn packet_samples(ptime: u8) -> usize {
-    match ptime {
-        10 | 20 | 30 | 40 | 60 => usize::from(ptime) * 8,
-        _ => 160,
     }
 }

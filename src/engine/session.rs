@@ -1,5 +1,6 @@
-//! The sessions of one worker: its calls, their legs, bridges, prompts and recordings. Carries out
-//! commands and fires timers; `relay` has the way of a packet; the worker's loop says when.
+//! The sessions of one worker: its calls, their legs, and who hears whom. Carries out commands and fires timers;
+//! `relay` has the way of a packet, `transcode`, `conference`, `playing` and `recording` what their names say; the
+//! worker's loop says when.
 
 use std::collections::HashMap;
 use std::os::fd::AsFd;
@@ -11,18 +12,16 @@ use slab::Slab;
 use tokio::sync::mpsc::Sender;
 use tracing::warn;
 
-use crate::call::PlayId;
 use crate::ids::CallId;
 use crate::media::LegMedia;
-use crate::media::player::Player;
-use crate::media::sound::Sound;
-use crate::media::tap::{Channel, Tap};
 use crate::time::Timestamp;
 
 use super::MediaEvent;
 use super::command::{CallKey, Command};
+use super::conference::Room;
 use super::leg::{Identity, Leg};
 use super::outbox::{Outbox, Posted};
+use super::recording::Recording;
 use super::relay::{Port, token};
 use super::socket::Sockets;
 use super::stats::WorkerStats;
@@ -36,6 +35,10 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 pub(super) enum Timer {
     /// A leg's next packet of a sound.
     Play(Place),
+    /// What a leg says is due at the one that hears it decoded.
+    Pump(Place),
+    /// A conference's next tick.
+    Room(Place),
     /// A leg's next RTCP report.
     Report(Place),
     /// A leg may have been silent for too long.
@@ -47,8 +50,8 @@ pub(super) enum Timer {
 /// A place in a slab, and who is meant to be there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Place {
-    key: usize,
-    generation: u32,
+    pub(super) key: usize,
+    pub(super) generation: u32,
 }
 
 /// A call.
@@ -56,29 +59,33 @@ pub(super) struct Call {
     key: CallKey,
     id: CallId,
     outbox: Outbox,
-    legs: Vec<(u16, usize)>,
-    bridge: Option<(usize, usize)>,
+    pub(super) legs: Vec<(u16, usize)>,
+    /// Two legs that hear one another.
+    pub(super) bridge: Option<(usize, usize)>,
+    /// More of them; never beside a bridge.
+    pub(super) room: Option<Room>,
     pub(super) recording: Option<Recording>,
 }
 
-/// A recording that runs.
-pub(super) struct Recording {
-    pub(super) tap: Box<Tap>,
-    caller: u16,
-    agent: u16,
-    generation: u32,
-    held: bool,
+impl Call {
+    /// Whether any legs hear one another.
+    pub(super) fn connects(&self) -> bool {
+        self.bridge.is_some() || self.room.is_some()
+    }
 }
 
 /// All that a worker holds.
 pub(super) struct Sessions {
     pub(super) legs: Slab<Leg>,
     pub(super) calls: Slab<Call>,
-    index: HashMap<CallKey, usize>,
+    pub(super) index: HashMap<CallKey, usize>,
     pub(super) wheel: Wheel<Timer>,
     pub(super) epoll: Arc<rustix::fd::OwnedFd>,
     media_timeout: Duration,
-    generation: u32,
+    pub(super) generation: u32,
+    /// Scratch: decoded samples, and what of them goes to the recorder.
+    pub(super) pcm: Vec<i16>,
+    pub(super) tape: Vec<i16>,
     /// Calls with events that wait.
     slow: Vec<CallKey>,
     /// Events of closed calls that wait, and until when.
@@ -96,6 +103,8 @@ impl Sessions {
             epoll,
             media_timeout,
             generation: 0,
+            pcm: Vec::new(),
+            tape: Vec::new(),
             slow: Vec::new(),
             leaving: Vec::new(),
             stats: WorkerStats::default(),
@@ -111,11 +120,14 @@ impl Sessions {
             }
             Command::Configure { key, leg, media } => self.configure(key, leg, &media, now),
             Command::RemoveLeg { key, leg } => self.remove_leg(key, leg, now),
-            Command::Play { key, leg, play, sound, repeat } => self.play(key, leg, play, sound, repeat, now),
+            Command::Play { key, leg, play, sound, repeat } => {
+                self.play(key, leg, play, (sound, repeat), now)
+            }
             Command::StopPlay { key, leg } => self.stop_play(key, leg),
             Command::Bridge { key, a, b } => self.bridge(key, a, b, now),
-            Command::Unbridge { key } => self.unbridge(key, now),
-            Command::Record { key, tap, caller, agent } => self.record(key, tap, caller, agent, now),
+            Command::Join { key, legs } => self.join(key, &legs, now),
+            Command::Unbridge { key } => self.disconnect(key, &[], now),
+            Command::Record { key, tap, caller, agent } => self.record(key, tap, (caller, agent), now),
             Command::PauseRecording { key, on } => {
                 if let Some(recording) = self.call(key).and_then(|call| call.recording.as_mut()) {
                     recording.tap.pause(on, now);
@@ -136,6 +148,8 @@ impl Sessions {
     pub(super) fn fired(&mut self, timer: Timer, now: Timestamp) {
         match timer {
             Timer::Play(place) => self.play_on(place, now),
+            Timer::Pump(place) => self.pump(place, now),
+            Timer::Room(place) => self.mix(place, now),
             Timer::Report(place) => {
                 if let Some(leg) = present(&mut self.legs, place) {
                     leg.report(false, now);
@@ -146,7 +160,7 @@ impl Sessions {
             Timer::Silence(place) => self.check_silence(place, now),
             Timer::Chunk(place) => {
                 let recording = self.calls.get_mut(place.key).and_then(|call| call.recording.as_mut());
-                if let Some(recording) = recording.filter(|known| known.generation == place.generation) {
+                if let Some(recording) = recording.filter(|known| known.is(place)) {
                     recording.tap.handle_timeout(now);
                     self.wheel.arm(recording.tap.poll_timeout(), timer);
                 }
@@ -166,8 +180,8 @@ impl Sessions {
     }
 
     fn open(&mut self, key: CallKey, id: CallId, events: Sender<MediaEvent>) {
-        let call =
-            Call { key, id, outbox: Outbox::new(events), legs: Vec::new(), bridge: None, recording: None };
+        let outbox = Outbox::new(events);
+        let call = Call { key, id, outbox, legs: Vec::new(), bridge: None, room: None, recording: None };
         let place = self.calls.insert(call);
         self.index.insert(key, place);
         self.stats.calls = self.calls.len() as u64;
@@ -202,10 +216,15 @@ impl Sessions {
         if changed.watch && !self.media_timeout.is_zero() {
             self.wheel.arm(now + self.media_timeout, Timer::Silence(place));
         }
-        if changed.receives
-            && let Some((_, peer)) = pair(&mut self.legs, at)
-        {
-            peer.out.interrupt();
+        if let Some((leg, peer)) = pair(&mut self.legs, at) {
+            if changed.receives {
+                peer.interrupt();
+            }
+            if changed.format {
+                // Whether they can be forwarded to one another is seen anew.
+                leg.drop_ear();
+                peer.drop_ear();
+            }
         }
         self.update_hold(key, now);
     }
@@ -214,8 +233,9 @@ impl Sessions {
         let Some(at) = self.find(key, number) else { return };
         let Some(&call_at) = self.index.get(&key) else { return };
         if self.calls[call_at].bridge.is_some_and(|(a, b)| a == at || b == at) {
-            self.unbridge(key, now);
+            self.disconnect(key, &[], now);
         }
+        self.leave(call_at, at);
         self.calls[call_at].legs.retain(|(_, leg)| *leg != at);
         let leg = self.legs.remove(at);
         self.stats.legs = self.legs.len() as u64;
@@ -225,60 +245,19 @@ impl Sessions {
         self.post(call_at, MediaEvent::Closed { leg: number, stats });
     }
 
-    fn play(
-        &mut self,
-        key: CallKey,
-        number: u16,
-        play: PlayId,
-        sound: Arc<Sound>,
-        repeat: bool,
-        now: Timestamp,
-    ) {
-        let Some(at) = self.find(key, number) else { return };
-        let leg = &mut self.legs[at];
-        leg.out.interrupt();
-        leg.player = Some(Player::new(play, sound, repeat, leg.out.free_from(now)));
-        let place = Place { key: at, generation: leg.generation };
-        match leg.player.as_ref().map(Player::due) {
-            Some(due) if due > now => self.wheel.arm(due, Timer::Play(place)),
-            Some(_) | None => self.play_on(place, now),
-        }
-    }
-
-    /// Sends what is due of a leg's sound, and arms the timer for the next packet.
-    fn play_on(&mut self, place: Place, now: Timestamp) {
-        let Some(leg) = present(&mut self.legs, place) else { return };
-        // When a sound replaced another, the timers of both run: the one with nothing due ends.
-        if leg.player.as_ref().is_none_or(|player| player.due() > now) {
-            return;
-        }
-        let before = leg.stats.packets_out;
-        let done = leg.play(now);
-        self.stats.packets_out += leg.stats.packets_out - before;
-        let (call, next) = (leg.call, leg.player.as_ref().map(Player::due));
-        if let Some(next) = next {
-            self.wheel.arm(next, Timer::Play(place));
-        }
-        if let Some(play) = done {
-            self.post(call, MediaEvent::PlayDone { play });
-        }
-    }
-
-    fn stop_play(&mut self, key: CallKey, number: u16) {
-        if let Some(at) = self.find(key, number) {
-            self.legs[at].player = None;
-        }
-    }
-
     fn bridge(&mut self, key: CallKey, a: u16, b: u16, now: Timestamp) {
-        self.unbridge(key, now);
-        let (Some(a), Some(b)) = (self.find(key, a), self.find(key, b)) else { return };
-        if a == b {
-            return;
+        match (self.find(key, a), self.find(key, b)) {
+            (Some(a), Some(b)) if a != b => self.connect_pair(key, a, b, now),
+            (Some(_) | None, Some(_) | None) => self.disconnect(key, &[], now),
         }
+    }
+
+    /// Two legs, by their places, hear one another and nobody else.
+    pub(super) fn connect_pair(&mut self, key: CallKey, a: usize, b: usize, now: Timestamp) {
+        self.disconnect(key, &[], now);
         for (leg, peer) in [(a, b), (b, a)] {
             self.legs[leg].peer = Some(peer);
-            self.legs[leg].out.interrupt();
+            self.legs[leg].interrupt();
         }
         if let Some(call) = self.call(key) {
             call.bridge = Some((a, b));
@@ -286,62 +265,20 @@ impl Sessions {
         self.update_hold(key, now);
     }
 
-    fn unbridge(&mut self, key: CallKey, now: Timestamp) {
-        let Some((a, b)) = self.call(key).and_then(|call| call.bridge.take()) else { return };
-        for leg in [a, b] {
-            self.legs[leg].peer = None;
-            self.legs[leg].out.interrupt();
+    /// Takes a bridge or a conference apart. Legs of a conference that are in `keep` will be in the next one.
+    pub(super) fn disconnect(&mut self, key: CallKey, keep: &[usize], now: Timestamp) {
+        let Some(call) = self.call(key).filter(|call| call.connects()) else { return };
+        let pair = call.bridge.take().map(|(a, b)| vec![a, b]);
+        let legs = pair.or(call.room.take().map(|room| room.legs)).unwrap_or_default();
+        for at in legs {
+            let Some(leg) = self.legs.get_mut(at) else { continue };
+            leg.peer = None;
+            if !(keep.contains(&at) && leg.ear.as_ref().is_some_and(|ear| ear.in_room)) {
+                leg.drop_ear();
+                leg.interrupt();
+            }
         }
         self.update_hold(key, now);
-    }
-
-    fn record(&mut self, key: CallKey, tap: Box<Tap>, caller: u16, agent: u16, now: Timestamp) {
-        self.stop_recording(key, now);
-        let Some(&at) = self.index.get(&key) else {
-            tap.finish(now);
-            return;
-        };
-        self.generation = self.generation.wrapping_add(1);
-        let place = Place { key: at, generation: self.generation };
-        self.wheel.arm(tap.poll_timeout(), Timer::Chunk(place));
-        self.calls[at].recording =
-            Some(Recording { tap, caller, agent, generation: self.generation, held: false });
-        self.set_channel(key, caller, Some(Channel::Caller));
-        self.set_channel(key, agent, Some(Channel::Agent));
-        if self.calls[at].bridge.is_some() {
-            self.update_hold(key, now);
-        }
-    }
-
-    fn stop_recording(&mut self, key: CallKey, now: Timestamp) {
-        let Some(recording) = self.call(key).and_then(|call| call.recording.take()) else { return };
-        self.set_channel(key, recording.caller, None);
-        self.set_channel(key, recording.agent, None);
-        recording.tap.finish(now);
-    }
-
-    fn set_channel(&mut self, key: CallKey, number: u16, channel: Option<Channel>) {
-        if let Some(at) = self.find(key, number) {
-            self.legs[at].channel = channel;
-        }
-    }
-
-    /// Tells the recording whether its two legs hear one another, so that the silence of a hold is
-    /// marked as such and not as loss.
-    fn update_hold(&mut self, key: CallKey, now: Timestamp) {
-        let Some(&at) = self.index.get(&key) else { return };
-        let (calls, legs) = (&mut self.calls, &self.legs);
-        let Some(call) = calls.get_mut(at) else { return };
-        let Some(recording) = &mut call.recording else { return };
-        let talks = call.bridge.is_some_and(|(a, b)| {
-            [a, b]
-                .iter()
-                .all(|leg| legs.get(*leg).is_some_and(|leg| leg.channel.is_some() && leg.is_two_way()))
-        });
-        if recording.held == talks {
-            recording.held = !talks;
-            recording.tap.hold(!talks, now);
-        }
     }
 
     fn close(&mut self, key: CallKey, now: Timestamp) {
@@ -387,12 +324,12 @@ impl Sessions {
         }
     }
 
-    fn call(&mut self, key: CallKey) -> Option<&mut Call> {
+    pub(super) fn call(&mut self, key: CallKey) -> Option<&mut Call> {
         let at = *self.index.get(&key)?;
         self.calls.get_mut(at)
     }
 
-    fn find(&self, key: CallKey, number: u16) -> Option<usize> {
+    pub(super) fn find(&self, key: CallKey, number: u16) -> Option<usize> {
         let call = self.calls.get(*self.index.get(&key)?)?;
         call.legs.iter().find(|(known, _)| *known == number).map(|(_, at)| *at)
     }
@@ -405,6 +342,6 @@ pub(super) fn pair(legs: &mut Slab<Leg>, key: usize) -> Option<(&mut Leg, &mut L
 }
 
 /// The leg a timer was armed for, if it is still there.
-fn present(legs: &mut Slab<Leg>, place: Place) -> Option<&mut Leg> {
+pub(super) fn present(legs: &mut Slab<Leg>, place: Place) -> Option<&mut Leg> {
     legs.get_mut(place.key).filter(|leg| leg.generation == place.generation)
 }

@@ -3,11 +3,26 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::media::Codec;
+use crate::media::srtp::Suite;
 use crate::time::Timestamp;
 
 /// How a leg's media fared, from its first packet to its close.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LegStats {
+    /// The codec we sent at the end; `None` when nothing was agreed.
+    pub codec: Option<Codec>,
+    /// How the leg was sealed at the end (SRTP); `None`: not at all.
+    pub srtp: Option<Suite>,
+    /// What we heard of the peer, by the E-model (ITU-T G.107): 1 to 4.5. `None` when nothing came.
+    pub mos: Option<f32>,
+    /// What the peer heard of us, by its last report; `None` without a report.
+    pub peer_mos: Option<f32>,
+    /// Milliseconds made up for packets that did not come in time, where the leg was decoded (another codec
+    /// on the other side, or a conference); what is forwarded untouched is concealed by its receiver.
+    pub concealed: u64,
+    /// RTP and RTCP packets that were not sealed with the peer's key, ignored.
+    pub auth_failures: u64,
     /// RTP packets taken from the locked source.
     pub packets_in: u64,
     /// Their octets, RTP headers included.
@@ -30,7 +45,7 @@ pub struct LegStats {
     pub strangers: u64,
     /// Datagrams that were no RTP, or of a payload type nobody agreed on.
     pub unknown: u64,
-    /// Keys pressed (RFC 4733).
+    /// Keys pressed (RFC 4733, or tones where they are listened for).
     pub digits: u32,
     /// Times the peer's audio took another SSRC.
     pub ssrc_changes: u32,
@@ -61,6 +76,8 @@ pub struct WorkerStats {
     pub lost: u64,
     /// Packets of strangers, ignored.
     pub strangers: u64,
+    /// SRTP packets with a wrong tag, ignored.
+    pub auth_failures: u64,
     /// Keys heard.
     pub digits: u64,
     /// Wake-ups that came more than 5 ms after their time: the machine is short of CPU.
@@ -81,6 +98,7 @@ pub(super) struct Counters {
     packets_out: AtomicU64,
     lost: AtomicU64,
     strangers: AtomicU64,
+    auth_failures: AtomicU64,
     digits: AtomicU64,
     late_ticks: AtomicU64,
     dropped_events: AtomicU64,
@@ -102,6 +120,7 @@ impl Counters {
             packets_out,
             lost,
             strangers,
+            auth_failures,
             digits,
             late_ticks,
             dropped_events,
@@ -115,6 +134,7 @@ impl Counters {
             (packets_out, stats.packets_out),
             (lost, stats.lost),
             (strangers, stats.strangers),
+            (auth_failures, stats.auth_failures),
             (digits, stats.digits),
             (late_ticks, stats.late_ticks),
             (dropped_events, stats.dropped_events),
@@ -134,6 +154,7 @@ impl Counters {
             packets_out: read(&self.packets_out),
             lost: read(&self.lost),
             strangers: read(&self.strangers),
+            auth_failures: read(&self.auth_failures),
             digits: read(&self.digits),
             late_ticks: read(&self.late_ticks),
             dropped_events: read(&self.dropped_events),

@@ -104,6 +104,24 @@ impl SourceLock {
         }
     }
 
+    /// Judges a packet whose tag proved that it is the peer's (SRTP): an open lock believes it at once, from
+    /// wherever it came. A closed one stays as it is: a replayed packet never gets here, but a relayed one may.
+    pub fn judge_proven(&mut self, from: SocketAddr, now: Timestamp) -> Verdict {
+        match &self.state {
+            State::Open { .. } if from != self.announced => {
+                self.state = State::Learned(from);
+                Verdict::Locked
+            }
+            State::Open { .. } | State::Learned(_) | State::Announced => self.judge(from, now),
+        }
+    }
+
+    /// Whether a packet from here will be refused whatever it holds: not worth the cost of opening it.
+    #[must_use]
+    pub fn is_stranger(&self, from: SocketAddr) -> bool {
+        self.source().is_some_and(|source| source != from) && from != self.announced
+    }
+
     /// Judges a packet that may not close the lock (RTP of a payload type nobody agreed on).
     #[must_use]
     pub fn peek(&self, from: SocketAddr) -> Verdict {
@@ -198,6 +216,18 @@ mod tests {
         assert_eq!(lock.source(), Some(thief));
         assert_eq!(lock.judge(addr("192.0.2.1:4000"), at(100)), Verdict::Locked);
         assert_eq!(lock.judge(thief, at(120)), Verdict::Stranger);
+    }
+
+    #[test]
+    fn a_proven_source_is_believed_at_once_and_then_strangers_are_not() {
+        let mut lock = SourceLock::new(addr("10.0.0.5:4000"));
+        let nat = addr("203.0.113.7:61000");
+        assert!(!lock.is_stranger(nat));
+        assert_eq!(lock.judge_proven(nat, at(0)), Verdict::Locked);
+        assert_eq!(lock.judge_proven(nat, at(20)), Verdict::Accept);
+        assert!(lock.is_stranger(addr("198.51.100.9:1")) && !lock.is_stranger(nat));
+        assert!(!lock.is_stranger(addr("10.0.0.5:4000")), "the announced source may still win");
+        assert_eq!(lock.judge_proven(addr("198.51.100.9:1"), at(40)), Verdict::Stranger);
     }
 
     #[test]

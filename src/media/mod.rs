@@ -1,10 +1,18 @@
-//! Media without I/O: RTP and RTCP, G.711, digits, prompt player, recorder tap.
+//! Media without I/O: RTP and RTCP, codecs, jitter buffer, digits, prompt player, recorder tap.
 
+pub mod codec;
+pub mod conceal;
+pub mod convert;
 pub mod dtmf;
+pub mod emodel;
 pub mod g711;
+pub mod jitter;
 pub mod lock;
 pub mod loudness;
+pub mod mix;
+pub mod noise;
 pub mod player;
+pub mod playout;
 pub mod resample;
 pub mod rtcp;
 pub mod rtp;
@@ -12,6 +20,7 @@ pub mod sound;
 pub mod srtp;
 pub mod stream;
 pub mod tap;
+pub mod tones;
 
 use std::net::SocketAddr;
 

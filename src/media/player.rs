@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Codec;
-use super::g711::{ALAW_SILENCE, ULAW_SILENCE};
+use super::g711::{ALAW_SILENCE, ULAW_SILENCE, ULAW_TO_PCM};
 use super::sound::Sound;
 use crate::time::Timestamp;
 
@@ -50,37 +50,60 @@ impl<Id> Player<Id> {
         self.next
     }
 
-    /// Fills one packet's payload (`out.len()` samples, an octet each) in `codec` and moves the
+    /// Fills one packet's payload (`out.len()` samples, an octet each) in a G.711 `codec` and moves the
     /// schedule on by its length. The end of the sound is filled up with silence.
     pub fn fill(&mut self, codec: Codec, out: &mut [u8], now: Timestamp) -> Step {
-        let audio = self.sound.encoded(codec);
+        let sound = Arc::clone(&self.sound);
+        let (mut filled, len) = (0, out.len());
+        let put = |octets: &[u8]| {
+            out[filled..filled + octets.len()].copy_from_slice(octets);
+            filled += octets.len();
+        };
+        let step = self.advance(sound.encoded(codec), len, put, now);
+        out[filled..].fill(silence(codec));
+        step
+    }
+
+    /// Likewise as linear samples at 8 kHz, appended to `out`: what other codecs encode.
+    pub fn fill_pcm(&mut self, out: &mut Vec<i16>, samples: usize, now: Timestamp) -> Step {
+        let sound = Arc::clone(&self.sound);
+        let end = out.len() + samples;
+        let put = |octets: &[u8]| out.extend(octets.iter().map(|octet| ULAW_TO_PCM[usize::from(*octet)]));
+        let step = self.advance(sound.ulaw(), samples, put, now);
+        if step != Step::Done {
+            out.resize(end, 0);
+        }
+        step
+    }
+
+    /// Gives `len` samples of `audio` to `put`, piece by piece, and moves the schedule on.
+    fn advance(&mut self, audio: &[u8], len: usize, mut put: impl FnMut(&[u8]), now: Timestamp) -> Step {
         if audio.is_empty() || (self.at >= audio.len() && !self.repeat) {
             return Step::Done;
         }
-        let mut filled = 0;
-        while filled < out.len() {
+        let mut left = len;
+        while left > 0 {
             if self.at >= audio.len() {
                 if !self.repeat {
                     break;
                 }
                 self.at = 0;
             }
-            let len = (out.len() - filled).min(audio.len() - self.at);
-            out[filled..filled + len].copy_from_slice(&audio[self.at..self.at + len]);
-            self.at += len;
-            filled += len;
+            let piece = left.min(audio.len() - self.at);
+            put(&audio[self.at..self.at + piece]);
+            self.at += piece;
+            left -= piece;
         }
-        out[filled..].fill(silence(codec));
         if now.since(self.next) > TOO_LATE {
             self.next = now;
         }
         let due = self.next;
-        self.next = due + Duration::from_micros(out.len() as u64 * 125);
+        self.next = due + Duration::from_micros(len as u64 * 125);
         Step::Packet { due }
     }
 }
 
-/// The octet that sounds like nothing.
+/// The octet that sounds like nothing, in the G.711 codecs.
 #[must_use]
 pub const fn silence(codec: Codec) -> u8 {
     match codec {
@@ -172,6 +195,19 @@ mod tests {
         player.fill(Codec::Pcma, &mut packet, at(0));
         assert_eq!(player.fill(Codec::Pcma, &mut packet, at(500_000)), Step::Packet { due: at(500_000) });
         assert_eq!(player.due(), at(520_000));
+    }
+
+    #[test]
+    fn linear_samples_are_those_of_the_sound_and_keep_its_schedule() {
+        let sound = ramp(400);
+        let mut player = Player::new(1, Arc::clone(&sound), false, at(0));
+        let mut pcm = Vec::new();
+        for n in 0..3 {
+            assert_eq!(player.fill_pcm(&mut pcm, 160, at(n * 20_000)), Step::Packet { due: at(n * 20_000) });
+        }
+        assert_eq!(player.fill_pcm(&mut pcm, 160, at(60_000)), Step::Done);
+        let expected = sound.ulaw().iter().map(|octet| ULAW_TO_PCM[usize::from(*octet)]);
+        assert_eq!(pcm, expected.chain(std::iter::repeat_n(0, 80)).collect::<Vec<_>>());
     }
 
     #[test]

@@ -39,7 +39,7 @@ pub struct Block {
     pub lost: i32,
     /// Highest sequence received, with the count of its wraps above.
     pub highest: u32,
-    /// Interarrival jitter in samples.
+    /// Interarrival jitter in ticks of the source's RTP clock.
     pub jitter: u32,
     /// The middle 32 bits of the last sender report's NTP time; 0 for none.
     pub last_report: u32,
@@ -278,8 +278,10 @@ pub struct Reception {
     prior: (u64, u64),
     /// Of the last audio packet: its timestamp and arrival.
     transit: Option<(u32, Timestamp)>,
-    /// In 1/16 samples.
+    /// In 1/16 ticks.
     jitter: u32,
+    /// Ticks of the source's clock in a millisecond.
+    khz: u32,
     last_report: Option<(u32, Timestamp)>,
 }
 
@@ -298,7 +300,18 @@ impl Reception {
             prior: (0, 0),
             transit: None,
             jitter: 0,
+            khz: 8,
             last_report: None,
+        }
+    }
+
+    /// The ticks of the source's RTP clock per second, 8,000 until told: with each change of codec.
+    pub fn set_clock(&mut self, hz: u32) {
+        let khz = (hz / 1_000).max(1);
+        if khz != self.khz {
+            self.jitter = self.jitter / self.khz * khz;
+            self.khz = khz;
+            self.transit = None;
         }
     }
 
@@ -337,11 +350,11 @@ impl Reception {
     pub fn measure(&mut self, timestamp: u32, arrival: Timestamp) {
         if let Some((before, at)) = self.transit.replace((timestamp, arrival)) {
             let micros = arrival.as_micros().saturating_sub(at.as_micros());
-            let elapsed = micros.saturating_mul(8) / 1_000;
+            let elapsed = micros.saturating_mul(i64::from(self.khz)) / 1_000;
             let strayed =
                 elapsed.saturating_sub(i64::from(timestamp_distance(before, timestamp))).unsigned_abs();
             // A jump of more than 2 s is a new talkspurt's clock, not the network's jitter.
-            if strayed < 16_000 {
+            if strayed < 2_000 * u64::from(self.khz) {
                 let strayed = u32::try_from(strayed).unwrap_or(0);
                 self.jitter = self.jitter + strayed - ((self.jitter + 8) >> 4);
             }
@@ -362,7 +375,13 @@ impl Reception {
     /// Jitter in milliseconds.
     #[must_use]
     pub fn jitter_ms(&self) -> f32 {
-        (self.jitter >> 4) as f32 / 8.0
+        (self.jitter >> 4) as f32 / self.khz as f32
+    }
+
+    /// Packets that came, since the source was last taken to have started anew.
+    #[must_use]
+    pub fn received(&self) -> u64 {
+        self.received
     }
 
     /// The report block for now; the next one's share of loss counts from here.

@@ -15,7 +15,7 @@ pub struct Header {
     pub payload_type: u8,
     /// Counts packets, wraps.
     pub sequence: u16,
-    /// Counts samples of the media clock (8 kHz here), wraps.
+    /// Counts ticks of the codec's clock, wraps.
     pub timestamp: u32,
     /// Synchronisation source.
     pub ssrc: u32,
@@ -88,14 +88,15 @@ impl View {
         self.start..self.end
     }
 
-    /// Writes `header` right before the payload, in place, and returns the packet to send: fixed
-    /// header and payload. CSRCs, extension and padding of the sender go no further, since they
-    /// were not negotiated with the receiver. `datagram` must be the one that was parsed.
+    /// Writes `header` right before the payload, in place. Returns the buffer from there on, and the length of the
+    /// packet at its beginning: fixed header and payload; what lies behind is room for a tag (SRTP). CSRCs,
+    /// extension and padding of the sender go no further, since they were not negotiated with the receiver.
+    /// `buffer` must begin with the datagram that was parsed.
     #[must_use]
-    pub fn rewrite<'a>(&self, datagram: &'a mut [u8], header: &Header) -> &'a mut [u8] {
-        let packet = &mut datagram[self.start - HEADER..self.end];
+    pub fn rewrite<'a>(&self, buffer: &'a mut [u8], header: &Header) -> (&'a mut [u8], usize) {
+        let packet = &mut buffer[self.start - HEADER..];
         header.write(packet);
-        packet
+        (packet, self.end - self.start + HEADER)
     }
 }
 
@@ -176,8 +177,8 @@ mod tests {
             let view = View::parse(&packet).expect("well formed");
             prop_assert_eq!(view.header, before);
             prop_assert_eq!(&packet[view.payload()], &payload[..]);
-            let sent = view.rewrite(&mut packet, &after).to_vec();
-            prop_assert_eq!(sent, build(after, 0, None, &payload, 0));
+            let (sent, len) = view.rewrite(&mut packet, &after);
+            prop_assert_eq!(&sent[..len], build(after, 0, None, &payload, 0));
         }
 
         #[test]

@@ -11,14 +11,16 @@ use crate::time::Timestamp;
 const MAX_DROPOUT: i16 = 3_000;
 /// Backward jump, likewise.
 const MAX_MISORDER: i16 = 100;
-/// A sender's timestamps may run ahead of or behind the wall clock by so many samples (3 s) between two
+/// A sender's timestamps may run ahead of or behind the wall clock by so many milliseconds between two
 /// packets; beyond it they are moved. Some senders stop their clock on hold, or jump on a new source.
-const MAX_STRAY: i64 = 3 * 8_000;
+const MAX_STRAY_MS: i64 = 3_000;
 
 /// An outgoing RTP stream.
 #[derive(Clone, Debug)]
 pub struct OutStream {
     ssrc: u32,
+    /// Timestamp ticks in a millisecond.
+    khz: u32,
     /// The next packet's, when it comes in order.
     sequence: u16,
     last: Option<Last>,
@@ -62,7 +64,7 @@ struct Source {
 pub enum Kind {
     /// Audio of so many samples.
     Audio {
-        /// At 8 kHz.
+        /// In ticks of the stream's clock.
         samples: u32,
     },
     /// A telephone-event: its timestamp is that of the event's start (RFC 4733 §2.1).
@@ -70,11 +72,13 @@ pub enum Kind {
 }
 
 impl OutStream {
-    /// A stream that will start with these; all three are to be random (RFC 3550 §5.1).
+    /// A stream that will start with these; all three are to be random (RFC 3550 §5.1). Its clock runs at
+    /// 8 kHz until [`OutStream::set_clock`] says otherwise.
     #[must_use]
     pub fn new(ssrc: u32, sequence: u16, timestamp: u32) -> Self {
         Self {
             ssrc,
+            khz: 8,
             sequence,
             last: None,
             talker: Talker::Nobody,
@@ -87,6 +91,36 @@ impl OutStream {
     #[must_use]
     pub fn ssrc(&self) -> u32 {
         self.ssrc
+    }
+
+    /// The ticks of its clock per second from `now` on (see [`Codec::clock`](super::Codec::clock)). The stream
+    /// goes on from the timestamp it has reached, in the new unit (RFC 7160 §3.2 tells why receivers cope better with
+    /// that than with a jump).
+    pub fn set_clock(&mut self, hz: u32, now: Timestamp) {
+        let khz = (hz / 1_000).max(1);
+        if khz == self.khz {
+            return;
+        }
+        if let Some(last) = &mut self.last {
+            let passed = samples_in(now.since(last.at), self.khz).max(last.samples);
+            *last = Last { timestamp: last.timestamp.wrapping_add(passed), at: now, samples: 0 };
+        }
+        self.khz = khz;
+        self.interrupt();
+    }
+
+    /// Timestamp ticks in a millisecond.
+    #[must_use]
+    pub fn khz(&self) -> u32 {
+        self.khz
+    }
+
+    /// The header of a packet of a telephone-event amid our own audio. `timestamp` is that of the event's
+    /// start (RFC 4733 §2.1), by [`OutStream::timestamp_at`] at its first packet.
+    pub fn own_event(&mut self, payload_type: u8, timestamp: u32, marker: bool) -> Header {
+        let sequence = self.sequence;
+        self.sequence = sequence.wrapping_add(1);
+        Header { marker, payload_type, sequence, timestamp, ssrc: self.ssrc }
     }
 
     /// The header of a packet of our own audio, due at `due`.
@@ -156,14 +190,14 @@ impl OutStream {
     /// When our next own packet may be due without overlapping the last one sent.
     #[must_use]
     pub fn free_from(&self, now: Timestamp) -> Timestamp {
-        self.last.map_or(now, |last| now.max(last.at + samples_time(last.samples)))
+        self.last.map_or(now, |last| now.max(last.at + samples_time(last.samples, self.khz)))
     }
 
     /// The stream's timestamp at `now`: for sender reports, and for what is sent at `now`.
     #[must_use]
     pub fn timestamp_at(&self, now: Timestamp) -> u32 {
         let Some(last) = self.last else { return self.first_timestamp };
-        last.timestamp.wrapping_add(samples_in(now.since(last.at)).max(last.samples))
+        last.timestamp.wrapping_add(samples_in(now.since(last.at), self.khz).max(last.samples))
     }
 
     /// The source a packet belongs to, taken out of slot 0 (the caller puts it back), and whether it
@@ -199,8 +233,8 @@ impl OutStream {
         let before = source.audio.replace((received.timestamp, now));
         let Some((timestamp, at)) = before else { return false };
         let advanced = i64::from(timestamp_distance(timestamp, received.timestamp));
-        let elapsed = i64::from(samples_in(now.since(at)));
-        let strayed = (advanced - elapsed).abs() > MAX_STRAY;
+        let elapsed = i64::from(samples_in(now.since(at), self.khz));
+        let strayed = (advanced - elapsed).abs() > MAX_STRAY_MS * i64::from(self.khz);
         if strayed {
             source.timestamp_delta = self.timestamp_at(now).wrapping_sub(received.timestamp);
         }
@@ -218,14 +252,15 @@ impl OutStream {
     }
 }
 
-/// 8 kHz samples in a span; a span of more than a day counts as a day.
-fn samples_in(span: Duration) -> u32 {
-    let micros = span.min(Duration::from_secs(86_400)).as_micros();
-    u32::try_from(micros / 125).unwrap_or(u32::MAX)
+/// Ticks in a span; a span of more than a day counts as a day.
+fn samples_in(span: Duration, khz: u32) -> u32 {
+    const DAY: u64 = 86_400_000_000;
+    let micros = u64::try_from(span.as_micros()).unwrap_or(DAY).min(DAY);
+    u32::try_from(micros * u64::from(khz) / 1_000).unwrap_or(u32::MAX)
 }
 
-fn samples_time(samples: u32) -> Duration {
-    Duration::from_micros(u64::from(samples) * 125)
+fn samples_time(samples: u32, khz: u32) -> Duration {
+    Duration::from_micros(u64::from(samples) * 1_000 / u64::from(khz))
 }
 
 #[cfg(test)]

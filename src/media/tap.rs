@@ -32,7 +32,7 @@ pub const HOLD: u64 = 320;
 /// write each.
 pub const CHUNK: u64 = 1_280;
 /// Peak (-42 dBFS) below which a packet counts as quiet: room noise, not speech.
-const QUIET: i16 = 256;
+const QUIET: u16 = 256;
 
 /// A channel of the stereo recording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -175,17 +175,64 @@ impl Tap {
             Codec::Pcma => &ALAW_TO_PCM,
             Codec::G722 | Codec::Opus => return,
         };
-        let quiet = || payload.iter().all(|octet| table[usize::from(*octet)].abs() <= QUIET);
+        self.put(channel, (ssrc, rtp_timestamp), payload, |octet| table[usize::from(octet)], arrival);
+    }
+
+    /// The same for audio that was decoded already: linear samples at 8 kHz, and a timestamp that counts
+    /// them.
+    pub fn push_pcm(&mut self, channel: Channel, ssrc: u32, timestamp: u32, pcm: &[i16], arrival: Timestamp) {
+        if !pcm.is_empty() && arrival >= self.start {
+            // The ring's mark for "nothing" is no sample: one step louder is as loud.
+            self.put(channel, (ssrc, timestamp), pcm, |sample| sample.max(ring::EMPTY + 1), arrival);
+        }
+    }
+
+    /// The sender fell silent and said so (comfort noise, RFC 3389): from the end of its last audio to its
+    /// next, silence is what was sent, and nothing is missing.
+    pub fn rest(&mut self, channel: Channel, now: Timestamp) {
+        let (position, first) = (self.position(now) as i64, self.ring.first() as i64);
+        let leg = &mut self.legs[channel.index()];
+        // Never heard so far: it rests from now on.
+        let from = if leg.end() == 0 { position } else { leg.end() };
+        leg.resting_since.get_or_insert(from.max(first));
+    }
+
+    /// The next packet of `channel` follows the last one directly by its sequence number: what lies between
+    /// them was never sent, and no packet of it is missing. Call it before that packet is pushed.
+    pub fn rested(&mut self, channel: Channel) {
+        let leg = &mut self.legs[channel.index()];
+        if leg.end() > 0 && leg.resting_since.is_none() {
+            let from = leg.end();
+            leg.resting_since = Some(from);
+            self.gaps.forgive(channel, from.max(0) as u64, self.ring.first());
+        }
+    }
+
+    #[inline]
+    fn put<T: Copy>(
+        &mut self,
+        channel: Channel,
+        (ssrc, timestamp): (u32, u32),
+        payload: &[T],
+        decode: impl Fn(T) -> i16,
+        arrival: Timestamp,
+    ) {
+        let quiet = || payload.iter().all(|sample| decode(*sample).unsigned_abs() <= QUIET);
         let len = payload.len() as i64;
         let heard = self.position(arrival) as i64;
-        let at = self.legs[channel.index()].place(ssrc, rtp_timestamp, len, heard, quiet);
+        let leg = &mut self.legs[channel.index()];
+        let at = leg.place(ssrc, timestamp, len, heard, quiet);
+        let rested = leg.resting_since.take_if(|since| at + len > *since);
         if self.muting.is_on() {
             return; // not even what was said just before: it cannot be told apart
         }
         if at + len > (self.ring.first() + CAPACITY) as i64 {
             self.handle_timeout(arrival); // the driver is late: make room
         }
-        self.ring.write(channel, at, table, payload);
+        if let Some(since) = rested {
+            self.ring.hush(channel, since, at);
+        }
+        self.ring.write(channel, at, payload, decode);
     }
 
     /// Silence from `now` on, on both channels (`true`), or sound again (domain rule 7).
@@ -247,6 +294,11 @@ impl Tap {
                 self.ring.blank(len, &mut samples);
                 self.gaps.add(at, len, why, None);
             } else {
+                for channel in [Channel::Caller, Channel::Agent] {
+                    if let Some(since) = self.legs[channel.index()].resting_since {
+                        self.ring.hush(channel, since, (at + len) as i64);
+                    }
+                }
                 self.ring.take(len, &mut samples, &mut self.gaps);
             }
         }

@@ -36,8 +36,10 @@ pub(super) enum Doing {
     Resting { until: Timestamp, why: &'static str },
     /// Rung; keeps the idle time in case another is quicker.
     Offered { call: CallId, queue: QueueId, since: Timestamp },
-    /// In conversation.
-    Talking { call: CallId, queue: QueueId },
+    /// Held for a call that dials past the queues; keeps the idle time in case it comes to nothing.
+    Claimed { call: CallId, queue: Option<QueueId>, since: Timestamp },
+    /// In conversation; the queue is the one whose wrap-up follows.
+    Talking { call: CallId, queue: Option<QueueId> },
     /// After a conversation.
     WrapUp { until: Timestamp },
 }
@@ -54,6 +56,7 @@ impl Person {
             Doing::Idle { .. }
             | Doing::Resting { .. }
             | Doing::Offered { .. }
+            | Doing::Claimed { .. }
             | Doing::Talking { .. }
             | Doing::WrapUp { .. } => None,
         }
@@ -62,7 +65,9 @@ impl Person {
     /// The call that holds the agent.
     pub(super) fn call(&self) -> Option<CallId> {
         match self.doing {
-            Doing::Offered { call, .. } | Doing::Talking { call, .. } => Some(call),
+            Doing::Offered { call, .. } | Doing::Claimed { call, .. } | Doing::Talking { call, .. } => {
+                Some(call)
+            }
             Doing::Idle { .. } | Doing::Resting { .. } | Doing::WrapUp { .. } => None,
         }
     }
@@ -71,14 +76,21 @@ impl Person {
     pub(super) fn until(&self) -> Option<Timestamp> {
         match self.doing {
             Doing::Resting { until, .. } | Doing::WrapUp { until } => Some(until),
-            Doing::Idle { .. } | Doing::Offered { .. } | Doing::Talking { .. } => None,
+            Doing::Idle { .. } | Doing::Offered { .. } | Doing::Claimed { .. } | Doing::Talking { .. } => {
+                None
+            }
         }
+    }
+
+    /// Whether the queue rings the agent for this call.
+    pub(super) fn is_offered(&self, to: CallId) -> bool {
+        matches!(self.doing, Doing::Offered { call, .. } if call == to)
     }
 
     /// As others see it.
     pub(super) fn state(&self) -> AgentState {
         match &self.doing {
-            Doing::Offered { call, .. } => AgentState::Ringing(*call),
+            Doing::Offered { call, .. } | Doing::Claimed { call, .. } => AgentState::Ringing(*call),
             Doing::Talking { call, .. } => AgentState::Talking(*call),
             Doing::Idle { .. } | Doing::Resting { .. } | Doing::WrapUp { .. } if !self.reachable => {
                 AgentState::LoggedOff

@@ -26,7 +26,7 @@ impl Desk {
     ) {
         let only = only.filter(|agent| self.is_reachable(agent));
         let Some(queue) = self.queue(&id) else {
-            self.outputs.push_back(Output::Overflow { call, to: None });
+            self.outputs.push_back(Output::Overflow { call, to: None, since });
             return;
         };
         self.seq += 1;
@@ -91,7 +91,7 @@ impl Desk {
         self.step_out(call);
         let Some(caller) = self.callers.get_mut(&call) else { return };
         caller.offered = true;
-        let queue = caller.queue.clone();
+        let (queue, since) = (caller.queue.clone(), caller.place.since);
         let in_turn = caller.only.is_none();
         for agent in &agents {
             if let Some(line) = self.lines.get_mut(&queue).filter(|_| in_turn) {
@@ -103,7 +103,7 @@ impl Desk {
                 }
             });
         }
-        self.outputs.push_back(Output::Ring { call, agents });
+        self.outputs.push_back(Output::Ring { call, agents, since });
     }
 
     pub(super) fn forget(&mut self, call: CallId) {
@@ -119,13 +119,16 @@ impl Desk {
     pub(super) fn leave(&mut self, call: CallId, now: Timestamp) {
         self.forget(call);
         for agent in self.engaged.get(&call).cloned().unwrap_or_default() {
-            self.released(call, &agent, now);
+            if self.people.get(&agent).is_some_and(|person| person.is_offered(call)) {
+                self.released(call, &agent, now);
+            }
         }
     }
 
     pub(super) fn gone(&mut self, call: CallId, now: Timestamp) {
         self.leave(call, now);
         for agent in self.engaged.get(&call).cloned().unwrap_or_default() {
+            self.released(call, &agent, now); // if claimed
             self.finished(call, &agent, now);
         }
     }
@@ -139,12 +142,13 @@ impl Desk {
         if caller.only.is_some() {
             return self.anyone(call, now);
         }
+        let since = caller.place.since;
         let to = match self.queue(&caller.queue).map(|queue| queue.overflow.clone()) {
             Some(Overflow::Queue(id)) => self.queue(&id).map(|queue| Target::Queue { id, queue }),
             Some(Overflow::Hangup) | None => None,
         };
         self.forget(call);
-        self.outputs.push_back(Output::Overflow { call, to });
+        self.outputs.push_back(Output::Overflow { call, to, since });
     }
 
     /// The agent a caller was meant for cannot be had: waits for anyone, with a maximum wait from now.

@@ -21,7 +21,7 @@ pub struct Desk {
     pub(super) personal: BTreeMap<AgentId, Callers>,
     pub(super) callers: BTreeMap<CallId, Caller>,
     pub(super) people: BTreeMap<AgentId, Person>,
-    /// Who is rung for or talks in a call.
+    /// Who is rung or held for, or talks in a call.
     pub(super) engaged: BTreeMap<CallId, BTreeSet<AgentId>>,
     pub(super) timers: BTreeSet<(Timestamp, Timer)>,
     pub(super) outputs: VecDeque<Output>,
@@ -33,7 +33,7 @@ pub struct Desk {
 pub struct Sizes {
     /// Callers, waiting or being offered.
     pub callers: usize,
-    /// Agents rung or talking.
+    /// Agents rung, held or talking.
     pub engaged: usize,
     /// Deadlines.
     pub timers: usize,
@@ -75,6 +75,7 @@ impl Desk {
             Input::Gone { call } => self.gone(call, now),
             Input::Registered { agent, on } => self.registered(&agent, on, now),
             Input::Presence { agent, ready } => self.presence(&agent, ready, now),
+            Input::Claim { call, agent } => self.claim(call, agent),
             Input::Report { call, agent, report } => self.report(call, &agent, report, now),
         }
     }

@@ -7,6 +7,11 @@
 //!   missed offer costs nothing.
 //! - After every input no agent is ready while a caller waits whom that agent may be offered.
 //! - An agent has one offer or one conversation at a time, whatever the number of queues served.
+//! - A call may hold several agents: those rung for it, one it has claimed, those in conversation. Only a ready
+//!   agent can be claimed. Leaving the queue frees who is rung by it; a claimed agent is freed by report.
+//! - Who reports a conversation without an offer has picked up a call that rang elsewhere, or taken one over:
+//!   talks from then on, unless known to be in another call. Wrap-up is then by the queue of that call's
+//!   other agent, as it is for who was claimed.
 //! - Nothing here looks at all callers or all agents per input: callers stand in ordered lines, ready
 //!   agents in ordered sets, deadlines in one ordered set. Only new settings, and telling a place, walk.
 
@@ -74,7 +79,14 @@ pub enum Input {
         /// Ready, or why not.
         ready: Result<(), NotReady>,
     },
-    /// How an offer or conversation went.
+    /// A call wants this agent past every queue, to dial. [`Output::Claimed`] answers, exactly once.
+    Claim {
+        /// Which call.
+        call: CallId,
+        /// Whom.
+        agent: AgentId,
+    },
+    /// How an offer, a claim or a conversation went.
     Report {
         /// In which call.
         call: CallId,
@@ -94,6 +106,17 @@ pub enum Output {
         call: CallId,
         /// Whom.
         agents: Vec<AgentId>,
+        /// The time the place counts from, which names the wait.
+        since: Timestamp,
+    },
+    /// Whether the claimed agent is held for this call until it reports.
+    Claimed {
+        /// Which call.
+        call: CallId,
+        /// Whom.
+        agent: AgentId,
+        /// Held, or not ready.
+        free: bool,
     },
     /// The caller's place is due to be told, 1 is next.
     Position {
@@ -108,6 +131,8 @@ pub enum Output {
         call: CallId,
         /// Where to wait next; `None`: the call ends.
         to: Option<Target>,
+        /// The time the place counted from, which names the wait.
+        since: Timestamp,
     },
     /// An agent's state changed (for the store, metrics and the desktop).
     AgentChanged {

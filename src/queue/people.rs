@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::call::{AgentReport, Cause};
-use crate::ids::{AgentId, CallId};
+use crate::ids::{AgentId, CallId, QueueId};
 use crate::time::Timestamp;
 
 use super::agents::{Doing, Person, rest};
@@ -98,7 +98,7 @@ impl Desk {
                 Doing::Idle { .. } | Doing::Resting { .. } | Doing::WrapUp { .. } => {
                     person.doing = Doing::Idle { since: now };
                 }
-                Doing::Offered { .. } | Doing::Talking { .. } => {} // the call will tell how it ends
+                Doing::Offered { .. } | Doing::Claimed { .. } | Doing::Talking { .. } => {} // the call will tell how it ends
             }
         });
         if !on {
@@ -124,7 +124,10 @@ impl Desk {
                 Doing::Idle { .. } if person.wish.is_err() && ready.is_ok() => {
                     person.doing = Doing::Idle { since: now };
                 }
-                Doing::Idle { .. } | Doing::Offered { .. } | Doing::Talking { .. } => {}
+                Doing::Idle { .. }
+                | Doing::Offered { .. }
+                | Doing::Claimed { .. }
+                | Doing::Talking { .. } => {}
             }
             person.wish = ready;
         });
@@ -141,16 +144,39 @@ impl Desk {
         }
     }
 
+    /// Holds a ready agent for a call. Whose wrap-up follows is the business of the queue the call's other
+    /// agents talk for.
+    pub(super) fn claim(&mut self, call: CallId, agent: AgentId) {
+        let ready = self.people.get(&agent).and_then(Person::ready_since);
+        if let Some(since) = ready {
+            let queue = self.talks_for(call);
+            self.set(&agent, |person| person.doing = Doing::Claimed { call, queue, since });
+        }
+        self.outputs.push_back(Output::Claimed { call, agent, free: ready.is_some() });
+    }
+
+    /// The queue the agents of a call talk for.
+    fn talks_for(&self, call: CallId) -> Option<QueueId> {
+        self.engaged.get(&call)?.iter().find_map(|agent| match &self.people.get(agent)?.doing {
+            Doing::Talking { queue, .. } | Doing::Claimed { queue, .. } => queue.clone(),
+            Doing::Offered { queue, .. } => Some(queue.clone()),
+            Doing::Idle { .. } | Doing::Resting { .. } | Doing::WrapUp { .. } => None,
+        })
+    }
+
     /// The caller waits no more, whether or not the call says so as well.
     fn connected(&mut self, call: CallId, agent: &AgentId) {
-        let Some(Doing::Offered { call: offered, queue, .. }) =
-            self.people.get(agent).map(|person| &person.doing)
-        else {
-            return;
+        let Some(person) = self.people.get(agent) else { return };
+        let (queue, waited) = match &person.doing {
+            Doing::Offered { call: offered, queue, .. } if *offered == call => (Some(queue.clone()), true),
+            Doing::Claimed { call: claimed, queue, .. } if *claimed == call => (queue.clone(), false),
+            Doing::Idle { .. } | Doing::Resting { .. } | Doing::WrapUp { .. } => {
+                (self.talks_for(call), false)
+            }
+            Doing::Offered { .. } | Doing::Claimed { .. } | Doing::Talking { .. } => return,
         };
-        if *offered == call {
-            let queue = queue.clone();
-            self.set(agent, |person| person.doing = Doing::Talking { call, queue });
+        self.set(agent, |person| person.doing = Doing::Talking { call, queue });
+        if waited {
             self.forget(call);
         }
     }
@@ -158,7 +184,13 @@ impl Desk {
     pub(super) fn missed(&mut self, call: CallId, agent: &AgentId, cause: Cause, now: Timestamp) {
         let (rest, why) = rest(cause);
         self.change(agent, |person| {
-            if matches!(person.doing, Doing::Offered { call: offered, .. } if offered == call) {
+            let held = match person.doing {
+                Doing::Offered { call: by, .. } | Doing::Claimed { call: by, .. } => by == call,
+                Doing::Idle { .. } | Doing::Resting { .. } | Doing::Talking { .. } | Doing::WrapUp { .. } => {
+                    false
+                }
+            };
+            if held {
                 person.doing = match person.reachable {
                     true => Doing::Resting { until: now + rest, why },
                     false => Doing::Idle { since: now },
@@ -171,8 +203,11 @@ impl Desk {
     /// Free again; the idle time goes on as if there had been no offer.
     pub(super) fn released(&mut self, call: CallId, agent: &AgentId, now: Timestamp) {
         let was = self.people.get(agent).and_then(|person| match person.doing {
-            Doing::Offered { call: offered, since, .. } if offered == call => Some(since),
+            Doing::Offered { call: by, since, .. } | Doing::Claimed { call: by, since, .. } if by == call => {
+                Some(since)
+            }
             Doing::Offered { .. }
+            | Doing::Claimed { .. }
             | Doing::Idle { .. }
             | Doing::Resting { .. }
             | Doing::Talking { .. }
@@ -192,7 +227,8 @@ impl Desk {
         if *talking != call {
             return;
         }
-        let wrap_up = self.queue(queue).map_or(Duration::ZERO, |queue| queue.wrap_up);
+        let wrap_up =
+            queue.as_ref().and_then(|queue| self.queue(queue)).map_or(Duration::ZERO, |queue| queue.wrap_up);
         self.change(agent, |person| {
             person.doing = if wrap_up.is_zero() || !person.reachable {
                 Doing::Idle { since: now }
@@ -204,7 +240,8 @@ impl Desk {
 
     /// An offer came to nothing and nobody else rings: back to the old place.
     pub(super) fn wait_on(&mut self, call: CallId, now: Timestamp) {
-        if self.engaged.contains_key(&call) {
+        let rung = |agent: &AgentId| self.people.get(agent).is_some_and(|person| person.is_offered(call));
+        if self.engaged.get(&call).is_some_and(|agents| agents.iter().any(rung)) {
             return;
         }
         let Some(caller) = self.callers.get_mut(&call).filter(|caller| caller.offered) else { return };

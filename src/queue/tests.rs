@@ -54,7 +54,9 @@ impl Desk {
         assert_eq!(distinct.len(), lined_up.len(), "a caller stands twice");
         for (call, caller) in &self.callers {
             assert_eq!(distinct.contains(call), !caller.offered, "{call} is in line or offered");
-            assert_eq!(caller.offered, self.engaged.contains_key(call), "{call} is offered to somebody");
+            let rung = |agent: &AgentId| self.people[agent].is_offered(*call);
+            let offered = self.engaged.get(call).is_some_and(|agents| agents.iter().any(rung));
+            assert_eq!(caller.offered, offered, "{call} is offered to somebody");
         }
         assert!(distinct.iter().all(|call| self.callers.contains_key(call)));
         for (at, timer) in &self.timers {
@@ -78,6 +80,7 @@ fn agent(queues: &[&str]) -> Arc<Agent> {
         display_name: secret(),
         credentials: SipCredentials { user: String::new(), ha1_md5: secret(), ha1_sha256: secret() },
         queues: queues.iter().map(|queue| (*queue).into()).collect(),
+        phone: crate::settings::Phone::default(),
     })
 }
 
@@ -172,7 +175,7 @@ fn rings(outputs: &[Output]) -> Vec<(u128, Vec<&str>)> {
     outputs
         .iter()
         .filter_map(|output| match output {
-            Output::Ring { call: id, agents } => {
+            Output::Ring { call: id, agents, .. } => {
                 let n = (0..100).find(|n| call(*n) == *id).expect("small");
                 Some((n, agents.iter().map(|agent| agent.0.as_str()).collect()))
             }
@@ -317,12 +320,13 @@ fn who_waits_too_long_overflows_but_not_while_a_phone_rings() {
     let mut scene = Scene::new(&queues, &[("ann", SALES)]);
     scene.wait(1, "sales");
     let outputs = scene.pass(300);
-    let [Output::Overflow { call: id, to: Some(Target::Queue { id: to, .. }) }] = &outputs[..] else {
+    let [Output::Overflow { call: id, to: Some(Target::Queue { id: to, .. }), .. }] = &outputs[..] else {
         panic!("{outputs:?}")
     };
     assert_eq!((*id, to.0.as_str()), (call(1), "night"));
     assert_eq!(scene.wait(1, "night"), []);
-    assert_eq!(scene.pass(300), [Output::Overflow { call: call(1), to: None }]);
+    let since = scene.now;
+    assert_eq!(scene.pass(300), [Output::Overflow { call: call(1), to: None, since }]);
 
     scene.wait(2, "sales");
     scene.pass(290);
@@ -336,7 +340,8 @@ fn who_waits_too_long_overflows_but_not_while_a_phone_rings() {
 #[test]
 fn an_unknown_queue_gives_up_at_once() {
     let mut scene = Scene::new(&[], &[]);
-    assert_eq!(scene.wait(1, "nowhere"), [Output::Overflow { call: call(1), to: None }]);
+    let since = scene.now;
+    assert_eq!(scene.wait(1, "nowhere"), [Output::Overflow { call: call(1), to: None, since }]);
     assert_eq!(scene.desk.sizes(), Sizes::default());
 }
 

@@ -16,6 +16,7 @@ pub(super) fn quality(stats: &LegStats) -> LegQuality {
         peer_lost: stats.peer_lost.map(i64::from),
         peer_jitter_us: stats.peer_jitter_ms.map(micros),
         round_trip_us: stats.round_trip_ms.map(micros),
+        ..LegQuality::default()
     }
 }
 

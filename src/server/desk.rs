@@ -74,7 +74,8 @@ fn deliver(output: queue::Output, switchboard: &Switchboard, states: &States, no
     match output {
         queue::Output::Ring { call, .. }
         | queue::Output::Position { call, .. }
-        | queue::Output::Overflow { call, .. } => switchboard.post(call, Mail::Desk(output)),
+        | queue::Output::Overflow { call, .. }
+        | queue::Output::Claimed { call, .. } => switchboard.post(call, Mail::Desk(output)),
         queue::Output::AgentChanged { agent, state } => {
             states.lock().insert(agent, (state, now));
             states.changed.notify_one();

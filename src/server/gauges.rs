@@ -1,6 +1,40 @@
 //! Figures that no event keeps up, read each second for `/metrics`.
 
 use crate::engine::Engine;
+use crate::time::Timestamp;
+
+use super::Shared;
+use super::admission::Load;
+
+/// Reads how busy everything is, from one look to the next.
+pub(super) struct LoadGauge {
+    /// Port pairs there are.
+    ports: usize,
+    /// Late ticks so far, and when they were counted.
+    late: (u64, Timestamp),
+}
+
+impl LoadGauge {
+    pub(super) fn new(ports: usize) -> Self {
+        Self { ports, late: (0, Timestamp::from_micros(0)) }
+    }
+
+    pub(super) fn read(&mut self, shared: &Shared, now: Timestamp) -> Load {
+        let workers = shared.engine.stats();
+        let late: u64 = workers.iter().map(|worker| worker.late_ticks).sum();
+        let (before, at) = std::mem::replace(&mut self.late, (late, now));
+        let span = now.since(at).as_secs_f32() * workers.len().max(1) as f32;
+        let busiest = workers.iter().map(|worker| worker.load).max().unwrap_or(0);
+        let share = |is: usize, of: usize| is as f32 / of.max(1) as f32;
+        Load {
+            media: busiest as f32 / 1_000.0,
+            late_ticks: if span > 0.0 { late.saturating_sub(before) as f32 / span } else { 0.0 },
+            ports: share(shared.engine.ports_in_use(), self.ports),
+            commands: shared.sip.backlog(),
+            store: share(shared.store.backlog(), shared.store.capacity()),
+        }
+    }
+}
 
 pub(super) fn publish_media(engine: &Engine) {
     metrics::gauge!("sayso_media_ports").set(engine.ports_in_use() as f64);

@@ -1,53 +1,98 @@
-//! A leg as its driver sees it: its dialog and what offer and answer have agreed so far.
+//! A leg as its driver sees it: its dialog, whose it is, and what offer and answer have agreed so far.
 
 use bytes::Bytes;
 
 use crate::engine::LocalMedia;
-use crate::ids::AgentId;
+use crate::ids::{AgentId, TrunkId};
 use crate::media::{Codec, Direction, LegMedia};
+use crate::settings::SrtpPolicy;
 use crate::sip::core::DialogId;
-use crate::sip::core::sdp::{self, Local, SdpError};
+use crate::sip::core::sdp::{self, Local, RecordState, SdpError, Terms};
 
-/// What we speak, in the order we like it best.
-pub(super) const CODECS: [Codec; 2] = [Codec::Pcma, Codec::Pcmu];
+use super::policy::Policy;
+
+/// Whose leg it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Party {
+    /// The caller's, by a trunk; without one it is a registered phone that calls a number of ours.
+    Caller(Option<TrunkId>),
+    /// An agent's phone.
+    Agent(AgentId),
+    /// Somebody's outside, by this trunk.
+    Outside(TrunkId),
+}
 
 /// One leg.
 pub(super) struct Leg {
     pub(super) dialog: DialogId,
-    /// Whose phone it is; `None`: the caller's.
-    pub(super) agent: Option<AgentId>,
+    pub(super) party: Party,
     /// Whether an ACK or our ACK has settled the dialog.
     pub(super) confirmed: bool,
     /// Whether this side holds us.
     pub(super) holding: bool,
+    /// Whether it understands `a=record` (RFC 7866).
+    pub(super) record_aware: bool,
+    /// The body of the 200 OK to its INVITE, until that is sent.
+    pub(super) answer: Option<Bytes>,
     local: Local,
+    policy: Policy,
     /// The description we sent last.
     sent: Option<Bytes>,
-    codec: Option<Codec>,
-    /// What our offer named, while its answer is awaited.
-    offered: Option<Vec<Codec>>,
+    /// What is spoken.
+    spoken: Option<Spoken>,
+    /// Our offer, while its answer is awaited.
+    offered: Option<Bytes>,
+    /// What we told it of the recording last.
+    told: RecordState,
+}
+
+/// What offer and answer agreed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Spoken {
+    pub(super) codec: Codec,
+    /// The SRTP suite's name; `None`: plain RTP.
+    pub(super) srtp: Option<&'static str>,
+}
+
+impl From<&LegMedia> for Spoken {
+    fn from(media: &LegMedia) -> Self {
+        let srtp = media.crypto.as_ref().map(|crypto| crypto.send.suite.name());
+        Self { codec: media.codec, srtp }
+    }
 }
 
 impl Leg {
-    pub(super) fn new(dialog: DialogId, agent: Option<AgentId>, media: &LocalMedia) -> Self {
+    pub(super) fn new(dialog: DialogId, party: Party, policy: Policy, media: &LocalMedia) -> Self {
         let local = Local { rtp: media.rtp, rtcp: media.rtcp, session_id: dialog.0, version: 0 };
         Self {
             dialog,
-            agent,
+            party,
             confirmed: false,
             holding: false,
+            record_aware: false,
+            answer: None,
             local,
+            policy,
             sent: None,
-            codec: None,
+            spoken: None,
             offered: None,
+            told: RecordState::Off,
+        }
+    }
+
+    /// Whose phone it is, if an agent's.
+    pub(super) fn agent(&self) -> Option<&AgentId> {
+        match &self.party {
+            Party::Agent(agent) => Some(agent),
+            Party::Caller(_) | Party::Outside(_) => None,
         }
     }
 
     /// Answers an offer. In mid-call the codec in use is kept when the offer still has it.
     pub(super) fn answer(&mut self, offer: &[u8]) -> Result<(Bytes, LegMedia), SdpError> {
         self.local.version += 1;
-        let (answer, media) = sdp::answer(offer, &self.local, Direction::SendRecv, &self.codecs(self.codec))?;
-        self.codec = Some(media.codec);
+        let (answer, media) = self.on_terms(None, |local, terms| sdp::answer(offer, local, terms))?;
+        self.spoken = Some(Spoken::from(&media));
         self.sent = Some(answer.clone());
         Ok((answer, media))
     }
@@ -56,34 +101,90 @@ impl Leg {
     /// speak the same and nothing need be converted.
     pub(super) fn offer(&mut self, first: Option<Codec>) -> Bytes {
         self.local.version += 1;
-        let codecs = self.codecs(first.or(self.codec));
-        let within = |last: &Bytes| sdp::reoffer(last, &self.local, &codecs, Direction::SendRecv).ok();
-        let offer = self.sent.as_ref().and_then(within);
-        let offer = offer.unwrap_or_else(|| sdp::offer(&self.local, &codecs, Direction::SendRecv));
-        self.offered = Some(codecs);
+        let last = self.sent.take();
+        let offer = self.on_terms(first, |local, terms| {
+            let within = last.as_ref().and_then(|last| sdp::reoffer(last, local, terms).ok());
+            within.unwrap_or_else(|| sdp::offer(local, terms))
+        });
+        self.offered = Some(offer.clone());
         self.sent = Some(offer.clone());
         offer
+    }
+
+    /// The description as it is, offered once more (RFC 4028 §7.4); `None` before there is one.
+    pub(super) fn refresh(&mut self) -> Option<Bytes> {
+        self.offered = self.sent.clone();
+        self.sent.clone()
+    }
+
+    /// Reads an answer that may come again: in a provisional response (RFC 3261 §13.2.1). The offer stays open
+    /// for the final one.
+    pub(super) fn preview(&mut self, answer: &[u8]) -> Option<Result<LegMedia, SdpError>> {
+        let offered = self.offered.clone();
+        let media = self.accept(answer);
+        self.offered = offered;
+        media
     }
 
     /// Reads the answer to our offer; `None` when no offer of ours is open.
     pub(super) fn accept(&mut self, answer: &[u8]) -> Option<Result<LegMedia, SdpError>> {
         let offered = self.offered.take()?;
-        let media = sdp::accept(answer, &self.local, &offered);
+        let media = self.on_terms(None, |local, terms| sdp::accept(answer, &offered, local, terms));
         if let Ok(media) = &media {
-            self.codec = Some(media.codec);
+            self.spoken = Some(Spoken::from(media));
         }
         Some(media)
     }
 
-    /// The codec in use.
-    pub(super) fn codec(&self) -> Option<Codec> {
-        self.codec
+    /// No answer to our offer will come (any more): what was agreed before holds.
+    pub(super) fn close_offer(&mut self) {
+        self.offered = None;
     }
 
-    fn codecs(&self, first: Option<Codec>) -> Vec<Codec> {
-        let mut codecs = CODECS.to_vec();
+    /// Whether an offer of ours in mid-call waits for its answer.
+    pub(super) fn is_offering(&self) -> bool {
+        self.confirmed && self.offered.is_some()
+    }
+
+    /// What is to be told of the recording from now on; `true` when that is news to a peer that can be told
+    /// by an offer.
+    pub(super) fn tell_record(&mut self, state: RecordState) -> bool {
+        let can = self.record_aware && self.confirmed;
+        can && std::mem::replace(&mut self.told, state) != state
+    }
+
+    /// What is spoken.
+    pub(super) fn spoken(&self) -> Option<Spoken> {
+        self.spoken
+    }
+
+    /// The codec in use.
+    pub(super) fn codec(&self) -> Option<Codec> {
+        self.spoken.map(|spoken| spoken.codec)
+    }
+
+    /// Whether it may be sealed and is not.
+    pub(super) fn is_plain_by_choice(&self) -> bool {
+        self.policy.srtp == SrtpPolicy::Optional && self.spoken.is_some_and(|spoken| spoken.srtp.is_none())
+    }
+
+    fn on_terms<T>(&self, first: Option<Codec>, with: impl FnOnce(&Local, &Terms<'_>) -> T) -> T {
+        let first = first.or(self.codec());
+        let mut codecs = self.policy.codecs.clone();
         codecs.sort_by_key(|codec| Some(*codec) != first);
-        codecs
+        // What was sealed once stays sealed.
+        let sealed = self.spoken.is_some_and(|spoken| spoken.srtp.is_some());
+        let terms = Terms {
+            codecs: &codecs,
+            direction: Direction::SendRecv,
+            srtp: if sealed { SrtpPolicy::Required } else { self.policy.srtp },
+            keys: &self.policy.keys,
+            record: self.record_aware.then_some(self.told),
+            comfort_noise: true,
+            ptime: None,
+            in_band_digits: self.policy.in_band_digits,
+        };
+        with(&self.local, &terms)
     }
 }
 

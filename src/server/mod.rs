@@ -1,20 +1,26 @@
 //! Composition root: opens store, vault, prompts, engine, SIP and HTTP, drives calls, drains.
 
+mod admission;
 mod arrivals;
 mod convert;
 mod desk;
 mod driver;
 mod gauges;
+mod keypad;
 mod leg;
 mod notice;
+mod policy;
 mod recorder;
 mod salvage;
 mod switchboard;
 mod trail;
+mod uui;
 mod watch;
+mod web;
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
+use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -24,22 +30,25 @@ use tokio::time::{interval, timeout};
 use tokio_util::task::TaskTracker;
 
 use crate::api;
-use crate::config::Config;
+use crate::config::{Config, Fact};
 use crate::engine::{Engine, EngineConfig};
 use crate::prompts::Library;
 use crate::queue;
 use crate::settings::Settings;
 use crate::sip::core::{Command, EndpointConfig, Transport};
-use crate::sip::io::{SipHandle, StackConfig};
+use crate::sip::io::{Certificates, SipHandle, StackConfig, TlsFiles};
 use crate::store::{Change, Store};
 use crate::time::Clock;
 use crate::vault::{Vault, VaultConfig};
 
+use admission::Door;
 pub use notice::{Notice, Notices, What};
 use switchboard::{Mail, Switchboard};
 
 /// How often gauges that are not kept up by events are read.
 const GAUGES: Duration = Duration::from_secs(1);
+/// How often the load is judged. A burst within this time is not seen; the endpoint's own limits hold then.
+const LOOK: Duration = Duration::from_millis(200);
 /// How long calls have to close after they were told to.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 /// SIP events that may wait to be sorted.
@@ -59,6 +68,8 @@ struct Shared {
     clock: Clock,
     tasks: TaskTracker,
     draining: AtomicBool,
+    /// Too busy for new calls.
+    overloaded: AtomicBool,
 }
 
 /// A running server.
@@ -85,7 +96,16 @@ impl Server {
         let prompts = RwLock::new(Arc::new(Library::open(Some(&prompts_dir))?));
         let engine = Engine::start(engine_config(config), clock)?;
         let (events, sip_events) = mpsc::channel(SIP_EVENTS);
-        let sip = crate::sip::io::start(stack_config(config), Arc::clone(&settings), clock, events).await?;
+        let certificates = Certificates::load(tls_files(config))?;
+        for fact in config.facts() {
+            match fact {
+                Fact::AnyOrigin => tracing::warn!("{fact}"),
+                Fact::NothingSecure => tracing::info!("{fact}"),
+            }
+        }
+        let stack = stack_config(config, certificates.clone());
+        let sip = crate::sip::io::start(stack, Arc::clone(&settings), clock, events).await?;
+        let front = web::front(config, certificates, sip.web());
         let switchboard = Switchboard::default();
         let desk = desk::start(Arc::clone(&settings), switchboard.clone(), store.clone(), clock);
         let shared = Arc::new(Shared {
@@ -101,11 +121,13 @@ impl Server {
             clock,
             tasks: TaskTracker::new(),
             draining: AtomicBool::new(false),
+            overloaded: AtomicBool::new(false),
         });
         tokio::spawn(arrivals::sort(Arc::clone(&shared), sip_events));
         tokio::spawn(watch_gauges(Arc::clone(&shared)));
+        tokio::spawn(watch_load(Arc::clone(&shared), config.ports()));
         let ready = watch::start(Arc::clone(&shared), generation, prompts_dir);
-        let http = api::start(config.http.listen, metrics, ready).await?;
+        let http = api::start(config.http.listen, front, metrics, ready).await?;
         let started = trail::started(clock.now());
         shared.store.commit(vec![Change::Audit(started)]).await?;
         tracing::info!(version = env!("CARGO_PKG_VERSION"), %http, "ready");
@@ -199,6 +221,10 @@ impl Shared {
         self.desk.tell(queue::Input::Settings(settings)).await;
     }
 
+    fn overloaded(&self) -> bool {
+        self.overloaded.load(Ordering::Relaxed)
+    }
+
     fn draining(&self) -> bool {
         self.draining.load(Ordering::Acquire)
     }
@@ -213,24 +239,68 @@ async fn watch_gauges(shared: Arc<Shared>) {
     }
 }
 
+/// Judges a few times a second whether new calls are taken.
+async fn watch_load(shared: Arc<Shared>, ports: RangeInclusive<u16>) {
+    let mut tick = interval(LOOK);
+    let mut gauge = gauges::LoadGauge::new(usize::from(ports.end() - ports.start()).div_ceil(2));
+    let mut door = Door::default();
+    loop {
+        tick.tick().await;
+        let was = door.shut_by();
+        let now = shared.clock.now();
+        door = door.judge(&gauge.read(&shared, now), now);
+        let shut = door.shut_by();
+        shared.overloaded.store(shut.is_some(), Ordering::Relaxed);
+        metrics::gauge!("sayso_overloaded").set(if shut.is_some() { 1.0 } else { 0.0 });
+        match (was, shut) {
+            (None, Some(short)) => tracing::warn!(short = short.word(), "overloaded: new calls are refused"),
+            (Some(_), None) => tracing::info!("new calls are taken again"),
+            (Some(_), Some(_)) | (None, None) => {}
+        }
+    }
+}
+
 fn engine_config(config: &Config) -> EngineConfig {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     EngineConfig {
         workers: config.media.workers.map_or(cores, NonZeroUsize::get),
         bind: config.media.ip,
-        advertise: config.media.advertise,
+        // The endpoint tells peers behind a NAT another one (`EndpointConfig::media_nat`).
+        advertise: None,
         ports: config.ports(),
         media_timeout: config.media.timeout,
     }
 }
 
-fn stack_config(config: &Config) -> StackConfig {
+fn stack_config(config: &Config, certificates: Certificates) -> StackConfig {
+    let sip = &config.sip;
     StackConfig {
-        udp: config.sip.udp.clone(),
-        tcp: config.sip.tcp.clone(),
-        advertise: config.sip.advertise,
-        realm: config.sip.realm.clone(),
-        endpoint: EndpointConfig { algorithms: config.sip.digest.clone(), ..EndpointConfig::default() },
+        udp: sip.udp.clone(),
+        tcp: sip.tcp.clone(),
+        tls: sip.tls.clone(),
+        ws: sip.ws.clone(),
+        wss: sip.wss.clone(),
+        certificates,
+        ws_origins: sip.ws_origins.clone(),
+        dns: sip.dns.clone(),
+        realm: sip.realm.clone(),
+        endpoint: EndpointConfig {
+            algorithms: sip.digest.clone(),
+            nat: config.sip_nat(),
+            media_nat: config.media_nat(),
+            ..EndpointConfig::default()
+        },
         ..StackConfig::default()
+    }
+}
+
+fn tls_files(config: &Config) -> TlsFiles {
+    let tls = &config.tls;
+    TlsFiles {
+        identity: tls.certificate.clone().zip(tls.key.clone()),
+        client_ca: tls.client_ca.clone(),
+        require_client: tls.require_client_certificate,
+        ca: tls.ca.clone(),
+        client_identity: tls.client_certificate.clone().zip(tls.client_key.clone()),
     }
 }

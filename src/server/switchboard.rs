@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::mpsc;
 
-use crate::ids::CallId;
+use crate::call::{AgentReport, Target};
+use crate::ids::{AgentId, CallId};
 use crate::queue;
-use crate::sip::core::{DialogId, Event};
+use crate::sip::core::{DialogId, Event, Incoming};
 
 /// A call's mailbox holds this many events; a call that lets it fill up is ended.
 pub(super) const MAILBOX: usize = 256;
@@ -18,16 +19,36 @@ pub(super) const MAILBOX: usize = 256;
 pub(super) enum Mail {
     /// Of one of its dialogs.
     Sip(Event),
+    /// A leg calls in.
+    Joining(Box<Joining>),
     /// Of its place in the queue.
     Desk(queue::Output),
     /// The server stops.
     Shutdown,
 }
 
+/// A leg that calls in to a call under way.
+#[derive(Debug)]
+pub(super) struct Joining {
+    pub(super) incoming: Incoming,
+    pub(super) purpose: Purpose,
+}
+
+/// What for.
+#[derive(Debug)]
+pub(super) enum Purpose {
+    /// To take this dialog's place.
+    Replace(DialogId),
+    /// An agent in conversation asks somebody.
+    Consult(Target),
+}
+
 #[derive(Default)]
 struct Tables {
     calls: HashMap<CallId, mpsc::Sender<Mail>>,
     dialogs: HashMap<DialogId, CallId>,
+    /// Agents in conversation.
+    agents: HashMap<AgentId, CallId>,
 }
 
 /// The tables, shared by all drivers. Locked for look-ups only, never on the packet path.
@@ -58,6 +79,30 @@ impl Switchboard {
         metrics::gauge!("sayso_switchboard_dialogs").set(tables.dialogs.len() as f64);
     }
 
+    /// The call a dialog belongs to.
+    pub(super) fn call_of(&self, dialog: DialogId) -> Option<CallId> {
+        self.tables().dialogs.get(&dialog).copied()
+    }
+
+    /// The call an agent is in conversation in.
+    pub(super) fn call_of_agent(&self, agent: &AgentId) -> Option<CallId> {
+        self.tables().agents.get(agent).copied()
+    }
+
+    /// An agent's conversation began or is over.
+    pub(super) fn agent_fares(&self, agent: &AgentId, call: CallId, report: AgentReport) {
+        let agents = &mut self.tables().agents;
+        match report {
+            AgentReport::Ringing => {}
+            AgentReport::Connected => drop(agents.insert(agent.clone(), call)),
+            AgentReport::Missed(_) | AgentReport::Released | AgentReport::Finished => {
+                if agents.get(agent) == Some(&call) {
+                    agents.remove(agent);
+                }
+            }
+        }
+    }
+
     /// Calls going on.
     pub(super) fn calls(&self) -> usize {
         self.tables().calls.len()
@@ -66,10 +111,18 @@ impl Switchboard {
     /// Puts mail into a call's box. A call that is gone needs none; one whose box is full has
     /// stopped working and is told nothing more.
     pub(super) fn post(&self, call: CallId, mail: Mail) {
-        let Some(mailbox) = self.tables().calls.get(&call).cloned() else { return };
-        if let Err(mpsc::error::TrySendError::Full(_)) = mailbox.try_send(mail) {
+        if let Err(mpsc::error::TrySendError::Full(_)) = self.try_post(call, mail) {
             metrics::counter!("sayso_mail_lost_total").increment(1);
             tracing::error!(%call, "a call's mailbox is full: its events are lost");
+        }
+    }
+
+    /// As [`Self::post`]; the mail comes back when it cannot be delivered.
+    pub(super) fn try_post(&self, call: CallId, mail: Mail) -> Result<(), mpsc::error::TrySendError<Mail>> {
+        let mailbox = self.tables().calls.get(&call).cloned();
+        match mailbox {
+            Some(mailbox) => mailbox.try_send(mail),
+            None => Err(mpsc::error::TrySendError::Closed(mail)),
         }
     }
 
@@ -104,6 +157,7 @@ pub(super) fn dialog_of(event: &Event) -> Option<DialogId> {
         | Event::Ended { dialog, .. } => Some(*dialog),
         Event::Registered { .. }
         | Event::Stranger { .. }
+        | Event::Spoofed { .. }
         | Event::LoginFailed { .. }
         | Event::TrunkRegistered { .. }
         | Event::Limited { .. } => None,

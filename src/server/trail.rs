@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::audit::{Actor, AuditEvent, Class, Object, Value};
-use crate::ids::{RecordingId, TrunkId};
+use crate::ids::{LegId, RecordingId, TrunkId};
 use crate::time::Timestamp;
 
 pub(super) fn started(at: Timestamp) -> AuditEvent {
@@ -32,6 +32,31 @@ pub(super) fn login_failed(remote: SocketAddr, times: u32, at: Timestamp) -> Aud
 pub(super) fn limited(trunk: &TrunkId, at: Timestamp) -> AuditEvent {
     let actor = Actor::Trunk(trunk.clone());
     AuditEvent::new(Class::Failure, actor, at, "call.limited", Object::new("trunk", trunk))
+}
+
+/// We are registered at a trunk's server, or not any more.
+pub(super) fn trunk_registered(
+    trunk: &TrunkId,
+    result: Result<(), Option<u16>>,
+    at: Timestamp,
+) -> AuditEvent {
+    let what = Object::new("trunk", trunk);
+    match result {
+        Ok(()) => AuditEvent::new(Class::System, Actor::System, at, "trunk.registered", what),
+        Err(status) => {
+            let why =
+                status.map_or_else(|| "no answer".to_owned(), |status| format!("refused with {status}"));
+            AuditEvent::new(Class::Failure, Actor::System, at, "trunk.unregistered", what)
+                .new_value(Some(Value::plain(why)))
+        }
+    }
+}
+
+/// A leg whose audio may be sealed is not: the other side cannot.
+pub(super) fn leg_in_the_open(leg: LegId, at: Timestamp) -> AuditEvent {
+    let what = Object::new("leg", leg).attribute("srtp");
+    AuditEvent::new(Class::Failure, Actor::System, at, "leg.unsealed", what)
+        .new_value(Some(Value::plain("plain RTP")))
 }
 
 /// A file in the spool that no row knows.

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::ids::QueueId;
+use crate::ids::{QueueId, TrunkId};
 
-use super::file::ApplyFile;
+use super::file::{ApplyFile, TrunkEntry};
 use super::read::{SettingsError, join};
-use super::{Overflow, Settings};
+use super::{Overflow, Settings, SrtpPolicy};
 
 impl ApplyFile {
     /// An error about `key`, at its line or that of its `object`.
@@ -69,11 +69,31 @@ fn overflow_circles(settings: &Settings, file: &ApplyFile, errors: &mut Vec<Sett
     }
 }
 
-/// A digest user name or a source network that two objects claim would make the caller a guess.
+/// What will work and is still doubtful: keys of SRTP that travel where they can be read (RFC 4568 §7).
+#[must_use]
+pub fn warnings(file: &ApplyFile) -> Vec<SettingsError> {
+    let doubtful = |(id, entry): (&TrunkId, &TrunkEntry)| {
+        let server = &entry.trunk.outbound.as_ref()?.server;
+        let sealed = server.starts_with("sips:") || server.ends_with(";transport=tls");
+        let keys = entry.trunk.srtp != SrtpPolicy::Off;
+        let object = join("trunk", &id.0);
+        let what = format!(
+            "is {:?}, but {server} is not reached by TLS: the keys can be read on the way. \
+             Use sips: or ;transport=tls",
+            entry.trunk.srtp.word()
+        );
+        (keys && !sealed).then(|| file.error(&object, &join(&object, "srtp"), what))
+    };
+    file.trunks.iter().filter_map(doubtful).collect()
+}
+
+/// A digest user name or a source network that two objects claim would make the caller a guess, and a
+/// prefix the way out.
 fn names_claimed_twice(settings: &Settings, file: &ApplyFile, errors: &mut Vec<SettingsError>) {
     let mut users: BTreeMap<&str, String> =
         settings.agents.keys().map(|id| (id.0.as_str(), format!("agent {id}"))).collect();
     let mut networks = BTreeMap::new();
+    let mut prefixes = BTreeMap::new();
     for (id, trunk) in &settings.trunks {
         let object = join("trunk", &id.0);
         if let Some(digest) = &trunk.digest
@@ -86,6 +106,12 @@ fn names_claimed_twice(settings: &Settings, file: &ApplyFile, errors: &mut Vec<S
             if let Some(other) = networks.insert(network, id) {
                 let what = format!("has {network}, which trunk {other} has already");
                 errors.push(file.error(&object, &format!("{object}.networks"), what));
+            }
+        }
+        for prefix in trunk.outbound.iter().flat_map(|outbound| &outbound.prefixes) {
+            if let Some(other) = prefixes.insert(prefix.as_str(), id) {
+                let what = format!("has {prefix:?}, which trunk {other} has already");
+                errors.push(file.error(&object, &format!("{object}.outbound.prefixes"), what));
             }
         }
     }

@@ -11,7 +11,7 @@ use super::file::{AgentEntry, ApplyFile, Login, TrunkEntry, UserEntry};
 use super::object::{Kind, Object, Shown};
 use super::read::{SettingsError, join};
 use super::secret::{hash_password, verify_password};
-use super::{Agent, Settings, SipCredentials, Trunk, User};
+use super::{Agent, Settings, SipCredentials, Trunk, TrunkLogin, User};
 
 /// How a file is applied.
 #[derive(Clone, Copy)]
@@ -172,25 +172,20 @@ fn merge(
     }
     merged.queues.extend(new.queues.iter().map(|(id, queue)| (id.clone(), queue.clone())));
     merged.numbers.extend(new.numbers.iter().map(|(id, it)| (id.clone(), Arc::new(it.clone()))));
-    for (id, TrunkEntry { trunk, login }) in &new.trunks {
-        let stored = old.trunks.get(id).and_then(|trunk| trunk.digest.as_ref());
-        let digest = match login.as_ref().map(|login| credentials(login, stored)) {
-            None => None,
-            Some(Some(credentials)) => Some(credentials),
-            Some(None) => {
-                errors.push(no_password(new, &join("trunk", &id.0), "digest.password"));
-                continue;
-            }
-        };
-        merged.trunks.insert(id.clone(), Arc::new(Trunk { digest, ..trunk.clone() }));
+    for (id, entry) in &new.trunks {
+        match trunk(entry, old.trunks.get(id).map(|trunk| &**trunk)) {
+            Ok(trunk) => drop(merged.trunks.insert(id.clone(), Arc::new(trunk))),
+            Err(attribute) => errors.push(no_password(new, &join("trunk", &id.0), attribute)),
+        }
     }
-    for (id, AgentEntry { display_name, queues, login }) in &new.agents {
+    for (id, AgentEntry { display_name, queues, phone, login }) in &new.agents {
         let stored = old.agents.get(id).map(|agent| &agent.credentials);
         let Some(credentials) = credentials(login, stored) else {
             errors.push(no_password(new, &join("agent", &id.0), "password"));
             continue;
         };
-        let agent = Agent { display_name: display_name.clone(), credentials, queues: queues.clone() };
+        let (display_name, queues, phone) = (display_name.clone(), queues.clone(), phone.clone());
+        let agent = Agent { display_name, credentials, queues, phone };
         merged.agents.insert(id.clone(), Arc::new(agent));
     }
     for (name, entry) in &new.users {
@@ -203,6 +198,24 @@ fn merge(
         merged.users.insert(name.clone(), Arc::new(user));
     }
     merged
+}
+
+/// The trunk with its passwords: those of the file, or the stored ones of the same users; else the
+/// attribute that is missing.
+fn trunk(entry: &TrunkEntry, stored: Option<&Trunk>) -> Result<Trunk, &'static str> {
+    let TrunkEntry { trunk, login, outbound } = entry;
+    let mut trunk = trunk.clone();
+    if let Some(login) = login {
+        let stored = stored.and_then(|trunk| trunk.digest.as_ref());
+        trunk.digest = Some(credentials(login, stored).ok_or("digest.password")?);
+    }
+    if let (Some(ours), Some(outbound)) = (outbound, &mut trunk.outbound) {
+        let stored = stored.and_then(|trunk| trunk.outbound.as_ref()?.login.as_ref());
+        let kept = stored.filter(|stored| stored.user == ours.user).map(|stored| stored.password.clone());
+        let password = ours.password.clone().or(kept).ok_or("outbound.password")?;
+        outbound.login = Some(TrunkLogin { user: ours.user.clone(), password });
+    }
+    Ok(trunk)
 }
 
 fn credentials(login: &Login, stored: Option<&SipCredentials>) -> Option<SipCredentials> {

@@ -10,7 +10,6 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ipnet::IpNet;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -23,8 +22,11 @@ use super::read::{
     SettingsError, Source, Table, boolean, entries, filled, integer, join, list, secret, single, span,
     span_or_never, text, unknown, word,
 };
-use super::secret::ha1;
-use super::{Language, Number, OnRecordingFailure, Overflow, Queue, Role, SipCredentials, Strategy, Trunk};
+use super::trunk;
+use super::{
+    Codes, Language, Number, OnRecordingFailure, Overflow, Phone, Queue, Role, SipCredentials, SrtpPolicy,
+    Strategy, Trunk,
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -53,9 +55,18 @@ pub struct ApplyFile {
 /// A trunk of the file.
 #[derive(Clone, Debug)]
 pub(super) struct TrunkEntry {
-    /// As it will be; `digest` is filled in from `login`.
+    /// As it will be; `digest` is filled in from `login`, the outbound log-in from `outbound`.
     pub(super) trunk: Trunk,
     pub(super) login: Option<Login>,
+    pub(super) outbound: Option<OutboundLogin>,
+}
+
+/// What we log on with at a trunk's server.
+#[derive(Clone, Debug)]
+pub(super) struct OutboundLogin {
+    pub(super) user: String,
+    /// `None`: the stored one stays, if it is of the same user.
+    pub(super) password: Option<Redacted<String>>,
 }
 
 /// Digest credentials of the file.
@@ -72,6 +83,7 @@ pub(super) enum Login {
 pub(super) struct AgentEntry {
     pub(super) display_name: Redacted<String>,
     pub(super) queues: Vec<QueueId>,
+    pub(super) phone: Phone,
     pub(super) login: Login,
 }
 
@@ -136,7 +148,7 @@ impl ApplyFile {
             let Some(mut table) = Table::open(source, path, place.start, value) else { continue };
             match kind {
                 Kind::Trunk => {
-                    let entry = trunk(source, &mut table, realm);
+                    let entry = trunk::read(source, &mut table, realm);
                     self.trunks.insert(TrunkId(name.to_owned()), entry);
                 }
                 Kind::Number => {
@@ -174,52 +186,6 @@ fn check_name(kind: Kind, name: &str) -> Result<(), String> {
         return Ok(());
     }
     Err(format!("is no name: 1 to 64 letters (a-z), digits and {extra} are allowed"))
-}
-
-fn trunk(source: &mut Source<'_>, table: &mut Table<'_>, realm: &str) -> TrunkEntry {
-    let networks = table.take(source, "networks", |value| list(value, network));
-    let login = table.raw("digest").and_then(|(at, value)| {
-        let mut digest = Table::open(source, table.path_of("digest"), at, value)?;
-        let user = digest.take(source, "user", filled);
-        let password = digest.take(source, "password", secret);
-        if user.is_none() && !digest.has("user") {
-            source.error(at, digest.path_of("user"), "is missing: the name the trunk authenticates with");
-        }
-        digest.close(source);
-        user.map(|user| login(user, password.as_deref(), realm))
-    });
-    let most = 1..=1_000_000;
-    let max_calls = table.take(source, "max-calls", |value| integer(value, most.clone()));
-    let calls_per_second = table.take(source, "calls-per-second", |value| integer(value, most));
-    let region = table.take(source, "region", region);
-    if !table.has("networks") && !table.has("digest") {
-        let what = "is known by nothing: give networks = [\"192.0.2.0/24\"], or digest = { user = \"...\", \
-                    password = \"...\" }, or both";
-        source.error(table.at, table.path.clone(), what);
-    }
-    let networks = networks.unwrap_or_default();
-    TrunkEntry { trunk: Trunk { networks, max_calls, calls_per_second, region, ..Trunk::default() }, login }
-}
-
-fn login(user: String, password: Option<&str>, realm: &str) -> Login {
-    match password {
-        Some(password) => Login::New(ha1(&user, realm, password)),
-        None => Login::Keep { user },
-    }
-}
-
-fn network(value: &DeValue<'_>) -> Result<IpNet, String> {
-    let text = text(value)?;
-    let host = text.parse::<std::net::IpAddr>().map(IpNet::from);
-    host.or_else(|_| text.parse::<IpNet>()).map(|net| net.trunc()).map_err(|_| {
-        format!("{text:?} is no network; \"192.0.2.0/24\", \"192.0.2.1\" or \"2001:db8::/32\" is expected")
-    })
-}
-
-fn region(value: &DeValue<'_>) -> Result<String, String> {
-    let text = text(value)?;
-    let known = text.len() == 2 && text.parse::<phonenumber::country::Id>().is_ok();
-    if known { Ok(text.to_owned()) } else { Err(format!("{text:?} is no country such as \"DE\" or \"FI\"")) }
 }
 
 fn language(value: &DeValue<'_>) -> Result<Language, String> {
@@ -429,8 +395,38 @@ fn agent(
     AgentEntry {
         display_name: Redacted(display_name),
         queues: queues.into_iter().collect(),
-        login: login(name.to_owned(), password.as_deref(), realm),
+        phone: phone(source, table),
+        login: trunk::login(name.to_owned(), password.as_deref(), realm),
     }
+}
+
+fn phone(source: &mut Source<'_>, table: &mut Table<'_>) -> Phone {
+    let usual = Phone::default();
+    let codecs = table.take(source, "codecs", trunk::codecs).unwrap_or(usual.codecs);
+    let srtp = table.take(source, "srtp", |value| word(value, &SrtpPolicy::WORDS)).unwrap_or(usual.srtp);
+    let mut code = |key, usual| table.take(source, key, code).unwrap_or(usual);
+    let codes = Codes {
+        three_way: code("three-way-code", usual.codes.three_way),
+        complete: code("complete-code", usual.codes.complete),
+        back: code("return-code", usual.codes.back),
+    };
+    if let Some(clash) = codes.clash() {
+        let what = format!("has keypad codes of which one begins with another ({clash}): make them differ");
+        source.error(table.at, table.path.clone(), what);
+    }
+    Phone { codecs, srtp, codes }
+}
+
+/// One to four keys, or `"none"`.
+fn code(value: &DeValue<'_>) -> Result<Vec<Digit>, String> {
+    let text = text(value)?;
+    if text == "none" {
+        return Ok(Vec::new());
+    }
+    let keys: Result<Vec<Digit>, _> = text.chars().map(Digit::try_from).collect();
+    keys.ok()
+        .filter(|keys| (1..=4).contains(&keys.len()))
+        .ok_or_else(|| format!("{text:?} is no code; 1 to 4 keys such as \"*3\", or \"none\", are expected"))
 }
 
 fn user(source: &mut Source<'_>, table: &mut Table<'_>, name: &str) -> Option<UserEntry> {

@@ -8,11 +8,13 @@ mod check;
 mod diff;
 mod file;
 mod object;
+mod plan;
 mod read;
 mod secret;
 mod span;
 #[cfg(test)]
 mod tests;
+mod trunk;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,11 +25,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::consent::Policy;
 use crate::ids::{AgentId, QueueId, Redacted, TrunkId};
-use crate::media::Codec;
+use crate::media::{Codec, Digit};
 
+pub use check::warnings;
 pub use diff::{AttributeChange, Changed, DiffOptions, Difference, diff, differences};
 pub use file::{ApplyFile, parse};
 pub use object::{Kind, Object, Shown};
+pub use plan::Way;
 pub use read::SettingsError;
 pub use secret::{ha1, hash_password, verify_password};
 pub use span::{BadSpan, format_span, parse_span};
@@ -116,6 +120,10 @@ pub struct Outbound {
     pub register: bool,
     /// The number we show when the caller's own may not be shown; E.164.
     pub caller_id: Option<Redacted<String>>,
+    /// The numbers that go by it, by how they begin in E.164 form: `+`, `+49`, …; of all trunks the
+    /// longest that fits wins. Empty: none, unless it is named.
+    #[serde(default)]
+    pub prefixes: Vec<String>,
 }
 
 /// Our user name and password at a trunk's server. Kept as it is: the server's realm is not known
@@ -233,6 +241,47 @@ pub struct Agent {
     pub credentials: SipCredentials,
     /// The queues it serves.
     pub queues: Vec<QueueId>,
+    /// What its phone speaks, and its keypad codes.
+    #[serde(default)]
+    pub phone: Phone,
+}
+
+/// How an agent's phone is spoken with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Phone {
+    /// The codecs offered to it, the best first; the other side's goes in front of all, so that nothing
+    /// need be converted.
+    pub codecs: Vec<Codec>,
+    /// Whether its audio is sealed.
+    pub srtp: SrtpPolicy,
+    /// What the agent presses in a conversation. RFC 4733 and INFO keys only.
+    pub codes: Codes,
+}
+
+impl Default for Phone {
+    fn default() -> Self {
+        let codecs = vec![Codec::Opus, Codec::G722, Codec::Pcma, Codec::Pcmu];
+        Self { codecs, srtp: SrtpPolicy::Off, codes: Codes::default() }
+    }
+}
+
+/// What an agent's phone asks for with its keys while somebody is consulted. An empty code asks for
+/// nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Codes {
+    /// All three speak together; `*3` by default.
+    pub three_way: Vec<Digit>,
+    /// The caller goes to the consulted party and the agent leaves; `*4` by default.
+    pub complete: Vec<Digit>,
+    /// The consultation ends and the agent is with the caller again; `*1` by default.
+    pub back: Vec<Digit>,
+}
+
+impl Default for Codes {
+    fn default() -> Self {
+        let code = |keys: &str| keys.chars().filter_map(|key| Digit::try_from(key).ok()).collect();
+        Self { three_way: code("*3"), complete: code("*4"), back: code("*1") }
+    }
 }
 
 /// A person who may use the commands and, later, the console.

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use crate::audit::Value;
 use crate::consent::{AskRule, LegalBasis, Policy, Script};
+use crate::media::{Codec, Digit};
 
 use super::{
-    Agent, Number, OnRecordingFailure, Overflow, Queue, Role, Settings, SipCredentials, Strategy, Trunk,
-    User, format_span,
+    Agent, Number, OnRecordingFailure, Overflow, Queue, Role, Settings, SipCredentials, SrtpPolicy, Strategy,
+    Trunk, User, format_span,
 };
 
 /// The kinds of objects.
@@ -127,6 +128,11 @@ impl Object {
                 list.push(("display-name", Shown::Personal(agent.display_name.0.clone())));
                 list.push(("password", credentials(&agent.credentials)));
                 list.push(("queues", Shown::Plain(queues.join(", "))));
+                list.push(("codecs", codecs(&agent.phone.codecs)));
+                list.push(("srtp", plain(agent.phone.srtp.word())));
+                list.push(("three-way-code", code(&agent.phone.codes.three_way)));
+                list.push(("complete-code", code(&agent.phone.codes.complete)));
+                list.push(("return-code", code(&agent.phone.codes.back)));
             }
             Self::User(user) => {
                 list.push(("display-name", Shown::Personal(user.display_name.0.clone())));
@@ -148,6 +154,30 @@ fn trunk_attributes(trunk: &Trunk, list: &mut Vec<(&'static str, Shown)>) {
     list.extend(trunk.max_calls.map(|most| ("max-calls", plain(most))));
     list.extend(trunk.calls_per_second.map(|most| ("calls-per-second", plain(most))));
     list.extend(trunk.region.as_ref().map(|region| ("region", plain(region))));
+    list.push(("codecs", codecs(&trunk.codecs)));
+    list.push(("srtp", plain(trunk.srtp.word())));
+    list.push(("in-band-digits", plain(trunk.in_band_digits)));
+    list.push(("release-path", plain(trunk.release_path)));
+    if let Some(outbound) = &trunk.outbound {
+        list.push(("outbound.server", plain(&outbound.server)));
+        if let Some(login) = &outbound.login {
+            list.push(("outbound.user", plain(&login.user)));
+            list.push(("outbound.password", Shown::Secret(login.password.0.clone())));
+        }
+        list.push(("outbound.register", plain(outbound.register)));
+        let caller_id = outbound.caller_id.as_ref();
+        list.extend(caller_id.map(|number| ("outbound.caller-id", plain(&number.0))));
+        list.push(("outbound.prefixes", Shown::Plain(outbound.prefixes.join(", "))));
+    }
+}
+
+fn codecs(codecs: &[Codec]) -> Shown {
+    let words: Vec<&str> = codecs.iter().map(|codec| codec.word()).collect();
+    Shown::Plain(words.join(", "))
+}
+
+fn code(keys: &[Digit]) -> Shown {
+    if keys.is_empty() { plain("none") } else { Shown::Plain(keys.iter().map(|key| key.as_char()).collect()) }
 }
 
 fn queue_attributes(queue: &Queue, list: &mut Vec<(&'static str, Shown)>) {
@@ -257,6 +287,22 @@ impl fmt::Debug for Shown {
             Self::Plain(text) => write!(f, "Plain({text:?})"),
             Self::Personal(_) => f.write_str("Personal(…)"),
             Self::Secret(_) => f.write_str("Secret(…)"),
+        }
+    }
+}
+
+impl SrtpPolicy {
+    /// The policies by their words.
+    pub const WORDS: [(&'static str, Self); 3] =
+        [("off", Self::Off), ("optional", Self::Optional), ("required", Self::Required)];
+
+    /// Its word.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Optional => "optional",
+            Self::Required => "required",
         }
     }
 }

@@ -28,6 +28,7 @@ struct Event {
     kind: &'static str,
     agent: Option<AgentId>,
     queue: Option<QueueId>,
+    outside: Option<PhoneNumber>,
     detail: Option<String>,
     /// A person's free text.
     note: Option<String>,
@@ -46,7 +47,7 @@ impl Work<'_> {
                     .bind(queue.0.clone())
                     .bind(language.0.clone());
                 insert.execute(&mut *self.connection).await.doing("storing a call")?;
-                self.leg(LegId::caller(*call), None, *at, Some(*at)).await?;
+                self.leg(LegId::caller(*call), "in", None, *at, Some(*at)).await?;
             }
             Fact::Decided { call, at, basis } => self.decided(*call, *at, basis).await?,
             Fact::ConsentAnswered { call, from, queue, answered } => {
@@ -63,11 +64,16 @@ impl Work<'_> {
                 self.event(*call, *at, event).await?;
             }
             Fact::Dialled { leg, to, at } => {
-                let agent = match to {
-                    Whom::Agent(agent) => Some(agent),
-                    Whom::Outside(_) => None,
-                };
-                self.leg(*leg, agent, *at, None).await?;
+                self.leg(*leg, "out", Some(to), *at, None).await?;
+            }
+            Fact::Admitted { leg, agent, replaces, at } => {
+                let who = agent.clone().map(Whom::Agent);
+                self.leg(*leg, "in", who.as_ref(), *at, None).await?;
+                if let Some(old) = replaces {
+                    let detail = Some(format!("leg {} by leg {}", old.n, leg.n));
+                    let event = Event { kind: "replaced", agent: agent.clone(), detail, ..Event::default() };
+                    self.event(leg.call, *at, event).await?;
+                }
             }
             Fact::Connected { leg, at } => self.connected(*leg, *at).await?,
             Fact::LegEnded { leg, at, cause } => {
@@ -92,11 +98,19 @@ impl Work<'_> {
             Fact::RecordingFailed { call, at } => {
                 self.event(*call, *at, Event { kind: "recording-failed", ..Event::default() }).await?;
             }
-            Fact::Transferred { call, by, queue, agent, outside: _, at } => {
+            Fact::Returned { call, agent, cause, at } => {
+                let detail = Some(cause_word(*cause).to_owned());
+                let event = Event { kind: "returned", agent: agent.clone(), detail, ..Event::default() };
+                self.event(*call, *at, event).await?;
+            }
+            Fact::Consulted { call, by, queue, agent, outside, at }
+            | Fact::Transferred { call, by, queue, agent, outside, at } => {
+                let consulted = matches!(fact, Fact::Consulted { .. });
                 let event = Event {
-                    kind: "transferred",
+                    kind: if consulted { "consulted" } else { "transferred" },
                     agent: agent.clone(),
                     queue: queue.clone(),
+                    outside: outside.clone(),
                     detail: Some(format!("by {by}")),
                     note: None,
                 };
@@ -177,16 +191,25 @@ impl Work<'_> {
     async fn leg(
         &mut self,
         leg: LegId,
-        agent: Option<&AgentId>,
+        direction: &'static str,
+        who: Option<&Whom>,
         dialled_at: Timestamp,
         connected_at: Option<Timestamp>,
     ) -> Result<(), StoreError> {
-        let insert =
-            "INSERT INTO legs (call, n, agent, dialled_at, connected_at) VALUES ($1, $2, $3, $4, $5)";
+        let insert = "INSERT INTO legs (call, n, agent, dialled_at, connected_at, direction, trunk, \
+                      outside_number) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+        let (agent, outside) = match who {
+            None => (None, None),
+            Some(Whom::Agent(agent)) => (Some(agent), None),
+            Some(Whom::Outside(outside)) => (None, Some(outside)),
+        };
         of_leg(insert, leg)
             .bind(agent.map(|agent| agent.0.clone()))
             .bind(dialled_at.as_micros())
             .bind(connected_at.map(Timestamp::as_micros))
+            .bind(direction)
+            .bind(outside.map(|outside| outside.trunk.0.clone()))
+            .bind(number(outside.map(|outside| &outside.number)))
             .execute(&mut *self.connection)
             .await
             .map(drop)
@@ -202,8 +225,8 @@ impl Work<'_> {
     }
 
     async fn event(&mut self, call: CallId, at: Timestamp, event: Event) -> Result<(), StoreError> {
-        let insert = "INSERT INTO call_events (call, at, kind, agent, queue, detail, note) \
-                      VALUES ($1, $2, $3, $4, $5, $6, $7)";
+        let insert = "INSERT INTO call_events (call, at, kind, agent, queue, detail, note, outside_number) \
+                      VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
         of_call(insert, call)
             .bind(at.as_micros())
             .bind(event.kind)
@@ -211,6 +234,7 @@ impl Work<'_> {
             .bind(event.queue.map(|queue| queue.0))
             .bind(event.detail)
             .bind(event.note)
+            .bind(number(event.outside.as_ref()))
             .execute(&mut *self.connection)
             .await
             .map(drop)

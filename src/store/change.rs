@@ -184,4 +184,19 @@ pub struct LegQuality {
     pub peer_jitter_us: Option<u64>,
     /// Round trip (RFC 3550 6.4.1), in microseconds.
     pub round_trip_us: Option<u64>,
+    /// What was spoken last: `pcma`, `opus`, …
+    #[serde(default)]
+    pub codec: Option<String>,
+    /// The SRTP suite by its name in SDP; `None`: plain RTP.
+    #[serde(default)]
+    pub srtp: Option<String>,
+    /// Mean opinion score by the E-model (ITU-T G.107), times 100: 100 to 450.
+    #[serde(default)]
+    pub mos_x100: Option<u16>,
+    /// Packets that were replaced by concealment where the audio was decoded.
+    #[serde(default)]
+    pub concealed: u64,
+    /// Packets that SRTP refused: forged, damaged or replayed.
+    #[serde(default)]
+    pub auth_failures: u64,
 }

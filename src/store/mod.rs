@@ -131,6 +131,12 @@ impl Store {
         self.jobs.max_capacity() - self.jobs.capacity()
     }
 
+    /// How many units of work may wait.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.jobs.max_capacity()
+    }
+
     /// Writes what waits, then closes. Every clone answers [`StoreError::Closed`] from then on.
     pub async fn close(&self) {
         let (done, closed) = oneshot::channel();

@@ -273,6 +273,9 @@ fn read_leg(row: &AnyRow) -> Result<LegRow, StoreError> {
     Ok(LegRow {
         n: cells.number("n")?.ok_or(cells.corrupt("n"))?,
         agent: cells.maybe("agent", AgentId)?,
+        direction: cells.get("direction")?,
+        trunk: cells.maybe("trunk", TrunkId)?,
+        outside: cells.maybe("outside_number", Redacted)?,
         dialled_at: cells.time("dialled_at")?,
         connected_at: cells.maybe_time("connected_at")?,
         ended_at: cells.maybe_time("ended_at")?,
@@ -288,6 +291,7 @@ fn read_event(row: &AnyRow) -> Result<CallEventRow, StoreError> {
         kind: cells.get("kind")?,
         agent: cells.maybe("agent", AgentId)?,
         queue: cells.maybe("queue", QueueId)?,
+        outside: cells.maybe("outside_number", Redacted)?,
         detail: cells.get("detail")?,
         note: cells.maybe("note", Redacted)?,
     })

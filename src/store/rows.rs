@@ -67,8 +67,14 @@ pub struct CallDetail {
 pub struct LegRow {
     /// Its number within the call; 0 is the caller's.
     pub n: u16,
-    /// The agent; `None`: the caller.
+    /// The agent; `None`: the caller, or somebody outside.
     pub agent: Option<AgentId>,
+    /// `in`: they called us; `out`: we called them.
+    pub direction: String,
+    /// The trunk we called somebody outside by.
+    pub trunk: Option<TrunkId>,
+    /// The number we called there (E.164).
+    pub outside: Option<Redacted<String>>,
     /// When it was dialled (the caller's: answered).
     #[serde(serialize_with = "rfc3339")]
     pub dialled_at: Timestamp,
@@ -90,12 +96,15 @@ pub struct CallEventRow {
     /// When.
     #[serde(serialize_with = "rfc3339")]
     pub at: Timestamp,
-    /// What: `decided`, `queued`, `overridden`, `paused`, `resumed`, `recording-failed`, `transferred`.
+    /// What: `decided`, `queued`, `overridden`, `paused`, `resumed`, `recording-failed`,
+    /// `consulted`, `transferred`, `returned`, `replaced`.
     pub kind: String,
     /// The agent it concerns.
     pub agent: Option<AgentId>,
     /// The queue it concerns.
     pub queue: Option<QueueId>,
+    /// The number outside it concerns (E.164).
+    pub outside: Option<Redacted<String>>,
     /// More of it.
     pub detail: Option<String>,
     /// Someone's free text.

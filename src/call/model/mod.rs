@@ -131,7 +131,8 @@ fn some_settings(variant: u8) -> Arc<Settings> {
             _ => vec!["night".into()],
         };
         if variant % 7 != 6 || n != 3 {
-            let agent = Agent { display_name: secret(), credentials: credentials.clone(), queues };
+            let (credentials, phone) = (credentials.clone(), Default::default());
+            let agent = Agent { display_name: secret(), credentials, queues, phone };
             settings.agents.insert((*name).into(), Arc::new(agent));
         }
     }

@@ -204,22 +204,22 @@ fn overflow_ends_the_call_or_leads_to_another_queue_at_the_same_place() {
     let mut scene = Scene::with(consent(), |_| {}).welcomed();
     scene.prompt_done().timer(TimerName::Key).press('1').store(true);
     let second = || Some(Target::Queue { id: "support".into(), queue: Arc::new(queue(Policy::Never)) });
-    scene.input(Input::Overflow { to: second() });
+    scene.input(Input::Overflow { to: second(), since: arrived });
     assert_eq!(scene.enqueued(), Some(("support".into(), None, arrived)));
     scene.store(true).ring(&["ann"]);
     assert!(scene.armed().is_some(), "the first queue's recording settings stay");
-    scene.input(Input::Overflow { to: None });
+    scene.input(Input::Overflow { to: None, since: arrived });
     assert!(scene.out.is_empty(), "not while phones ring");
-    scene.timer(TimerName::Ring).input(Input::Overflow { to: None });
+    scene.timer(TimerName::Ring).input(Input::Overflow { to: None, since: arrived });
     assert!(scene.ended());
     assert!(scene.has(|o| matches!(o, Output::Hangup { cause: Cause::WaitedTooLong, .. })));
     // A ring of queues comes to an end.
     let mut scene = Scene::with(Policy::Never, |_| {}).welcomed();
     for _ in 0..8 {
-        scene.input(Input::Overflow { to: second() });
+        scene.input(Input::Overflow { to: second(), since: arrived });
         assert!(scene.enqueued().is_some());
     }
-    scene.input(Input::Overflow { to: second() });
+    scene.input(Input::Overflow { to: second(), since: arrived });
     assert!(scene.ended());
 }
 
@@ -257,6 +257,5 @@ fn agents_who_cannot_be_rung_are_given_back() {
     scene.ring(&["ann"]);
     assert!(scene.out.is_empty(), "said twice");
     scene.input(Input::AgentAnswered { leg }).ring(&["bob"]);
-    assert!(matches!(&scene.out[..], [Output::AgentReport { agent, report: AgentReport::Released }]
-        if agent.0 == "bob"));
+    assert!(scene.out.is_empty(), "leaving the queue has set bob free");
 }

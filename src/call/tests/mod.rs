@@ -78,13 +78,16 @@ struct Scene {
     out: Vec<Output>,
     facts: Vec<Fact>,
     commits: Vec<CommitId>,
+    /// The name of the last wait.
+    wait: Timestamp,
 }
 
 impl Scene {
     fn new(arrival: Arrival) -> Self {
         let now = Timestamp::from_micros(1_000_000_000);
         let call = Call::new(arrival, now);
-        let mut scene = Self { call, now, out: Vec::new(), facts: Vec::new(), commits: Vec::new() };
+        let mut scene =
+            Self { call, now, out: Vec::new(), facts: Vec::new(), commits: Vec::new(), wait: now };
         scene.drain();
         assert!(matches!(scene.out[..], [Output::Answer]));
         scene
@@ -102,6 +105,9 @@ impl Scene {
             if let Output::Commit(id, facts) = &output {
                 self.commits.push(*id);
                 self.facts.extend(facts.iter().cloned());
+            }
+            if let Output::Enqueue { since, .. } = &output {
+                self.wait = *since;
             }
             self.out.push(output);
         }
@@ -167,7 +173,9 @@ impl Scene {
     }
 
     fn ring(&mut self, agents: &[&str]) -> &mut Self {
-        self.input(Input::Ring(agents.iter().map(|name| AgentId::from(*name)).collect()))
+        let agents = agents.iter().map(|name| AgentId::from(*name)).collect();
+        let since = self.wait;
+        self.input(Input::Ring { agents, since })
     }
 
     /// From the queue into a recorded conversation with `agent` on leg `n`.

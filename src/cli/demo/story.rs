@@ -118,10 +118,13 @@ fn fact_line(fact: &Fact) -> Option<String> {
         Fact::Arrived { .. }
         | Fact::ConsentWithdrawn { .. }
         | Fact::Dialled { .. }
+        | Fact::Admitted { .. }
         | Fact::LegEnded { .. }
         | Fact::Overridden { .. }
         | Fact::Paused { .. }
         | Fact::RecordingFailed { .. }
+        | Fact::Consulted { .. }
+        | Fact::Returned { .. }
         | Fact::Transferred { .. } => return None,
     };
     Some(line)

@@ -10,7 +10,7 @@ use crate::ids::RecordingId;
 use crate::media::g711::{ALAW_TO_PCM, ALAW_TO_ULAW, ULAW_TO_ALAW, ULAW_TO_PCM};
 use crate::media::rtp::{Header, sequence_distance, timestamp_distance};
 use crate::media::tap::{Chunk, ChunkSink, End, Tap};
-use crate::media::{Codec, Digit, Direction};
+use crate::media::{Codec, Digit, DigitChannel, Direction};
 
 #[test]
 fn the_same_codec_passes_octet_by_octet_and_its_gaps_stay() {
@@ -72,7 +72,10 @@ fn keys_reach_the_peer_by_its_own_payload_type() {
         assert_eq!(sequence_distance(before.sequence, header.sequence), n as i16 + 1);
     }
     assert!(events[0].0.marker);
-    assert_eq!(rig.event(), MediaEvent::Digit { leg: 0, digit: Digit::try_from('4').unwrap() });
+    assert_eq!(
+        rig.event(),
+        MediaEvent::Digit { leg: 0, digit: Digit::try_from('4').unwrap(), channel: DigitChannel::Rfc4733 }
+    );
 
     // A peer that knows no telephone-events gets none, and sees no loss.
     media.dtmf = None;

@@ -8,7 +8,7 @@ use crate::call::PlayId;
 use crate::engine::{EngineError, MediaEvent};
 use crate::media::rtcp::{self, Block, MAX_REPORT, Packet, Report};
 use crate::media::rtp::{Header, is_rtcp, sequence_distance, timestamp_distance};
-use crate::media::{Codec, Digit, Direction, LegMedia};
+use crate::media::{Codec, Digit, DigitChannel, Direction, LegMedia};
 
 #[test]
 fn a_prompt_comes_in_exact_steps_and_says_when_it_is_done() {
@@ -91,7 +91,7 @@ fn a_key_is_told_once_though_its_packets_are_repeated_and_out_of_order() {
         phone.header.sequence += 4;
         phone.header.timestamp += 8_000;
         let digit = Digit::try_from(key).unwrap();
-        assert_eq!(rig.event(), MediaEvent::Digit { leg: 0, digit });
+        assert_eq!(rig.event(), MediaEvent::Digit { leg: 0, digit, channel: DigitChannel::Rfc4733 });
     }
     // One more, to know that all before it were dealt with.
     rig.heard(0, &mut phone, '9');
@@ -309,7 +309,14 @@ fn a_receiver_that_does_not_keep_up_loses_no_key() {
         phone.header.timestamp += 800;
     }
     for key in "123456789*0#".chars() {
-        assert_eq!(rig.event(), MediaEvent::Digit { leg: 0, digit: Digit::try_from(key).unwrap() });
+        assert_eq!(
+            rig.event(),
+            MediaEvent::Digit {
+                leg: 0,
+                digit: Digit::try_from(key).unwrap(),
+                channel: DigitChannel::Rfc4733
+            }
+        );
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the engine's tests are made with: an engine, a call, and phones on plain sockets.
 
+use std::cell::RefCell;
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::ops::RangeInclusive;
@@ -11,10 +12,12 @@ use tokio::sync::mpsc::Receiver;
 use crate::call::PlayId;
 use crate::engine::{CallMedia, Engine, EngineConfig, LegStats, LocalMedia, MediaEvent};
 use crate::ids::CallId;
+use crate::media::codec::{Decoder, Encoder};
 use crate::media::dtmf::EventPayload;
 use crate::media::rtp::{HEADER, Header, View};
 use crate::media::sound::Sound;
-use crate::media::{Codec, Digit, Direction, Events, LegMedia};
+use crate::media::srtp::{Crypto, OVERHEAD, Opener, Sealer};
+use crate::media::{Codec, Digit, DigitChannel, Direction, Events, LegMedia};
 use crate::time::{Clock, Timestamp};
 
 pub(super) const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -95,7 +98,7 @@ impl Rig {
         // The last packet of a press is enough to hear it, and nothing comes after it.
         phone.event(key, &[(true, 480)]);
         let digit = Digit::try_from(key).unwrap();
-        assert_eq!(self.event(), MediaEvent::Digit { leg, digit });
+        assert_eq!(self.event(), MediaEvent::Digit { leg, digit, channel: DigitChannel::Rfc4733 });
     }
 
     pub(super) fn close(&mut self, leg: u16) -> LegStats {
@@ -116,6 +119,24 @@ impl Rig {
     }
 }
 
+/// Gives the pace of the clock: a leg that is played music, a packet each 20 ms.
+pub(super) struct Pace(Phone);
+
+impl Pace {
+    pub(super) fn new(rig: &mut Rig) -> Self {
+        const LEG: u16 = 900;
+        let phone = Phone::new(rig.call.add_leg(LEG).unwrap(), Codec::Pcma);
+        rig.call.configure(LEG, phone.media(Direction::SendOnly));
+        rig.call.play(LEG, PlayId(u32::from(LEG)), sound(8_000), true);
+        Self(phone)
+    }
+
+    /// Returns 20 ms after it did last.
+    pub(super) fn tick(&self) {
+        self.0.hear();
+    }
+}
+
 /// A phone: a socket that speaks RTP.
 pub(super) struct Phone {
     pub(super) rtp: UdpSocket,
@@ -124,6 +145,22 @@ pub(super) struct Phone {
     pub(super) codec: Codec,
     /// Of the next packet.
     pub(super) header: Header,
+    /// Its keys: seals with the first, opens with the second.
+    pub(super) keys: RefCell<Option<(Sealer, Opener)>>,
+    encoder: Encoder,
+    decoder: Decoder,
+    /// Samples of tone said.
+    said: u64,
+}
+
+/// The numbers phones give their codecs.
+pub(super) fn payload_type(codec: Codec) -> u8 {
+    match codec {
+        Codec::Pcmu => 0,
+        Codec::Pcma => 8,
+        Codec::G722 => 9,
+        Codec::Opus => 111,
+    }
 }
 
 impl Phone {
@@ -133,9 +170,77 @@ impl Phone {
             socket.set_read_timeout(Some(DEADLINE)).unwrap();
             socket
         };
-        let payload_type = if codec == Codec::Pcma { 8 } else { 0 };
+        let payload_type = payload_type(codec);
         let header = Header { marker: false, payload_type, sequence: 100, timestamp: 5_000, ssrc: 0x5050 };
-        Self { rtp: bind(), rtcp: bind(), to, codec, header }
+        Self {
+            rtp: bind(),
+            rtcp: bind(),
+            to,
+            codec,
+            header,
+            keys: RefCell::new(None),
+            encoder: Encoder::new(codec).unwrap(),
+            decoder: Decoder::new(codec).unwrap(),
+            said: 0,
+        }
+    }
+
+    /// Uses the keys that are the engine's `crypto` from now on.
+    pub(super) fn use_keys(&self, crypto: &Crypto) {
+        let pair = (Sealer::new(&crypto.receive).unwrap(), Opener::new(&crypto.send).unwrap());
+        *self.keys.borrow_mut() = Some(pair);
+    }
+
+    /// Says the next 20 ms of a sum of tones; together they are as loud as -9 dBm0.
+    pub(super) fn tone(&mut self, frequencies: &[f64]) {
+        let rate = self.encoder.rate();
+        let pcm: Vec<i16> = (0..rate / 50)
+            .map(|n| {
+                let at = (self.said + u64::from(n)) as f64 / f64::from(rate);
+                let sum: f64 = frequencies.iter().map(|f| (at * f * std::f64::consts::TAU).sin()).sum();
+                (sum * 10_000.0 / frequencies.len().max(1) as f64) as i16
+            })
+            .collect();
+        self.said += u64::from(rate / 50);
+        let mut payload = Vec::new();
+        self.encoder.encode(&pcm, &mut payload).unwrap();
+        self.send(self.header, &payload);
+        self.advance();
+    }
+
+    /// The header of the next packet of 20 ms.
+    pub(super) fn advance(&mut self) {
+        self.header.sequence = self.header.sequence.wrapping_add(1);
+        self.header.timestamp = self.header.timestamp.wrapping_add(self.codec.clock() / 50);
+    }
+
+    /// The next RTP packet, decoded, if one is waiting: samples per second and samples.
+    pub(super) fn listen(&mut self) -> (u32, Vec<i16>) {
+        let mut pcm = Vec::new();
+        while let Some((header, payload)) = self.next() {
+            if header.payload_type == self.header.payload_type {
+                self.decoder.decode(&payload, &mut pcm).unwrap();
+            }
+        }
+        (self.decoder.rate(), pcm)
+    }
+
+    /// The next RTP packet, if one is waiting.
+    pub(super) fn next(&self) -> Option<(Header, Vec<u8>)> {
+        self.rtp.set_nonblocking(true).unwrap();
+        let mut buffer = [0; 2_048];
+        let received = self.rtp.recv(&mut buffer);
+        self.rtp.set_nonblocking(false).unwrap();
+        received.ok().map(|len| self.read(&mut buffer[..len]))
+    }
+
+    fn read(&self, datagram: &mut [u8]) -> (Header, Vec<u8>) {
+        let len = match &mut *self.keys.borrow_mut() {
+            Some((_, opener)) => opener.rtp(datagram).expect("sealed with our key"),
+            None => datagram.len(),
+        };
+        let view = View::parse(&datagram[..len]).unwrap();
+        (view.header, datagram[view.payload()].to_vec())
     }
 
     pub(super) fn address(&self) -> SocketAddr {
@@ -150,7 +255,7 @@ impl Phone {
             codec: self.codec,
             payload_type: self.header.payload_type,
             receive: vec![(self.header.payload_type, self.codec)],
-            dtmf: Some(Events { send: DTMF, receive: DTMF, clock: 8_000 }),
+            dtmf: Some(Events { send: DTMF, receive: DTMF, clock: self.codec.clock() }),
             comfort_noise: None,
             direction,
             ptime: 20,
@@ -185,7 +290,14 @@ impl Phone {
     }
 
     pub(super) fn send(&self, header: Header, payload: &[u8]) {
-        self.rtp.send_to(&packet(header, payload), self.to.rtp).unwrap();
+        let mut packet = packet(header, payload);
+        if let Some((sealer, _)) = &mut *self.keys.borrow_mut() {
+            let len = packet.len();
+            packet.resize(len + OVERHEAD, 0);
+            let len = sealer.rtp(&mut packet, len).unwrap();
+            packet.truncate(len);
+        }
+        self.rtp.send_to(&packet, self.to.rtp).unwrap();
     }
 
     /// The next RTP packet.
@@ -193,8 +305,7 @@ impl Phone {
         let mut buffer = [0; 2_048];
         let (len, from) = self.rtp.recv_from(&mut buffer).expect("a packet before the deadline");
         assert_eq!(from, self.to.rtp, "symmetric RTP");
-        let view = View::parse(&buffer[..len]).unwrap();
-        (view.header, buffer[view.payload()].to_vec())
+        self.read(&mut buffer[..len])
     }
 
     /// Nothing is waiting to be heard.
@@ -217,4 +328,15 @@ pub(super) fn packet(header: Header, payload: &[u8]) -> Vec<u8> {
 pub(super) fn sound(samples: usize) -> Arc<Sound> {
     let pcm: Vec<i16> = (0..samples).map(|n| ((n * n / 7 + n * 31) % 28_000) as i16 - 14_000).collect();
     Arc::new(Sound::from_pcm8k(&pcm))
+}
+
+/// How strong a frequency is, as amplitude; a pure tone of amplitude 10,000 gives 10,000 (Goertzel).
+pub(super) fn strength(pcm: &[i16], rate: u32, frequency: f64) -> f64 {
+    let step = std::f64::consts::TAU * frequency / f64::from(rate);
+    let (mut re, mut im) = (0.0, 0.0);
+    for (n, sample) in pcm.iter().enumerate() {
+        re += f64::from(*sample) * (n as f64 * step).cos();
+        im += f64::from(*sample) * (n as f64 * step).sin();
+    }
+    2.0 * (re * re + im * im).sqrt() / pcm.len().max(1) as f64
 }

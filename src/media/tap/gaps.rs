@@ -46,6 +46,15 @@ impl Gaps {
         }
     }
 
+    /// What was marked as lost on `channel` from `from` up to `end` was never sent.
+    pub(super) fn forgive(&mut self, channel: Channel, from: u64, end: u64) {
+        let open = &mut self.open[channel.index()];
+        if let Some(gap) = open.filter(|gap| gap.why == Missing::Lost && gap.start + gap.len == end) {
+            let len = gap.len.min(from.saturating_sub(gap.start));
+            *open = (len > 0).then_some(Gap { len, ..gap });
+        }
+    }
+
     pub(super) fn mark(&self) -> Mark {
         Mark { listed: self.listed.len(), open: self.open, lost: self.lost, unlisted: self.unlisted }
     }

@@ -26,6 +26,8 @@ pub(super) struct Leg {
     stream: Option<Stream>,
     /// Where the audio placed last ends, of whatever stream.
     end: i64,
+    /// From here on the sender is silent because it has nothing to say.
+    pub(super) resting_since: Option<i64>,
 }
 
 struct Stream {

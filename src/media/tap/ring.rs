@@ -9,7 +9,7 @@ use crate::media::g711::{ALAW_TO_PCM, ULAW_TO_PCM};
 pub(super) const CAPACITY: u64 = 4_096;
 /// Marks a sample that nothing was written to. G.711 never decodes to it (checked below), so
 /// audio needs no second table of what is filled.
-const EMPTY: i16 = i16::MIN;
+pub(super) const EMPTY: i16 = i16::MIN;
 /// Frames (10 ms) taken at a time: where nothing is empty, and that is nearly always so while both
 /// speak, they are copied as they are.
 const BLOCK: u64 = 80;
@@ -29,9 +29,16 @@ impl Ring {
         self.first
     }
 
-    /// Decodes `payload` to `at`. What lies outside the ring is dropped; what is already there
-    /// stays, so duplicates and overlaps do no harm.
-    pub(super) fn write(&mut self, channel: Channel, at: i64, table: &[i16; 256], payload: &[u8]) {
+    /// Decodes `payload`, a sample an item, to `at`. What lies outside the ring is dropped; what is already
+    /// there stays, so duplicates and overlaps do no harm.
+    #[inline]
+    pub(super) fn write<T: Copy>(
+        &mut self,
+        channel: Channel,
+        at: i64,
+        payload: &[T],
+        decode: impl Fn(T) -> i16,
+    ) {
         let first = self.first as i64;
         let skip = usize::try_from(first - at).unwrap_or(0).min(payload.len());
         let at = at.max(first);
@@ -41,9 +48,20 @@ impl Ring {
         let payload = &payload[..payload.len().min(room)];
         let (near, far) = self.frames.split_at_mut(slot(at as u64));
         // Up to the ring's end, then from its beginning.
-        for (frame, octet) in far.iter_mut().chain(near).zip(payload) {
+        for (frame, item) in far.iter_mut().chain(near).zip(payload) {
             if frame[channel] == EMPTY {
-                frame[channel] = table[usize::from(*octet)];
+                frame[channel] = decode(*item);
+            }
+        }
+    }
+
+    /// Silence where nothing came between `from` and `to`: nothing was sent there.
+    pub(super) fn hush(&mut self, channel: Channel, from: i64, to: i64) {
+        let first = self.first as i64;
+        for at in from.max(first)..to.min(first + CAPACITY as i64) {
+            let sample = &mut self.frames[slot(at as u64)][channel.index()];
+            if *sample == EMPTY {
+                *sample = 0;
             }
         }
     }

@@ -1,9 +1,9 @@
-//! A call's dialogs: SIP events in, offers and answers, agents' phones dialled, legs dropped.
+//! A call's dialogs: SIP events in, offers and answers, legs dropped.
 
-use crate::call::{Cause, Input};
-use crate::ids::{AgentId, LegId};
-use crate::media::DigitChannel;
-use crate::sip::core::{Callee, Command, Event};
+use crate::call::Input;
+use crate::ids::LegId;
+use crate::media::{DigitChannel, LegMedia};
+use crate::sip::core::{Command, DialogId, Event};
 
 use super::super::leg::{Leg, is_hold};
 use super::super::notice::What;
@@ -12,62 +12,95 @@ use super::Driver;
 
 impl Driver {
     pub(super) fn on_sip(&mut self, event: Event) {
-        let Some(dialog) = dialog_of(&event) else { return };
-        let Some(n) = self.legs.iter().find(|(_, leg)| leg.dialog == dialog).map(|(n, _)| *n) else { return };
+        let Some(n) = dialog_of(&event).and_then(|dialog| self.leg_of(dialog)) else { return };
         let leg = LegId { call: self.id, n };
         match event {
             Event::Confirmed { sdp, .. } => self.on_confirmed(n, sdp.as_deref()),
             Event::Reinvite { sdp, .. } => self.on_reinvite(n, sdp.as_deref()),
             Event::Digit { digit, .. } => self.on_digit(n, digit, DigitChannel::Info),
-            Event::Ringing { .. } => {
-                if let Some(agent) = self.legs.get(&n).and_then(|leg| leg.agent.clone()) {
-                    self.shared.notices.tell(self.id, || What::Ringing(agent));
-                }
-                self.tell(Input::AgentRinging { leg });
-            }
-            Event::Answered { sdp, .. } => self.on_answered(n, sdp.as_deref()),
-            Event::Reinvited { sdp, .. } => {
-                if let Some(sdp) = sdp {
-                    self.accept(n, &sdp);
-                }
-            }
+            Event::Ringing { sdp, .. } => self.on_ringing(n, sdp.as_deref()),
+            Event::Answered { sdp, record_aware, .. } => self.on_answered(n, sdp.as_deref(), record_aware),
+            Event::Reinvited { sdp, .. } => self.on_reinvited(n, sdp.as_deref()),
             Event::Ended { cause, .. } => {
                 self.drop_leg(n);
                 self.tell(Input::LegGone { leg, cause });
             }
-            Event::Refresh { .. } | Event::Refer { .. } | Event::ReferProgress { .. } => {}
+            Event::Refresh { .. } => {
+                if let Some(leg) = self.legs.get_mut(&n)
+                    && let Some(sdp) = leg.refresh()
+                {
+                    self.shared.send(Command::Reinvite { dialog: leg.dialog, sdp });
+                }
+            }
+            Event::Refer { to, referred_by, .. } => self.on_refer(n, to, referred_by),
+            Event::ReferProgress { status, .. } => self.on_refer_progress(leg, status),
             // Sorted out by the switchboard: they reach no call.
             Event::Incoming(_)
             | Event::Registered { .. }
             | Event::Stranger { .. }
+            | Event::Spoofed { .. }
             | Event::LoginFailed { .. }
             | Event::TrunkRegistered { .. }
             | Event::Limited { .. } => {}
         }
     }
 
-    /// An ACK: settles the caller's dialog, and carries the answer when we had to offer.
+    /// The leg of a dialog of this call.
+    pub(super) fn leg_of(&self, dialog: DialogId) -> Option<u16> {
+        self.legs.iter().find(|(_, leg)| leg.dialog == dialog).map(|(n, _)| *n)
+    }
+
+    /// An ACK: settles a dialog that called us, and carries the answer when we had to offer.
     fn on_confirmed(&mut self, n: u16, sdp: Option<&[u8]>) {
         if sdp.is_some_and(|sdp| !self.accept(n, sdp)) {
             return self.fail_leg(n);
         }
         let Some(leg) = self.legs.get_mut(&n) else { return };
         let first = !std::mem::replace(&mut leg.confirmed, true);
-        if first && leg.agent.is_none() {
-            if leg.codec().is_none() {
-                return self.fail_leg(n);
-            }
+        if !first {
+            return;
+        }
+        if leg.codec().is_none() {
+            return self.fail_leg(n);
+        }
+        if n == 0 {
             self.tell(Input::CallerConfirmed);
+        } else if let Some(old) = self.replacing.remove(&n) {
+            self.on_replacement_confirmed(n, old);
         }
     }
 
-    fn on_answered(&mut self, n: u16, sdp: Option<&[u8]>) {
-        if !sdp.is_some_and(|sdp| self.accept(n, sdp)) {
+    fn on_ringing(&mut self, n: u16, sdp: Option<&[u8]>) {
+        if let Some(agent) = self.legs.get(&n).and_then(Leg::agent).cloned() {
+            self.shared.notices.tell(self.id, || What::Ringing(agent));
+        }
+        // Early media that cannot be used is not heard; the answer may still do.
+        let early = match sdp.and_then(|sdp| self.legs.get_mut(&n)?.preview(sdp)) {
+            Some(Ok(agreed)) => {
+                self.media.configure(n, agreed);
+                true
+            }
+            Some(Err(_)) | None => false,
+        };
+        self.tell(Input::AgentRinging { leg: LegId { call: self.id, n } });
+        if early {
+            self.on_early_media(n);
+        }
+    }
+
+    fn on_answered(&mut self, n: u16, sdp: Option<&[u8]>, record_aware: bool) {
+        if sdp.is_some_and(|sdp| !self.accept(n, sdp)) {
             return self.fail_leg(n);
         }
-        if let Some(leg) = self.legs.get_mut(&n) {
-            leg.confirmed = true;
+        let Some(leg) = self.legs.get_mut(&n) else { return };
+        // An answer that came early, reliably (RFC 3262), need not come again.
+        if leg.codec().is_none() {
+            return self.fail_leg(n);
         }
+        leg.close_offer();
+        leg.confirmed = true;
+        leg.record_aware = record_aware;
+        self.account_for(n);
         self.tell(Input::AgentAnswered { leg: LegId { call: self.id, n } });
     }
 
@@ -78,20 +111,43 @@ impl Driver {
             let sdp = leg.offer(None);
             return self.shared.send(Command::AcceptReinvite { dialog, sdp });
         };
+        // An offer of ours that still waits for its turn must be newer than the answer given here.
+        let waits = leg.is_offering();
         match leg.answer(offer) {
             Ok((sdp, agreed)) => {
-                let holding = is_hold(&agreed);
-                let changed = std::mem::replace(&mut leg.holding, holding) != holding;
-                self.media.configure(n, agreed);
                 self.shared.send(Command::AcceptReinvite { dialog, sdp });
-                if changed {
-                    self.tell(Input::Hold { leg: LegId { call: self.id, n }, on: holding });
+                if waits {
+                    let sdp = leg.offer(None);
+                    self.shared.send(Command::Reinvite { dialog, sdp });
                 }
+                self.settle(n, agreed);
             }
             Err(error) => {
                 tracing::info!(%error, "re-INVITE refused");
-                self.shared.send(Command::RejectReinvite { dialog, status: 488 });
+                let status = error.status();
+                self.shared.send(Command::RejectReinvite { dialog, status });
             }
+        }
+    }
+
+    fn on_reinvited(&mut self, n: u16, sdp: Option<&[u8]>) {
+        let Some(leg) = self.legs.get_mut(&n) else { return };
+        match sdp.map(|sdp| leg.accept(sdp)) {
+            Some(Some(Ok(agreed))) => self.settle(n, agreed),
+            Some(Some(Err(error))) => tracing::info!(%error, "an SDP answer cannot be used"),
+            Some(None) => {}
+            None => leg.close_offer(),
+        }
+    }
+
+    /// What a leg speaks has changed in mid-call, or whether it holds us.
+    fn settle(&mut self, n: u16, agreed: LegMedia) {
+        let Some(leg) = self.legs.get_mut(&n) else { return };
+        let holding = is_hold(&agreed);
+        let changed = std::mem::replace(&mut leg.holding, holding) != holding;
+        self.media.configure(n, agreed);
+        if changed {
+            self.tell(Input::Hold { leg: LegId { call: self.id, n }, on: holding });
         }
     }
 
@@ -112,44 +168,12 @@ impl Driver {
         }
     }
 
-    /// A leg whose SDP is of no use: ended by us, told to the call as unreachable.
-    fn fail_leg(&mut self, n: u16) {
-        if let Some(leg) = self.legs.get(&n) {
-            self.shared.send(Command::Hangup { dialog: leg.dialog, cause: Cause::Unreachable });
-        }
-        self.drop_leg(n);
-        self.tell(Input::LegGone { leg: LegId { call: self.id, n }, cause: Cause::Unreachable });
-    }
-
-    pub(super) fn dial(&mut self, leg: LegId, agent: AgentId) {
-        let local = match self.media.add_leg(leg.n) {
-            Ok(local) => local,
-            Err(error) => {
-                tracing::error!(%error, "an agent cannot be rung");
-                return self.tell(Input::LegGone { leg, cause: Cause::Internal });
-            }
-        };
-        self.open.insert(leg.n);
-        let dialog = self.shared.sip.new_dialog();
-        self.shared.switchboard.add_dialog(dialog, self.id);
-        let codec = self.legs.get(&0).and_then(Leg::codec);
-        let mut to = Leg::new(dialog, Some(agent.clone()), &local);
-        let sdp = to.offer(codec);
-        self.legs.insert(leg.n, to);
-        let from = self.arrival.from.as_ref().map_or("anonymous", |number| number.as_e164()).to_owned();
-        self.shared.send(Command::Invite {
-            dialog,
-            to: Callee::Agent(agent),
-            from,
-            sdp,
-            particulars: Box::default(),
-        });
-    }
-
     pub(super) fn drop_leg(&mut self, n: u16) {
         if let Some(leg) = self.legs.remove(&n) {
             self.shared.switchboard.remove_dialog(leg.dialog);
             self.media.remove_leg(n);
+            self.keypads.remove(&n);
+            self.replacing.remove(&n);
         }
     }
 }

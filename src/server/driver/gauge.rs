@@ -38,6 +38,9 @@ const fn phase_word(phase: Phase) -> &'static str {
         Phase::Ringing => "ringing",
         Phase::Joining => "joining",
         Phase::Talking => "talking",
+        Phase::Transferring => "transferring",
+        Phase::Consulting => "consulting",
+        Phase::Conference => "conference",
         Phase::Over => "over",
     }
 }

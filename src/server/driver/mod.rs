@@ -1,7 +1,10 @@
 //! Drives one call: feeds its state machine and does what it says. One task per call, no lock.
 
+mod calling;
 mod dialogs;
 mod gauge;
+mod joining;
+mod transfers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -13,19 +16,21 @@ use tokio::time::{sleep_until, timeout};
 use tracing::Instrument;
 
 use crate::audit::{basis_word, cause_word, channel_word};
-use crate::call::{Arrival, Call, Cause, CommitId, Fact, Input, Output, Whom};
+use crate::call::{Arrival, Call, Cause, CommitId, Fact, Input, Output};
 use crate::consent::{AskRule, Receipt};
 use crate::engine::{CallMedia, MediaEvent};
 use crate::ids::{CallId, LegId};
 use crate::media::DigitChannel;
 use crate::queue;
-use crate::sip::core::{Command, Incoming};
+use crate::sip::core::{Command, Incoming, Particulars, Source};
 use crate::store::{Change, StoreError};
 
 use gauge::PhaseGauge;
 
-use super::leg::Leg;
+use super::keypad::Keypad;
+use super::leg::{Leg, Party};
 use super::notice::What;
+use super::policy::Policy;
 use super::recorder::{Recorder, Recording};
 use super::switchboard::Mail;
 use super::{Shared, convert};
@@ -66,13 +71,20 @@ pub(super) async fn run(shared: Arc<Shared>, admitted: Admitted) {
     .await;
 }
 
+/// A consultation: the agent's leg with the caller, and the second line it came in by, if it did.
+#[derive(Clone, Copy)]
+struct Consult {
+    by: u16,
+    own: Option<u16>,
+}
+
 struct Driver {
     shared: Arc<Shared>,
     id: CallId,
     call: Call,
     arrival: Arrival,
-    /// The caller's 200 OK's body, until it is sent.
-    answer: Option<bytes::Bytes>,
+    /// What the caller's INVITE told, to be handed on.
+    particulars: Particulars,
     legs: BTreeMap<u16, Leg>,
     media: CallMedia,
     media_events: mpsc::Receiver<MediaEvent>,
@@ -86,6 +98,18 @@ struct Driver {
     quality: Vec<Change>,
     /// Legs whose media is not closed yet.
     open: BTreeSet<u16>,
+    /// The legs that hear one another.
+    together: Vec<u16>,
+    /// Legs answered to take another's place, until their ACK comes.
+    replacing: BTreeMap<u16, LegId>,
+    /// Who consults on which leg.
+    consult: Option<Consult>,
+    /// Legs that asked for a transfer by REFER, by the agent's leg the call knows.
+    refers: BTreeMap<u16, u16>,
+    /// Referred-By of the transfer asked for last.
+    referred_by: Option<String>,
+    /// What agents' legs have pressed of their codes.
+    keypads: BTreeMap<u16, Keypad>,
     /// The call has ended; only its last work is waited for.
     over: bool,
 }
@@ -112,7 +136,15 @@ impl Driver {
                 return None;
             }
         };
-        let mut leg = Leg::new(incoming.dialog, None, &local);
+        let (party, policy) = {
+            let settings = shared.settings();
+            match &incoming.source {
+                Source::Trunk(trunk) => (Some(trunk.clone()), Policy::of_trunk(&settings, trunk)),
+                Source::Agent(agent) => (None, Policy::of_agent(&settings, agent)),
+            }
+        };
+        let mut leg = Leg::new(incoming.dialog, Party::Caller(party), policy, &local);
+        leg.record_aware = incoming.record_aware;
         let answer = match &incoming.sdp {
             None => leg.offer(None),
             Some(offer) => match leg.answer(offer) {
@@ -121,17 +153,18 @@ impl Driver {
                     answer
                 }
                 Err(error) => {
-                    refuse(488, &error.to_string());
+                    refuse(error.status(), &error.to_string());
                     return None;
                 }
             },
         };
+        leg.answer = Some(answer);
         let now = shared.clock.now();
-        Some(Self {
+        let mut driver = Self {
             call: Call::new(arrival.clone(), now),
             id,
             arrival,
-            answer: Some(answer),
+            particulars: incoming.particulars,
             legs: BTreeMap::from([(0, leg)]),
             media,
             media_events,
@@ -142,9 +175,17 @@ impl Driver {
             to_store: Vec::new(),
             quality: Vec::new(),
             open: BTreeSet::from([0]),
+            together: Vec::new(),
+            replacing: BTreeMap::new(),
+            consult: None,
+            refers: BTreeMap::new(),
+            referred_by: None,
+            keypads: BTreeMap::new(),
             over: false,
             shared,
-        })
+        };
+        driver.account_for(0);
+        Some(driver)
     }
 
     async fn run(mut self) {
@@ -152,6 +193,7 @@ impl Driver {
             while let Some(output) = self.call.poll_output() {
                 self.carry_out(output).await;
             }
+            self.tell_recording();
             if self.over {
                 self.close_media().await;
             }
@@ -190,9 +232,15 @@ impl Driver {
     fn on_mail(&mut self, mail: Mail) {
         match mail {
             Mail::Sip(event) => self.on_sip(event),
-            Mail::Desk(queue::Output::Ring { agents, .. }) => self.tell(Input::Ring(agents)),
+            Mail::Joining(joining) => self.on_joining(*joining),
+            Mail::Desk(queue::Output::Ring { agents, since, .. }) => self.tell(Input::Ring { agents, since }),
             Mail::Desk(queue::Output::Position { position, .. }) => self.tell(Input::Position(position)),
-            Mail::Desk(queue::Output::Overflow { to, .. }) => self.tell(Input::Overflow { to }),
+            Mail::Desk(queue::Output::Overflow { to, since, .. }) => {
+                self.tell(Input::Overflow { to, since });
+            }
+            Mail::Desk(queue::Output::Claimed { agent, free, .. }) => {
+                self.tell(Input::Claimed { agent, free });
+            }
             // Not of a call; the desk posts only those above.
             Mail::Desk(queue::Output::AgentChanged { .. }) => {}
             Mail::Shutdown => self.tell(Input::Shutdown),
@@ -201,7 +249,7 @@ impl Driver {
 
     fn on_media(&mut self, event: MediaEvent) {
         match event {
-            MediaEvent::Digit { leg, digit } => self.on_digit(leg, digit, DigitChannel::Rfc4733),
+            MediaEvent::Digit { leg, digit, channel } => self.on_digit(leg, digit, channel),
             MediaEvent::PlayDone { play } => self.tell(Input::PromptDone { play }),
             MediaEvent::MediaTimeout { leg: n } => {
                 if let Some(leg) = self.legs.get(&n) {
@@ -225,7 +273,10 @@ impl Driver {
     fn on_digit(&mut self, n: u16, digit: crate::media::Digit, channel: DigitChannel) {
         metrics::counter!("sayso_digits_total", "channel" => channel_word(channel)).increment(1);
         self.shared.notices.tell(self.id, || What::Key { leg: n, digit, channel });
-        self.tell(Input::Digit { leg: LegId { call: self.id, n }, digit, channel });
+        let leg = LegId { call: self.id, n };
+        for digit in self.unless_a_code(n, digit) {
+            self.tell(Input::Digit { leg, digit, channel });
+        }
     }
 
     fn on_done(&mut self, done: Done) {
@@ -261,9 +312,7 @@ impl Driver {
     async fn carry_out(&mut self, output: Output) {
         match output {
             Output::Answer => {
-                if let (Some(leg), Some(sdp)) = (self.legs.get(&0), self.answer.take()) {
-                    self.shared.send(Command::Answer { dialog: leg.dialog, sdp });
-                }
+                self.answer(0);
             }
             Output::Play { leg, play, prompt } => {
                 let arrival = &self.arrival;
@@ -279,18 +328,23 @@ impl Driver {
                 self.shared.desk.tell(wait).await;
             }
             Output::Dequeue => self.shared.desk.tell(queue::Input::Leave { call: self.id }).await,
-            Output::Dial { leg, to: Whom::Agent(agent) } => self.dial(leg, agent),
-            Output::Dial { to: Whom::Outside(_), .. }
-            | Output::AnswerLeg { .. }
-            | Output::Claim { .. }
-            | Output::TransferProgress { .. }
-            | Output::Refer { .. }
-            | Output::Join { .. } => {}
+            Output::Dial { leg, to } => self.dial(leg, to),
+            Output::AnswerLeg { leg } => self.answer(leg.n),
+            Output::Claim { agent } => {
+                self.shared.desk.tell(queue::Input::Claim { call: self.id, agent }).await;
+            }
+            Output::TransferProgress { leg, progress } => self.tell_progress(leg.n, progress),
+            Output::Refer { leg, to } => self.refer(leg, &to),
+            Output::Join { legs } => self.join(legs.into_iter().map(|leg| leg.n).collect()),
             Output::AgentReport { agent, report } => {
+                self.shared.switchboard.agent_fares(&agent, self.id, report);
                 self.shared.desk.tell(queue::Input::Report { call: self.id, agent, report }).await;
             }
-            Output::Bridge { caller, agent } => self.media.bridge(caller.n, agent.n),
-            Output::Unbridge => self.media.unbridge(),
+            Output::Bridge { caller, agent } => self.join(vec![caller.n, agent.n]),
+            Output::Unbridge => {
+                self.media.unbridge();
+                self.together.clear();
+            }
             Output::ArmRecording { take, grant } => {
                 self.recorder.arm(take, grant, &self.shared, &mut self.work);
             }
@@ -342,6 +396,11 @@ impl Driver {
     async fn close_media(&mut self) {
         let legs: Vec<u16> = self.legs.keys().copied().collect();
         for n in legs {
+            if let Some(leg) = self.legs.get(&n) {
+                // A leg the call never knew, or knows no more.
+                let (dialog, cause) = (leg.dialog, Cause::OtherSideGone);
+                self.shared.send(Command::Hangup { dialog, cause });
+            }
             self.drop_leg(n);
         }
         while !self.open.is_empty() {
@@ -367,6 +426,7 @@ fn log(fact: &Fact) {
         Fact::Decided { basis, .. } => tracing::debug!(basis = basis_word(basis), "recording decided"),
         Fact::Queued { queue, .. } => tracing::debug!(%queue, "queued"),
         Fact::Dialled { leg, .. } => tracing::debug!(leg = leg.n, "dialled"),
+        Fact::Admitted { leg, .. } => tracing::debug!(leg = leg.n, "called in"),
         Fact::Connected { leg, .. } => tracing::debug!(leg = leg.n, "connected"),
         Fact::LegEnded { leg, cause, .. } => {
             tracing::debug!(leg = leg.n, cause = cause_word(*cause), "leg ended");
@@ -376,6 +436,8 @@ fn log(fact: &Fact) {
         Fact::ConsentAnswered { .. }
         | Fact::ConsentWithdrawn { .. }
         | Fact::Paused { .. }
+        | Fact::Consulted { .. }
+        | Fact::Returned { .. }
         | Fact::Transferred { .. } => tracing::debug!("consent, pause or transfer stored"),
     }
 }

@@ -1,6 +1,7 @@
 //! Apply files: what is read, what is refused and how, and that applying twice changes nothing.
 
 mod properties;
+mod trunks;
 
 use super::*;
 use crate::consent::{AskRule, LegalBasis, Script};
@@ -231,7 +232,7 @@ queue = "support"
             "demo.toml:13: agent.bob.queues: is the text \"support\"; a list [...] is expected",
             "demo.toml:14: agent.bob.password: a password in quotes is expected",
             "demo.toml:16: trunk.carrier.networks: \"192.0.2.0/33\" is no network; \"192.0.2.0/24\", \"192.0.2.1\" or \"2001:db8::/32\" is expected",
-            "demo.toml:17: trunk.nobody: is known by nothing: give networks = [\"192.0.2.0/24\"], or digest = { user = \"...\", password = \"...\" }, or both",
+            "demo.toml:17: trunk.nobody: is known by nothing: give networks = [\"192.0.2.0/24\"], or digest = { user = \"...\", password = \"...\" }, or outbound = { server = \"sip:...\" }, or several of them",
             "demo.toml:18: trunk.nobody.region: \"XX\" is no country such as \"DE\" or \"FI\"",
             "demo.toml:20: user.ada.password: is too short: more than 8 characters are expected",
             "demo.toml:21: user.ada.role: \"boss\" is unknown; allowed: superuser, supervisor, agent, reporting, queue-administrator, ivr-administrator, recording-administrator, advanced-monitoring",

@@ -68,14 +68,61 @@ fn queue() -> impl Generator<Value = Queue> {
     })
 }
 
+fn codecs() -> impl Generator<Value = Vec<Codec>> {
+    let all = vec![Codec::Opus, Codec::G722, Codec::Pcma, Codec::Pcmu];
+    prop::sample::subsequence(all, 1..=4).prop_shuffle()
+}
+
+fn srtp() -> impl Generator<Value = SrtpPolicy> {
+    (0usize..3).prop_map(|n| SrtpPolicy::WORDS[n].1)
+}
+
+fn speech() -> impl Generator<Value = (Vec<Codec>, SrtpPolicy, bool, bool)> {
+    (codecs(), srtp(), any::<bool>(), any::<bool>())
+}
+
+/// Codes none of which begins with another: each has a first key of its own, or is none.
+fn phone() -> impl Generator<Value = Phone> {
+    let code = |first: char| {
+        let keys = |rest: String| rest.chars().map(|key| Digit::try_from(key).expect("a key")).collect();
+        of("[0-9*#]{0,3}")
+            .prop_map(move |rest| rest.map_or(Vec::new(), |rest| keys(format!("{first}{rest}"))))
+    };
+    (codecs(), srtp(), code('*'), code('#'), code('5')).prop_map(
+        |(codecs, srtp, three_way, complete, back)| Phone {
+            codecs,
+            srtp,
+            codes: Codes { three_way, complete, back },
+        },
+    )
+}
+
+/// Its password and a prefix of its own are put in by [`settings`].
+fn outbound() -> impl Generator<Value = Outbound> {
+    let server = "sips?:[a-z]{1,9}(\\.[a-z]{2,5})?(:[1-9][0-9]{3})?(;transport=(udp|tcp|tls))?";
+    (server, of("[a-z0-9]{1,9}"), any::<bool>(), of("\\+[1-9][0-9]{6,12}")).prop_map(
+        |(server, user, register, caller_id)| Outbound {
+            server,
+            register: register && user.is_some(),
+            login: user.map(|user| TrunkLogin { user, password: Redacted(String::new()) }),
+            caller_id: caller_id.map(Redacted),
+            prefixes: Vec::new(),
+        },
+    )
+}
+
 /// Settings whose references hold: numbers and agents name queues that are there, and each queue may
 /// overflow into the one before it.
 fn settings() -> impl Generator<Value = Settings> {
     let queues = btree_map(name(), (queue(), any::<bool>()), 1..5);
     let numbers = btree_map("[+]?[0-9]{3,12}", (any::<prop::sample::Index>(), of("[a-z]{2}")), 0..4);
-    let agents =
-        btree_map(name(), ("[^\\p{C}\\p{Z}\"\\\\]{1,9}", vec(any::<prop::sample::Index>(), 0..3)), 0..4);
-    let trunks = btree_map(name(), (any::<bool>(), of(1u32..500), of(1u32..500)), 0..3);
+    let agents = btree_map(
+        name(),
+        ("[^\\p{C}\\p{Z}\"\\\\]{1,9}", vec(any::<prop::sample::Index>(), 0..3), phone()),
+        0..4,
+    );
+    let trunks =
+        btree_map(name(), (any::<bool>(), of(1u32..500), of(1u32..500), speech(), of(outbound())), 0..3);
     (queues, numbers, agents, trunks).prop_map(|(queues, numbers, agents, trunks)| {
         let mut settings = Settings::default();
         let mut before = None;
@@ -92,19 +139,40 @@ fn settings() -> impl Generator<Value = Settings> {
             let number = Number { queue: at.get(&ids).clone(), language: language.map(Language) };
             settings.numbers.insert(dialled, Arc::new(number));
         }
-        for (name, (display_name, at)) in agents {
+        for (name, (display_name, at, phone)) in agents {
             let queues: std::collections::BTreeSet<QueueId> =
                 at.iter().map(|at| at.get(&ids).clone()).collect();
             let credentials = ha1(&name, REALM, &format!("pw {name}"));
             let display_name = Redacted(display_name);
-            let agent = Agent { display_name, credentials, queues: queues.into_iter().collect() };
+            let agent = Agent { display_name, credentials, queues: queues.into_iter().collect(), phone };
             settings.agents.insert(AgentId(name), Arc::new(agent));
         }
-        for (n, (name, (digest, max_calls, calls_per_second))) in trunks.into_iter().enumerate() {
+        for (n, (name, (digest, max_calls, calls_per_second, speech, outbound))) in
+            trunks.into_iter().enumerate()
+        {
             let networks = vec![format!("10.{n}.0.0/16").parse().expect("a network")];
             let digest = digest.then(|| ha1(&format!("trunk/{name}"), REALM, &format!("pw trunk/{name}")));
             let region = (n == 0).then(|| "FI".to_owned());
-            let trunk = Trunk { networks, digest, max_calls, calls_per_second, region, ..Trunk::default() };
+            let (codecs, srtp, in_band_digits, release_path) = speech;
+            let outbound = outbound.map(|mut outbound: Outbound| {
+                let user = outbound.login.as_ref().map(|login| login.user.clone());
+                let password = || Redacted(format!("pw out/{name}"));
+                outbound.login = user.map(|user| TrunkLogin { user, password: password() });
+                outbound.prefixes.push(format!("+{n}"));
+                outbound
+            });
+            let trunk = Trunk {
+                networks,
+                digest,
+                max_calls,
+                calls_per_second,
+                region,
+                outbound,
+                codecs,
+                srtp,
+                in_band_digits,
+                release_path,
+            };
             settings.trunks.insert(TrunkId(name), Arc::new(trunk));
         }
         settings
@@ -120,7 +188,8 @@ fn to_toml(settings: &Settings) -> String {
             let value = match (attribute, &value) {
                 ("password", _) => format!("{:?}", format!("pw {name}")),
                 ("digest.password", _) => format!("{:?}", format!("pw trunk/{name}")),
-                ("networks" | "queues", Shown::Plain(list)) => {
+                ("outbound.password", _) => format!("{:?}", format!("pw out/{name}")),
+                ("networks" | "queues" | "codecs" | "outbound.prefixes", Shown::Plain(list)) => {
                     let items: Vec<String> = list
                         .split(", ")
                         .filter(|item| !item.is_empty())
@@ -139,6 +208,7 @@ fn to_toml(settings: &Settings) -> String {
                 ("override-allowed" | "destroy-on-withdrawal" | "consent.barge-in", value) => {
                     value.to_string()
                 }
+                ("in-band-digits" | "release-path" | "outbound.register", value) => value.to_string(),
                 ("priority" | "consent.attempts" | "max-calls" | "calls-per-second", value) => {
                     value.to_string()
                 }

@@ -3,7 +3,7 @@
 use crate::call::Cause;
 
 /// What a final refusal of our INVITE means (RFC 3261 §21).
-pub(super) const fn of_status(status: u16) -> Cause {
+pub(crate) const fn of_status(status: u16) -> Cause {
     match status {
         486 | 600 => Cause::Busy,
         603 | 607 | 608 => Cause::Declined,
@@ -14,7 +14,7 @@ pub(super) const fn of_status(status: u16) -> Cause {
 }
 
 /// The final response that gives up an INVITE from outside for this cause.
-pub(super) const fn to_status(cause: Cause) -> u16 {
+pub(crate) const fn to_status(cause: Cause) -> u16 {
     match cause {
         Cause::Busy => 486,
         Cause::Declined | Cause::HungUp => 603,

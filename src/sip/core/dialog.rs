@@ -5,14 +5,15 @@ use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 
+use super::challenge::Keyring;
 use super::endpoint::EndpointConfig;
+use super::extensions;
 use super::io::{Flow, Transport};
+use super::refresh::{Agreed, Terms};
 use super::wire::{
     self, Address, Fault, Head, HeaderName, Headers, Host, Method, Request, Response, Scheme, Uri,
 };
-
-/// The methods we take.
-pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, REGISTER";
+use crate::ids::{AgentId, TrunkId};
 
 /// A dialog, or what is known of one before the answer.
 #[derive(Clone, Debug)]
@@ -34,11 +35,32 @@ pub(super) struct Dialog {
     /// To in our requests, with their tag.
     remote: Bytes,
     /// Their Contact.
-    target: Uri,
+    pub(super) target: Uri,
     routes: Vec<Uri>,
+    /// The password for their challenges, of a call to a trunk that has one.
+    pub(super) keys: Option<Box<Keyring>>,
     /// Whether the addresses they write down can be believed: not so behind a NAT, where only the
     /// way a message came leads back.
     reach: Reach,
+    /// Who the other side is known to be.
+    pub(super) peer: Peer,
+    /// Whether they take UPDATE (RFC 3311).
+    pub(super) updates: bool,
+    /// What we ask of the session timer, once it is not what the configuration says.
+    pub(super) terms: Option<Terms>,
+    /// The session timer both sides agreed on.
+    pub(super) agreed: Option<Agreed>,
+}
+
+/// Who the other side of a dialog is known to be, beside where its messages come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Peer {
+    /// Any host of its networks may speak for it.
+    Trunk(TrunkId),
+    /// Any phone it is logged on with.
+    Agent(AgentId),
+    /// Nothing but its address.
+    Address,
 }
 
 /// How requests find the other side.
@@ -70,7 +92,12 @@ impl Dialog {
             target,
             routes,
             flow,
+            keys: None,
             reach: if direct { Reach::Written } else { Reach::Back },
+            peer: Peer::Address,
+            updates: extensions::allows(&request.headers, &Method::Update) == Some(true),
+            terms: None,
+            agreed: None,
         })
     }
 
@@ -96,7 +123,12 @@ impl Dialog {
             target,
             routes: Vec::new(),
             flow,
+            keys: None,
             reach,
+            peer: Peer::Address,
+            updates: false,
+            terms: None,
+            agreed: None,
         }
     }
 
@@ -112,6 +144,7 @@ impl Dialog {
             target: contact(&response.headers).ok().flatten().unwrap_or_else(|| self.target.clone()),
             routes,
             flow,
+            updates: extensions::allows(&response.headers, &Method::Update).unwrap_or(self.updates),
             ..self.clone()
         }
     }
@@ -121,8 +154,23 @@ impl Dialog {
         self.call_id == head.call_id && self.remote_tag.as_deref() == head.from.tag()
     }
 
-    /// Takes the new Contact of a re-INVITE or its 2xx (RFC 3261 §12.2).
+    /// Whether this is where the other side is, as far as the dialog itself tells: where it last was, or
+    /// the address its Contact or a proxy on the way back is written with.
+    pub(super) fn is_at(&self, flow: &Flow) -> bool {
+        let from = flow.remote.ip().to_canonical();
+        let written = self
+            .routes
+            .iter()
+            .chain([&self.target])
+            .any(|uri| matches!(uri.host(), Some(Host::Ip(ip)) if ip.to_canonical() == from));
+        let same_connection = flow.connection != 0 && flow.is_same_way(&self.flow);
+        written || same_connection || self.flow.remote.ip().to_canonical() == from
+    }
+
+    /// Takes the new Contact of a re-INVITE, an UPDATE or their 2xx (RFC 3261 §12.2), and what they say they
+    /// can do.
     pub(super) fn refresh_target(&mut self, headers: &Headers) {
+        self.updates = extensions::allows(headers, &Method::Update).unwrap_or(self.updates);
         if let Ok(Some(target)) = contact(headers) {
             self.target = target;
         }
@@ -155,6 +203,9 @@ impl Dialog {
     pub(super) fn ack(&self, cseq: u32, config: &EndpointConfig, branch: &str) -> (Request, Flow) {
         let flow = self.next_hop(config);
         let mut ack = self.numbered(Method::Ack, cseq, config, branch, &flow);
+        if let Some(keys) = &self.keys {
+            keys.sign_ack(&mut ack);
+        }
         wire::body_headers(&mut ack.headers, None);
         (ack, flow)
     }
@@ -182,28 +233,38 @@ impl Dialog {
         wire::push(headers, HeaderName::CallId, self.call_id.clone());
         wire::push(headers, HeaderName::CSeq, format!("{cseq} {}", request.method));
         wire::push(headers, HeaderName::UserAgent, config.user_agent.clone());
-        if request.method == Method::Invite {
+        if matches!(request.method, Method::Invite | Method::Update) {
             wire::push(headers, HeaderName::Contact, contact_value(config, flow));
-            wire::push(headers, HeaderName::Allow, ALLOW);
+            wire::push(headers, HeaderName::Allow, extensions::ALLOW);
+            wire::push(headers, HeaderName::Supported, extensions::SUPPORTED);
+            // Before the answer an UPDATE has nothing to refresh.
+            if request.method == Method::Invite || self.agreed.is_some() {
+                self.ask_timer(headers, config);
+            }
         }
         request
     }
 
     /// Where the next request goes: the first route or the target if it is an address we may
-    /// believe, else back the way their last message came. Names are not resolved in the core.
+    /// believe, else back the way their last message came: names are not looked up here (see `locate`).
     fn next_hop(&self, config: &EndpointConfig) -> Flow {
         let uri = self.routes.first().unwrap_or(&self.target);
         let transport = match uri.transport() {
             Some(name) if name.eq_ignore_ascii_case(b"tcp") => Transport::Tcp,
             Some(name) if name.eq_ignore_ascii_case(b"udp") => Transport::Udp,
+            Some(name) if name.eq_ignore_ascii_case(b"tls") => Transport::Tls,
             Some(_) | None => self.flow.transport,
         };
         let address = match uri.host() {
-            Some(Host::Ip(ip)) if !ip.is_unspecified() => SocketAddr::new(*ip, uri.port().unwrap_or(5060)),
+            Some(Host::Ip(ip)) if !ip.is_unspecified() => {
+                SocketAddr::new(*ip, uri.port().unwrap_or(transport.default_port()))
+            }
             Some(Host::Ip(_) | Host::Name(_)) | None => return self.flow,
         };
         let same_family = address.is_ipv4() == self.flow.local.is_ipv4();
-        if self.reach == Reach::Back || !same_family || matches!(uri.scheme(), Scheme::Sips) {
+        // What began in TLS does not go on in the clear, whatever Contact says.
+        let downgrade = self.flow.transport.is_secure() && !transport.is_secure();
+        if self.reach == Reach::Back || !same_family || downgrade || matches!(uri.scheme(), Scheme::Sips) {
             return self.flow;
         }
         if transport == self.flow.transport {
@@ -226,7 +287,8 @@ impl Dialog {
             Some(Host::Ip(ip)) if self.reach == Reach::Written => *ip,
             Some(Host::Ip(_) | Host::Name(_)) | None => self.flow.remote.ip(),
         };
-        let port = self.routes.first().unwrap_or(&self.target).port().unwrap_or(5060);
+        let port = self.routes.first().unwrap_or(&self.target).port();
+        let port = port.unwrap_or(self.flow.transport.default_port());
         self.flow = Flow { remote: SocketAddr::new(address, port), connection: 0, ..self.flow };
     }
 }
@@ -248,15 +310,25 @@ fn record_route(headers: &Headers) -> Result<Vec<Uri>, Fault> {
     Ok(list.into_iter().map(|Address { uri, .. }| uri).collect())
 }
 
-/// Our address as others see it on the socket this flow leaves from.
+/// Our address as the peer of this flow sees it: where we listen for its transport, at the address the
+/// flow leaves from, through the NAT if there is one between us.
 pub(super) fn our_address(config: &EndpointConfig, flow: &Flow) -> SocketAddr {
-    let ours =
-        || config.contacts.iter().filter(|(transport, _)| *transport == flow.transport).map(|(_, at)| *at);
-    let same_family = |at: &SocketAddr| at.is_ipv4() == flow.local.is_ipv4();
-    ours()
-        .find(|at| same_family(at) && (at.port() == flow.local.port() || at.ip() == flow.local.ip()))
-        .or_else(|| ours().find(same_family))
-        .unwrap_or(flow.local)
+    let family = || config.contacts.iter().filter(|(_, at)| at.is_ipv4() == flow.remote.is_ipv4());
+    let ours = || family().filter(|(transport, _)| *transport == flow.transport).map(|(_, at)| *at);
+    let listener = ours()
+        .find(|at| at.port() == flow.local.port() && at.ip() == flow.local.ip())
+        .or_else(|| ours().find(|at| at.port() == flow.local.port() || at.ip() == flow.local.ip()))
+        .or_else(|| ours().next());
+    let ip = match flow.local.ip() {
+        ip if !ip.is_unspecified() => ip,
+        any => listener.or_else(|| family().next().map(|(_, at)| *at)).map_or(any, |at| at.ip()),
+    };
+    let port = match (listener, flow.local.port()) {
+        (Some(listener), _) => listener.port(),
+        (None, 0) => flow.transport.default_port(),
+        (None, port) => port,
+    };
+    SocketAddr::new(config.nat.outward(ip, flow.remote.ip()), port)
 }
 
 /// Our Via (RFC 3261 §18.1.1, with rport by RFC 3581).

@@ -12,11 +12,16 @@ use super::digest::{Algorithm, DigestServer};
 use super::gate::Gate;
 use super::io::{Command, DialogId, Event, Flow, Output, Query, Transport};
 use super::leg::Leg;
+use super::locate::Questions;
 use super::mint::Mint;
+use super::nat::Nat;
+use super::refer::Transfers;
 use super::registrar::Registrar;
 use super::stream::Connections;
 use super::timers::{Deadline, DialogTimer, TimerQueue};
 use super::transactions::Transactions;
+use super::trunks::Registrations;
+use super::uac::Wish;
 use crate::settings::Settings;
 use crate::time::Timestamp;
 
@@ -29,18 +34,29 @@ pub struct EndpointConfig {
     pub algorithms: Vec<Algorithm>,
     /// User-Agent and Server.
     pub user_agent: String,
-    /// What we put in Via and Contact, per transport. At least one.
+    /// What we put in Via and Contact, per transport, as peers on our side of a NAT reach us. At least one.
     pub contacts: Vec<(Transport, SocketAddr)>,
+    /// What the others are told instead.
+    pub nat: Nat,
+    /// What they are told in SDP, where the user writes its own addresses.
+    pub media_nat: Nat,
     /// RFC 3261's timer constants.
     pub timers: Timers,
     /// At most so many dialogs, early ones included; more INVITEs get 503.
     pub max_dialogs: usize,
     /// At most so many server transactions; more requests get 503.
     pub max_transactions: usize,
-    /// At most so many TCP connections; more are closed.
+    /// At most so many connections; more are closed.
     pub max_connections: usize,
     /// How long a refused source is ignored.
     pub stranger_ignore: Duration,
+    /// How long a session may go without a refresh before it counts as dead (RFC 4028): what we ask for and
+    /// the most we grant. Zero: we ask for none, and grant what is asked.
+    pub session_expires: Duration,
+    /// The shortest such interval we take; shorter gets 422. At least 90 s.
+    pub min_se: Duration,
+    /// Whether we refresh a session whose other side knows no session timers.
+    pub refresh_alone: bool,
     /// The shortest registration we take, in seconds; shorter gets 423.
     pub min_expires: u32,
     /// The longest registration we grant, in seconds.
@@ -58,11 +74,16 @@ impl Default for EndpointConfig {
             algorithms: vec![Algorithm::Sha256, Algorithm::Md5],
             user_agent: concat!("Sayso/", env!("CARGO_PKG_VERSION")).to_owned(),
             contacts: Vec::new(),
+            nat: Nat::default(),
+            media_nat: Nat::default(),
             timers: Timers::default(),
             max_dialogs: 10_000,
             max_transactions: 65_536,
             max_connections: 4_096,
             stranger_ignore: Duration::from_secs(60),
+            session_expires: Duration::from_secs(1_800),
+            min_se: Duration::from_secs(90),
+            refresh_alone: false,
             min_expires: 30,
             max_expires: 3_600,
             default_expires: 600,
@@ -111,10 +132,16 @@ pub struct Sizes {
     pub server_transactions: usize,
     /// Timers that run.
     pub timers: usize,
-    /// TCP connections.
+    /// Connections, of any transport.
     pub connections: usize,
     /// Agents with a phone logged on.
     pub registrations: usize,
+    /// Registrations of ours at trunks' servers.
+    pub trunks: usize,
+    /// Transfers by REFER, until the last NOTIFY.
+    pub transfers: usize,
+    /// Questions to the name service.
+    pub questions: usize,
 }
 
 impl Sizes {
@@ -125,6 +152,8 @@ impl Sizes {
             && self.client_transactions == 0
             && self.server_transactions == 0
             && self.timers == 0
+            && self.transfers == 0
+            && self.questions == 0
     }
 }
 
@@ -145,6 +174,10 @@ pub struct Endpoint {
     pub(super) legs: HashMap<DialogId, Leg>,
     /// Legs by our tag.
     pub(super) tags: HashMap<String, DialogId>,
+    /// Our registrations at trunks' servers.
+    pub(super) registrations: Registrations,
+    pub(super) transfers: Transfers,
+    pub(super) questions: Questions,
     /// The CSeq of the last REGISTER sent, of whatever user: it must only grow (RFC 3261 §10.2.4).
     pub(super) last_register: u32,
     outputs: VecDeque<Output>,
@@ -161,7 +194,7 @@ impl Endpoint {
             config.default_expires,
             config.max_bindings,
         );
-        Self {
+        let mut endpoint = Self {
             mint: Mint::new(&secret),
             gate: Gate::new(Arc::clone(&settings), config.stranger_ignore),
             digest: DigestServer::new(&config.realm, secret).offering(&config.algorithms),
@@ -171,39 +204,55 @@ impl Endpoint {
             timers: TimerQueue::new(),
             legs: HashMap::new(),
             tags: HashMap::new(),
+            registrations: Registrations::default(),
+            transfers: Transfers::default(),
+            questions: Questions::default(),
             last_register: 0,
             outputs: VecDeque::new(),
             last_dialog: 0,
             settings,
             config,
-        }
+        };
+        endpoint.wish_for_registrations();
+        endpoint
     }
 
-    /// One datagram, or any chunk of a TCP stream.
+    /// One datagram, any chunk of a stream (TCP, TLS), or a WebSocket's frame, which is one message.
     pub fn receive(&mut self, flow: Flow, bytes: Bytes, now: Timestamp) {
         if flow.transport.is_stream() {
             self.on_chunk(flow, &bytes, now);
-        } else {
+        } else if flow.transport.is_datagram() {
             self.on_datagram(flow, bytes, now);
+        } else {
+            self.on_frame(flow, bytes, now);
         }
         self.tell_registrations();
     }
 
-    /// A TCP connection came to be, from either side.
+    /// A connection came to be that we asked for: who is at its other end has been checked as its
+    /// transport allows.
     pub fn connected(&mut self, flow: Flow, now: Timestamp) {
-        self.on_connected(flow, now);
+        self.on_connected(flow, true, now);
     }
 
-    /// A TCP connection went; with `connection` 0: it could not be made.
+    /// Somebody connected to us. Requests of ours to that address use it too, but not where the transport
+    /// is secure: the address alone does not prove who that is.
+    pub fn accepted(&mut self, flow: Flow, now: Timestamp) {
+        self.on_connected(flow, !flow.transport.is_secure(), now);
+    }
+
+    /// A connection went; with `connection` 0: it could not be made.
     pub fn closed(&mut self, flow: Flow, now: Timestamp) {
         self.on_closed(flow, now);
+        self.registrations_lost(&flow, now);
         self.tell_registrations();
     }
 
     /// Where a host is, in the order to be tried (RFC 3263); empty: it cannot be found. Answers
     /// [`Output::Resolve`].
     pub fn resolved(&mut self, query: Query, found: Vec<(Transport, SocketAddr)>, now: Timestamp) {
-        tracing::debug!(?query, ways = found.len(), %now, "resolved");
+        tracing::debug!(?query, ways = found.len(), "resolved");
+        self.on_resolved(query, found, now);
     }
 
     /// Draws a number for [`Command::Invite`] or [`Command::Register`].
@@ -218,15 +267,17 @@ impl Endpoint {
             Command::Ring { dialog, sdp } => self.ring(dialog, sdp, now),
             Command::Answer { dialog, sdp } => self.answer(dialog, sdp, now),
             Command::Reject { dialog, status } => self.reject(dialog, status, now),
-            Command::Invite { dialog, to, from, sdp, particulars: _ } => {
-                self.invite(dialog, to, &from, &sdp, now)
+            Command::Invite { dialog, to, from, sdp, particulars } => {
+                self.invite(dialog, to, Wish { from, sdp, particulars }, now);
             }
             Command::AcceptReinvite { dialog, sdp } => self.accept_reinvite(dialog, sdp, now),
             Command::RejectReinvite { dialog, status } => self.reject_reinvite(dialog, status, now),
             Command::Reinvite { dialog, sdp } => self.reinvite(dialog, sdp, now),
             Command::Hangup { dialog, cause } => self.hangup(dialog, cause, now),
             Command::Info { dialog, digit } => self.send_digit(dialog, digit, now),
-            Command::AnswerRefer { .. } | Command::Notify { .. } | Command::Refer { .. } => {}
+            Command::AnswerRefer { dialog, status } => self.answer_refer(dialog, status, now),
+            Command::Notify { dialog, status } => self.notify(dialog, status, now),
+            Command::Refer { dialog, to, replaces } => self.refer(dialog, &to, replaces, now),
             Command::Register { dialog, registrar, transport, login, expires } => {
                 self.log_on(dialog, (registrar, transport), login, expires, now);
             }
@@ -239,7 +290,14 @@ impl Endpoint {
         self.gate.settings(Arc::clone(&settings));
         self.registrar.retain(|agent| settings.agents.contains_key(agent));
         self.settings = settings;
+        self.renew_registrations(now);
         self.tell_registrations();
+    }
+
+    /// Takes our registrations at trunks back and makes no more: call it when the server drains. Calls
+    /// go on.
+    pub fn close(&mut self, now: Timestamp) {
+        self.close_registrations(now);
     }
 
     /// The next thing the shell must do.
@@ -250,7 +308,8 @@ impl Endpoint {
     /// When to call [`Endpoint::handle_timeout`]; `None`: nothing runs.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Timestamp> {
-        self.timers.next().into_iter().chain(self.registrar.poll_timeout()).min()
+        let own = self.timers.next().into_iter();
+        own.chain(self.registrar.poll_timeout()).chain(self.registrations.poll_timeout()).min()
     }
 
     /// Runs what is due.
@@ -258,6 +317,7 @@ impl Endpoint {
         while let Some(deadline) = self.timers.pop(now) {
             self.run(deadline, now);
         }
+        self.run_registrations(now);
         if self.registrar.poll_timeout().is_some_and(|at| at <= now) {
             self.registrar.handle_timeout(now);
             self.tell_registrations();
@@ -275,16 +335,19 @@ impl Endpoint {
             timers: self.timers.len(),
             connections: self.connections.len(),
             registrations: self.registrar.len(),
+            trunks: self.registrations.len(),
+            transfers: self.transfers.len(),
+            questions: self.questions.len(),
         }
     }
 
-    /// The numbers of the TCP connections that a dialog or a phone depends on: do not close these
+    /// The numbers of the connections that a dialog or a phone depends on: do not close these
     /// for being quiet. Costs a walk over all dialogs.
     #[must_use]
     pub fn connections_in_use(&self) -> HashSet<u64> {
-        let dialogs = self.legs.values().filter_map(Leg::dialog).map(|dialog| dialog.flow);
+        let dialogs = self.legs.values().flat_map(Leg::dialogs).map(|dialog| dialog.flow);
         let tcp = dialogs.filter(|flow| !flow.transport.is_datagram()).map(|flow| flow.connection);
-        tcp.chain(self.registrar.connections()).collect()
+        tcp.chain(self.registrar.connections()).chain(self.registrations.connections()).collect()
     }
 
     fn run(&mut self, deadline: Deadline, now: Timestamp) {
@@ -293,6 +356,10 @@ impl Endpoint {
             Deadline::Client(id, timer) => self.on_client_timer(id, timer, now),
             Deadline::CancelUnanswered(id) => self.drop_client(id),
             Deadline::RingsTooLong(id) => self.rings_too_long(id, now),
+            Deadline::TryNext(id) => self.try_next(id, now),
+            Deadline::Unresolved(query) => self.on_resolved(query, Vec::new(), now),
+            Deadline::Referral(id) => self.referral_expired(id, now),
+            Deadline::Reference(id) => self.reference_expired(id),
             Deadline::HalfMessage(connection) => {
                 if let Some(flow) = self.connections.flow(connection) {
                     self.shut(flow, now);
@@ -304,6 +371,11 @@ impl Endpoint {
                 DialogTimer::Expires => self.invite_expired(dialog, now),
                 DialogTimer::StillRinging => self.still_ringing(dialog, now),
                 DialogTimer::ReinviteAgain => self.pursue_reinvite(dialog, now),
+                DialogTimer::ResendProvisional => self.resend_provisional(dialog, now),
+                DialogTimer::PrackLate => self.prack_is_late(dialog, now),
+                DialogTimer::OfferLate => self.offer_is_late(dialog, now),
+                DialogTimer::RefreshDue => self.refresh_due(dialog, now),
+                DialogTimer::SessionExpires => self.session_expired(dialog, now),
             },
         }
     }
@@ -311,6 +383,7 @@ impl Endpoint {
     /// Sends over this flow, or over the connection that took its place.
     pub(super) fn send(&mut self, flow: Flow, bytes: Bytes) {
         let flow = self.connections.resolve(flow);
+        let bytes = self.config.media_nat.describe(bytes, flow.remote.ip());
         self.output(Output::Send { flow, bytes });
     }
 

@@ -4,11 +4,12 @@
 use bytes::Bytes;
 
 use super::endpoint::Endpoint;
+use super::extensions;
 use super::io::{Flow, Output};
 use super::respond::{self, Inbound};
 use super::stream::Frame;
 use super::timers::Deadline;
-use super::wire::{self, Action, Fault, HeaderName, Key, Message, Method, Request, Scheme, ServerState};
+use super::wire::{self, Action, Fault, HeaderName, Key, Message, Method, Scheme, ServerState};
 use crate::time::Timestamp;
 
 impl Endpoint {
@@ -18,14 +19,31 @@ impl Endpoint {
         self.on_message(flow, bytes.slice(start..), now);
     }
 
-    pub(super) fn on_connected(&mut self, flow: Flow, now: Timestamp) {
+    /// A WebSocket's frame.
+    pub(super) fn on_frame(&mut self, flow: Flow, bytes: Bytes, now: Timestamp) {
+        if !self.connections.has(&flow) {
+            return; // closed by us, or never announced
+        }
+        // Some keep alive by a frame of line ends, as on a stream (RFC 5626 §4.4.1).
+        if &bytes[..] == b"\r\n\r\n" {
+            return self.send(flow, Bytes::from_static(b"\r\n"));
+        }
+        self.on_datagram(flow, bytes, now);
+    }
+
+    /// `ours`: requests of ours to its far address may go over it.
+    pub(super) fn on_connected(&mut self, flow: Flow, ours: bool, now: Timestamp) {
         if self.connections.len() >= self.config.max_connections {
             self.output(Output::Close(flow));
-            self.fail_clients_on(&Flow { connection: 0, ..flow }, now);
+            if ours {
+                self.fail_clients_on(&Flow { connection: 0, ..flow }, now);
+            }
             return;
         }
-        self.connections.add(flow);
-        self.tx.move_clients(&Flow { connection: 0, ..flow }, flow);
+        self.connections.add(flow, ours);
+        if ours {
+            self.tx.move_clients(&Flow { connection: 0, ..flow }, flow);
+        }
     }
 
     pub(super) fn on_closed(&mut self, flow: Flow, now: Timestamp) {
@@ -123,7 +141,7 @@ impl Endpoint {
     }
 
     fn on_out_of_dialog(&mut self, inbound: Inbound, key: Key) {
-        if self.gate.ignored(inbound.flow.remote.ip(), inbound.now) && !self.is_registered_phone(&inbound) {
+        if self.gate.ignored(inbound.flow.remote.ip(), inbound.now) && !self.is_registered(&inbound) {
             return;
         }
         let merge = wire::merge_key(&inbound.head, &inbound.request.method);
@@ -135,14 +153,19 @@ impl Endpoint {
             }
             Action::Register => self.on_register(inbound, key, merge),
             Action::Invite => self.on_invite(inbound, key, merge),
-            Action::Bye | Action::Info => {
+            Action::Refer | Action::Notify => {
+                if self.is_known_source(&inbound) {
+                    self.refuse_outside(&inbound);
+                }
+            }
+            Action::Bye | Action::Info | Action::Prack | Action::Update => {
                 if self.is_known_source(&inbound) {
                     self.refuse(&inbound, 481, &[]);
                 }
             }
             Action::Refuse(status) => {
                 if self.is_known_source(&inbound) {
-                    self.refuse(&inbound, status, &[(HeaderName::Allow, super::dialog::ALLOW)]);
+                    self.refuse(&inbound, status, &[(HeaderName::Allow, extensions::ALLOW)]);
                 }
             }
         }
@@ -161,35 +184,23 @@ impl Endpoint {
         self.requires_nothing(inbound)
     }
 
-    /// Whether the request needs no extension of us; we have none. Proxy-Require is not for user
-    /// agents (RFC 3261 §8.2.2.3, §20.29). `false`: answered 420.
+    /// Whether the request needs no extension that we do not have. `false`: answered 420.
     pub(super) fn requires_nothing(&mut self, inbound: &Inbound) -> bool {
-        let required: Vec<String> = required(&inbound.request);
-        if required.is_empty() {
+        let missing = extensions::missing(&inbound.request);
+        if missing.is_empty() {
             return true;
         }
-        self.refuse(inbound, 420, &[(HeaderName::Unsupported, &required.join(", "))]);
+        self.refuse(inbound, 420, &[(HeaderName::Unsupported, &missing.join(", "))]);
         false
     }
 
     pub(super) fn answer_options(&mut self, inbound: &Inbound) {
         let extra = [
-            (HeaderName::Allow, super::dialog::ALLOW),
+            (HeaderName::Allow, extensions::ALLOW),
             (HeaderName::Accept, super::body::ACCEPT),
             (HeaderName::AcceptEncoding, "identity"),
-            (HeaderName::Supported, ""),
+            (HeaderName::Supported, extensions::SUPPORTED),
         ];
         self.refuse(inbound, 200, &extra);
     }
-}
-
-fn required(request: &Request) -> Vec<String> {
-    let values = request.headers.get_all(&HeaderName::Require);
-    values
-        .flat_map(|header| {
-            let text = String::from_utf8_lossy(&header.value()).into_owned();
-            text.split(',').map(|tag| tag.trim().to_owned()).collect::<Vec<_>>()
-        })
-        .filter(|tag| !tag.is_empty())
-        .collect()
 }

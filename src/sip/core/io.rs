@@ -315,6 +315,12 @@ pub enum Event {
         /// Until when.
         ignored_until: Timestamp,
     },
+    /// A request inside a dialog, or a CANCEL, that fits but does not come from where the other side is:
+    /// it was refused and changed nothing. For metrics and the audit log.
+    Spoofed {
+        /// Its address.
+        remote: SocketAddr,
+    },
     /// A failed log-in (wrong user or password). For the audit log.
     LoginFailed {
         /// Its address.

@@ -181,6 +181,9 @@ impl Endpoint {
     fn on_outcome(&mut self, id: ClientId, outcome: Outcome, now: Timestamp) {
         let Some(client) = self.tx.client(id) else { return };
         let purpose = std::mem::replace(&mut client.purpose, Purpose::Nobody);
+        if self.answers_challenge(id, &purpose, &outcome, now) {
+            return;
+        }
         let purpose = match purpose {
             Purpose::Invite(branch) => self.on_branch_outcome(id, branch, outcome, now),
             Purpose::Reinvite(dialog) => {
@@ -195,7 +198,24 @@ impl Endpoint {
                 self.on_info_outcome(dialog, &outcome, now);
                 Purpose::Info(dialog)
             }
-            Purpose::Register(dialog, login) => self.on_register_outcome(id, dialog, login, outcome, now),
+            Purpose::Prack(fork) => Purpose::Prack(fork), // a refused INVITE tells more
+            Purpose::Update(fork, offers) => {
+                self.on_update_outcome(id, (&fork, offers), &outcome, now);
+                Purpose::Update(fork, offers)
+            }
+            Purpose::Refer(dialog) => {
+                self.on_refer_outcome(dialog, &outcome, now);
+                Purpose::Refer(dialog)
+            }
+            Purpose::Notify(dialog, cseq) => {
+                self.on_notify_outcome(dialog, cseq, &outcome, now);
+                Purpose::Notify(dialog, cseq)
+            }
+            Purpose::Register(dialog, keys) => self.on_register_outcome(id, dialog, keys, outcome, now),
+            Purpose::Trunk(registration) => {
+                self.on_trunk_outcome(id, registration, &outcome, now);
+                Purpose::Trunk(registration)
+            }
             Purpose::Nobody => Purpose::Nobody,
         };
         if let Some(client) = self.tx.client(id) {
@@ -218,6 +238,7 @@ impl Endpoint {
             }
             self.timers.clear(Deadline::CancelUnanswered(id));
             self.timers.clear(Deadline::RingsTooLong(id));
+            self.timers.clear(Deadline::TryNext(id));
         }
     }
 

@@ -5,31 +5,48 @@
 //! [`Endpoint::poll_output`].
 
 mod body;
-mod cause;
+pub(crate) mod cause;
+mod challenge;
 mod dialog;
 pub mod digest;
 mod endpoint;
+mod extensions;
 pub mod gate;
+mod hunt;
 mod inbound;
 mod io;
 mod leg;
+mod locate;
 mod machines;
 mod mint;
+pub mod naming;
+mod nat;
+mod particulars;
+mod reason;
+mod refer;
+mod refresh;
 mod register;
 pub mod registrar;
+mod reliable;
+mod replaces;
 mod respond;
 pub mod sdp;
 mod session;
 mod source;
+mod spoof;
 mod stream;
+pub mod stun;
 #[cfg(test)]
 mod tests;
 mod timers;
 mod transactions;
+mod trunks;
 mod uac;
 mod uas;
+mod update;
 mod uri;
 mod wire;
 
 pub use endpoint::{Endpoint, EndpointConfig, Sizes, Timers};
 pub use io::*;
+pub use nat::{Advertise, Nat};

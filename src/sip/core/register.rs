@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 
+use super::challenge::{Keyring, is_challenge};
 use super::dialog;
 use super::endpoint::Endpoint;
 use super::io::{DialogId, Event, Flow, Login, Transport};
@@ -14,7 +15,7 @@ use super::registrar::{Contacts, RegisterError, Registration};
 use super::respond::{self, Inbound};
 use super::source::LoggedIn;
 use super::transactions::{ClientId, Purpose};
-use super::wire::{self, ContactValue, Fault, HeaderName, Key, Method, Request, Response, Scheme, Uri};
+use super::wire::{self, ContactValue, Fault, HeaderName, Key, Method, Request, Scheme, Uri};
 use crate::call::Cause;
 use crate::time::Timestamp;
 
@@ -109,7 +110,7 @@ impl Endpoint {
         wire::push(headers, HeaderName::UserAgent, self.config.user_agent.clone());
         wire::body_headers(headers, None);
         self.legs.insert(id, Leg::LoggingOn);
-        self.send_register(id, register, flow, Some(login), now);
+        self.send_register(id, register, flow, Box::new(Keyring::new(login)), now);
     }
 
     fn send_register(
@@ -117,17 +118,14 @@ impl Endpoint {
         id: DialogId,
         mut register: Request,
         flow: Flow,
-        login: Option<Login>,
+        mut keys: Box<Keyring>,
         now: Timestamp,
     ) {
-        let branch = self.mint.branch();
+        let (branch, cnonce) = (self.mint.branch(), self.mint.token());
         self.last_register += 1;
-        let headers = &mut register.headers;
-        if let Ok(via) = wire::Header::build(HeaderName::Via, dialog::via(&self.config, &flow, &branch)) {
-            headers.push_front(via);
-        }
-        wire::push(headers, HeaderName::CSeq, format!("{} REGISTER", self.last_register));
-        self.start(register, &branch, flow, Purpose::Register(id, login), now);
+        wire::renew(&mut register, dialog::via(&self.config, &flow, &branch), self.last_register);
+        keys.sign(&mut register, &cnonce);
+        self.start(register, &branch, flow, Purpose::Register(id, keys), now);
     }
 
     /// What became of a REGISTER of ours; gives its purpose back.
@@ -135,7 +133,7 @@ impl Endpoint {
         &mut self,
         client: ClientId,
         id: DialogId,
-        login: Option<Login>,
+        mut keys: Box<Keyring>,
         outcome: Outcome,
         now: Timestamp,
     ) -> Purpose {
@@ -143,43 +141,24 @@ impl Endpoint {
         match outcome {
             _ if !waits => {}
             Outcome::Response(response) if response.status.is_provisional() => {
-                return Purpose::Register(id, login);
+                return Purpose::Register(id, keys);
             }
             Outcome::Response(response) if response.status.is_success() => {
                 self.forget(id);
                 self.tell(Event::Answered { dialog: id, sdp: None, record_aware: false });
             }
             Outcome::Response(response) => {
-                let again = login.as_ref().and_then(|login| self.register_again(client, login, &response));
-                match again {
-                    Some((request, flow)) => self.send_register(id, request, flow, None, now),
+                let sent =
+                    self.tx.client(client).map(|client| (client.machine.request().clone(), client.flow));
+                match sent.filter(|(sent, _)| is_challenge(&response) && keys.learn(sent, &response)) {
+                    Some((register, flow)) => self.send_register(id, register, flow, keys, now),
                     None => self.finish(id, Cause::Declined, Some(response.status.code())),
                 }
+                return Purpose::Nobody;
             }
             Outcome::Failed(status) => self.finish(id, Cause::Unreachable, Some(status)),
         }
-        Purpose::Register(id, None)
-    }
-
-    /// The REGISTER again, with the password for a challenge.
-    fn register_again(
-        &mut self,
-        client: ClientId,
-        login: &Login,
-        response: &Response,
-    ) -> Option<(Request, Flow)> {
-        if !matches!(response.status.code(), 401 | 407) {
-            return None;
-        }
-        let cnonce = self.mint.token();
-        let client = self.tx.client(client)?;
-        let mut request = client.machine.request().clone();
-        let uri = String::from_utf8_lossy(&request.uri.to_bytes()).into_owned();
-        let (name, value, _) = wire::authorize(response, login, &Method::Register, &uri, &cnonce)?;
-        request.headers.remove_all(&HeaderName::Via);
-        request.headers.remove_all(&HeaderName::CSeq);
-        wire::push(&mut request.headers, name, value);
-        Some((request, client.flow))
+        Purpose::Nobody
     }
 }
 

@@ -186,7 +186,8 @@ pub(super) fn reply_flow(via: &Via, flow: Flow) -> Flow {
 /// the one they connected from was a passing one (RFC 3261 §18.2.2).
 pub(super) fn reopened(request: &Request, flow: Flow) -> Flow {
     let via = request.headers.typed::<Via>().and_then(Result::ok);
-    let port = via.and_then(|via| via.port).filter(|port| *port != 0).unwrap_or(5060);
+    let port = via.and_then(|via| via.port).filter(|port| *port != 0);
+    let port = port.unwrap_or(flow.transport.default_port());
     Flow { remote: SocketAddr::new(flow.remote.ip(), port), connection: 0, ..flow }
 }
 
@@ -234,12 +235,13 @@ pub(super) fn mark_request(request: &mut Request, via: &Via, source: SocketAddr)
 }
 
 /// The reason phrases of RFC 3261 §21 that we use.
-const fn phrase(status: u16) -> &'static str {
+pub(super) const fn phrase(status: u16) -> &'static str {
     match status {
         100 => "Trying",
         180 => "Ringing",
         183 => "Session Progress",
-        200..=299 => "OK",
+        200 | 201 | 203..=299 => "OK",
+        202 => "Accepted",
         400 => "Bad Request",
         401 => "Unauthorized",
         403 => "Forbidden",
@@ -258,6 +260,7 @@ const fn phrase(status: u16) -> &'static str {
         486 => "Busy Here",
         487 => "Request Terminated",
         488 => "Not Acceptable Here",
+        489 => "Bad Event",
         491 => "Request Pending",
         500 => "Server Internal Error",
         501 => "Not Implemented",

@@ -25,6 +25,9 @@ impl Endpoint {
         if let Some(trunk) = self.gate.recognise(inbound.flow.remote.ip()) {
             return Some(Source::Trunk(trunk));
         }
+        if let Some(trunk) = self.registered_trunk(inbound) {
+            return Some(Source::Trunk(trunk));
+        }
         self.log_in(inbound).map(|who| match who {
             LoggedIn::Agent(agent) => Source::Agent(agent),
             LoggedIn::Trunk(trunk) => Source::Trunk(trunk),
@@ -41,7 +44,7 @@ impl Endpoint {
             .map(|h| h.value())
             .collect();
         // A phone that is logged on already may share its address with a stranger.
-        if !self.is_registered_phone(inbound)
+        if !self.is_registered(inbound)
             && let Known::Stranger { first, ignored_until } =
                 self.gate.judge(remote.ip(), !values.is_empty() || self.names_a_user(inbound), now)
         {
@@ -87,7 +90,7 @@ impl Endpoint {
     /// Whether a request other than INVITE and REGISTER comes from someone we know; strangers are
     /// answered here.
     pub(super) fn is_known_source(&mut self, inbound: &Inbound) -> bool {
-        if self.gate.recognise(inbound.flow.remote.ip()).is_some() || self.is_registered_phone(inbound) {
+        if self.gate.recognise(inbound.flow.remote.ip()).is_some() || self.is_registered(inbound) {
             return true;
         }
         let remote = inbound.flow.remote;
@@ -100,8 +103,9 @@ impl Endpoint {
         false
     }
 
-    pub(super) fn is_registered_phone(&self, inbound: &Inbound) -> bool {
-        self.registered_phone(inbound).is_some()
+    /// Whether it comes from a phone that is registered here, or from a trunk's server where we are.
+    pub(super) fn is_registered(&self, inbound: &Inbound) -> bool {
+        self.registered_phone(inbound).is_some() || self.registered_trunk(inbound).is_some()
     }
 
     /// The agent named in From, if this is the way its phone registered.

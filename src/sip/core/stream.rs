@@ -1,5 +1,6 @@
-//! TCP: the connections, and how their bytes are cut into messages (RFC 3261 §18.3). A malformed
+//! The connections, and how the octets of a stream are cut into messages (RFC 3261 §18.3). A malformed
 //! message whose length is known costs only itself; one whose length is not costs the connection.
+//! WebSocket frames are messages already; of their connections only the table is here.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -12,7 +13,7 @@ use super::io::{Flow, Transport};
 const MAX_MESSAGE: usize = 65_535;
 
 /// What a stream held.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Frame {
     /// A whole message, well formed or not.
     Message(Bytes),
@@ -22,7 +23,7 @@ pub(super) enum Frame {
     Lost(Bytes),
 }
 
-/// A TCP connection's unread octets.
+/// A connection and its unread octets.
 struct Connection {
     flow: Flow,
     buffer: BytesMut,
@@ -30,23 +31,28 @@ struct Connection {
     scanned: usize,
 }
 
-/// The TCP connections there are.
+/// The connections there are.
 #[derive(Default)]
 pub(super) struct Connections {
     open: HashMap<u64, Connection>,
-    by_remote: HashMap<SocketAddr, u64>,
+    /// For requests of ours. By transport too: what was asked to go in TLS never goes in the clear.
+    by_remote: HashMap<(Transport, SocketAddr), u64>,
 }
 
 impl Connections {
-    pub(super) fn add(&mut self, flow: Flow) {
-        self.by_remote.insert(flow.remote, flow.connection);
+    /// `ours`: requests of ours to its far address may go over it.
+    pub(super) fn add(&mut self, flow: Flow, ours: bool) {
+        if ours {
+            self.by_remote.insert((flow.transport, flow.remote), flow.connection);
+        }
         self.open.insert(flow.connection, Connection { flow, buffer: BytesMut::new(), scanned: 0 });
     }
 
     pub(super) fn remove(&mut self, flow: &Flow) {
         self.open.remove(&flow.connection);
-        if self.by_remote.get(&flow.remote) == Some(&flow.connection) {
-            self.by_remote.remove(&flow.remote);
+        let place = (flow.transport, flow.remote);
+        if self.by_remote.get(&place) == Some(&flow.connection) {
+            self.by_remote.remove(&place);
         }
     }
 
@@ -58,13 +64,13 @@ impl Connections {
         self.open.len()
     }
 
-    /// The way to send on: a connection that is gone, or was never there, is replaced by one to
-    /// the same address if there is one, or by connection 0.
+    /// The way to send on: a connection that is gone, or was never there, is replaced by one of the same
+    /// transport to the same address if there is one, or by connection 0.
     pub(super) fn resolve(&self, flow: Flow) -> Flow {
-        if flow.transport == Transport::Udp || self.has(&flow) {
+        if flow.transport.is_datagram() || self.has(&flow) {
             return flow;
         }
-        let there = self.by_remote.get(&flow.remote).and_then(|id| self.open.get(id));
+        let there = self.by_remote.get(&(flow.transport, flow.remote)).and_then(|id| self.open.get(id));
         there.map_or(Flow { connection: 0, ..flow }, |connection| connection.flow)
     }
 
@@ -94,27 +100,19 @@ impl Connections {
 
 impl Connection {
     fn next(&mut self) -> Option<Frame> {
-        if self.buffer.starts_with(b"\r\n\r\n") {
-            self.buffer.advance(4);
+        if self.pass_over() {
             return Some(Frame::Ping);
         }
-        // A lone CRLF before a message means nothing (RFC 3261 §7.5), but it may be half a ping.
-        if self.buffer.starts_with(b"\r\n")
-            && self.buffer.len() > 2
-            && !b"\r\n".starts_with(&self.buffer[2..3])
-        {
-            self.buffer.advance(2);
-        }
-        if self.buffer.iter().all(|b| matches!(b, b'\r' | b'\n')) && self.buffer.len() < 4 {
+        if matches!(self.buffer.first(), None | Some(b'\r' | b'\n')) {
             return None;
         }
         let from = self.scanned.min(self.buffer.len());
-        let Some(end) = self.buffer[from..].windows(4).position(|four| four == b"\r\n\r\n") else {
+        let Some(end) = head_end(&self.buffer[from..]) else {
             self.scanned = self.buffer.len().saturating_sub(3);
             return (self.buffer.len() > MAX_MESSAGE).then(|| self.give_up(MAX_MESSAGE));
         };
-        let head = from + end + 4;
-        self.scanned = head - 4;
+        let head = from + end;
+        self.scanned = from;
         let length = match content_length(&self.buffer[..head]) {
             Some(length) if length <= MAX_MESSAGE - head.min(MAX_MESSAGE) => length,
             Some(_) | None => return Some(self.give_up(head)),
@@ -126,11 +124,44 @@ impl Connection {
         Some(Frame::Message(self.buffer.split_to(head + length).freeze()))
     }
 
+    /// Passes over what may stand between messages. Line ends mean nothing there (RFC 3261 §7.5); spaces
+    /// and zero octets come from those who count their bodies wrong or keep alive in their own way.
+    /// `true`: a ping.
+    fn pass_over(&mut self) -> bool {
+        const PING: &[u8] = b"\r\n\r\n";
+        loop {
+            if self.buffer.starts_with(PING) {
+                self.buffer.advance(PING.len());
+                return true;
+            }
+            match self.buffer.first() {
+                // Half a ping, perhaps.
+                Some(b'\r' | b'\n') if PING.starts_with(&self.buffer) => return false,
+                Some(b'\r' | b'\n' | b' ' | b'\t' | 0) => self.buffer.advance(1),
+                Some(_) | None => return false,
+            }
+        }
+    }
+
     fn give_up(&mut self, head: usize) -> Frame {
         let head = self.buffer.split_to(head.min(self.buffer.len())).freeze();
         self.buffer.clear();
         self.scanned = 0;
         Frame::Lost(head)
+    }
+}
+
+/// Where the head ends: after its blank line. Some end their lines with LF alone; where such a message
+/// ends is still clear, and whether it can be read is the parser's affair.
+fn head_end(octets: &[u8]) -> Option<usize> {
+    let mut from = 0;
+    loop {
+        let line = from + octets[from..].iter().position(|b| *b == b'\n')? + 1;
+        match &octets[line..] {
+            [b'\n', ..] => return Some(line + 1),
+            [b'\r', b'\n', ..] => return Some(line + 2),
+            _ => from = line,
+        }
     }
 }
 
@@ -166,7 +197,7 @@ mod tests {
 
     fn frames(chunks: &[&[u8]]) -> Vec<Frame> {
         let mut connections = Connections::default();
-        connections.add(flow());
+        connections.add(flow(), true);
         let mut frames = Vec::new();
         for chunk in chunks {
             connections.push(&flow(), chunk);
@@ -205,5 +236,55 @@ mod tests {
         }
         let endless = vec![b'a'; MAX_MESSAGE + 1];
         assert!(matches!(&frames(&[&endless])[..], [Frame::Lost(_)]));
+    }
+
+    #[test]
+    fn what_stands_between_messages_is_passed_over() {
+        let message = b"A b c\r\nl: 1\r\n\r\nx";
+        let text = [&b" \t\n\n\0"[..], message, b"\n\r \r\n", message, b"  \r\n\r\n\r\n", message].concat();
+        let message = Frame::Message(Bytes::from_static(message));
+        let whole = [message.clone(), message.clone(), Frame::Ping, message];
+        for cut in 0..text.len() {
+            assert_eq!(frames(&[&text[..cut], &text[cut..]]), whole, "cut at {cut}");
+        }
+        assert_eq!(frames(&[b"\r\n\r\n\r\n\r\n"]), [Frame::Ping, Frame::Ping]);
+        let mut connections = Connections::default();
+        connections.add(flow(), true);
+        for _ in 0..10_000 {
+            connections.push(&flow(), b"  \n\n    \0\0  ");
+            assert_eq!(connections.next(&flow()), None);
+        }
+        assert!(connections.open[&7].buffer.len() < 4 && !connections.is_half(&flow()));
+    }
+
+    #[test]
+    fn lines_that_end_with_lf_alone_have_an_end() {
+        let text = b"A b c\nl: 3\n\nxyzA b c\r\nl: 3\n\r\nxyz";
+        let whole = [
+            Frame::Message(Bytes::from_static(b"A b c\nl: 3\n\nxyz")),
+            Frame::Message(Bytes::from_static(b"A b c\r\nl: 3\n\r\nxyz")),
+        ];
+        for cut in 0..text.len() {
+            assert_eq!(frames(&[&text[..cut], &text[cut..]]), whole, "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn only_a_connection_of_the_same_transport_is_reused() {
+        let mut connections = Connections::default();
+        connections.add(flow(), true);
+        let lost = |transport| Flow { transport, connection: 0, ..flow() };
+        assert_eq!(connections.resolve(lost(Transport::Tcp)), flow());
+        for other in [Transport::Tls, Transport::Ws, Transport::Wss] {
+            assert_eq!(connections.resolve(lost(other)), lost(other));
+        }
+        let tls = Flow { transport: Transport::Tls, connection: 8, ..flow() };
+        connections.add(tls, false);
+        assert_eq!(connections.resolve(lost(Transport::Tls)), lost(Transport::Tls), "not ours to use");
+        assert_eq!(connections.resolve(tls), tls);
+        connections.remove(&tls);
+        let gone = Flow { connection: 0, ..tls };
+        assert_eq!(connections.resolve(tls), gone, "TCP is there, and is not taken");
+        assert_eq!(connections.resolve(lost(Transport::Tcp)), flow());
     }
 }

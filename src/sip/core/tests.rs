@@ -23,8 +23,10 @@ fn bench_login(request: &Request, challenge: &Sent, user: &str, password: &str) 
     };
     let login = Login { user: user.to_owned(), password: password.to_owned() };
     let method = Method::parse(&request.method.clone().into());
-    let (name, value, _) =
-        wire::authorize(&response, &login, &method, &request.uri, "cnonce").expect("a challenge");
+    let best = wire::challenges(&response).into_iter().max_by_key(|c| c.algorithm.strength());
+    let challenge = best.expect("a challenge");
+    let name = String::from_utf8_lossy(challenge.response_header().canonical()).into_owned();
+    let value = wire::credentials(&challenge, &login, &method, &request.uri, 1, "cnonce");
     let mut again = request.clone().with(&format!("{name}: {value}"));
     again.cseq += 1;
     again.branch.push('a');

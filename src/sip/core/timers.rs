@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 
-use super::io::DialogId;
+use super::io::{DialogId, Query};
 use super::transactions::{ClientId, ServerId};
 use super::wire::Timer;
 use crate::time::Timestamp;
@@ -20,6 +20,14 @@ pub(super) enum Deadline {
     CancelUnanswered(ClientId),
     /// Our INVITE rings for longer than any phone should (RFC 3261 §16.6, timer C).
     RingsTooLong(ClientId),
+    /// A server says nothing while another way is left (RFC 3263 §4.3).
+    TryNext(ClientId),
+    /// A host was not found in time.
+    Unresolved(Query),
+    /// A REFER of theirs waits for too long, or its subscription ends (RFC 3515 §2.4.4).
+    Referral(DialogId),
+    /// No news of a REFER of ours.
+    Reference(DialogId),
     /// A dialog's own timer.
     Dialog(DialogId, DialogTimer),
     /// A message on a TCP connection was begun and not ended.
@@ -39,6 +47,16 @@ pub(super) enum DialogTimer {
     StillRinging,
     /// Try the re-INVITE again that met theirs (RFC 3261 §14.1).
     ReinviteAgain,
+    /// Send our reliable provisional response again (RFC 3262 §3).
+    ResendProvisional,
+    /// Its PRACK did not come within 64*T1.
+    PrackLate,
+    /// Our user has not answered the offer of their UPDATE or PRACK, which wait for 64*T1 at most.
+    OfferLate,
+    /// The session wants refreshing by us (RFC 4028 §10).
+    RefreshDue,
+    /// Nobody refreshed the session.
+    SessionExpires,
 }
 
 /// A queue of deadlines; every operation is O(log n).

@@ -5,8 +5,10 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 
-use super::io::{DialogId, Flow, Login};
+use super::challenge::Keyring;
+use super::io::{DialogId, Flow};
 use super::respond;
+use super::trunks::RegistrationId;
 use super::uac::Branch;
 use super::wire::{ClientTransaction, Key, ServerTransaction};
 
@@ -42,6 +44,9 @@ pub(super) struct Client {
     pub(super) purpose: Purpose,
     /// The ACKs we sent for 2xx responses, by To tag, for when the same comes again.
     pub(super) acks: Vec<(Bytes, Flow, Bytes)>,
+    /// Of an INVITE whose call is over: the last sequence number used in each of its early dialogs, by
+    /// their tag.
+    pub(super) spent: Vec<(Bytes, u32)>,
     key: Key,
 }
 
@@ -55,10 +60,46 @@ pub(super) enum Purpose {
     Bye(DialogId),
     /// A digit.
     Info(DialogId),
-    /// A log-on, with the login for the challenge until it is used.
-    Register(DialogId, Option<Login>),
+    /// A PRACK.
+    Prack(Fork),
+    /// An UPDATE; whether it bears an offer.
+    Update(Fork, bool),
+    /// A REFER of ours.
+    Refer(DialogId),
+    /// News of a transfer they asked for, by the REFER with this sequence number.
+    Notify(DialogId, u32),
+    /// A log-on, with the password for its challenges.
+    Register(DialogId, Box<Keyring>),
+    /// A registration at a trunk's server.
+    Trunk(RegistrationId),
     /// Nobody waits for the answer.
     Nobody,
+}
+
+impl Purpose {
+    /// Of a request inside a dialog: the dialog, and the same purpose once more for when the request is
+    /// sent again with a password.
+    pub(super) fn in_dialog(&self) -> Option<(Fork, Self)> {
+        let whole = |leg: &DialogId| Fork { leg: *leg, tag: None };
+        match self {
+            Self::Prack(fork) => Some((fork.clone(), Self::Prack(fork.clone()))),
+            Self::Update(fork, offers) => Some((fork.clone(), Self::Update(fork.clone(), *offers))),
+            Self::Reinvite(id) => Some((whole(id), Self::Reinvite(*id))),
+            Self::Bye(id) => Some((whole(id), Self::Bye(*id))),
+            Self::Info(id) => Some((whole(id), Self::Info(*id))),
+            Self::Refer(id) => Some((whole(id), Self::Refer(*id))),
+            Self::Notify(id, cseq) => Some((whole(id), Self::Notify(*id, *cseq))),
+            Self::Invite(_) | Self::Register(..) | Self::Trunk(_) | Self::Nobody => None,
+        }
+    }
+}
+
+/// A dialog, or one of several early dialogs of one INVITE of ours.
+#[derive(Clone, Debug)]
+pub(super) struct Fork {
+    pub(super) leg: DialogId,
+    /// Their tag.
+    pub(super) tag: Option<Bytes>,
 }
 
 /// All transactions.
@@ -101,7 +142,10 @@ impl Transactions {
         self.drawn += 1;
         let id = ClientId(self.drawn);
         self.client_keys.insert(key.clone(), id);
-        self.clients.insert(id, Client { machine, flow, heard: flow, purpose, acks: Vec::new(), key });
+        self.clients.insert(
+            id,
+            Client { machine, flow, heard: flow, purpose, acks: Vec::new(), spent: Vec::new(), key },
+        );
         id
     }
 

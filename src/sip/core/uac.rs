@@ -7,17 +7,20 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::body;
 use super::cause;
-use super::dialog::{self, Dialog, Reach};
+use super::challenge::{Keyring, is_challenge};
+use super::dialog::{self, Dialog, Peer, Reach};
 use super::endpoint::Endpoint;
-use super::io::{Callee, DialogId, Event, Flow, Login, Transport};
-use super::leg::{Calling, Exchange, Leg, Session, Side};
+use super::io::{Callee, DialogId, Event, Flow, Particulars, Transport};
+use super::leg::{Calling, Leg};
 use super::machines::Outcome;
+use super::particulars;
+use super::reason;
 use super::timers::Deadline;
 use super::transactions::{ClientId, Purpose};
 use super::wire::{self, Head, HeaderName, Method, Request, Response, Uri};
 use crate::call::Cause;
+use crate::ids::AgentId;
 use crate::time::Timestamp;
 
 /// Longer than proxies let an INVITE ring without news (RFC 3261 §16.6, timer C: over 3 minutes).
@@ -31,10 +34,6 @@ pub(super) struct Branch {
     leg: DialogId,
     /// What its dialog will begin with.
     dialog: Dialog,
-    /// Our offer, for when the INVITE must be sent again with a password.
-    sdp: Bytes,
-    /// The password, until it was used.
-    login: Option<Login>,
     state: BranchState,
 }
 
@@ -51,57 +50,80 @@ enum BranchState {
     Won,
 }
 
-/// A way to a phone, before its INVITE is made.
-struct Way {
-    target: Uri,
-    flow: Flow,
-    to: String,
-    login: Option<Login>,
-    reach: Reach,
+/// What an INVITE of ours is to say.
+pub(super) struct Wish {
+    /// The user part of From, or `anonymous`.
+    pub(super) from: String,
+    /// Our offer.
+    pub(super) sdp: Bytes,
+    pub(super) particulars: Box<Particulars>,
+}
+
+/// A way to a phone or a server, before its INVITE is made.
+pub(super) struct Way {
+    pub(super) target: Uri,
+    pub(super) flow: Flow,
+    /// A whole From value without a tag.
+    pub(super) from: String,
+    /// A whole To value.
+    pub(super) to: String,
+    pub(super) keys: Option<Keyring>,
+    pub(super) reach: Reach,
+    pub(super) peer: Peer,
+}
+
+/// An INVITE that was made and not sent yet.
+pub(super) struct Made {
+    pub(super) invite: Request,
+    dialog: Dialog,
+    branch: String,
 }
 
 impl Endpoint {
-    pub(super) fn invite(&mut self, id: DialogId, to: Callee, from: &str, sdp: &Bytes, now: Timestamp) {
-        let ways = self.ways(to, now);
-        if ways.is_empty() || self.legs.len() >= self.config.max_dialogs || self.legs.contains_key(&id) {
+    pub(super) fn invite(&mut self, id: DialogId, to: Callee, wish: Wish, now: Timestamp) {
+        if self.legs.len() >= self.config.max_dialogs || self.legs.contains_key(&id) {
             return self.tell(Event::Ended { dialog: id, cause: Cause::Unreachable, status: None });
         }
-        let calling = Calling { branches: Vec::new(), best: (Cause::Unreachable, None) };
-        self.legs.insert(id, Leg::Calling(calling));
-        for way in ways {
+        let ways = match to {
+            Callee::Trunk { trunk, number } => return self.invite_trunk(id, trunk, &number, wish, now),
+            Callee::Agent(agent) => self.phones(&agent, now),
+            Callee::Uri { uri, remote, transport, login } => {
+                let target = Uri::parse(Bytes::from(uri.clone())).ok();
+                let flow = self.flow_to(transport, remote);
+                let (to, keys) = (format!("<{uri}>"), login.map(Keyring::new));
+                let (reach, peer) = (Reach::Written, Peer::Address);
+                let way = |target| Way { target, flow, from: String::new(), to, keys, reach, peer };
+                target.map(way).into_iter().collect()
+            }
+        };
+        if ways.is_empty() {
+            return self.tell(Event::Ended { dialog: id, cause: Cause::Unreachable, status: None });
+        }
+        self.legs.insert(id, Leg::Calling(Calling::default()));
+        let hidden = wish.particulars.private || wish.from.eq_ignore_ascii_case("anonymous");
+        for mut way in ways {
             let host = dialog::host_text(dialog::our_address(&self.config, &way.flow).ip());
-            let from = if from.eq_ignore_ascii_case("anonymous") {
-                "\"Anonymous\" <sip:anonymous@anonymous.invalid>".to_owned()
+            way.from = if hidden {
+                particulars::ANONYMOUS.to_owned()
             } else {
-                format!("<{}>", dialog::user_uri(from, &host))
+                format!("<{}>", dialog::user_uri(&wish.from, &host))
             };
-            let names = (format!("{}@{host}", self.mint.token()), self.mint.token());
-            let dialog = Dialog::wanted(way.target, &from, &way.to, names, way.flow, way.reach);
-            let branch =
-                Branch { leg: id, dialog, sdp: sdp.clone(), login: way.login, state: BranchState::Sent };
-            self.send_branch(branch, None, now);
+            // Agents' phones are in our trust domain (RFC 3325 §5): they may know more than From says.
+            let extra = particulars::write(&wish.particulars, &host);
+            let made = self.make_invite(way, &extra, &wish.sdp);
+            self.send_branch(id, made, now);
         }
     }
 
-    fn ways(&self, to: Callee, now: Timestamp) -> Vec<Way> {
-        match to {
-            Callee::Agent(agent) => {
-                let host = &self.config.realm;
-                let to = format!("<{}>", dialog::user_uri(&agent.0, host));
-                let bindings = self.registrar.bindings(&agent, now);
-                let way = |binding: super::registrar::Binding| {
-                    let target = Uri::parse(Bytes::from(binding.contact)).ok()?;
-                    Some(Way { target, flow: binding.flow, to: to.clone(), login: None, reach: Reach::Back })
-                };
-                bindings.into_iter().filter_map(way).collect()
-            }
-            Callee::Trunk { .. } => Vec::new(),
-            Callee::Uri { uri, remote, transport, login } => {
-                let Ok(target) = Uri::parse(Bytes::from(uri.clone())) else { return Vec::new() };
-                let flow = self.flow_to(transport, remote);
-                vec![Way { target, flow, to: format!("<{uri}>"), login, reach: Reach::Written }]
-            }
-        }
+    fn phones(&self, agent: &AgentId, now: Timestamp) -> Vec<Way> {
+        let to = format!("<{}>", dialog::user_uri(&agent.0, &self.config.realm));
+        let way = |binding: super::registrar::Binding| {
+            let target = Uri::parse(Bytes::from(binding.contact)).ok()?;
+            let (from, to, flow) = (String::new(), to.clone(), binding.flow);
+            let (reach, peer) = (Reach::Back, Peer::Agent(agent.clone()));
+            Some(Way { target, flow, from, to, keys: None, reach, peer })
+        };
+        self.registrar.bindings(agent, now).into_iter().filter_map(way).collect()
     }
 
     /// The way to an address we were told.
@@ -113,25 +135,62 @@ impl Endpoint {
         Flow { transport, local: local.unwrap_or(SocketAddr::from(([0, 0, 0, 0], 0))), remote, connection: 0 }
     }
 
-    fn send_branch(
-        &mut self,
-        mut branch: Branch,
-        authorization: Option<(HeaderName, String)>,
-        now: Timestamp,
-    ) {
-        let name = self.mint.branch();
+    /// Makes an INVITE for a way, with a Call-ID of its own.
+    pub(super) fn make_invite(&mut self, way: Way, extra: &[(HeaderName, String)], sdp: &Bytes) -> Made {
+        let host = dialog::host_text(dialog::our_address(&self.config, &way.flow).ip());
+        let names = (format!("{}@{host}", self.mint.token()), self.mint.token());
+        let mut dialog = Dialog::wanted(way.target, &way.from, &way.to, names, way.flow, way.reach);
+        dialog.keys = way.keys.map(Box::new);
+        dialog.peer = way.peer;
+        let branch = self.mint.branch();
         // Before there is a dialog the INVITE goes where we were told, whatever the URI says.
-        let flow = branch.dialog.flow;
-        let (mut invite, _) = branch.dialog.request_on(Method::Invite, &self.config, &name, flow);
-        if let Some((header, value)) = authorization {
-            wire::push(&mut invite.headers, header, value);
+        let (mut invite, _) = dialog.request_on(Method::Invite, &self.config, &branch, way.flow);
+        for (name, value) in extra {
+            wire::push(&mut invite.headers, name.clone(), value.clone());
         }
-        wire::body_headers(&mut invite.headers, Some(("application/sdp", &branch.sdp)));
-        invite.set_body(branch.sdp.clone());
-        let leg = branch.leg;
+        wire::body_headers(&mut invite.headers, Some(("application/sdp", sdp)));
+        invite.set_body(sdp.clone());
+        Made { invite, dialog, branch }
+    }
+
+    /// Sends an INVITE that was made for this leg.
+    pub(super) fn send_branch(&mut self, leg: DialogId, made: Made, now: Timestamp) -> ClientId {
+        let Made { invite, dialog, branch: name } = made;
+        let flow = dialog.flow;
+        let branch = Branch { leg, dialog, state: BranchState::Sent };
         let client = self.start(invite, &name, flow, Purpose::Invite(Box::new(branch)), now);
         if let Some(Leg::Calling(calling)) = self.legs.get_mut(&leg) {
             calling.branches.push(client);
+        }
+        client
+    }
+
+    /// A server has not said a word while another way is left.
+    pub(super) fn try_next(&mut self, id: ClientId, now: Timestamp) {
+        let Some(client) = self.tx.client(id) else { return };
+        match &mut client.purpose {
+            Purpose::Invite(branch) if matches!(branch.state, BranchState::Sent) => {
+                // Should it answer after all, it is hung up.
+                branch.state = BranchState::Unwanted(Cause::AnsweredElsewhere);
+                let leg = branch.leg;
+                if !self.another_way(leg, id, None, now) {
+                    self.branch_failed(leg, id, (Cause::Unreachable, Some(408)), now);
+                }
+            }
+            Purpose::Trunk(registration) => {
+                let registration = *registration;
+                self.registrar_silent(registration, id, now);
+            }
+            Purpose::Invite(_)
+            | Purpose::Reinvite(_)
+            | Purpose::Bye(_)
+            | Purpose::Info(_)
+            | Purpose::Prack(_)
+            | Purpose::Update(..)
+            | Purpose::Refer(_)
+            | Purpose::Notify(..)
+            | Purpose::Register(..)
+            | Purpose::Nobody => {}
         }
     }
 
@@ -141,6 +200,7 @@ impl Endpoint {
         for client in std::mem::take(&mut calling.branches) {
             self.give_up(client, cause, now);
         }
+        self.abort_reinvites(id, now);
         self.finish(id, cause, None);
     }
 
@@ -175,9 +235,18 @@ impl Endpoint {
                 self.cancel(id, Cause::Unreachable, now);
                 return self.leave(dialog, Cause::Unreachable, now);
             }
-            Some(Purpose::Bye(_) | Purpose::Info(_) | Purpose::Register(..) | Purpose::Nobody) | None => {
-                return;
-            }
+            Some(
+                Purpose::Bye(_)
+                | Purpose::Info(_)
+                | Purpose::Prack(_)
+                | Purpose::Update(..)
+                | Purpose::Refer(_)
+                | Purpose::Notify(..)
+                | Purpose::Register(..)
+                | Purpose::Trunk(_)
+                | Purpose::Nobody,
+            )
+            | None => return,
         };
         self.give_up(id, Cause::NoAnswer, now);
         self.branch_failed(leg, id, (Cause::NoAnswer, None), now);
@@ -201,14 +270,21 @@ impl Endpoint {
             }
             Outcome::Response(response) => {
                 self.settle(id);
-                if !self.authorize_branch(id, &mut branch, &response, now) {
+                self.drop_early(leg, id, now);
+                if !self.authorize_branch(id, &mut branch, &response, now)
+                    && !self.ask_longer(id, &branch, &response, now)
+                    && !self.another_way(leg, id, Some(&response), now)
+                {
                     let status = response.status.code();
-                    self.branch_failed(leg, id, (cause::of_status(status), Some(status)), now);
+                    self.branch_failed(leg, id, (reason::of_refusal(&response), Some(status)), now);
                 }
             }
             Outcome::Failed(status) => {
                 self.settle(id);
-                self.branch_failed(leg, id, (Cause::Unreachable, Some(status)), now);
+                self.drop_early(leg, id, now);
+                if !self.another_way(leg, id, None, now) {
+                    self.branch_failed(leg, id, (Cause::Unreachable, Some(status)), now);
+                }
             }
         }
         Purpose::Invite(branch)
@@ -218,16 +294,23 @@ impl Endpoint {
     pub(super) fn settle(&mut self, id: ClientId) {
         self.timers.clear(Deadline::CancelUnanswered(id));
         self.timers.clear(Deadline::RingsTooLong(id));
+        self.timers.clear(Deadline::TryNext(id));
     }
 
     fn on_provisional(&mut self, id: ClientId, branch: &mut Branch, response: &Response, now: Timestamp) {
+        self.timers.clear(Deadline::TryNext(id));
         match branch.state {
             BranchState::Sent | BranchState::Proceeding => {
                 branch.state = BranchState::Proceeding;
                 // Each sign of life starts the time anew, as at a proxy.
                 self.timers.set(Deadline::RingsTooLong(id), now + RINGS_TOO_LONG);
-                if matches!(response.status.code(), 180..=183) {
-                    let sdp = body::sdp(&response.headers, response.body()).ok().flatten();
+                let rings = matches!(response.status.code(), 180..=183);
+                if let Some(Leg::Calling(Calling { hunt: Some(hunt), .. })) = self.legs.get_mut(&branch.leg)
+                    && rings
+                {
+                    hunt.found();
+                }
+                if let Some(sdp) = self.on_early(branch.leg, id, &branch.dialog, response, now) {
                     self.tell(Event::Ringing { dialog: branch.leg, sdp });
                 }
             }
@@ -262,23 +345,11 @@ impl Endpoint {
             return;
         }
         branch.state = BranchState::Won;
-        if let Some(Leg::Calling(calling)) = self.forget(branch.leg) {
-            for other in calling.branches.into_iter().filter(|other| *other != id) {
-                self.give_up(other, Cause::AnsweredElsewhere, now);
-            }
+        let Some(Leg::Calling(mut calling)) = self.forget(branch.leg) else { return };
+        for other in calling.branches.drain(..).filter(|other| *other != id) {
+            self.give_up(other, Cause::AnsweredElsewhere, now);
         }
-        self.tags.insert(dialog.local_tag.clone(), branch.leg);
-        let session = Session {
-            dialog,
-            trunk: None,
-            unacked: None,
-            exchange: Exchange::Idle,
-            wanted: None,
-            side: Side::Caller,
-        };
-        self.legs.insert(branch.leg, Leg::Live(Box::new(session)));
-        let sdp = body::sdp(&response.headers, response.body()).ok().flatten();
-        self.tell(Event::Answered { dialog: branch.leg, sdp, record_aware: false });
+        self.answered(branch.leg, id, dialog, calling, response, now);
     }
 
     /// ACK to a 2xx; with the dialog it makes, and whether it is the first from that phone.
@@ -294,7 +365,8 @@ impl Endpoint {
             return None;
         }
         let flow = client.heard;
-        let dialog = branch.dialog.answered(response, head, flow);
+        let mut dialog = branch.dialog.answered(response, head, flow);
+        self.grown(branch.leg, id, &mut dialog);
         let name = self.mint.branch();
         let (ack, flow) = dialog.ack(head.cseq, &self.config, &name);
         let first = self.acknowledge(id, head.to.tag().unwrap_or_default(), ack, flow);
@@ -317,7 +389,7 @@ impl Endpoint {
         true
     }
 
-    /// Answers a challenge once: the INVITE again, with a password. `false`: it cannot be.
+    /// Answers a challenge: the INVITE again, with a password. `false`: it cannot be.
     fn authorize_branch(
         &mut self,
         id: ClientId,
@@ -326,51 +398,71 @@ impl Endpoint {
         now: Timestamp,
     ) -> bool {
         let wanted = matches!(branch.state, BranchState::Sent | BranchState::Proceeding);
-        if !matches!(response.status.code(), 401 | 407) || !wanted {
+        if !wanted || !is_challenge(response) {
             return false;
         }
-        let Some(login) = branch.login.take() else { return false };
-        let Some(uri) = self.tx.client(id).map(|client| client.machine.request().uri.to_bytes()) else {
+        let Some(client) = self.tx.client(id) else { return false };
+        let (mut invite, flow) = (client.machine.request().clone(), client.flow);
+        let mut dialog = branch.dialog.clone();
+        let Some(keys) = &mut dialog.keys else { return false };
+        if !keys.learn(&invite, response) {
             return false;
-        };
-        let uri = String::from_utf8_lossy(&uri).into_owned();
-        let cnonce = self.mint.token();
-        let Some((name, value, _)) = wire::authorize(response, &login, &Method::Invite, &uri, &cnonce) else {
-            return false;
-        };
-        let again = Branch {
-            leg: branch.leg,
-            dialog: branch.dialog.clone(),
-            sdp: branch.sdp.clone(),
-            login: None,
-            state: BranchState::Sent,
-        };
+        }
+        let (name, cnonce) = (self.mint.branch(), self.mint.token());
+        dialog.local_cseq += 1;
+        wire::renew(&mut invite, dialog::via(&self.config, &flow, &name), dialog.local_cseq);
+        keys.sign(&mut invite, &cnonce);
         if let Some(Leg::Calling(calling)) = self.legs.get_mut(&branch.leg) {
             calling.branches.retain(|other| *other != id);
-            self.send_branch(again, Some((name, value)), now);
+            self.send_branch(branch.leg, Made { invite, dialog, branch: name }, now);
+        }
+        true
+    }
+
+    /// Answers a 422 (RFC 4028 §7.3): the INVITE again, for a longer session. `false`: it cannot be.
+    fn ask_longer(&mut self, id: ClientId, branch: &Branch, response: &Response, now: Timestamp) -> bool {
+        let wanted = matches!(branch.state, BranchState::Sent | BranchState::Proceeding);
+        let mut dialog = branch.dialog.clone();
+        if !wanted || !dialog.lengthen(response, &self.config) {
+            return false;
+        }
+        let Some(client) = self.tx.client(id) else { return false };
+        let (mut invite, flow) = (client.machine.request().clone(), client.flow);
+        let name = self.mint.branch();
+        dialog.local_cseq += 1;
+        wire::renew(&mut invite, dialog::via(&self.config, &flow, &name), dialog.local_cseq);
+        invite.headers.remove_all(&HeaderName::SessionExpires);
+        invite.headers.remove_all(&HeaderName::MinSe);
+        dialog.ask_timer(&mut invite.headers, &self.config);
+        if let Some(Leg::Calling(calling)) = self.legs.get_mut(&branch.leg) {
+            calling.branches.retain(|other| *other != id);
+            self.send_branch(branch.leg, Made { invite, dialog, branch: name }, now);
         }
         true
     }
 
     /// One phone less to wait for. A 6xx speaks for all of them (RFC 3261 §16.7 step 5).
     fn branch_failed(&mut self, leg: DialogId, id: ClientId, why: (Cause, Option<u16>), now: Timestamp) {
+        self.drop_early(leg, id, now);
         let Some(Leg::Calling(calling)) = self.legs.get_mut(&leg) else { return };
         let before = calling.branches.len();
         calling.branches.retain(|other| *other != id);
         if calling.branches.len() == before {
             return; // given up before
         }
-        if calling.best.1.is_none() || cause::weight(why.0) > cause::weight(calling.best.0) {
-            calling.best = why;
-        }
+        // A status tells more than none, and of two statuses the weightier.
+        let best = calling.best.unwrap_or(why);
+        let best = if best.1.is_none() || cause::weight(why.0) > cause::weight(best.0) { why } else { best };
+        calling.best = Some(best);
         let for_all = why.1.is_some_and(|status| status >= 600);
         let others = if for_all { std::mem::take(&mut calling.branches) } else { Vec::new() };
-        let best = if for_all { why } else { calling.best };
+        let best = if for_all { why } else { best };
         let over = calling.branches.is_empty();
         for other in others {
             self.give_up(other, why.0, now);
         }
         if over {
+            self.abort_reinvites(leg, now);
             self.finish(leg, best.0, best.1);
         }
     }

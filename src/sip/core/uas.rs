@@ -7,10 +7,13 @@ use bytes::Bytes;
 
 use super::body;
 use super::cause;
-use super::dialog::{self, Dialog};
+use super::dialog::{self, Dialog, Peer};
 use super::endpoint::Endpoint;
-use super::io::{DialogId, Event, Incoming, Particulars, Source};
-use super::leg::{Exchange, Farewell, Leg, Of, Offered, Session, Side, Unacked};
+use super::extensions;
+use super::io::{DialogId, Event, Incoming, Source};
+use super::leg::{Exchange, Farewell, Leg, Of, Offered, Unacked};
+use super::particulars;
+use super::reason;
 use super::respond::{self, Inbound};
 use super::timers::{Deadline, DialogTimer};
 use super::transactions::ServerId;
@@ -40,11 +43,16 @@ impl Endpoint {
         if !accepts_sdp(headers) {
             return self.refuse(&inbound, 406, &[]);
         }
+        let Ok(replaces) = self.replaced(&inbound) else { return };
         let tag = self.mint.token();
-        let dialog = match Dialog::offered(&inbound.request, &inbound.head, tag, inbound.flow) {
+        let mut dialog = match Dialog::offered(&inbound.request, &inbound.head, tag, inbound.flow) {
             Ok(dialog) => dialog,
             Err(fault) => return self.refuse(&inbound, fault.status, &[]),
         };
+        dialog.peer = Peer::from(&source);
+        if !self.is_long_enough(&inbound) {
+            return;
+        }
         if self.legs.len() >= self.config.max_dialogs {
             return self.refuse(&inbound, 503, &[(HeaderName::RetryAfter, RETRY_WHEN_FULL)]);
         }
@@ -55,7 +63,7 @@ impl Endpoint {
             }
             return;
         };
-        self.offer(&inbound, server, Offer { dialog, source, trunk, sdp });
+        self.offer(&inbound, server, Offer { dialog, source, trunk, sdp, replaces });
     }
 
     /// Counts a trunk's call in; `Err`: it was refused.
@@ -75,7 +83,7 @@ impl Endpoint {
     }
 
     fn offer(&mut self, inbound: &Inbound, server: ServerId, offer: Offer) {
-        let Offer { dialog, source, trunk, sdp } = offer;
+        let Offer { mut dialog, source, trunk, sdp, replaces } = offer;
         let (request, now) = (&inbound.request, inbound.now);
         let id = self.new_dialog();
         if let Some(server) = self.tx.server(server) {
@@ -90,63 +98,28 @@ impl Endpoint {
             self.timers.set(Deadline::Dialog(id, DialogTimer::Expires), at);
         }
         self.tags.insert(dialog.local_tag.clone(), id);
-        let offered = Offered { dialog, server, trunk, provisional: None };
+        dialog.keys = self.keys_for(&source);
+        let early = self.provisionals(request, sdp.is_some());
+        let (provisional, exchange, wanted) = (None, Exchange::Idle, None);
+        let offered = Offered { dialog, server, trunk, provisional, early, exchange, wanted };
         self.legs.insert(id, Leg::Offered(Box::new(offered)));
         let incoming = Incoming {
             dialog: id,
-            dialled: wire::user_of(&request.uri).unwrap_or_default(),
-            caller: caller(inbound, &source),
+            dialled: self.dialled(inbound, &source),
+            caller: particulars::caller(inbound, &source),
+            particulars: particulars::read(&request.headers, &source),
             source,
             sdp,
             flow: inbound.flow,
-            particulars: Particulars::default(),
-            replaces: None,
-            record_aware: false,
+            replaces,
+            record_aware: extensions::supports(&request.headers, extensions::RECORD_AWARE),
         };
         self.tell(Event::Incoming(Box::new(incoming)));
     }
 
-    pub(super) fn ring(&mut self, id: DialogId, sdp: Option<Bytes>, now: Timestamp) {
-        let Some((server, tag)) = self.offered(id).map(|o| (o.server, o.dialog.local_tag.clone())) else {
-            return;
-        };
-        let status = if sdp.is_some() { 183 } else { 180 };
-        let Some(response) = self.invite_response(server, status, &tag, sdp.as_ref()) else { return };
-        if let Some(offered) = self.offered(id) {
-            offered.provisional = Some(response.clone());
-        }
-        self.respond(server, response, now);
+    /// Proxies must hear of an INVITE that rings (RFC 3261 §13.3.1.1).
+    pub(super) fn ring_again_in_a_minute(&mut self, id: DialogId, now: Timestamp) {
         self.timers.set(Deadline::Dialog(id, DialogTimer::StillRinging), now + STILL_RINGING);
-    }
-
-    pub(super) fn still_ringing(&mut self, id: DialogId, now: Timestamp) {
-        let Some(offered) = self.offered(id) else { return };
-        let (server, response) = (offered.server, offered.provisional.clone());
-        if let Some(response) = response {
-            self.respond(server, response, now);
-            self.timers.set(Deadline::Dialog(id, DialogTimer::StillRinging), now + STILL_RINGING);
-        }
-    }
-
-    pub(super) fn answer(&mut self, id: DialogId, sdp: Bytes, now: Timestamp) {
-        let Some((server, tag)) = self.offered(id).map(|o| (o.server, o.dialog.local_tag.clone())) else {
-            return;
-        };
-        let Some(response) = self.invite_response(server, 200, &tag, Some(&sdp)) else { return };
-        let Some(Leg::Offered(offered)) = self.forget(id) else { return };
-        let Offered { dialog, trunk, server, provisional: _ } = *offered;
-        self.tags.insert(dialog.local_tag.clone(), id);
-        let cseq = dialog.remote_cseq.unwrap_or(0);
-        let session = Session {
-            dialog,
-            trunk,
-            unacked: None,
-            exchange: Exchange::Idle,
-            wanted: None,
-            side: Side::Callee,
-        };
-        self.legs.insert(id, Leg::Live(Box::new(session)));
-        self.accept(id, server, response, (cseq, Of::First), now);
     }
 
     /// Sends a 2xx and keeps it until its ACK comes. It is sent again over TCP too: a proxy behind
@@ -156,18 +129,22 @@ impl Endpoint {
         id: DialogId,
         server: ServerId,
         response: Response,
-        what: (u32, Of),
+        of: Of,
         now: Timestamp,
     ) {
-        let Some(flow) = self.tx.server(server).map(|server| server.reply) else { return };
-        let (cseq, of) = what;
+        let Some(entry) = self.tx.server(server) else { return };
+        let (flow, request) = (entry.reply, entry.machine.request());
+        let cseq = wire::cseq(request).unwrap_or(0);
+        // Of a 2xx to an INVITE without a description, its own is an offer.
+        let offers = request.body().is_empty() && !response.body().is_empty();
         let interval = self.config.timers.t1;
         let bytes = Message::Response(response.clone()).to_bytes();
         self.respond(server, response, now);
         let Some(session) = self.session(id) else { return };
-        session.unacked = Some(Unacked { cseq, bytes, flow, interval, of });
+        session.unacked = Some(Unacked { cseq, bytes, flow, interval, of, offers });
         self.timers.set(Deadline::Dialog(id, DialogTimer::Resend2xx), now + interval);
         self.timers.set(Deadline::Dialog(id, DialogTimer::AckLate), now + self.config.patience());
+        self.refreshed(id, now);
     }
 
     pub(super) fn resend_2xx(&mut self, id: DialogId, now: Timestamp) {
@@ -210,6 +187,7 @@ impl Endpoint {
 
     /// The final refusal of an INVITE that waits.
     pub(super) fn end_offered(&mut self, id: DialogId, status: u16, cause: Cause, now: Timestamp) {
+        self.abort_reinvites(id, now);
         let Some(offered) = self.offered(id) else { return };
         let (server, tag) = (offered.server, offered.dialog.local_tag.clone());
         self.refuse_invite(server, status, &tag, now);
@@ -222,7 +200,7 @@ impl Endpoint {
         let tag = (!has_tag(&request.headers)).then_some(tag);
         let mut response = respond::response(request, status, tag);
         match status {
-            405 => wire::push(&mut response.headers, HeaderName::Allow, dialog::ALLOW),
+            405 => wire::push(&mut response.headers, HeaderName::Allow, extensions::ALLOW),
             415 => wire::push(&mut response.headers, HeaderName::Accept, body::ACCEPT),
             503 => wire::push(&mut response.headers, HeaderName::RetryAfter, RETRY_WHEN_FULL),
             0..=u16::MAX => {}
@@ -249,7 +227,8 @@ impl Endpoint {
             headers.push(route.clone());
         }
         wire::push(headers, HeaderName::Contact, dialog::contact_value(&self.config, &reply));
-        wire::push(headers, HeaderName::Allow, dialog::ALLOW);
+        wire::push(headers, HeaderName::Allow, extensions::ALLOW);
+        wire::push(headers, HeaderName::Supported, extensions::SUPPORTED);
         wire::push(headers, HeaderName::Server, self.config.user_agent.clone());
         wire::body_headers(headers, sdp.map(|bytes| ("application/sdp", bytes)));
         if let Some(sdp) = sdp {
@@ -268,17 +247,17 @@ impl Endpoint {
             }
             return;
         };
+        if !Self::is_from_same_hop(&server.reply, &inbound.flow) {
+            self.refuse(inbound, 481, &[]);
+            return self.spoofed(inbound);
+        }
         let (waits, dialog) = (server.machine.state() == ServerState::Proceeding, server.dialog);
         // Its To tag is that of the INVITE's responses (RFC 3261 §9.2).
         let leg = dialog.and_then(|id| self.legs.get_mut(&id)).and_then(Leg::dialog_mut);
         let tag = leg.map(|dialog| dialog.local_tag.clone());
         self.refuse_as(inbound, 200, &[], tag);
         let (Some(id), true) = (dialog, waits) else { return };
-        let elsewhere = inbound.request.headers.get_all(&HeaderName::Reason).any(|reason| {
-            let text = String::from_utf8_lossy(&reason.value()).to_ascii_lowercase();
-            text.contains("sip") && text.replace(' ', "").contains("cause=200")
-        });
-        let cause = if elsewhere { Cause::AnsweredElsewhere } else { Cause::Cancelled };
+        let cause = reason::of_cancel(&inbound.request.headers);
         if self.offered(id).is_some() {
             self.end_offered(id, 487, cause, inbound.now);
         } else {
@@ -293,6 +272,7 @@ struct Offer {
     source: Source,
     trunk: Option<TrunkId>,
     sdp: Option<Bytes>,
+    replaces: Option<DialogId>,
 }
 
 fn has_tag(headers: &Headers) -> bool {
@@ -312,32 +292,4 @@ fn accepts_sdp(headers: &Headers) -> bool {
         })
     };
     rows.peek().is_none() || rows.any(|row| any(&row.value()))
-}
-
-/// The caller's number or name: what the trunk asserts (RFC 3325), else From; `None` when withheld.
-fn caller(inbound: &Inbound, source: &Source) -> Option<String> {
-    let headers = &inbound.request.headers;
-    let from = wire::user_of(&inbound.head.from.uri);
-    let anonymous =
-        |user: &Option<String>| user.as_ref().is_none_or(|user| user.eq_ignore_ascii_case("anonymous"));
-    if anonymous(&from) || wants_privacy(headers) {
-        return None;
-    }
-    match source {
-        Source::Agent(_) => from,
-        Source::Trunk(_) => {
-            // RFC 3325 §9.1: one or two values, a SIP and a tel URI of the same person.
-            let asserted = wire::addresses(headers, &HeaderName::PAssertedIdentity).unwrap_or_default();
-            let asserted = asserted.iter().find_map(|address| wire::user_of(&address.uri));
-            if asserted.is_some() && anonymous(&asserted) { None } else { asserted.or(from) }
-        }
-    }
-}
-
-/// RFC 3323 §4.2, RFC 3325 §9.3: `id`, or the older `user` and `header`, hide who calls.
-fn wants_privacy(headers: &Headers) -> bool {
-    headers.get_all(&HeaderName::Privacy).any(|row| {
-        let text = String::from_utf8_lossy(&row.value()).to_ascii_lowercase();
-        text.split([';', ',']).any(|value| matches!(value.trim(), "id" | "user" | "header"))
-    })
 }

@@ -7,6 +7,7 @@ use sipx_sip::{Limits, Version, auth};
 
 use super::io::Login;
 
+pub(super) use sipx_sip::auth::Challenge;
 pub(super) use sipx_sip::headers::{Address, ContactValue, To, Via, first_hop_end};
 pub(super) use sipx_sip::transaction::{ClientTransaction, ServerState, ServerTransaction, Timer, Timers};
 pub(super) use sipx_sip::{
@@ -96,6 +97,14 @@ pub(super) enum Action {
     Info,
     Options,
     Register,
+    /// RFC 3262.
+    Prack,
+    /// RFC 3311.
+    Update,
+    /// RFC 3515.
+    Refer,
+    /// RFC 6665.
+    Notify,
     /// 405 to methods we know and do not take, 501 to those we do not know (RFC 3261 §8.2.1).
     Refuse(u16),
 }
@@ -108,15 +117,13 @@ pub(super) fn action(method: &Method) -> Action {
         Method::Info => Action::Info,
         Method::Options => Action::Options,
         Method::Register => Action::Register,
-        Method::Ack
-        | Method::Cancel
-        | Method::Prack
-        | Method::Update
-        | Method::Subscribe
-        | Method::Notify
-        | Method::Refer
-        | Method::Message
-        | Method::Publish => Action::Refuse(405),
+        Method::Prack => Action::Prack,
+        Method::Update => Action::Update,
+        Method::Refer => Action::Refer,
+        Method::Notify => Action::Notify,
+        Method::Ack | Method::Cancel | Method::Subscribe | Method::Message | Method::Publish => {
+            Action::Refuse(405)
+        }
         Method::Other(_) | _ => Action::Refuse(501),
     }
 }
@@ -258,21 +265,51 @@ pub(super) fn user_of(uri: &Uri) -> Option<String> {
     })
 }
 
-/// Answers the strongest challenge of a 401 or 407 with `login`: the header to add, and whether
-/// the server only called our nonce stale. `None`: no challenge we understand.
-pub(super) fn authorize(
-    response: &Response,
+/// The digest challenges of a 401 or 407 that we understand.
+pub(super) fn challenges(response: &Response) -> Vec<Challenge> {
+    let from_proxy = response.status.code() == 407;
+    let name = if from_proxy { HeaderName::ProxyAuthenticate } else { HeaderName::WwwAuthenticate };
+    let rows = response.headers.get_all(&name);
+    rows.filter_map(|header| Challenge::parse(&header.value(), from_proxy)).collect()
+}
+
+/// The answer to a challenge, used for the `count`th time.
+pub(super) fn credentials(
+    challenge: &Challenge,
     login: &Login,
     method: &Method,
     uri: &str,
+    count: u32,
     cnonce: &str,
-) -> Option<(HeaderName, String, bool)> {
-    let from_proxy = response.status.code() == 407;
-    let name = if from_proxy { HeaderName::ProxyAuthenticate } else { HeaderName::WwwAuthenticate };
-    let offered = response.headers.get_all(&name);
-    let offered = offered.filter_map(|header| auth::Challenge::parse(&header.value(), from_proxy)).collect();
-    let challenge = auth::strongest(offered)?;
+) -> String {
     let credentials = auth::Credentials::new(login.user.clone(), login.password.clone());
-    let value = auth::respond(&challenge, &credentials, &method.to_string(), uri, 1, cnonce);
-    Some((challenge.response_header(), value, challenge.stale))
+    auth::respond(challenge, &credentials, &method.to_string(), uri, count, cnonce)
+}
+
+/// Makes a request a new one: another Via, another sequence number.
+pub(super) fn renew(request: &mut Request, via: String, cseq: u32) {
+    let headers = &mut request.headers;
+    headers.remove_all(&HeaderName::Via);
+    headers.remove_all(&HeaderName::CSeq);
+    if let Ok(via) = Header::build(HeaderName::Via, via) {
+        headers.push_front(via);
+    }
+    push(headers, HeaderName::CSeq, format!("{cseq} {}", request.method));
+}
+
+/// Undoes percent-encoding; `None`: malformed.
+pub(super) fn unescape(text: &[u8]) -> Option<Vec<u8>> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((first, after)) = rest.split_first() {
+        if *first == b'%' {
+            let digits = std::str::from_utf8(after.get(..2)?).ok()?;
+            out.push(u8::from_str_radix(digits, 16).ok()?);
+            rest = &after[2..];
+        } else {
+            out.push(*first);
+            rest = after;
+        }
+    }
+    Some(out)
 }

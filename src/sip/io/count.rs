@@ -49,7 +49,7 @@ pub(super) fn message(bytes: &[u8], transport: Transport, way: Way) {
                 counter!("sayso_sip_requests_total", "method" => "other", "direction" => direction)
                     .increment(1);
             }
-            // Most likely the rest of a message.
+            // Most likely the rest of a message, or a keep-alive.
             Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss => {}
         },
     }

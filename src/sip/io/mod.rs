@@ -1,15 +1,21 @@
-//! SIP's sockets: UDP and TCP around an [`Endpoint`], owned by one task.
+//! SIP's sockets: UDP, TCP, TLS and WebSocket around an [`Endpoint`], owned by one task.
 //!
 //! [`start`] binds and begins; the [`SipHandle`] takes commands, events come out of the channel given.
 //! The stack ends when its last handle or the events' receiver is dropped.
 
+mod connections;
 mod count;
+mod link;
+mod listen;
+mod resolve;
 mod task;
-mod tcp;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod udp;
+mod web;
 
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,9 +24,14 @@ use std::time::Duration;
 use aws_lc_rs::rand;
 use tokio::sync::{mpsc, watch};
 
+use super::core::naming::Means;
 use super::core::{Command, DialogId, Endpoint, EndpointConfig, Event, Sizes, Transport};
 use crate::settings::Settings;
 use crate::time::Clock;
+
+pub use link::Duplex;
+pub use tls::{Certificates, TlsError, TlsFiles};
+pub use web::WebDoor;
 
 /// Commands that may wait. A call makes about ten in its life, so 8,192 is a burst of 800 calls.
 const MAX_COMMANDS: usize = 8_192;
@@ -28,19 +39,39 @@ const MAX_COMMANDS: usize = 8_192;
 /// What [`start`] needs to know.
 #[derive(Clone, Debug)]
 pub struct StackConfig {
-    /// Where to listen for datagrams; port 0 draws one. On a host with several networks name the
-    /// addresses: from a wildcard socket the kernel chooses the source address of an answer.
+    /// Where to listen for datagrams; port 0 draws one. From a wildcard socket answers leave from the
+    /// address that was asked.
     pub udp: Vec<SocketAddr>,
     /// Where to listen for connections.
     pub tcp: Vec<SocketAddr>,
-    /// The address others reach us at, when it is not the bound one (NAT, wildcard).
-    pub advertise: Option<IpAddr>,
+    /// The same in TLS.
+    pub tls: Vec<SocketAddr>,
+    /// Where to listen for WebSocket clients.
+    pub ws: Vec<SocketAddr>,
+    /// The same in TLS.
+    pub wss: Vec<SocketAddr>,
+    /// For `tls` and `wss`, and for connections of our own.
+    pub certificates: Certificates,
+    /// The web pages whose scripts may connect, `*` for all; empty: those of the same host and port.
+    pub ws_origins: Vec<String>,
+    /// Name servers; empty: the system's.
+    pub dns: Vec<SocketAddr>,
+    /// Servers at these addresses have to prove to have these names; they come on top of those that were
+    /// looked up.
+    pub names: Vec<(SocketAddr, String)>,
     /// The digest realm.
     pub realm: String,
-    /// A TCP connection without traffic is closed after this, unless a call or a phone depends on it.
+    /// A connection without traffic is closed after this, unless a call or a phone depends on it.
     pub idle: Duration,
-    /// A TCP connection that has not said anything since it came is closed after this.
+    /// A connection that has not said anything since it came is closed after this.
     pub first_word: Duration,
+    /// The handshakes of TLS and WebSocket together may take this long.
+    pub handshake: Duration,
+    /// Whether it may connect to WebSocket servers, as a phone does. A server does not: a browser whose
+    /// connection is gone cannot be connected to (RFC 7118 §5).
+    pub web_client: bool,
+    /// How often WebSocket peers are pinged; who misses three is gone.
+    pub ping: Duration,
     /// The rest of what the core needs; its `realm` and `contacts` are filled in here.
     pub endpoint: EndpointConfig,
 }
@@ -51,10 +82,19 @@ impl Default for StackConfig {
         Self {
             udp: vec![SocketAddr::from(([0, 0, 0, 0], 5060))],
             tcp: vec![SocketAddr::from(([0, 0, 0, 0], 5060))],
-            advertise: None,
+            tls: Vec::new(),
+            ws: Vec::new(),
+            wss: Vec::new(),
+            certificates: Certificates::default(),
+            ws_origins: Vec::new(),
+            dns: Vec::new(),
+            names: Vec::new(),
             realm: endpoint.realm.clone(),
             idle: Duration::from_secs(600),
             first_word: Duration::from_secs(32),
+            handshake: Duration::from_secs(10),
+            web_client: false,
+            ping: Duration::from_secs(25),
             endpoint,
         }
     }
@@ -75,9 +115,17 @@ pub enum StackError {
         /// What the system says.
         source: std::io::Error,
     },
-    /// Neither UDP nor TCP addresses were given.
-    #[error("no address to listen on: name at least one for UDP or TCP")]
+    /// No addresses were given.
+    #[error("no address to listen on: name at least one for UDP, TCP, TLS or WebSocket")]
     NoAddress,
+    /// There is no certificate for TLS.
+    #[error("cannot listen on {transport:?} {address} without a certificate: name one and its key")]
+    NoCertificate {
+        /// TLS or WSS.
+        transport: Transport,
+        /// Where.
+        address: SocketAddr,
+    },
     /// The system gave no random bytes.
     #[error("the system's random source failed")]
     Random,
@@ -95,13 +143,14 @@ pub enum SendError {
 }
 
 /// The way to a running stack. Clones are alike.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct SipHandle {
     commands: mpsc::Sender<Command>,
     settings: Arc<watch::Sender<Arc<Settings>>>,
     status: watch::Receiver<Status>,
     dialogs: Arc<AtomicU64>,
     local: Arc<[(Transport, SocketAddr)]>,
+    web: WebDoor,
 }
 
 /// How full everything is.
@@ -109,7 +158,7 @@ pub struct SipHandle {
 pub struct Status {
     /// The core's tables.
     pub core: Sizes,
-    /// TCP connections open, closing or being made.
+    /// Connections open, closing or being made.
     pub connections: usize,
 }
 
@@ -123,6 +172,12 @@ impl SipHandle {
             mpsc::error::TrySendError::Full(_) => SendError::Full,
             mpsc::error::TrySendError::Closed(_) => SendError::Gone,
         })
+    }
+
+    /// The share of places taken among the commands that wait, 0 to 1.
+    #[must_use]
+    pub fn backlog(&self) -> f32 {
+        1.0 - self.commands.capacity() as f32 / self.commands.max_capacity() as f32
     }
 
     /// Draws a number for [`Command::Invite`] or [`Command::Register`]. They are of the upper half,
@@ -154,6 +209,18 @@ impl SipHandle {
     pub fn local(&self) -> &[(Transport, SocketAddr)] {
         &self.local
     }
+
+    /// For an HTTP server that gives WebSocket connections away.
+    #[must_use]
+    pub fn web(&self) -> WebDoor {
+        self.web.clone()
+    }
+}
+
+impl fmt::Debug for SipHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SipHandle").field("local", &self.local).finish_non_exhaustive()
+    }
 }
 
 /// Binds all sockets and starts the task that owns the endpoint. `events` may be slow: when it is
@@ -174,50 +241,91 @@ pub async fn start(
         udp.push(udp::bind(*address).map_err(bind_error(Transport::Udp, *address))?);
     }
     let mut listeners = Vec::new();
-    for address in &config.tcp {
-        listeners.push(tcp::listen(*address).map_err(bind_error(Transport::Tcp, *address))?);
+    let wanted = [(Transport::Tcp, &config.tcp), (Transport::Tls, &config.tls), (Transport::Ws, &config.ws)];
+    for (transport, addresses) in wanted.into_iter().chain([(Transport::Wss, &config.wss)]) {
+        for address in addresses {
+            if transport.is_secure() && !config.certificates.can_accept() {
+                return Err(StackError::NoCertificate { transport, address: *address });
+            }
+            let (listener, at) = listen::bind(*address).map_err(bind_error(transport, *address))?;
+            listeners.push((listener, at, transport));
+        }
     }
     let udp = udp::Sockets::new(udp);
     let local: Arc<[_]> = (udp.local().map(|address| (Transport::Udp, address)))
-        .chain(listeners.iter().map(|(_, address)| (Transport::Tcp, *address)))
+        .chain(listeners.iter().map(|(_, address, transport)| (*transport, *address)))
         .collect();
     if local.is_empty() {
         return Err(StackError::NoAddress);
     }
     let mut secret = [0; 32];
     rand::fill(&mut secret).map_err(|_| StackError::Random)?;
-    let endpoint = EndpointConfig {
-        realm: config.realm.clone(),
-        contacts: contacts(&local, config.advertise),
-        ..config.endpoint.clone()
+    let endpoint =
+        EndpointConfig { realm: config.realm.clone(), contacts: contacts(&local), ..config.endpoint.clone() };
+    let limits = connections::Limits {
+        most: endpoint.max_connections,
+        idle: config.idle,
+        first_word: config.first_word,
+        ping: config.ping,
+        web_client: config.web_client,
     };
-    let max_connections = endpoint.max_connections;
     let endpoint = Endpoint::new(endpoint, secret, Arc::clone(&settings));
 
     let (commands, commands_in) = mpsc::channel(MAX_COMMANDS);
     let (settings, settings_in) = watch::channel(settings);
     let (status_out, status) = watch::channel(Status::default());
-    let (inbound, inbound_in) = mpsc::channel(tcp::MAX_INBOUND);
+    let (inbound, inbound_in) = mpsc::channel(connections::MAX_INBOUND);
+    let door = listen::Door {
+        inbound: inbound.clone(),
+        certificates: config.certificates.clone(),
+        origins: config.ws_origins.into(),
+        handshakes: listen::Handshakes::default(),
+        patience: config.handshake,
+    };
     let mut accepting = tokio::task::JoinSet::new();
-    for (listener, address) in listeners {
-        accepting.spawn(tcp::accept(listener, address, inbound.clone()));
+    for (listener, address, transport) in listeners {
+        accepting.spawn(listen::accept(listener, address, transport, door.clone()));
     }
-    let connections = tcp::Connections::new(inbound, max_connections, config.idle, config.first_word);
+    accepting.spawn(config.certificates.clone().watch());
+    let mut connections = connections::Connections::new(inbound, config.certificates, limits);
+    for (address, name) in &config.names {
+        connections.name(*address, name);
+    }
+    let lookups = resolve::Lookups::new(&config.dns, means(&local));
     let inputs =
         task::Inputs { commands: commands_in, settings: settings_in, inbound: inbound_in, accepting };
-    let task = task::Task::new(endpoint, udp, connections, events, status_out, clock);
+    let task = task::Task::new(endpoint, udp, connections, lookups, events, status_out, clock);
     tokio::spawn(task.run(inputs));
     let dialogs = Arc::new(AtomicU64::new(1 << 63));
-    Ok(SipHandle { commands, settings: Arc::new(settings), status, dialogs, local })
+    Ok(SipHandle { commands, settings: Arc::new(settings), status, dialogs, local, web: WebDoor(door) })
+}
+
+/// What we can send by: datagrams where there is a socket, connections in every family that we listen in.
+fn means(local: &[(Transport, SocketAddr)]) -> Means {
+    let mut ways = Vec::new();
+    for is_ipv4 in [true, false] {
+        let mut ours = local.iter().filter(|(_, at)| at.is_ipv4() == is_ipv4).map(|(of, _)| *of).peekable();
+        if ours.peek().is_some() {
+            ways.extend([(Transport::Tcp, is_ipv4), (Transport::Tls, is_ipv4)]);
+        }
+        if ours.any(|of| of == Transport::Udp) {
+            ways.push((Transport::Udp, is_ipv4));
+        }
+    }
+    Means { ways }
+}
+
+/// A number to draw lots with; not a secret.
+fn random() -> u64 {
+    let mut bytes = [0; 8];
+    // Without it the draws of SRV records are the same each time, and nothing else is lost.
+    let _ = rand::fill(&mut bytes);
+    u64::from_ne_bytes(bytes)
 }
 
 /// What Via and Contact say for each bound address.
-fn contacts(local: &[(Transport, SocketAddr)], advertise: Option<IpAddr>) -> Vec<(Transport, SocketAddr)> {
-    let reachable = |bound: IpAddr| match advertise {
-        Some(ip) if ip.is_ipv4() == bound.is_ipv4() => ip,
-        Some(_) | None if bound.is_unspecified() => own_address(bound),
-        Some(_) | None => bound,
-    };
+fn contacts(local: &[(Transport, SocketAddr)]) -> Vec<(Transport, SocketAddr)> {
+    let reachable = |at: IpAddr| if at.is_unspecified() { own_address(at) } else { at };
     local.iter().map(|(transport, at)| (*transport, SocketAddr::new(reachable(at.ip()), at.port()))).collect()
 }
 

@@ -8,9 +8,10 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::sleep_until;
 
+use super::connections::{Connections, Inbound, Sent};
 use super::count::{self, Way};
-use super::tcp::{Connections, Inbound, Sent};
-use super::{Status, udp};
+use super::resolve::{Found, Lookups};
+use super::{Status, random, udp};
 use crate::settings::Settings;
 use crate::sip::core::{Command, Endpoint, Event, Flow, Output, Transport};
 use crate::time::{Clock, Timestamp};
@@ -36,6 +37,7 @@ pub(super) struct Task {
     endpoint: Endpoint,
     udp: udp::Sockets,
     connections: Connections,
+    lookups: Lookups,
     /// Not yet taken, in order.
     waiting: VecDeque<Event>,
     events: mpsc::Sender<Event>,
@@ -49,12 +51,14 @@ impl Task {
         endpoint: Endpoint,
         udp: udp::Sockets,
         connections: Connections,
+        lookups: Lookups,
         events: mpsc::Sender<Event>,
         status: watch::Sender<Status>,
         clock: Clock,
     ) -> Self {
         let next_sweep = clock.now() + connections.sweep_every();
-        Self { endpoint, udp, connections, waiting: VecDeque::new(), events, status, clock, next_sweep }
+        let waiting = VecDeque::new();
+        Self { endpoint, udp, connections, lookups, waiting, events, status, clock, next_sweep }
     }
 
     /// Runs until the last handle or the events' receiver is gone.
@@ -100,6 +104,7 @@ impl Task {
                     let newest = Arc::clone(&settings.borrow_and_update());
                     self.endpoint.settings(newest, self.clock.now());
                 }
+                found = self.lookups.next() => self.found(found),
                 () = events.closed() => break,
                 () = &mut deadline => {}
             }
@@ -122,6 +127,7 @@ impl Task {
         if self.next_sweep <= now {
             self.next_sweep = now + self.connections.sweep_every();
             self.close_quiet(now);
+            self.connections.ping_quiet(now);
         }
     }
 
@@ -150,19 +156,21 @@ impl Task {
     /// Takes what a connection tells.
     fn take(&mut self, inbound: Inbound, now: Timestamp) {
         match inbound {
-            Inbound::Accepted { stream, local, remote } => {
-                if let Some(flow) = self.connections.accepted(stream, local, remote, now) {
-                    self.endpoint.connected(flow, now);
+            Inbound::Accepted { link, local, remote } => {
+                if let Some(flow) = self.connections.accepted(link, local, remote, now) {
+                    self.endpoint.accepted(flow, now);
                 }
             }
-            Inbound::Connected { remote, result } => match self.connections.connected(remote, result, now) {
-                Some(Ok(flow)) => self.endpoint.connected(flow, now),
-                Some(Err(asked)) => self.endpoint.closed(asked, now),
-                None => {}
-            },
+            Inbound::Connected { transport, remote, result } => {
+                match self.connections.connected(transport, remote, result, now) {
+                    Some(Ok(flow)) => self.endpoint.connected(flow, now),
+                    Some(Err(asked)) => self.endpoint.closed(asked, now),
+                    None => {}
+                }
+            }
             Inbound::Bytes { flow, bytes } => {
                 if self.connections.received(&flow, now) {
-                    count::message(&bytes, Transport::Tcp, Way::In);
+                    count::message(&bytes, flow.transport, Way::In);
                     self.endpoint.receive(flow, bytes, now);
                 }
             }
@@ -179,12 +187,25 @@ impl Task {
         let now = self.clock.now();
         while let Some(output) = self.endpoint.poll_output() {
             match output {
-                Output::Resolve(query, _) => self.endpoint.resolved(query, Vec::new(), now),
+                Output::Resolve(query, wanted) => {
+                    if let Some(found) = self.lookups.begin(query, wanted, random()) {
+                        self.found(found);
+                    }
+                }
                 Output::Send { flow, bytes } => self.send(flow, bytes, now),
                 Output::Close(flow) => self.connections.close(&flow),
                 Output::Event(event) => self.tell(event),
             }
         }
+    }
+
+    /// Tells the endpoint where a host is, and keeps what it has to prove to be.
+    fn found(&mut self, found: Found) {
+        let Found { query, wanted, ways } = found;
+        for (_, address) in ways.iter().filter(|(transport, _)| transport.is_secure()) {
+            self.connections.name(*address, &wanted.host);
+        }
+        self.endpoint.resolved(query, ways, self.clock.now());
     }
 
     fn send(&mut self, flow: Flow, bytes: bytes::Bytes, now: Timestamp) {

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use ulid::Ulid;
 
 use super::*;
-use crate::call::{Cause, Fact, Whom};
+use crate::call::{Cause, Fact, Outside, Whom};
 use crate::consent::{Answer, Answered, Basis, OverrideCategory, OverrideReason};
 use crate::ids::{CallId, LegId, PhoneNumber, RecordingId, Redacted};
 use crate::media::{Digit, DigitChannel};

@@ -41,7 +41,7 @@ async fn each_fact_leaves_exactly_one_audit_row() {
 async fn the_facts_of_a_call_can_be_read_back() {
     let place = Place::new().await;
     place.facts(every_fact(call(0))).await;
-    let quality = LegQuality { packets_in: 500, lost: 3, ..LegQuality::default() };
+    let quality = LegQuality { packets_in: 500, lost: 3, mos_x100: Some(431), ..LegQuality::default() };
     let stats = Change::LegStats { leg: leg(call(0), 1), quality: quality.clone() };
     place.store.commit(vec![stats]).await.expect("commits");
 
@@ -70,6 +70,38 @@ async fn the_facts_of_a_call_can_be_read_back() {
     assert_eq!((no.agreed, no.digit.as_deref(), no.channel.as_deref()), (false, Some("2"), Some("info")));
     assert_eq!(no.question_sha256.as_deref(), Some("ab".repeat(32).as_str()));
     assert!(place.store.calls_unfinished().await.expect("reads").is_empty());
+}
+
+#[tokio::test]
+async fn a_number_outside_is_kept_with_leg_event_and_audit_row() {
+    let place = Place::new().await;
+    let number = PhoneNumber::parse("+358 9 1234567", None).expect("a number");
+    let outside = Outside { trunk: "carrier".into(), number: number.clone(), release: false };
+    let (to, call) = (Whom::Outside(outside), call(0));
+    let (queue, agent, outside) = (None, None, Some(number));
+    place
+        .facts(vec![
+            arrived(call, 0),
+            Fact::Dialled { leg: leg(call, 1), to, at: at(1) },
+            Fact::Transferred { call, by: "bob".into(), queue, agent, outside, at: at(2) },
+        ])
+        .await;
+    let detail = place.store.call(call).await.expect("reads").expect("the call");
+    let [caller, target] = detail.legs.as_slice() else { panic!("two legs") };
+    assert_eq!((caller.direction.as_str(), target.direction.as_str()), ("in", "out"));
+    assert_eq!(target.trunk, Some("carrier".into()));
+    let number = |number: &Option<Redacted<String>>| number.as_ref().map(|number| number.0.clone());
+    assert_eq!(number(&target.outside).as_deref(), Some("+35891234567"));
+    let event = detail.events.last().expect("an event");
+    assert_eq!(
+        (event.kind.as_str(), number(&event.outside).as_deref()),
+        ("transferred", Some("+35891234567"))
+    );
+    let rows = place.store.audit(&AuditFilter::default()).await.expect("reads");
+    let actions: Vec<&str> = rows.iter().map(|row| &*row.action).collect();
+    assert_eq!(actions, ["call.transferred", "outside.dialled", "call.arrived"]);
+    let personal = |sealed: &Option<Sealed>| matches!(sealed, Some(Sealed::Personal { .. }));
+    assert!(personal(&rows[0].about) && personal(&rows[1].new), "{rows:?}");
 }
 
 #[tokio::test]

@@ -1,11 +1,19 @@
-//! Session descriptions: read (RFC 8866) and agreed upon (RFC 3264), for one G.711 audio stream.
+//! Session descriptions: read (RFC 8866) and agreed upon (RFC 3264), for one audio stream, sealed by
+//! SDES (RFC 4568) or plain.
 //!
 //! What we do not use we do not judge: other streams are refused in place, other attributes skipped.
 
+mod formats;
 mod negotiate;
 mod parse;
+mod sdes;
+mod write;
 
 use std::net::SocketAddr;
+
+use crate::media::srtp::MasterKey;
+use crate::media::{Codec, Direction};
+use crate::settings::SrtpPolicy;
 
 pub use negotiate::{accept, answer, offer, reoffer};
 
@@ -20,6 +28,75 @@ pub struct Local {
     pub session_id: u64,
     /// The description's number in `o=`; one more for each description sent (RFC 3264 §8).
     pub version: u64,
+}
+
+/// What we would do in a leg.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms<'a> {
+    /// What we speak, the best first.
+    pub codecs: &'a [Codec],
+    /// Which way audio may flow, as seen from us.
+    pub direction: Direction,
+    /// Whether audio is sealed. In mid-call: `Required` when the leg is sealed and shall stay so.
+    pub srtp: SrtpPolicy,
+    /// Our keys, the best first, one a suite, drawn for the leg's life. Without one of them nothing is sealed.
+    pub keys: &'a [MasterKey],
+    /// What we tell a peer that understands `a=record` (RFC 7866); `None`: nothing.
+    pub record: Option<RecordState>,
+    /// Whether comfort noise (RFC 3389) is offered and taken.
+    pub comfort_noise: bool,
+    /// The packet time we ask for in ms, 10-60; `None`: 20.
+    pub ptime: Option<u8>,
+    /// Handed on to [`LegMedia::in_band_digits`](crate::media::LegMedia::in_band_digits).
+    pub in_band_digits: bool,
+}
+
+impl Default for Terms<'_> {
+    /// Plain G.711 both ways.
+    fn default() -> Self {
+        Self {
+            codecs: &[Codec::Pcma, Codec::Pcmu],
+            direction: Direction::SendRecv,
+            srtp: SrtpPolicy::Off,
+            keys: &[],
+            record: None,
+            comfort_noise: false,
+            ptime: None,
+            in_band_digits: false,
+        }
+    }
+}
+
+/// Whether we record, as `a=record` tells it (RFC 7866 §7.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RecordState {
+    /// It is recorded.
+    On,
+    /// It is not.
+    Off,
+    /// It was, and will be again.
+    Paused,
+}
+
+/// Whether a peer wants to be recorded, as `a=recordpref` tells it (RFC 7866 §7.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RecordWish {
+    /// It does.
+    On,
+    /// It does not.
+    Off,
+    /// Not for now.
+    Pause,
+    /// It does not care.
+    Any,
+}
+
+/// What the peer's offer or answer says about being recorded; `None`: nothing.
+#[must_use]
+pub fn record_wish(description: &[u8]) -> Option<RecordWish> {
+    let session = parse::Session::parse(description).ok()?;
+    let wish = |stream: &parse::Media<'_>| stream.record_wish.filter(|_| stream.port != 0);
+    session.media.iter().find_map(wish)
 }
 
 /// Why a description cannot be used.
@@ -95,8 +172,8 @@ pub enum Unusable {
     /// Port 0.
     #[error("it is refused (port 0)")]
     Refused,
-    /// Not RTP/AVP, or several ports.
-    #[error("only RTP/AVP on one port is spoken")]
+    /// Neither RTP/AVP nor RTP/SAVP (with or without F), or several ports.
+    #[error("only RTP/AVP and RTP/SAVP on one port are spoken")]
     Protocol,
     /// No address, a host name, a multicast address or one of the other IP version.
     #[error("its address is missing or not one we can send to")]
@@ -104,4 +181,13 @@ pub enum Unusable {
     /// None of our codecs.
     #[error("no codec in common")]
     Codec,
+    /// RTP/SAVP where SRTP is off.
+    #[error("it is sealed (RTP/SAVP) and SRTP is off here: set srtp to optional or required")]
+    Sealed,
+    /// No `a=crypto` where SRTP is required or agreed.
+    #[error("it is not sealed (no a=crypto), and must be")]
+    Plain,
+    /// No `a=crypto` line that we understand and have a key for, or an answer to none of ours.
+    #[error("no a=crypto line can be used")]
+    Suite,
 }

@@ -1,55 +1,60 @@
 //! Offer and answer (RFC 3264): what both sides can do, and how we say it.
 
-use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 
-use super::parse::{Connection, Media, Rtpmap, Session};
-use super::{Local, SdpError, Unusable};
+use super::formats::{self, Encoding, Format};
+use super::parse::{Connection, Media, Session};
+use super::write::{self, Audio, MAX_PTIME};
+use super::{Local, SdpError, Terms, Unusable, sdes};
+use crate::media::srtp::Crypto;
 use crate::media::{Codec, Direction, Events, LegMedia};
+use crate::settings::SrtpPolicy;
 
-/// telephone-event's payload type in our offers: the one most phones use.
-const DTMF_PAYLOAD_TYPE: u8 = 101;
 /// Milliseconds of audio a packet, when nobody asks for something else (RFC 3551 §4.2).
 const PTIME: u8 = 20;
-/// The longest packet we make, in milliseconds; longer ones cost delay and are lost whole.
-const MAX_PTIME: u32 = 60;
 
 /// Answers an offer: the first audio stream we can use is accepted with one codec, the first of
-/// `prefer` it has; all others are refused in place. `want` is what we would do, the offer may ask
-/// for less (RFC 3264 §6.1); [`LegMedia::direction`] says what came out.
+/// `terms.codecs` it has; all others are refused in place. The offer may ask for less than `terms` would do
+/// (RFC 3264 §6.1); [`LegMedia`] says what came out.
 ///
 /// # Errors
 /// [`SdpError`], with the status for the refusal.
-pub fn answer(
-    offer: &[u8],
-    local: &Local,
-    want: Direction,
-    prefer: &[Codec],
-) -> Result<(Bytes, LegMedia), SdpError> {
+pub fn answer(offer: &[u8], local: &Local, terms: &Terms<'_>) -> Result<(Bytes, LegMedia), SdpError> {
     let session = Session::parse(offer)?;
-    let (chosen, media) = choose(&session, local, prefer)?;
-    let media = LegMedia { direction: meet(media.direction, want), ..media };
-    let mut text = head(local, session.time.unwrap_or("0 0"));
+    let (chosen, agreed) = choose(&session, local, terms)?;
+    let Agreed { media, formats, tag } = agreed;
+    let mut text = write::head(local, session.time.unwrap_or("0 0"));
     for (at, stream) in session.media.iter().enumerate() {
         if at == chosen {
-            let dtmf = media.dtmf.map(|events| events.receive);
-            let codecs = [(media.payload_type, media.codec)];
-            put_audio(&mut text, local, &codecs, dtmf, media.rtcp_mux, media.direction);
+            let crypto = tag.zip(media.crypto.as_ref()).map(|(tag, crypto)| sdes::line(tag, &crypto.send));
+            let audio = Audio {
+                protocol: stream.protocol,
+                formats: &formats,
+                crypto: crypto.into_iter().collect(),
+                // The peer's wish is ours, when we have none: many want the same both ways.
+                ptime: wish(terms).unwrap_or(media.ptime),
+                direction: media.direction,
+                rtcp_mux: media.rtcp_mux,
+                record: terms.record,
+            };
+            write::audio(&mut text, local, &audio);
         } else {
-            put_refusal(&mut text, stream);
+            write::refusal(&mut text, stream);
         }
     }
     Ok((text.into(), media))
 }
 
-/// Our offer of one audio stream: `codecs` in order of preference, telephone-event, rtcp-mux.
+/// Our offer of one audio stream: all of `terms.codecs`, telephone-event, rtcp-mux, and a line of SDES for
+/// each key unless SRTP is off.
 #[must_use]
-pub fn offer(local: &Local, codecs: &[Codec], direction: Direction) -> Bytes {
-    let formats = formats(codecs, |codec| Some(static_payload_type(codec)));
-    let mut text = head(local, "0 0");
-    put_audio(&mut text, local, &formats, Some(DTMF_PAYLOAD_TYPE), true, direction);
+pub fn offer(local: &Local, terms: &Terms<'_>) -> Bytes {
+    let formats = formats::numbered(&formats::wanted(terms), &[], &[]);
+    let protocol = if terms.srtp == SrtpPolicy::Required { "RTP/SAVP" } else { "RTP/AVP" };
+    let mut text = write::head(local, "0 0");
+    write::audio(&mut text, local, &offered(terms, protocol, &formats));
     text.into()
 }
 
@@ -58,129 +63,195 @@ pub fn offer(local: &Local, codecs: &[Codec], direction: Direction) -> Bytes {
 ///
 /// # Errors
 /// [`SdpError`] when `last` has no audio stream that is on; it is not one of ours then.
-pub fn reoffer(
-    last: &[u8],
-    local: &Local,
-    codecs: &[Codec],
-    direction: Direction,
-) -> Result<Bytes, SdpError> {
+pub fn reoffer(last: &[u8], local: &Local, terms: &Terms<'_>) -> Result<Bytes, SdpError> {
     let session = Session::parse(last)?;
     let on = session.media.iter().position(is_on).ok_or(SdpError::NoUsableAudio(Unusable::NoAudio))?;
-    let mut text = head(local, session.time.unwrap_or("0 0"));
+    let mut text = write::head(local, session.time.unwrap_or("0 0"));
     for (at, stream) in session.media.iter().enumerate() {
         if at == on {
-            let maps = payload_types(stream);
-            let number =
-                |name: &str| maps.iter().find(|map| is_8khz_mono(map, name)).map(|map| map.payload_type);
-            // A number that means something in this session may not get another meaning.
-            let free = |pt: &u8| !maps.iter().any(|map| map.payload_type == *pt);
-            let formats = formats(codecs, |codec| {
-                number(name(codec)).or(Some(static_payload_type(codec)).filter(free))
-            });
-            let dtmf = number("telephone-event").or_else(|| (DTMF_PAYLOAD_TYPE..=127).find(free));
-            put_audio(&mut text, local, &formats, dtmf, true, direction);
+            let taken: Vec<u8> = stream.formats.iter().filter_map(|format| format.parse().ok()).collect();
+            let formats = formats::numbered(&formats::wanted(terms), &formats::of(stream), &taken);
+            write::audio(&mut text, local, &offered(terms, protocol_again(stream, terms.srtp), &formats));
         } else {
-            put_refusal(&mut text, stream);
+            write::refusal(&mut text, stream);
         }
     }
     Ok(text.into())
 }
 
-/// Reads the peer's answer to our [`offer`] or [`reoffer`] of `offered`. In the stream that is on,
-/// the first codec we offered counts.
+/// Reads the peer's answer to `offer`, which is our [`offer`] or [`reoffer`] on these `terms`. The first
+/// codec of theirs that we offered counts.
 ///
 /// # Errors
-/// [`SdpError`]; also when the peer refused the stream.
-pub fn accept(answer: &[u8], local: &Local, offered: &[Codec]) -> Result<LegMedia, SdpError> {
+/// [`SdpError`]; also when the peer refused the stream, or left out the keys we required.
+pub fn accept(answer: &[u8], offer: &[u8], local: &Local, terms: &Terms<'_>) -> Result<LegMedia, SdpError> {
+    let no_audio = SdpError::NoUsableAudio(Unusable::NoAudio);
+    let ours = Session::parse(offer)?;
+    let at = ours.media.iter().position(is_on).ok_or(no_audio)?;
     let session = Session::parse(answer)?;
+    // Answers keep the places of the offer's streams (RFC 3264 §6); some peers leave refused ones out.
+    let in_place = session.media.get(at).filter(|stream| is_on(stream));
     let refused = session.media.iter().any(|stream| stream.kind == "audio");
     let why = if refused { Unusable::Refused } else { Unusable::NoAudio };
-    let stream = session.media.iter().find(|stream| is_on(stream)).ok_or(SdpError::NoUsableAudio(why))?;
-    agree(stream, local, offered, ByWhom::Peer).map_err(SdpError::NoUsableAudio)
+    let stream = in_place.or_else(|| session.media.iter().find(|stream| is_on(stream)));
+    let stream = stream.ok_or(SdpError::NoUsableAudio(why))?;
+    accept_stream(stream, &ours.media[at], local, terms).map_err(SdpError::NoUsableAudio)
+}
+
+/// What an offered stream comes to.
+struct Agreed<'a> {
+    media: LegMedia,
+    /// What the answer names.
+    formats: Vec<Format>,
+    /// Which line of SDES is answered.
+    tag: Option<&'a str>,
 }
 
 /// The first stream we can use, by its place, or why the first audio stream is none.
-fn choose(session: &Session<'_>, local: &Local, prefer: &[Codec]) -> Result<(usize, LegMedia), SdpError> {
+fn choose<'a>(
+    session: &Session<'a>,
+    local: &Local,
+    terms: &Terms<'_>,
+) -> Result<(usize, Agreed<'a>), SdpError> {
     let mut why = None;
     for (at, stream) in session.media.iter().enumerate().filter(|(_, stream)| stream.kind == "audio") {
-        match agree(stream, local, prefer, ByWhom::Us) {
-            Ok(media) => return Ok((at, media)),
+        match answer_stream(stream, local, terms) {
+            Ok(agreed) => return Ok((at, agreed)),
             Err(unusable) => why = why.or(Some(unusable)),
         }
     }
     Err(SdpError::NoUsableAudio(why.unwrap_or(Unusable::NoAudio)))
 }
 
-fn is_on(stream: &Media<'_>) -> bool {
-    stream.kind == "audio" && stream.port != 0
-}
-
-/// Each codec that has a payload type, once.
-fn formats(codecs: &[Codec], number: impl Fn(Codec) -> Option<u8>) -> Vec<(u8, Codec)> {
-    let mut formats = Vec::new();
-    for format in codecs.iter().filter_map(|codec| Some((number(*codec)?, *codec))) {
-        if !formats.contains(&format) {
-            formats.push(format);
-        }
-    }
-    formats
-}
-
-/// What the stream's payload types mean, in its order.
-fn payload_types<'a>(stream: &Media<'a>) -> Vec<Rtpmap<'a>> {
-    stream.formats.iter().filter_map(|format| stream.rtpmap(format)).collect()
-}
-
-/// Whose order of codecs counts.
-#[derive(Clone, Copy)]
-enum ByWhom {
-    /// Ours: we answer.
-    Us,
-    /// Theirs: they answered.
-    Peer,
-}
-
-/// What we and `stream`'s author can do together.
-fn agree(stream: &Media<'_>, local: &Local, codecs: &[Codec], order: ByWhom) -> Result<LegMedia, Unusable> {
-    if stream.port == 0 {
-        return Err(Unusable::Refused);
-    }
-    if stream.protocol != "RTP/AVP" || stream.ports != 1 {
-        return Err(Unusable::Protocol);
-    }
-    let address = usable_address(stream.connection, local).ok_or(Unusable::Address)?;
-    let maps = payload_types(stream);
-    let is = |map: &Rtpmap<'_>, codec: Codec| is_8khz_mono(map, name(codec));
-    let mut theirs = maps.iter().filter_map(|map| {
-        let codec = codecs.iter().find(|codec| is(map, **codec))?;
-        Some((map.payload_type, *codec))
-    });
-    let found = match order {
-        ByWhom::Peer => theirs.next(),
-        ByWhom::Us => codecs
-            .iter()
-            .find_map(|codec| maps.iter().find(|map| is(map, *codec)).map(|map| (map.payload_type, *codec))),
+fn answer_stream<'a>(stream: &Media<'a>, local: &Local, terms: &Terms<'_>) -> Result<Agreed<'a>, Unusable> {
+    let transport = Transport::of(stream, local)?;
+    let theirs = formats::of(stream);
+    let (codec, formats) = formats::answered(&theirs, terms).ok_or(Unusable::Codec)?;
+    let crypto = match terms.srtp {
+        SrtpPolicy::Off if transport.secure => return Err(Unusable::Sealed),
+        SrtpPolicy::Off => None,
+        SrtpPolicy::Optional | SrtpPolicy::Required => sdes::choose(&stream.crypto, terms.keys),
     };
-    let (payload_type, codec) = found.ok_or(Unusable::Codec)?;
-    let dtmf = maps.iter().find(|map| is_8khz_mono(map, "telephone-event")).map(|map| map.payload_type);
+    if crypto.is_none() && (transport.secure || terms.srtp == SrtpPolicy::Required) {
+        return Err(if stream.crypto.is_empty() { Unusable::Plain } else { Unusable::Suite });
+    }
+    let (tag, crypto) = crypto.unzip();
+    let media = agree(stream, transport.rtp, (&theirs, &formats), codec, (local, terms), crypto);
+    Ok(Agreed { media, formats, tag })
+}
+
+fn accept_stream(
+    stream: &Media<'_>,
+    ours: &Media<'_>,
+    local: &Local,
+    terms: &Terms<'_>,
+) -> Result<LegMedia, Unusable> {
+    let transport = Transport::of(stream, local)?;
+    let (theirs, offered) = (formats::of(stream), formats::of(ours));
+    let codec = formats::picked(&theirs, &offered).ok_or(Unusable::Codec)?;
+    let crypto = if stream.crypto.is_empty() {
+        if transport.secure || is_secure(ours.protocol) || terms.srtp == SrtpPolicy::Required {
+            return Err(Unusable::Plain);
+        }
+        None
+    } else {
+        // They seal what they send: what cannot be opened is no audio.
+        Some(sdes::accept(&stream.crypto, &ours.crypto, terms.keys).ok_or(Unusable::Suite)?)
+    };
+    Ok(agree(stream, transport.rtp, (&theirs, &offered), codec, (local, terms), crypto))
+}
+
+/// What the stream and we do together, once codec and keys are settled. `ours` are the formats of our own
+/// description.
+fn agree(
+    stream: &Media<'_>,
+    remote_rtp: SocketAddr,
+    (theirs, ours): (&[Format], &[Format]),
+    codec: Codec,
+    (local, terms): (&Local, &Terms<'_>),
+    crypto: Option<Crypto>,
+) -> LegMedia {
+    let receive = formats::receivable(ours, theirs, codec);
+    let payload_type = formats::number(theirs, Encoding::Audio(codec)).unwrap_or(receive[0].0);
+    let events = formats::events(ours, theirs, codec.clock());
+    let noise = formats::number(theirs, Encoding::ComfortNoise)
+        .filter(|_| codec.clock() == 8_000 && formats::number(ours, Encoding::ComfortNoise).is_some());
     // On one port, RTP of these types looks like RTCP (RFC 5761 §4).
-    let rtcp_mux =
-        stream.rtcp_mux && ![Some(payload_type), dtmf].iter().flatten().any(|pt| (64..96).contains(pt));
-    let remote_rtp = SocketAddr::new(address, stream.port);
-    Ok(LegMedia {
+    let clashes = |(number, _): &Format| (64..96).contains(number);
+    let rtcp_mux = stream.rtcp_mux && !theirs.iter().chain(ours).any(clashes);
+    LegMedia {
         remote_rtp,
         remote_rtcp: if rtcp_mux { remote_rtp } else { rtcp_address(stream, remote_rtp, local) },
         rtcp_mux,
         codec,
         payload_type,
-        receive: vec![(payload_type, codec)],
-        dtmf: dtmf.map(|number| Events { send: number, receive: number, clock: 8_000 }),
-        comfort_noise: None,
-        direction: ours(stream, address),
-        ptime: packet_time(stream),
-        crypto: None,
-        in_band_digits: false,
-    })
+        receive,
+        dtmf: events.map(|(receive, send, clock)| Events { send, receive, clock }),
+        comfort_noise: noise,
+        direction: meet(ours_of(stream, remote_rtp.ip()), terms.direction),
+        ptime: packet_time(stream, payload_type, codec, terms),
+        crypto: crypto.map(Box::new),
+        in_band_digits: terms.in_band_digits,
+    }
+}
+
+/// Our stream in an offer.
+fn offered<'a>(terms: &Terms<'_>, protocol: &'a str, formats: &'a [Format]) -> Audio<'a> {
+    let crypto = match terms.srtp {
+        SrtpPolicy::Off => Vec::new(),
+        SrtpPolicy::Optional | SrtpPolicy::Required => {
+            terms.keys.iter().zip(1..).map(|(key, tag): (_, u32)| sdes::line(&tag.to_string(), key)).collect()
+        }
+    };
+    Audio {
+        protocol,
+        formats,
+        crypto,
+        ptime: wish(terms).unwrap_or(PTIME),
+        direction: terms.direction,
+        rtcp_mux: true,
+        record: terms.record,
+    }
+}
+
+/// The protocol of a later offer: the one there is, as long as it fits.
+fn protocol_again<'a>(last: &Media<'a>, srtp: SrtpPolicy) -> &'a str {
+    let sealed = is_secure(last.protocol) || !last.crypto.is_empty();
+    match srtp {
+        SrtpPolicy::Off if is_secure(last.protocol) => "RTP/AVP",
+        SrtpPolicy::Required if !sealed => "RTP/SAVP",
+        SrtpPolicy::Off | SrtpPolicy::Optional | SrtpPolicy::Required => last.protocol,
+    }
+}
+
+/// How packets of a stream travel.
+struct Transport {
+    rtp: SocketAddr,
+    /// By its protocol, SRTP and nothing else.
+    secure: bool,
+}
+
+impl Transport {
+    /// AVPF (RFC 4585) is AVP with feedback that nobody is obliged to send. Keys by DTLS are not spoken.
+    fn of(stream: &Media<'_>, local: &Local) -> Result<Self, Unusable> {
+        if stream.port == 0 {
+            return Err(Unusable::Refused);
+        }
+        let known = matches!(stream.protocol, "RTP/AVP" | "RTP/AVPF" | "RTP/SAVP" | "RTP/SAVPF");
+        if !known || stream.ports != 1 {
+            return Err(Unusable::Protocol);
+        }
+        let ip = usable_address(stream.connection, local).ok_or(Unusable::Address)?;
+        Ok(Self { rtp: SocketAddr::new(ip, stream.port), secure: is_secure(stream.protocol) })
+    }
+}
+
+fn is_secure(protocol: &str) -> bool {
+    protocol.starts_with("RTP/SAVP")
+}
+
+fn is_on(stream: &Media<'_>) -> bool {
+    stream.kind == "audio" && stream.port != 0
 }
 
 /// An address our socket can send to, or the unspecified one for a peer on hold.
@@ -207,7 +278,7 @@ fn rtcp_address(stream: &Media<'_>, rtp: SocketAddr, local: &Local) -> SocketAdd
 
 /// The stream's direction as we see it. An unspecified address is the old way to hold (RFC 3264
 /// §8.4): its author may send, but must not be sent to.
-fn ours(stream: &Media<'_>, address: IpAddr) -> Direction {
+fn ours_of(stream: &Media<'_>, address: IpAddr) -> Direction {
     let (their_send, their_recv) = flows(stream.direction.unwrap_or(Direction::SendRecv));
     direction(their_recv && !address.is_unspecified(), their_send)
 }
@@ -237,92 +308,30 @@ const fn direction(send: bool, recv: bool) -> Direction {
     }
 }
 
-/// The peer's wish in whole 10 ms, within its own and our limit.
-fn packet_time(stream: &Media<'_>) -> u8 {
-    let most = stream.maxptime.filter(|most| *most > 0).unwrap_or(MAX_PTIME).min(MAX_PTIME);
-    let asked = stream.ptime.filter(|asked| *asked > 0).unwrap_or(PTIME.into()).min(most);
-    u8::try_from((asked / 10 * 10).max(10)).unwrap_or(PTIME)
+/// Our own wish, as far as we keep to it.
+fn wish(terms: &Terms<'_>) -> Option<u8> {
+    terms.ptime.map(|wish| wish.clamp(10, MAX_PTIME) / 10 * 10)
 }
 
-fn is_8khz_mono(map: &Rtpmap<'_>, name: &str) -> bool {
-    map.name.eq_ignore_ascii_case(name) && map.rate == 8_000 && map.channels == 1
-}
-
-const fn name(codec: Codec) -> &'static str {
-    match codec {
-        Codec::Pcmu => "PCMU",
-        Codec::Pcma => "PCMA",
-        Codec::G722 => "G722",
-        Codec::Opus => "opus",
-    }
-}
-
-const fn static_payload_type(codec: Codec) -> u8 {
-    match codec {
-        Codec::Pcmu => 0,
-        Codec::Pcma => 8,
-        Codec::G722 => 9,
-        Codec::Opus => 111,
-    }
-}
-
-fn head(local: &Local, time: &str) -> String {
-    let at = address(local.rtp.ip());
-    let Local { session_id, version, .. } = local;
-    format!("v=0\r\no=- {session_id} {version} {at}\r\ns=-\r\nc={at}\r\nt={time}\r\n")
-}
-
-fn put_audio(
-    text: &mut String,
-    local: &Local,
-    codecs: &[(u8, Codec)],
-    dtmf: Option<u8>,
-    rtcp_mux: bool,
-    direction: Direction,
-) {
-    let mut put = |line: std::fmt::Arguments<'_>| text.write_fmt(line).expect("a string takes all");
-    put(format_args!("m=audio {} RTP/AVP", local.rtp.port()));
-    for payload_type in codecs.iter().map(|(pt, _)| *pt).chain(dtmf) {
-        put(format_args!(" {payload_type}"));
-    }
-    put(format_args!("\r\n"));
-    for (payload_type, codec) in codecs {
-        put(format_args!("a=rtpmap:{payload_type} {}/8000\r\n", name(*codec)));
-    }
-    if let Some(payload_type) = dtmf {
-        put(format_args!("a=rtpmap:{payload_type} telephone-event/8000\r\na=fmtp:{payload_type} 0-15\r\n"));
-    }
-    put(format_args!("a=ptime:{PTIME}\r\na={}\r\n", attribute(direction)));
-    if local.rtcp.ip() != local.rtp.ip() {
-        put(format_args!("a=rtcp:{} {}\r\n", local.rtcp.port(), address(local.rtcp.ip())));
-    } else if Some(local.rtcp.port()) != local.rtp.port().checked_add(1) {
-        put(format_args!("a=rtcp:{}\r\n", local.rtcp.port()));
-    }
-    if rtcp_mux {
-        put(format_args!("a=rtcp-mux\r\n"));
-    }
-}
-
-/// RFC 3264 §6: port 0, everything else as it was offered.
-fn put_refusal(text: &mut String, stream: &Media<'_>) {
-    let formats = stream.formats.join(" ");
-    write!(text, "m={} 0 {} {formats}\r\n", stream.kind, stream.protocol).expect("a string takes all");
-}
-
-fn address(ip: IpAddr) -> String {
-    let ip = ip.to_canonical();
-    format!("IN {} {ip}", if ip.is_ipv4() { "IP4" } else { "IP6" })
-}
-
-const fn attribute(direction: Direction) -> &'static str {
-    match direction {
-        Direction::SendRecv => "sendrecv",
-        Direction::SendOnly => "sendonly",
-        Direction::RecvOnly => "recvonly",
-        Direction::Inactive => "inactive",
+/// The peer's wish in whole 10 ms, within its own and our limit, and as long as a packet of the codec can
+/// be: Opus has frames of 10, 20, 40 and 60 ms (RFC 6716 §2.1.4).
+fn packet_time(stream: &Media<'_>, payload_type: u8, codec: Codec, terms: &Terms<'_>) -> u8 {
+    let limit = u32::from(MAX_PTIME);
+    let most = stream.maxptime.filter(|most| *most > 0).unwrap_or(limit).min(limit);
+    let least = stream.minptime(payload_type).filter(|_| codec == Codec::Opus).unwrap_or(0);
+    let asked = stream.ptime.filter(|asked| *asked > 0).unwrap_or(wish(terms).unwrap_or(PTIME).into());
+    let whole = u8::try_from(asked.max(least).min(most) / 10 * 10).unwrap_or(PTIME).max(10);
+    match (codec, whole) {
+        (Codec::Opus, 30) => 20,
+        (Codec::Opus, 50) => 40,
+        (Codec::Pcmu | Codec::Pcma | Codec::G722 | Codec::Opus, whole) => whole,
     }
 }
 
 #[cfg(test)]
 #[path = "negotiate_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "secure_tests.rs"]
+mod secure_tests;

@@ -2,7 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::{Fault, SdpError};
+use super::sdes::CryptoLine;
+use super::{Fault, RecordWish, SdpError};
 use crate::media::Direction;
 
 /// Bytes of a description at most; a browser's with video has about 8,000.
@@ -46,6 +47,12 @@ pub(super) struct Media<'a> {
     pub(super) ptime: Option<u32>,
     /// `a=maxptime`, likewise.
     pub(super) maxptime: Option<u32>,
+    /// `a=fmtp`: payload type and parameters.
+    fmtps: Vec<(u8, &'a str)>,
+    /// `a=crypto` (RFC 4568), as far as they look like it.
+    pub(super) crypto: Vec<CryptoLine<'a>>,
+    /// `a=recordpref` (RFC 7866).
+    pub(super) record_wish: Option<RecordWish>,
 }
 
 /// An address to send to.
@@ -153,6 +160,9 @@ impl<'a> Media<'a> {
             rtcp_mux: false,
             ptime: None,
             maxptime: None,
+            fmtps: Vec::new(),
+            crypto: Vec::new(),
+            record_wish: None,
         };
         if media.formats.is_empty() { Err(Fault::Media) } else { Ok(media) }
     }
@@ -175,6 +185,9 @@ impl<'a> Media<'a> {
             // Wishes: one that cannot be read is none.
             "ptime" => self.ptime = value.trim().parse().ok(),
             "maxptime" => self.maxptime = value.trim().parse().ok(),
+            "fmtp" => self.fmtps.extend(parse_fmtp(value)),
+            "crypto" => self.crypto.extend(CryptoLine::parse(value)),
+            "recordpref" => self.record_wish = parse_record_wish(value),
             _ => self.direction = self.direction.or_else(|| parse_direction(name)),
         }
         Ok(())
@@ -188,8 +201,18 @@ impl<'a> Media<'a> {
         mapped.copied().or(match payload_type {
             0 => Some(ours("PCMU")),
             8 => Some(ours("PCMA")),
+            9 => Some(ours("G722")),
+            13 => Some(ours("CN")),
             _ => None,
         })
+    }
+
+    /// The shortest packets they want of a payload type, in milliseconds (RFC 7587 §6.1).
+    pub(super) fn minptime(&self, payload_type: u8) -> Option<u32> {
+        let (_, parameters) = self.fmtps.iter().find(|(number, _)| *number == payload_type)?;
+        let pairs = parameters.split(';').filter_map(|pair| pair.split_once('='));
+        let mut named = pairs.filter(|(name, _)| name.trim().eq_ignore_ascii_case("minptime"));
+        named.next()?.1.trim().parse().ok()
     }
 }
 
@@ -232,6 +255,22 @@ fn parse_direction(name: &str) -> Option<Direction> {
         "inactive" => Some(Direction::Inactive),
         _ => None,
     }
+}
+
+fn parse_record_wish(value: &str) -> Option<RecordWish> {
+    match value.trim() {
+        "on" => Some(RecordWish::On),
+        "off" => Some(RecordWish::Off),
+        "pause" => Some(RecordWish::Pause),
+        "nopreference" => Some(RecordWish::Any),
+        _ => None,
+    }
+}
+
+/// `111 useinbandfec=1;minptime=10` (RFC 8866 §6.15).
+fn parse_fmtp(value: &str) -> Option<(u8, &str)> {
+    let (payload_type, parameters) = value.trim().split_once(' ')?;
+    Some((payload_type.parse().ok()?, parameters))
 }
 
 /// `0 PCMU/8000`, `101 telephone-event/8000`, `8 PCMA/8000/1` (RFC 8866 §6.6).

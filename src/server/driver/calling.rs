@@ -1,0 +1,98 @@
+//! Phones dialled by a call: an agent's, or one outside by a trunk, and what the INVITE tells of the
+//! caller.
+
+use crate::call::{Cause, Input, Outside, Phase, Whom};
+use crate::ids::LegId;
+use crate::sip::core::{Callee, Command, Particulars};
+
+use super::super::leg::{Leg, Party};
+use super::super::policy::Policy;
+use super::super::uui;
+use super::{Consult, Driver};
+
+/// Who an INVITE says is calling.
+struct Identity {
+    /// The user part of From.
+    from: String,
+    particulars: Particulars,
+}
+
+impl Driver {
+    pub(super) fn dial(&mut self, leg: LegId, to: Whom) {
+        let local = match self.media.add_leg(leg.n) {
+            Ok(local) => local,
+            Err(error) => {
+                tracing::error!(%error, "nobody can be rung");
+                return self.tell(Input::LegGone { leg, cause: Cause::Internal });
+            }
+        };
+        self.open.insert(leg.n);
+        let dialog = self.shared.sip.new_dialog();
+        self.shared.switchboard.add_dialog(dialog, self.id);
+        let settings = self.shared.settings();
+        let Identity { from, particulars } = self.identity(&to);
+        let (party, policy, to) = match to {
+            Whom::Agent(agent) => {
+                let policy = Policy::of_agent(&settings, &agent);
+                (Party::Agent(agent.clone()), policy, Callee::Agent(agent))
+            }
+            Whom::Outside(Outside { trunk, number, .. }) => {
+                let policy = Policy::of_trunk(&settings, &trunk);
+                let number = number.as_e164().to_owned();
+                (Party::Outside(trunk.clone()), policy, Callee::Trunk { trunk, number })
+            }
+        };
+        let mut to_be = Leg::new(dialog, party, policy, &local);
+        let sdp = to_be.offer(self.asking().and_then(|n| self.legs.get(&n)).and_then(Leg::codec));
+        self.legs.insert(leg.n, to_be);
+        self.shared.send(Command::Invite { dialog, to, from, sdp, particulars: Box::new(particulars) });
+    }
+
+    /// The leg that waits for whom is dialled: the agent's who consults, else the caller's.
+    pub(super) fn asking(&self) -> Option<u16> {
+        match (self.call.phase(), self.consult) {
+            (Phase::Consulting, Some(Consult { by, own })) => Some(own.unwrap_or(by)),
+            (_, _) => Some(self.call.caller().n),
+        }
+    }
+
+    /// Who calls: the caller; in a consultation with somebody outside it is the house, where the trunk has
+    /// a number of its own.
+    fn identity(&self, to: &Whom) -> Identity {
+        let house = match to {
+            Whom::Agent(_) => None,
+            Whom::Outside(outside) => self.caller_id(outside),
+        };
+        let caller = self.arrival.from.as_ref().map(|number| number.as_e164().to_owned());
+        let ours = uui::value(self.id, self.call.recording_state());
+        let consulting = self.call.phase() == Phase::Consulting;
+        if let (true, Some(house)) = (consulting, &house) {
+            let asserted = Some(house.clone());
+            let user_to_user = vec![ours];
+            let particulars = Particulars { asserted, user_to_user, ..Particulars::default() };
+            return Identity { from: house.clone(), particulars };
+        }
+        let theirs = &self.particulars;
+        // Who stays unnamed is named to the network alone (RFC 3325 §5), never to a phone.
+        let asserted = match to {
+            Whom::Agent(_) if theirs.private => None,
+            Whom::Agent(_) | Whom::Outside(_) => theirs.asserted.clone().or_else(|| caller.clone()),
+        };
+        let particulars = Particulars {
+            private: theirs.private,
+            asserted: asserted.or_else(|| house.clone()),
+            diversion: theirs.diversion.clone(),
+            history: theirs.history.clone(),
+            user_to_user: theirs.user_to_user.iter().cloned().chain([ours]).collect(),
+            referred_by: self.referred_by.clone(),
+        };
+        let from = caller.or(house.filter(|_| !theirs.private)).unwrap_or_else(|| "anonymous".to_owned());
+        Identity { from, particulars }
+    }
+
+    fn caller_id(&self, outside: &Outside) -> Option<String> {
+        let settings = self.shared.settings();
+        let outbound = settings.trunks.get(&outside.trunk)?.outbound.as_ref()?;
+        outbound.caller_id.as_ref().map(|number| number.0.clone())
+    }
+}
