@@ -101,9 +101,8 @@ impl Call {
     /// The queue chose agents. Whoever cannot be rung is given back at once; an offer for a wait that was left
     /// is void.
     pub(super) fn on_ring(&mut self, agents: Vec<AgentId>, since: Timestamp, now: Timestamp) {
-        let known = |offer: &Offer, agent: &AgentId| {
-            offer.parties.iter().any(|party| party.agent() == Some(agent))
-        };
+        let known =
+            |offer: &Offer, agent: &AgentId| offer.parties.iter().any(|party| party.agent() == Some(agent));
         let rejected = match &self.state {
             State::Waiting(wait) | State::Consulting(Consultation { asked: Asked::Waiting(wait), .. })
                 if wait.since == since =>

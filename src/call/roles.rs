@@ -90,11 +90,9 @@ impl State {
             Self::Conference(conference) => {
                 vec![(Role::Own, &mut conference.talk.party), (Role::Third, &mut conference.third)]
             }
-            Self::Answering
-            | Self::Welcoming(_)
-            | Self::Asking { .. }
-            | Self::Waiting(_)
-            | Self::Over => Vec::new(),
+            Self::Answering | Self::Welcoming(_) | Self::Asking { .. } | Self::Waiting(_) | Self::Over => {
+                Vec::new()
+            }
         }
     }
 }

@@ -161,7 +161,9 @@ pub(super) enum Sent {
     /// The target answered and the recording is not ready yet.
     Answered(Joining),
     /// The network was asked to send the caller there.
-    Referring { until: Timestamp },
+    Referring {
+        until: Timestamp,
+    },
 }
 
 /// One target being reached.

@@ -156,9 +156,5 @@ impl Call {
 
 /// Who of two is not `leg`.
 fn other_of(leg: LegId, one: LegId, other: LegId) -> Option<LegId> {
-    if leg == one {
-        Some(other)
-    } else {
-        (leg == other).then_some(one)
-    }
+    if leg == one { Some(other) } else { (leg == other).then_some(one) }
 }

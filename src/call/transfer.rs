@@ -6,7 +6,9 @@ use crate::settings::OnRecordingFailure;
 use crate::time::Timestamp;
 
 use super::recording::Readiness;
-use super::state::{Asked, Hearing, Joining, Origin, Party, Reaching, Sent, State, Talk, Transfer, Wait, Who};
+use super::state::{
+    Asked, Hearing, Joining, Origin, Party, Reaching, Sent, State, Talk, Transfer, Wait, Who,
+};
 use super::timer::{ARM_LIMIT, REFER_LIMIT};
 use super::{AgentReport, Call, Cause, Fact, Output, Outside, Progress, Prompt, Target, Whom};
 
@@ -154,7 +156,9 @@ impl Call {
             | State::Joining(..)
             | State::Talking(_)
             | State::Conference(_)
-            | State::Over => self.talk().map_or(self.arrival.queue.ring_timeout, |talk| talk.queue.ring_timeout),
+            | State::Over => {
+                self.talk().map_or(self.arrival.queue.ring_timeout, |talk| talk.queue.ring_timeout)
+            }
         };
         let ringing = Reaching::Ringing { party, until: now + limit };
         match &mut self.state {

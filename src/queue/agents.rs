@@ -65,7 +65,9 @@ impl Person {
     /// The call that holds the agent.
     pub(super) fn call(&self) -> Option<CallId> {
         match self.doing {
-            Doing::Offered { call, .. } | Doing::Claimed { call, .. } | Doing::Talking { call, .. } => Some(call),
+            Doing::Offered { call, .. } | Doing::Claimed { call, .. } | Doing::Talking { call, .. } => {
+                Some(call)
+            }
             Doing::Idle { .. } | Doing::Resting { .. } | Doing::WrapUp { .. } => None,
         }
     }
@@ -74,7 +76,9 @@ impl Person {
     pub(super) fn until(&self) -> Option<Timestamp> {
         match self.doing {
             Doing::Resting { until, .. } | Doing::WrapUp { until } => Some(until),
-            Doing::Idle { .. } | Doing::Offered { .. } | Doing::Claimed { .. } | Doing::Talking { .. } => None,
+            Doing::Idle { .. } | Doing::Offered { .. } | Doing::Claimed { .. } | Doing::Talking { .. } => {
+                None
+            }
         }
     }
 

@@ -42,8 +42,8 @@ fn only_a_ready_agent_is_held_and_then_for_one_call() {
     assert!(rings(&scene.wait(3, "sales")).is_empty(), "not offered to others");
     scene.report(1, "bob", AgentReport::Connected);
     assert!(!claim(&mut scene, 2, "bob"), "talking");
-    scene.report(1, "bob", AgentReport::Finished);
-    assert_eq!(rings(&scene.pass(0)), [(3, vec!["bob"])], "claimed past the queues: no wrap-up is known");
+    let freed = scene.report(1, "bob", AgentReport::Finished);
+    assert_eq!(rings(&freed), [(3, vec!["bob"])], "claimed past the queues: no wrap-up is known");
 }
 
 #[test]

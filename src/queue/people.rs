@@ -170,7 +170,9 @@ impl Desk {
         let (queue, waited) = match &person.doing {
             Doing::Offered { call: offered, queue, .. } if *offered == call => (Some(queue.clone()), true),
             Doing::Claimed { call: claimed, queue, .. } if *claimed == call => (queue.clone(), false),
-            Doing::Idle { .. } | Doing::Resting { .. } | Doing::WrapUp { .. } => (self.talks_for(call), false),
+            Doing::Idle { .. } | Doing::Resting { .. } | Doing::WrapUp { .. } => {
+                (self.talks_for(call), false)
+            }
             Doing::Offered { .. } | Doing::Claimed { .. } | Doing::Talking { .. } => return,
         };
         self.set(agent, |person| person.doing = Doing::Talking { call, queue });
@@ -184,10 +186,9 @@ impl Desk {
         self.change(agent, |person| {
             let held = match person.doing {
                 Doing::Offered { call: by, .. } | Doing::Claimed { call: by, .. } => by == call,
-                Doing::Idle { .. }
-                | Doing::Resting { .. }
-                | Doing::Talking { .. }
-                | Doing::WrapUp { .. } => false,
+                Doing::Idle { .. } | Doing::Resting { .. } | Doing::Talking { .. } | Doing::WrapUp { .. } => {
+                    false
+                }
             };
             if held {
                 person.doing = match person.reachable {
@@ -226,7 +227,8 @@ impl Desk {
         if *talking != call {
             return;
         }
-        let wrap_up = queue.as_ref().and_then(|queue| self.queue(queue)).map_or(Duration::ZERO, |queue| queue.wrap_up);
+        let wrap_up =
+            queue.as_ref().and_then(|queue| self.queue(queue)).map_or(Duration::ZERO, |queue| queue.wrap_up);
         self.change(agent, |person| {
             person.doing = if wrap_up.is_zero() || !person.reachable {
                 Doing::Idle { since: now }

@@ -69,7 +69,9 @@ impl Work<'_> {
                 };
                 self.leg(*leg, agent, *at, None).await?;
             }
-            Fact::Admitted { leg, agent, replaces: _, at } => self.leg(*leg, agent.as_ref(), *at, None).await?,
+            Fact::Admitted { leg, agent, replaces: _, at } => {
+                self.leg(*leg, agent.as_ref(), *at, None).await?
+            }
             Fact::Connected { leg, at } => self.connected(*leg, *at).await?,
             Fact::LegEnded { leg, at, cause } => {
                 let update = "UPDATE legs SET ended_at = $3, cause = $4 WHERE call = $1 AND n = $2";

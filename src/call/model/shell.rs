@@ -178,7 +178,11 @@ impl Shell {
             },
             Input::RecordingFailed(take) if self.open_take() == Some(*take) => self.tape = Tape::None,
             Input::Hold { leg, on } if self.alive(*leg) => {
-                if *on { self.holds.insert(*leg) } else { self.holds.remove(leg) };
+                if *on {
+                    self.holds.insert(*leg)
+                } else {
+                    self.holds.remove(leg)
+                };
             }
             _ => {}
         }
@@ -228,7 +232,10 @@ impl Shell {
         }
         assert!(self.together.iter().all(|leg| self.alive(*leg)), "connected with nobody");
         let hears = met || self.plays.contains_key(&caller);
-        assert!(hears || matches!(phase, Phase::Answering | Phase::Asking), "a caller in dead air: {phase:?}");
+        assert!(
+            hears || matches!(phase, Phase::Answering | Phase::Asking),
+            "a caller in dead air: {phase:?}"
+        );
         let Tape::Running { quiet, basis, .. } = &self.tape else { return };
         assert!(met, "capturing while the caller is apart");
         let (left, right) = self.taped.expect("started");
@@ -468,9 +475,17 @@ impl Shell {
             let ends = |f: &&Fact| matches!(f, Fact::LegEnded { leg: ended, .. } if ended == leg);
             assert_eq!(self.stored.iter().filter(ends).count(), 1, "{leg} ends once");
             let dials = |f: &&Fact| matches!(f, Fact::Dialled { leg: dialled, .. } if dialled == leg);
-            assert_eq!(self.stored.iter().filter(dials).count(), usize::from(matches!(came, Came::Dialled(_))), "{leg}");
+            assert_eq!(
+                self.stored.iter().filter(dials).count(),
+                usize::from(matches!(came, Came::Dialled(_))),
+                "{leg}"
+            );
             let comes = |f: &&Fact| matches!(f, Fact::Admitted { leg: admitted, .. } if admitted == leg);
-            assert_eq!(self.stored.iter().filter(comes).count(), usize::from(*came == Came::Admitted), "{leg}");
+            assert_eq!(
+                self.stored.iter().filter(comes).count(),
+                usize::from(*came == Came::Admitted),
+                "{leg}"
+            );
             let meets = |f: &Fact| matches!(f, Fact::Connected { leg: connected, .. } if connected == leg);
             assert!(!self.met.contains(leg) || self.stored.iter().any(meets), "{leg} met the caller unseen");
         }
@@ -510,8 +525,12 @@ impl Shell {
 
     /// A live leg to an agent.
     pub(super) fn agent_leg(&self, n: u8) -> Option<LegId> {
-        let legs: Vec<LegId> =
-            self.legs.keys().filter(|leg| **leg != self.call.caller() && self.alive(**leg)).copied().collect();
+        let legs: Vec<LegId> = self
+            .legs
+            .keys()
+            .filter(|leg| **leg != self.call.caller() && self.alive(**leg))
+            .copied()
+            .collect();
         (!legs.is_empty()).then(|| legs[usize::from(n) % legs.len()])
     }
 
@@ -578,8 +597,7 @@ impl Shell {
     /// Something that was true once.
     pub(super) fn stale(&self, n: u8) -> Option<Input> {
         let gone = || {
-            let legs: Vec<LegId> =
-                self.legs.keys().filter(|leg| !self.alive(**leg)).copied().collect();
+            let legs: Vec<LegId> = self.legs.keys().filter(|leg| !self.alive(**leg)).copied().collect();
             (!legs.is_empty()).then(|| legs[usize::from(n >> 4) % legs.len()])
         };
         match n % 12 {

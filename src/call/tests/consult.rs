@@ -66,9 +66,11 @@ fn a_second_line_is_told_of_the_ringing_and_answered_with_the_target() {
     let (mut scene, _, own, target) = asking(true);
     let own = own.expect("a second line");
     scene.input(Input::AgentRinging { leg: target });
-    assert!(scene.has(
-        |o| matches!(o, Output::TransferProgress { leg, progress: Progress::Ringing } if *leg == own)
-    ));
+    assert!(
+        scene.has(
+            |o| matches!(o, Output::TransferProgress { leg, progress: Progress::Ringing } if *leg == own)
+        )
+    );
     assert!(!scene.has(|o| matches!(o, Output::AnswerLeg { .. })));
     scene.input(Input::AgentAnswered { leg: target });
     assert!(scene.has(|o| matches!(o, Output::AnswerLeg { leg } if *leg == own)));
@@ -89,11 +91,11 @@ fn whatever_ends_it_the_agent_is_with_the_caller_again() {
         }),
         ("the second line is hung up", Cause::HungUp, |s, by, own, _| match own {
             Some(leg) => {
-            s.input(Input::LegGone { leg, cause: Cause::HungUp });
-        },
+                s.input(Input::LegGone { leg, cause: Cause::HungUp });
+            }
             None => {
-            s.input(Input::EndConsultation { by });
-        },
+                s.input(Input::EndConsultation { by });
+            }
         }),
     ];
     for own in [false, true] {
@@ -256,7 +258,10 @@ fn three_speak_and_any_of_the_agents_may_leave() {
         let take = scene.armed().expect("a take of its own");
         scene.input(Input::RecordingArmed(take));
         assert_eq!(recorded(&scene), Some(stays), "{name}");
-        assert_eq!(scene.call.agent().map(|agent| agent.0.as_str()), Some(if ann_left { "bob" } else { "ann" }));
+        assert_eq!(
+            scene.call.agent().map(|agent| agent.0.as_str()),
+            Some(if ann_left { "bob" } else { "ann" })
+        );
     }
 }
 

@@ -89,7 +89,8 @@ impl Scene {
     fn new(arrival: Arrival) -> Self {
         let now = Timestamp::from_micros(1_000_000_000);
         let call = Call::new(arrival, now);
-        let mut scene = Self { call, now, out: Vec::new(), facts: Vec::new(), commits: Vec::new(), wait: now };
+        let mut scene =
+            Self { call, now, out: Vec::new(), facts: Vec::new(), commits: Vec::new(), wait: now };
         scene.drain();
         assert!(matches!(scene.out[..], [Output::Answer]));
         scene

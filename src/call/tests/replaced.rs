@@ -38,9 +38,7 @@ fn in_a_conversation_the_recording_goes_on_as_a_new_take() {
         let mut scene = talking();
         let old = scene.leg(1);
         replace(&mut scene, old, agent);
-        let finished = |o: &Output| {
-            matches!(o, Output::AgentReport { agent, report: AgentReport::Finished } if agent.0 == "ann")
-        };
+        let finished = |o: &Output| matches!(o, Output::AgentReport { agent, report: AgentReport::Finished } if agent.0 == "ann");
         assert_eq!(scene.has(finished), moved);
         let connected = |o: &Output| matches!(o, Output::AgentReport { report: AgentReport::Connected, .. });
         assert_eq!(scene.has(connected), agent == Some("bob"));
@@ -53,9 +51,9 @@ fn the_caller_hears_on_another_phone_what_was_to_be_heard() {
     let old = scene.call.caller();
     let new = replace(&mut scene, old, None);
     assert!(ended(&scene, old) && scene.call.caller() == new);
-    assert!(scene.has(
-        |o| matches!(o, Output::Play { leg, prompt: Prompt::ConsentQuestion, .. } if *leg == new)
-    ));
+    assert!(
+        scene.has(|o| matches!(o, Output::Play { leg, prompt: Prompt::ConsentQuestion, .. } if *leg == new))
+    );
     scene.press('1').store(true);
     assert!(matches!(scene.bases()[..], [Basis::Agreed(_)]), "asked once, answered on the new phone");
     let newer = replace(&mut scene, new, None);
@@ -77,9 +75,8 @@ fn a_ringing_phone_is_picked_up_on_another() {
     let (old, other, caller) = (scene.leg(1), scene.leg(2), scene.call.caller());
     let new = replace(&mut scene, old, Some("bob"));
     assert!(ended(&scene, old) && ended(&scene, other) && bridged(&scene, caller, new));
-    let released = scene.out.iter().filter(|o| {
-        matches!(o, Output::AgentReport { report: AgentReport::Released, .. })
-    });
+    let released =
+        scene.out.iter().filter(|o| matches!(o, Output::AgentReport { report: AgentReport::Released, .. }));
     assert_eq!((released.count(), scene.call.agent()), (2, Some(&"bob".into())));
     // And the target of a transfer.
     let third = scene.leg(4);
