@@ -152,10 +152,13 @@ proptest! {
             scene.log_on(name);
         }
         for (kind, n, who) in words {
+            if kind & 0x80 == 0 {
+                scene.tick(); // a rest or a wrap-up may end
+            }
             let before: Vec<AgentState> = NAMES.iter().map(|name| scene.state(name)).collect();
             let word = input(kind, n, who, scene.now);
             let gone = if let Input::Gone { call } = &word { Some(*call) } else { None };
-            let outputs = if kind & 0x80 == 0 { scene.tick().input(word) } else { scene.input(word) };
+            let outputs = scene.input(word);
             scene.desk.check();
             for output in &outputs {
                 match output {
