@@ -1,7 +1,5 @@
 //! TLS and WebSocket on loopback.
 
-use std::sync::Arc;
-
 use futures_util::{SinkExt, StreamExt};
 use rustls_pki_types::ServerName;
 use tokio_rustls::TlsConnector;
