@@ -7,6 +7,7 @@ mod faults;
 mod forks;
 mod in_dialog;
 mod pair;
+mod reach;
 mod requests;
 mod streams;
 mod torture;
