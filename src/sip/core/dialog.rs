@@ -158,9 +158,11 @@ impl Dialog {
     /// the address its Contact or a proxy on the way back is written with.
     pub(super) fn is_at(&self, flow: &Flow) -> bool {
         let from = flow.remote.ip().to_canonical();
-        let written = self.routes.iter().chain([&self.target]).any(
-            |uri| matches!(uri.host(), Some(Host::Ip(ip)) if ip.to_canonical() == from),
-        );
+        let written = self
+            .routes
+            .iter()
+            .chain([&self.target])
+            .any(|uri| matches!(uri.host(), Some(Host::Ip(ip)) if ip.to_canonical() == from));
         let same_connection = flow.connection != 0 && flow.is_same_way(&self.flow);
         written || same_connection || self.flow.remote.ip().to_canonical() == from
     }

@@ -142,7 +142,10 @@ impl Transactions {
         self.drawn += 1;
         let id = ClientId(self.drawn);
         self.client_keys.insert(key.clone(), id);
-        self.clients.insert(id, Client { machine, flow, heard: flow, purpose, acks: Vec::new(), spent: Vec::new(), key });
+        self.clients.insert(
+            id,
+            Client { machine, flow, heard: flow, purpose, acks: Vec::new(), spent: Vec::new(), key },
+        );
         id
     }
 

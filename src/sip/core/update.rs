@@ -145,7 +145,13 @@ impl Endpoint {
     }
 
     /// What became of an UPDATE of ours (RFC 3311 §5.3).
-    pub(super) fn on_update_outcome(&mut self, client: ClientId, of: (&Fork, bool), outcome: &Outcome, now: Timestamp) {
+    pub(super) fn on_update_outcome(
+        &mut self,
+        client: ClientId,
+        of: (&Fork, bool),
+        outcome: &Outcome,
+        now: Timestamp,
+    ) {
         let (Fork { leg: id, tag }, offers) = of;
         let (id, tag) = (*id, tag.as_deref());
         self.settle(client);
@@ -182,7 +188,9 @@ impl Endpoint {
                 None => self.reinvited(id, tag, None, now),
             },
             None if offers => self.reinvited(id, tag, None, now),
-            Some(_) | None if talks.live => self.refresh_refused(id, response.is_some_and(|r| again(r).is_some()), now),
+            Some(_) | None if talks.live => {
+                self.refresh_refused(id, response.is_some_and(|r| again(r).is_some()), now)
+            }
             Some(_) | None => {}
         }
     }
@@ -205,7 +213,12 @@ impl Endpoint {
         if !free || !(talks.live || talks.dialog.updates) {
             return;
         }
-        let Some(wanted) = talks.wanted.take_if(|wanted| wanted.not_before <= now) else { return };
+        let Some(wanted) = talks.wanted.take_if(|wanted| wanted.not_before <= now) else {
+            if let Some(at) = talks.wanted.as_ref().map(|wanted| wanted.not_before) {
+                self.timers.set(Deadline::Dialog(id, DialogTimer::ReinviteAgain), at);
+            }
+            return;
+        };
         let sdp = wanted.sdp.clone();
         *talks.exchange = Exchange::Ours(wanted);
         if talks.live {

@@ -40,8 +40,9 @@ fn what_we_do_not_take_is_refused_as_the_rfc_says() {
     lost.to.push_str(";tag=gone");
     assert_eq!(answer(&lost).status(), 481);
 
-    let refused =
-        answer(&Request::invite("r2").with("Require: join, 100rel, \t precondition").with("Proxy-Require: x"));
+    let refused = answer(
+        &Request::invite("r2").with("Require: join, 100rel, \t precondition").with("Proxy-Require: x"),
+    );
     assert_eq!((refused.status(), refused.header("Unsupported")), (420, "join, precondition"));
     let mut strange = Request::invite("r3");
     strange.uri = "http://example.com".to_owned();
