@@ -204,6 +204,7 @@ fn as_caller_both_ways_before_the_answer() {
     theirs.from = format!("{};tag=a", invite.header("To"));
     theirs.to = invite.header("From").to_owned();
     theirs.via = "SIP/2.0/UDP 10.0.0.9:5060".to_owned();
+    theirs.branch = "z9hG4bKtheirs".to_owned();
     bench.receive(far(), theirs.text());
     assert!(matches!(bench.event(), Event::Reinvite { dialog: of, sdp: Some(_) } if of == dialog));
     bench.command(Command::AcceptReinvite { dialog, sdp: sdp("held") });
