@@ -1,5 +1,5 @@
-//! Writes the first inputs of each target into `corpus/<target>/`: RFC 4475's messages, calls in full,
-//! descriptions, packets, a WAV. The fuzzer goes on from there.
+//! Writes the first inputs of each target into `corpus/<target>/`: calls in full, descriptions,
+//! packets, a WAV. The fuzzer goes on from there.
 
 use std::fs;
 use std::path::Path;
@@ -88,10 +88,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         fs::create_dir_all(&folder)?;
         fs::write(folder.join(name), octets)
     };
-    for message in sipx_testkit::rfc4475::CASES {
-        put("datagram", message.name, message.bytes)?;
-        put("stream", message.name, &[&[97], message.bytes].concat())?;
-    }
     for (name, script) in scripts() {
         put("datagram", name, script.as_bytes())?;
         put("stream", name, &[&[200], script.replace(['\x04', '\x05', '\x06'], "").as_bytes()].concat())?;

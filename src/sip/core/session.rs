@@ -45,11 +45,12 @@ impl Endpoint {
         let Some(dialog) = dialog else { return self.refuse(&inbound, 481, &[]) };
         // Gaps are legal; what is older is out of order. An equal number is a copy that came another
         // way, and only ending twice does no harm.
-        let last = dialog.remote_cseq.unwrap_or(0);
+        // A PRACK names what it is for; an UPDATE may have overtaken it.
+        let last = if method == Method::Prack { 0 } else { dialog.remote_cseq.unwrap_or(0) };
         if inbound.head.cseq < last || (inbound.head.cseq == last && method != Method::Bye) {
             return self.refuse(&inbound, 500, &[]);
         }
-        dialog.remote_cseq = Some(inbound.head.cseq);
+        dialog.remote_cseq = dialog.remote_cseq.max(Some(inbound.head.cseq));
         dialog.flow = inbound.flow;
         if !self.requires_nothing(&inbound) {
             return;

@@ -43,7 +43,10 @@ impl Endpoint {
         let Some(dialog) = self.legs.get(&id).and_then(|leg| leg.holds(&inbound.head)) else { return false };
         dialog.is_at(&inbound.flow)
             || match &dialog.peer {
-                Peer::Trunk(trunk) => self.gate.recognise(inbound.flow.remote.ip()).as_ref() == Some(trunk),
+                Peer::Trunk(trunk) => {
+                    let by_network = self.gate.recognise(inbound.flow.remote.ip());
+                    by_network.or_else(|| self.registered_trunk(inbound)).as_ref() == Some(trunk)
+                }
                 Peer::Agent(agent) => self.is_phone_of(agent, &inbound.flow, inbound.now),
                 Peer::Address => false,
             }

@@ -6,11 +6,16 @@ mod calls;
 mod faults;
 mod forks;
 mod in_dialog;
+mod interleaved;
 mod pair;
 mod reach;
+mod refresh;
+mod reliable;
 mod requests;
+mod spoof;
 mod streams;
 mod torture;
+mod update;
 
 use bench::{Request, Sent};
 
