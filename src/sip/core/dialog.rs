@@ -9,9 +9,11 @@ use super::challenge::Keyring;
 use super::endpoint::EndpointConfig;
 use super::extensions;
 use super::io::{Flow, Transport};
+use super::refresh::{Agreed, Terms};
 use super::wire::{
     self, Address, Fault, Head, HeaderName, Headers, Host, Method, Request, Response, Scheme, Uri,
 };
+use crate::ids::{AgentId, TrunkId};
 
 /// A dialog, or what is known of one before the answer.
 #[derive(Clone, Debug)]
@@ -40,6 +42,25 @@ pub(super) struct Dialog {
     /// Whether the addresses they write down can be believed: not so behind a NAT, where only the
     /// way a message came leads back.
     reach: Reach,
+    /// Who the other side is known to be.
+    pub(super) peer: Peer,
+    /// Whether they take UPDATE (RFC 3311).
+    pub(super) updates: bool,
+    /// What we ask of the session timer, once it is not what the configuration says.
+    pub(super) terms: Option<Terms>,
+    /// The session timer both sides agreed on.
+    pub(super) agreed: Option<Agreed>,
+}
+
+/// Who the other side of a dialog is known to be, beside where its messages come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Peer {
+    /// Any host of its networks may speak for it.
+    Trunk(TrunkId),
+    /// Any phone it is logged on with.
+    Agent(AgentId),
+    /// Nothing but its address.
+    Address,
 }
 
 /// How requests find the other side.
@@ -73,6 +94,10 @@ impl Dialog {
             flow,
             keys: None,
             reach: if direct { Reach::Written } else { Reach::Back },
+            peer: Peer::Address,
+            updates: extensions::allows(&request.headers, &Method::Update) == Some(true),
+            terms: None,
+            agreed: None,
         })
     }
 
@@ -100,6 +125,10 @@ impl Dialog {
             flow,
             keys: None,
             reach,
+            peer: Peer::Address,
+            updates: false,
+            terms: None,
+            agreed: None,
         }
     }
 
@@ -115,6 +144,7 @@ impl Dialog {
             target: contact(&response.headers).ok().flatten().unwrap_or_else(|| self.target.clone()),
             routes,
             flow,
+            updates: extensions::allows(&response.headers, &Method::Update).unwrap_or(self.updates),
             ..self.clone()
         }
     }
@@ -124,8 +154,23 @@ impl Dialog {
         self.call_id == head.call_id && self.remote_tag.as_deref() == head.from.tag()
     }
 
-    /// Takes the new Contact of a re-INVITE or its 2xx (RFC 3261 §12.2).
+    /// Whether this is where the other side is, as far as the dialog itself tells: where it last was, or
+    /// the address its Contact or a proxy on the way back is written with.
+    pub(super) fn is_at(&self, flow: &Flow) -> bool {
+        let from = flow.remote.ip().to_canonical();
+        let written = self
+            .routes
+            .iter()
+            .chain([&self.target])
+            .any(|uri| matches!(uri.host(), Some(Host::Ip(ip)) if ip.to_canonical() == from));
+        let same_connection = flow.connection != 0 && flow.is_same_way(&self.flow);
+        written || same_connection || self.flow.remote.ip().to_canonical() == from
+    }
+
+    /// Takes the new Contact of a re-INVITE, an UPDATE or their 2xx (RFC 3261 §12.2), and what they say they
+    /// can do.
     pub(super) fn refresh_target(&mut self, headers: &Headers) {
+        self.updates = extensions::allows(headers, &Method::Update).unwrap_or(self.updates);
         if let Ok(Some(target)) = contact(headers) {
             self.target = target;
         }
@@ -188,10 +233,14 @@ impl Dialog {
         wire::push(headers, HeaderName::CallId, self.call_id.clone());
         wire::push(headers, HeaderName::CSeq, format!("{cseq} {}", request.method));
         wire::push(headers, HeaderName::UserAgent, config.user_agent.clone());
-        if request.method == Method::Invite {
+        if matches!(request.method, Method::Invite | Method::Update) {
             wire::push(headers, HeaderName::Contact, contact_value(config, flow));
             wire::push(headers, HeaderName::Allow, extensions::ALLOW);
             wire::push(headers, HeaderName::Supported, extensions::SUPPORTED);
+            // Before the answer an UPDATE has nothing to refresh.
+            if request.method == Method::Invite || self.agreed.is_some() {
+                self.ask_timer(headers, config);
+            }
         }
         request
     }

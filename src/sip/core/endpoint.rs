@@ -45,6 +45,13 @@ pub struct EndpointConfig {
     pub max_connections: usize,
     /// How long a refused source is ignored.
     pub stranger_ignore: Duration,
+    /// How long a session may go without a refresh before it counts as dead (RFC 4028): what we ask for and
+    /// the most we grant. Zero: we ask for none, and grant what is asked.
+    pub session_expires: Duration,
+    /// The shortest such interval we take; shorter gets 422. At least 90 s.
+    pub min_se: Duration,
+    /// Whether we refresh a session whose other side knows no session timers.
+    pub refresh_alone: bool,
     /// The shortest registration we take, in seconds; shorter gets 423.
     pub min_expires: u32,
     /// The longest registration we grant, in seconds.
@@ -67,6 +74,9 @@ impl Default for EndpointConfig {
             max_transactions: 65_536,
             max_connections: 4_096,
             stranger_ignore: Duration::from_secs(60),
+            session_expires: Duration::from_secs(1_800),
+            min_se: Duration::from_secs(90),
+            refresh_alone: false,
             min_expires: 30,
             max_expires: 3_600,
             default_expires: 600,
@@ -319,7 +329,7 @@ impl Endpoint {
     /// for being quiet. Costs a walk over all dialogs.
     #[must_use]
     pub fn connections_in_use(&self) -> HashSet<u64> {
-        let dialogs = self.legs.values().filter_map(Leg::dialog).map(|dialog| dialog.flow);
+        let dialogs = self.legs.values().flat_map(Leg::dialogs).map(|dialog| dialog.flow);
         let tcp = dialogs.filter(|flow| !flow.transport.is_datagram()).map(|flow| flow.connection);
         tcp.chain(self.registrar.connections()).chain(self.registrations.connections()).collect()
     }
@@ -345,6 +355,11 @@ impl Endpoint {
                 DialogTimer::Expires => self.invite_expired(dialog, now),
                 DialogTimer::StillRinging => self.still_ringing(dialog, now),
                 DialogTimer::ReinviteAgain => self.pursue_reinvite(dialog, now),
+                DialogTimer::ResendProvisional => self.resend_provisional(dialog, now),
+                DialogTimer::PrackLate => self.prack_is_late(dialog, now),
+                DialogTimer::OfferLate => self.offer_is_late(dialog, now),
+                DialogTimer::RefreshDue => self.refresh_due(dialog, now),
+                DialogTimer::SessionExpires => self.session_expired(dialog, now),
             },
         }
     }

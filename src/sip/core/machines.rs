@@ -198,6 +198,11 @@ impl Endpoint {
                 self.on_info_outcome(dialog, &outcome, now);
                 Purpose::Info(dialog)
             }
+            Purpose::Prack(fork) => Purpose::Prack(fork), // a refused INVITE tells more
+            Purpose::Update(fork, offers) => {
+                self.on_update_outcome(id, (&fork, offers), &outcome, now);
+                Purpose::Update(fork, offers)
+            }
             Purpose::Refer(dialog) => {
                 self.on_refer_outcome(dialog, &outcome, now);
                 Purpose::Refer(dialog)

@@ -20,6 +20,7 @@ mod locate;
 mod machines;
 mod mint;
 mod particulars;
+mod reason;
 mod refer;
 mod refresh;
 mod register;
@@ -30,6 +31,7 @@ mod respond;
 pub mod sdp;
 mod session;
 mod source;
+mod spoof;
 mod stream;
 #[cfg(test)]
 mod tests;

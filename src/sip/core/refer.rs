@@ -16,7 +16,7 @@ use super::replaces::{self, Replaces};
 use super::respond::{self, Inbound};
 use super::session::ends_dialog;
 use super::timers::Deadline;
-use super::transactions::{Purpose, ServerId};
+use super::transactions::{Fork, Purpose, ServerId};
 use super::wire::{self, Address, HeaderName, Headers, Key, Method, Request, Scheme};
 use super::{particulars, respond::phrase};
 use crate::call::Cause;
@@ -395,10 +395,11 @@ impl Endpoint {
     }
 
     /// The dialog of a request of ours, also one that only a subscription holds.
-    pub(super) fn dialog_of(&mut self, id: DialogId) -> Option<&mut Dialog> {
-        match self.legs.get_mut(&id).and_then(Leg::dialog_mut) {
+    pub(super) fn dialog_of(&mut self, fork: &Fork) -> Option<&mut Dialog> {
+        let tag = fork.tag.as_deref();
+        match self.legs.get_mut(&fork.leg).and_then(|leg| leg.dialog_of(tag)) {
             Some(dialog) => Some(dialog),
-            None => self.transfers.theirs.get_mut(&id)?.alone.as_mut(),
+            None => self.transfers.theirs.get_mut(&fork.leg)?.alone.as_mut(),
         }
     }
 
@@ -408,7 +409,7 @@ impl Endpoint {
         if self.transfers.ours.remove(&id).is_some() {
             self.timers.clear(Deadline::Reference(id));
         }
-        let (Some(referral), Some(dialog)) = (self.transfers.theirs.get_mut(&id), leg.dialog()) else {
+        let (Some(referral), Some(dialog)) = (self.transfers.theirs.get_mut(&id), leg.dialogs().pop()) else {
             return;
         };
         match referral.state {

@@ -10,32 +10,39 @@ use super::cause;
 use super::endpoint::Endpoint;
 use super::extensions;
 use super::io::{DialogId, Event};
-use super::leg::{Exchange, Farewell, Leaving, Leg, Of, Side, Unacked, Wanted};
+use super::leg::{Exchange, Farewell, Leaving, Leg, Of, Unacked, Wanted};
 use super::machines::Outcome;
+use super::reason;
 use super::respond::{self, Inbound};
 use super::timers::{Deadline, DialogTimer};
 use super::transactions::{ClientId, Purpose, ServerId};
-use super::wire::{self, Action, HeaderName, Key, Method};
+use super::update::{self, Again};
+use super::wire::{self, Action, HeaderName, Key, Method, Response};
 use crate::call::Cause;
 use crate::media::Digit;
 use crate::time::Timestamp;
 
 /// A re-INVITE that met theirs so often is given up.
-const MAX_GLARES: u8 = 5;
+pub(super) const MAX_GLARES: u8 = 5;
 
 impl Endpoint {
     /// A request with a To tag (RFC 3261 §12.2.2).
     pub(super) fn on_in_dialog(&mut self, inbound: Inbound, key: Key) {
         let tag = inbound.head.to.tag().map(String::from_utf8_lossy).unwrap_or_default();
         let id = self.tags.get(tag.as_ref()).copied();
-        let dialog = id.and_then(|id| self.legs.get_mut(&id)).and_then(Leg::dialog_mut);
-        let (Some(id), Some(dialog)) = (id, dialog.filter(|dialog| dialog.holds(&inbound.head))) else {
+        let id = id.filter(|id| self.legs.get(id).is_some_and(|leg| leg.holds(&inbound.head).is_some()));
+        let Some(id) = id else {
             if !self.gate.ignored(inbound.flow.remote.ip(), inbound.now) {
                 self.refuse(&inbound, 481, &[]);
             }
             return;
         };
+        if !self.is_from_peer(id, &inbound) {
+            return;
+        }
         let method = inbound.request.method.clone();
+        let dialog = self.legs.get_mut(&id).and_then(|leg| leg.dialog_of(inbound.head.from.tag()));
+        let Some(dialog) = dialog else { return self.refuse(&inbound, 481, &[]) };
         // Gaps are legal; what is older is out of order. An equal number is a copy that came another
         // way, and only ending twice does no harm.
         let last = dialog.remote_cseq.unwrap_or(0);
@@ -74,6 +81,7 @@ impl Endpoint {
 
     fn on_bye(&mut self, id: DialogId, inbound: Inbound, key: Key) {
         let now = inbound.now;
+        let cause = reason::of_bye(&inbound.request.headers);
         if self.agree(inbound, key).is_none() {
             return; // too full to answer; they will send it again
         }
@@ -82,13 +90,14 @@ impl Endpoint {
             Some(Leg::Offered(_)) => self.end_offered(id, 487, Cause::Cancelled, now),
             Some(Leg::Live(_)) => {
                 self.abort_reinvites(id, now);
-                self.finish(id, Cause::HungUp, None);
+                self.finish(id, cause, None);
             }
             Some(Leg::Leaving(leaving)) => match &leaving.farewell {
                 // They were faster; our BYE on its way finds its own end.
                 Farewell::AfterAck(..) => drop(self.forget(id)),
                 Farewell::Sent => {}
             },
+            // A place that rings says so by a final response; its INVITE will get one (RFC 3261 §15.1.2).
             Some(Leg::Calling(_) | Leg::LoggingOn) | None => {}
         }
     }
@@ -112,6 +121,9 @@ impl Endpoint {
         let Ok(sdp) = body::sdp(&inbound.request.headers, inbound.request.body()) else {
             return self.refuse(&inbound, 415, &[(HeaderName::Accept, body::ACCEPT)]);
         };
+        if !self.is_long_enough(&inbound) {
+            return;
+        }
         let Some((server, _)) = self.open(inbound, key, None) else { return };
         if let Some(entry) = self.tx.server(server) {
             entry.dialog = Some(id);
@@ -122,60 +134,79 @@ impl Endpoint {
         }
     }
 
-    /// Takes their re-INVITE off the session, to be answered.
-    fn take_theirs(&mut self, id: DialogId) -> Option<ServerId> {
-        let session = self.session(id)?;
-        let Exchange::Theirs(server) = session.exchange else { return None };
-        session.exchange = Exchange::Idle;
-        Some(server)
+    /// Takes an offer of theirs off its dialog, to be answered: its transaction, and their tag.
+    fn take_theirs(&mut self, id: DialogId) -> Option<(ServerId, Method, Option<Bytes>)> {
+        let exchange = self.legs.get_mut(&id)?.theirs().into_iter().next()?;
+        let Exchange::Theirs(server) = *exchange else { return None };
+        *exchange = Exchange::Idle;
+        self.timers.clear(Deadline::Dialog(id, DialogTimer::OfferLate));
+        let request = self.tx.server(server)?.machine.request();
+        let tag = wire::head_of_request(request).ok()?.from.tag().map(Bytes::copy_from_slice);
+        Some((server, request.method.clone(), tag))
     }
 
     pub(super) fn accept_reinvite(&mut self, id: DialogId, sdp: Bytes, now: Timestamp) {
-        let Some(server) = self.take_theirs(id) else { return };
-        let Some(response) = self.invite_response(server, 200, "", Some(&sdp)) else { return };
+        let Some((server, method, tag)) = self.take_theirs(id) else { return };
         let headers = self.tx.server(server).map(|entry| entry.machine.request().headers.clone());
-        let Some(session) = self.session(id) else { return };
-        if let Some(headers) = headers {
-            session.dialog.refresh_target(&headers);
+        let (Some(leg), Some(headers)) = (self.legs.get_mut(&id), headers) else { return };
+        if method == Method::Prack {
+            self.agree_with(server, Some(&sdp), now);
+            return self.go_on(id, now);
         }
-        let cseq = session.dialog.remote_cseq.unwrap_or(0);
-        // A request later than the re-INVITE may have moved the dialog's number on.
-        let cseq =
-            self.tx.server(server).and_then(|entry| wire::cseq(entry.machine.request())).unwrap_or(cseq);
-        self.accept(id, server, response, (cseq, Of::Reinvite), now);
+        let Some(dialog) = leg.dialog_of(tag.as_deref()) else { return };
+        dialog.refresh_target(&headers);
+        if method == Method::Update {
+            self.accept_update(id, server, tag.as_deref(), Some(&sdp), now);
+            self.first_answer_is_past(id, tag.as_deref());
+            return self.go_on(id, now);
+        }
+        let Some(mut response) = self.invite_response(server, 200, "", Some(&sdp)) else { return };
+        let Some(Leg::Live(session)) = self.legs.get_mut(&id) else { return };
+        session.dialog.grant_timer(&headers, &mut response.headers, &self.config);
+        self.accept(id, server, response, Of::Reinvite, now);
     }
 
     pub(super) fn reject_reinvite(&mut self, id: DialogId, status: u16, now: Timestamp) {
-        let Some(server) = self.take_theirs(id) else { return };
+        let Some((server, ..)) = self.take_theirs(id) else { return };
         let status = if (400..=699).contains(&status) { status } else { 500 };
         self.refuse_invite(server, status, "", now);
-        self.pursue_reinvite(id, now);
+        self.go_on(id, now);
     }
 
-    /// The dialog ends: theirs gets its final response, ours is not sent.
-    fn abort_reinvites(&mut self, id: DialogId, now: Timestamp) {
-        if let Some(session) = self.session(id) {
-            session.wanted = None;
+    /// The dialog ends: theirs get their final response, ours is not sent.
+    pub(super) fn abort_reinvites(&mut self, id: DialogId, now: Timestamp) {
+        while let Some((server, ..)) = self.take_theirs(id) {
+            self.refuse_invite(server, 487, "", now);
         }
-        self.reject_reinvite(id, 487, now);
+        match self.legs.get_mut(&id) {
+            Some(Leg::Live(session)) => session.wanted = None,
+            Some(Leg::Offered(offered)) => offered.wanted = None,
+            Some(Leg::Calling(calling)) => calling.wanted = None,
+            Some(Leg::Leaving(_) | Leg::LoggingOn) | None => {}
+        }
     }
 
     /// An ACK that belongs to no transaction, so to a 2xx of ours.
     pub(super) fn on_ack(&mut self, inbound: &Inbound) {
         let tag = inbound.head.to.tag().map(String::from_utf8_lossy).unwrap_or_default();
         let Some(id) = self.tags.get(tag.as_ref()).copied() else { return };
-        let Some(leg) = self.legs.get_mut(&id) else { return };
-        if !leg.dialog_mut().is_some_and(|dialog| dialog.holds(&inbound.head)) {
+        if !self.legs.get(&id).is_some_and(|leg| leg.holds(&inbound.head).is_some()) {
             return;
         }
+        if !self.is_where_peer_is(id, inbound) {
+            return self.spoofed(inbound);
+        }
+        let Some(leg) = self.legs.get_mut(&id) else { return };
         let is_it = |unacked: &Unacked| unacked.cseq == inbound.head.cseq;
         match leg {
             Leg::Live(session) => {
                 let Some(Unacked { of, .. }) = session.unacked.take_if(|unacked| is_it(unacked)) else {
                     return;
                 };
+                let early = session.early_answer.take();
                 self.stop_2xx(id);
-                let sdp = body::sdp(&inbound.request.headers, inbound.request.body()).ok().flatten();
+                let sdp =
+                    body::sdp(&inbound.request.headers, inbound.request.body()).ok().flatten().or(early);
                 if of == Of::First || sdp.is_some() {
                     self.tell(Event::Confirmed { dialog: id, sdp });
                 }
@@ -304,20 +335,20 @@ impl Endpoint {
     }
 
     pub(super) fn reinvite(&mut self, id: DialogId, sdp: Bytes, now: Timestamp) {
-        if let Some(session) = self.session(id) {
-            session.wanted = Some(Wanted { sdp, not_before: now, glares: 0 });
-            self.pursue_reinvite(id, now);
-        }
+        let wanted = match self.legs.get_mut(&id) {
+            Some(Leg::Live(session)) => &mut session.wanted,
+            Some(Leg::Offered(offered)) => &mut offered.wanted,
+            Some(Leg::Calling(calling)) => &mut calling.wanted,
+            Some(Leg::Leaving(_) | Leg::LoggingOn) | None => return,
+        };
+        *wanted = Some(Wanted { sdp, not_before: now, glares: 0 });
+        self.pursue_reinvite(id, now);
     }
 
-    /// Sends our re-INVITE if there is one and its turn has come.
-    pub(super) fn pursue_reinvite(&mut self, id: DialogId, now: Timestamp) {
-        let Some(Leg::Live(session)) = self.legs.get_mut(&id) else { return };
-        let free = matches!(session.exchange, Exchange::Idle) && session.unacked.is_none();
-        let Some(wanted) = session.wanted.take_if(|wanted| free && wanted.not_before <= now) else { return };
-        let sdp = wanted.sdp.clone();
-        session.exchange = Exchange::Ours(wanted);
+    /// Sends the re-INVITE that is under way.
+    pub(super) fn send_reinvite(&mut self, id: DialogId, sdp: Bytes, now: Timestamp) {
         let branch = self.mint.branch();
+        let Some(Leg::Live(session)) = self.legs.get_mut(&id) else { return };
         let (mut invite, flow) = session.dialog.request(Method::Invite, &self.config, &branch);
         wire::body_headers(&mut invite.headers, Some(("application/sdp", &sdp)));
         invite.set_body(sdp);
@@ -337,16 +368,23 @@ impl Endpoint {
                 return self.timers.set_once(Deadline::RingsTooLong(client), now + self.config.patience());
             }
             Outcome::Response(response) if response.status.is_success() => response,
-            Outcome::Response(response) if response.status.code() == 491 => {
+            Outcome::Response(response) if update::again(&response).is_some() => {
                 self.settle(client);
-                return self.on_glare(id, now);
+                if let Some(again) = update::again(&response) {
+                    self.offer_again(id, None, &again, now);
+                }
+                return;
+            }
+            Outcome::Response(response) if self.lengthens(id, &response) => {
+                self.settle(client);
+                return self.offer_again(id, None, &Again::After(Duration::ZERO), now);
             }
             failed @ (Outcome::Response(_) | Outcome::Failed(_)) => {
                 self.settle(client);
                 if ends_dialog(&failed) {
                     self.leave(id, Cause::Unreachable, now);
                 } else {
-                    self.reinvited(id, None, now);
+                    self.reinvited(id, None, None, now);
                 }
                 return;
             }
@@ -359,40 +397,19 @@ impl Endpoint {
         let (ack, flow) = dialog.ack(head.cseq, &self.config, &branch);
         let first = self.acknowledge(client, head.to.tag().unwrap_or_default(), ack, flow);
         if first {
+            if let Some(Leg::Live(session)) = self.legs.get_mut(&id) {
+                session.dialog.adopt_timer(&response.headers, &self.config);
+            }
+            self.refreshed(id, now);
             let sdp = body::sdp(&response.headers, response.body()).ok().flatten();
-            self.reinvited(id, Some(sdp), now);
+            self.reinvited(id, None, Some(sdp), now);
         }
     }
 
-    /// The end of our re-INVITE: `Some`: accepted, with the answer.
-    fn reinvited(&mut self, id: DialogId, accepted: Option<Option<Bytes>>, now: Timestamp) {
-        let Some(session) = self.session(id) else { return };
-        session.exchange = Exchange::Idle;
-        self.tell(Event::Reinvited { dialog: id, sdp: accepted.flatten() });
-        self.pursue_reinvite(id, now);
-    }
-
-    /// 491: theirs goes first; ours again after a while that depends on who drew the Call-ID.
-    fn on_glare(&mut self, id: DialogId, now: Timestamp) {
-        let (owner, other) = (210 + self.mint.below(191), self.mint.below(201));
-        let Some(session) = self.session(id) else { return };
-        let Exchange::Ours(mut ours) = std::mem::replace(&mut session.exchange, Exchange::Idle) else {
-            return;
-        };
-        let tens = match session.side {
-            Side::Caller => owner,
-            Side::Callee => other,
-        };
-        let at = now + Duration::from_millis(u64::from(tens) * 10);
-        if ours.glares >= MAX_GLARES {
-            return self.reinvited(id, None, now);
-        }
-        ours.glares += 1;
-        // What the user wished for meanwhile takes the place of what was refused.
-        let mut next = session.wanted.take().unwrap_or(ours);
-        next.not_before = at;
-        session.wanted = Some(next);
-        self.timers.set(Deadline::Dialog(id, DialogTimer::ReinviteAgain), at);
+    /// Whether a 422 asks for a longer session than ours was.
+    fn lengthens(&mut self, id: DialogId, response: &Response) -> bool {
+        let Some(Leg::Live(session)) = self.legs.get_mut(&id) else { return false };
+        session.dialog.lengthen(response, &self.config)
     }
 }
 

@@ -47,6 +47,16 @@ pub(super) enum DialogTimer {
     StillRinging,
     /// Try the re-INVITE again that met theirs (RFC 3261 §14.1).
     ReinviteAgain,
+    /// Send our reliable provisional response again (RFC 3262 §3).
+    ResendProvisional,
+    /// Its PRACK did not come within 64*T1.
+    PrackLate,
+    /// Our user has not answered the offer of their UPDATE or PRACK, which wait for 64*T1 at most.
+    OfferLate,
+    /// The session wants refreshing by us (RFC 4028 §10).
+    RefreshDue,
+    /// Nobody refreshed the session.
+    SessionExpires,
 }
 
 /// A queue of deadlines; every operation is O(log n).

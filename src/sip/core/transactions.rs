@@ -44,6 +44,9 @@ pub(super) struct Client {
     pub(super) purpose: Purpose,
     /// The ACKs we sent for 2xx responses, by To tag, for when the same comes again.
     pub(super) acks: Vec<(Bytes, Flow, Bytes)>,
+    /// Of an INVITE whose call is over: the last sequence number used in each of its early dialogs, by
+    /// their tag.
+    pub(super) spent: Vec<(Bytes, u32)>,
     key: Key,
 }
 
@@ -57,6 +60,10 @@ pub(super) enum Purpose {
     Bye(DialogId),
     /// A digit.
     Info(DialogId),
+    /// A PRACK.
+    Prack(Fork),
+    /// An UPDATE; whether it bears an offer.
+    Update(Fork, bool),
     /// A REFER of ours.
     Refer(DialogId),
     /// News of a transfer they asked for, by the REFER with this sequence number.
@@ -72,16 +79,27 @@ pub(super) enum Purpose {
 impl Purpose {
     /// Of a request inside a dialog: the dialog, and the same purpose once more for when the request is
     /// sent again with a password.
-    pub(super) fn in_dialog(&self) -> Option<(DialogId, Self)> {
+    pub(super) fn in_dialog(&self) -> Option<(Fork, Self)> {
+        let fork = |id: &DialogId| Fork { leg: *id, tag: None };
         match self {
-            Self::Reinvite(id) => Some((*id, Self::Reinvite(*id))),
-            Self::Bye(id) => Some((*id, Self::Bye(*id))),
-            Self::Info(id) => Some((*id, Self::Info(*id))),
-            Self::Refer(id) => Some((*id, Self::Refer(*id))),
-            Self::Notify(id, cseq) => Some((*id, Self::Notify(*id, *cseq))),
+            Self::Reinvite(id) => Some((fork(id), Self::Reinvite(*id))),
+            Self::Bye(id) => Some((fork(id), Self::Bye(*id))),
+            Self::Info(id) => Some((fork(id), Self::Info(*id))),
+            Self::Prack(fork) => Some((fork.clone(), Self::Prack(fork.clone()))),
+            Self::Update(fork, offers) => Some((fork.clone(), Self::Update(fork.clone(), *offers))),
+            Self::Refer(id) => Some((fork(id), Self::Refer(*id))),
+            Self::Notify(id, cseq) => Some((fork(id), Self::Notify(*id, *cseq))),
             Self::Invite(_) | Self::Register(..) | Self::Trunk(_) | Self::Nobody => None,
         }
     }
+}
+
+/// A dialog, or one of several early dialogs of one INVITE of ours.
+#[derive(Clone, Debug)]
+pub(super) struct Fork {
+    pub(super) leg: DialogId,
+    /// Their tag.
+    pub(super) tag: Option<Bytes>,
 }
 
 /// All transactions.
@@ -124,7 +142,10 @@ impl Transactions {
         self.drawn += 1;
         let id = ClientId(self.drawn);
         self.client_keys.insert(key.clone(), id);
-        self.clients.insert(id, Client { machine, flow, heard: flow, purpose, acks: Vec::new(), key });
+        self.clients.insert(
+            id,
+            Client { machine, flow, heard: flow, purpose, acks: Vec::new(), spent: Vec::new(), key },
+        );
         id
     }
 

@@ -178,6 +178,11 @@ impl Registrations {
         }
     }
 
+    /// Whether this trunk's server has our binding at this address.
+    pub(super) fn is_at(&self, trunk: &TrunkId, ip: IpAddr, now: Timestamp) -> bool {
+        self.place_of(trunk, now).is_some_and(|place| place.remote.ip() == ip)
+    }
+
     /// The trunk whose server is at this address; of several, the one that knows us as `user`.
     fn find(&self, ip: IpAddr, user: Option<&str>, now: Timestamp) -> Option<&TrunkId> {
         let ids = self.addresses.get(&ip)?;

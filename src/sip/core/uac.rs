@@ -7,16 +7,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::body;
 use super::cause;
 use super::challenge::{Keyring, is_challenge};
-use super::dialog::{self, Dialog, Reach};
+use super::dialog::{self, Dialog, Peer, Reach};
 use super::endpoint::Endpoint;
-use super::extensions;
 use super::io::{Callee, DialogId, Event, Flow, Particulars, Transport};
-use super::leg::{Calling, Exchange, Leg, Session, Side};
+use super::leg::{Calling, Leg};
 use super::machines::Outcome;
 use super::particulars;
+use super::reason;
 use super::timers::Deadline;
 use super::transactions::{ClientId, Purpose};
 use super::wire::{self, Head, HeaderName, Method, Request, Response, Uri};
@@ -70,6 +69,7 @@ pub(super) struct Way {
     pub(super) to: String,
     pub(super) keys: Option<Keyring>,
     pub(super) reach: Reach,
+    pub(super) peer: Peer,
 }
 
 /// An INVITE that was made and not sent yet.
@@ -91,15 +91,15 @@ impl Endpoint {
                 let target = Uri::parse(Bytes::from(uri.clone())).ok();
                 let flow = self.flow_to(transport, remote);
                 let (to, keys) = (format!("<{uri}>"), login.map(Keyring::new));
-                let way = |target| Way { target, flow, from: String::new(), to, keys, reach: Reach::Written };
+                let (from, reach, peer) = (String::new(), Reach::Written, Peer::Address);
+                let way = |target| Way { target, flow, from, to, keys, reach, peer };
                 target.map(way).into_iter().collect()
             }
         };
         if ways.is_empty() {
             return self.tell(Event::Ended { dialog: id, cause: Cause::Unreachable, status: None });
         }
-        let calling = Calling { branches: Vec::new(), best: (Cause::Unreachable, None), hunt: None };
-        self.legs.insert(id, Leg::Calling(calling));
+        self.legs.insert(id, Leg::Calling(Calling::default()));
         let hidden = wish.particulars.private || wish.from.eq_ignore_ascii_case("anonymous");
         for mut way in ways {
             let host = dialog::host_text(dialog::our_address(&self.config, &way.flow).ip());
@@ -120,7 +120,8 @@ impl Endpoint {
         let way = |binding: super::registrar::Binding| {
             let target = Uri::parse(Bytes::from(binding.contact)).ok()?;
             let (from, to, flow) = (String::new(), to.clone(), binding.flow);
-            Some(Way { target, flow, from, to, keys: None, reach: Reach::Back })
+            let peer = Peer::Agent(agent.clone());
+            Some(Way { target, flow, from, to, keys: None, reach: Reach::Back, peer })
         };
         self.registrar.bindings(agent, now).into_iter().filter_map(way).collect()
     }
@@ -140,6 +141,7 @@ impl Endpoint {
         let names = (format!("{}@{host}", self.mint.token()), self.mint.token());
         let mut dialog = Dialog::wanted(way.target, &way.from, &way.to, names, way.flow, way.reach);
         dialog.keys = way.keys.map(Box::new);
+        dialog.peer = way.peer;
         let branch = self.mint.branch();
         // Before there is a dialog the INVITE goes where we were told, whatever the URI says.
         let (mut invite, _) = dialog.request_on(Method::Invite, &self.config, &branch, way.flow);
@@ -183,6 +185,8 @@ impl Endpoint {
             | Purpose::Reinvite(_)
             | Purpose::Bye(_)
             | Purpose::Info(_)
+            | Purpose::Prack(_)
+            | Purpose::Update(..)
             | Purpose::Refer(_)
             | Purpose::Notify(..)
             | Purpose::Register(..)
@@ -196,6 +200,7 @@ impl Endpoint {
         for client in std::mem::take(&mut calling.branches) {
             self.give_up(client, cause, now);
         }
+        self.abort_reinvites(id, now);
         self.finish(id, cause, None);
     }
 
@@ -233,6 +238,8 @@ impl Endpoint {
             Some(
                 Purpose::Bye(_)
                 | Purpose::Info(_)
+                | Purpose::Prack(_)
+                | Purpose::Update(..)
                 | Purpose::Refer(_)
                 | Purpose::Notify(..)
                 | Purpose::Register(..)
@@ -264,10 +271,11 @@ impl Endpoint {
             Outcome::Response(response) => {
                 self.settle(id);
                 if !self.authorize_branch(id, &mut branch, &response, now)
+                    && !self.ask_longer(id, &mut branch, &response, now)
                     && !self.another_way(leg, id, Some(&response), now)
                 {
                     let status = response.status.code();
-                    self.branch_failed(leg, id, (cause::of_status(status), Some(status)), now);
+                    self.branch_failed(leg, id, (reason::of_refusal(&response), Some(status)), now);
                 }
             }
             Outcome::Failed(status) => {
@@ -294,13 +302,13 @@ impl Endpoint {
                 branch.state = BranchState::Proceeding;
                 // Each sign of life starts the time anew, as at a proxy.
                 self.timers.set(Deadline::RingsTooLong(id), now + RINGS_TOO_LONG);
-                if matches!(response.status.code(), 180..=183) {
-                    if let Some(Leg::Calling(Calling { hunt: Some(hunt), .. })) =
+                if matches!(response.status.code(), 180..=183)
+                    && let Some(Leg::Calling(Calling { hunt: Some(hunt), .. })) =
                         self.legs.get_mut(&branch.leg)
-                    {
-                        hunt.found();
-                    }
-                    let sdp = body::sdp(&response.headers, response.body()).ok().flatten();
+                {
+                    hunt.found();
+                }
+                if let Some(sdp) = self.on_early(branch.leg, id, &branch.dialog, response, now) {
                     self.tell(Event::Ringing { dialog: branch.leg, sdp });
                 }
             }
@@ -335,26 +343,11 @@ impl Endpoint {
             return;
         }
         branch.state = BranchState::Won;
-        let mut trunk = None;
-        if let Some(Leg::Calling(calling)) = self.forget(branch.leg) {
-            trunk = calling.hunt.map(|hunt| hunt.trunk);
-            for other in calling.branches.into_iter().filter(|other| *other != id) {
-                self.give_up(other, Cause::AnsweredElsewhere, now);
-            }
+        let Some(Leg::Calling(mut calling)) = self.forget(branch.leg) else { return };
+        for other in calling.branches.drain(..).filter(|other| *other != id) {
+            self.give_up(other, Cause::AnsweredElsewhere, now);
         }
-        self.tags.insert(dialog.local_tag.clone(), branch.leg);
-        let session = Session {
-            dialog,
-            trunk,
-            unacked: None,
-            exchange: Exchange::Idle,
-            wanted: None,
-            side: Side::Caller,
-        };
-        self.legs.insert(branch.leg, Leg::Live(Box::new(session)));
-        let sdp = body::sdp(&response.headers, response.body()).ok().flatten();
-        let record_aware = extensions::supports(&response.headers, extensions::RECORD_AWARE);
-        self.tell(Event::Answered { dialog: branch.leg, sdp, record_aware });
+        self.answered(branch.leg, id, dialog, calling, response, now);
     }
 
     /// ACK to a 2xx; with the dialog it makes, and whether it is the first from that phone.
@@ -370,7 +363,8 @@ impl Endpoint {
             return None;
         }
         let flow = client.heard;
-        let dialog = branch.dialog.answered(response, head, flow);
+        let mut dialog = branch.dialog.answered(response, head, flow);
+        self.grown(branch.leg, id, &mut dialog);
         let name = self.mint.branch();
         let (ack, flow) = dialog.ack(head.cseq, &self.config, &name);
         let first = self.acknowledge(id, head.to.tag().unwrap_or_default(), ack, flow);
@@ -416,32 +410,65 @@ impl Endpoint {
         dialog.local_cseq += 1;
         wire::renew(&mut invite, dialog::via(&self.config, &flow, &name), dialog.local_cseq);
         keys.sign(&mut invite, &cnonce);
-        if let Some(Leg::Calling(calling)) = self.legs.get_mut(&branch.leg) {
-            calling.branches.retain(|other| *other != id);
-            self.send_branch(branch.leg, Made { invite, dialog, branch: name }, now);
-        }
+        self.replace_branch(id, branch.leg, Made { invite, dialog, branch: name }, now);
         true
+    }
+
+    /// Answers a 422 (RFC 4028 §7.3): the INVITE again, for a longer session. `false`: it cannot be.
+    fn ask_longer(&mut self, id: ClientId, branch: &mut Branch, response: &Response, now: Timestamp) -> bool {
+        let wanted = matches!(branch.state, BranchState::Sent | BranchState::Proceeding);
+        if !wanted || !branch.dialog.lengthen(response, &self.config) {
+            return false;
+        }
+        let Some(client) = self.tx.client(id) else { return false };
+        let (mut invite, flow) = (client.machine.request().clone(), client.flow);
+        let mut dialog = branch.dialog.clone();
+        let (name, cnonce) = (self.mint.branch(), self.mint.token());
+        let (fresh, _) = dialog.request_on(Method::Invite, &self.config, &name, flow);
+        wire::renew(&mut invite, dialog::via(&self.config, &flow, &name), dialog.local_cseq);
+        for header in [HeaderName::SessionExpires, HeaderName::MinSe] {
+            invite.headers.remove_all(&header);
+            for row in fresh.headers.get_all(&header) {
+                invite.headers.push(row.clone());
+            }
+        }
+        if let Some(keys) = &mut dialog.keys {
+            keys.sign(&mut invite, &cnonce);
+        }
+        self.replace_branch(id, branch.leg, Made { invite, dialog, branch: name }, now);
+        true
+    }
+
+    fn replace_branch(&mut self, id: ClientId, leg: DialogId, made: Made, now: Timestamp) {
+        self.drop_early(leg, id, now);
+        if let Some(Leg::Calling(calling)) = self.legs.get_mut(&leg) {
+            calling.branches.retain(|other| *other != id);
+            self.send_branch(leg, made, now);
+        }
     }
 
     /// One phone less to wait for. A 6xx speaks for all of them (RFC 3261 §16.7 step 5).
     fn branch_failed(&mut self, leg: DialogId, id: ClientId, why: (Cause, Option<u16>), now: Timestamp) {
+        self.drop_early(leg, id, now);
         let Some(Leg::Calling(calling)) = self.legs.get_mut(&leg) else { return };
         let before = calling.branches.len();
         calling.branches.retain(|other| *other != id);
         if calling.branches.len() == before {
             return; // given up before
         }
-        if calling.best.1.is_none() || cause::weight(why.0) > cause::weight(calling.best.0) {
-            calling.best = why;
-        }
+        // A status tells more than none, and of two statuses the weightier.
+        let best = calling.best.unwrap_or(why);
+        let best = if best.1.is_none() || cause::weight(why.0) > cause::weight(best.0) { why } else { best };
+        calling.best = Some(best);
         let for_all = why.1.is_some_and(|status| status >= 600);
         let others = if for_all { std::mem::take(&mut calling.branches) } else { Vec::new() };
-        let best = if for_all { why } else { calling.best };
+        let best = if for_all { why } else { best };
         let over = calling.branches.is_empty();
         for other in others {
             self.give_up(other, why.0, now);
         }
         if over {
+            self.abort_reinvites(leg, now);
             self.finish(leg, best.0, best.1);
         }
     }

@@ -7,12 +7,13 @@ use bytes::Bytes;
 
 use super::body;
 use super::cause;
-use super::dialog::{self, Dialog};
+use super::dialog::{self, Dialog, Peer};
 use super::endpoint::Endpoint;
 use super::extensions;
 use super::io::{DialogId, Event, Incoming, Source};
-use super::leg::{Exchange, Farewell, Leg, Of, Offered, Session, Side, Unacked};
+use super::leg::{Exchange, Farewell, Leg, Of, Offered, Unacked};
 use super::particulars;
+use super::reason;
 use super::respond::{self, Inbound};
 use super::timers::{Deadline, DialogTimer};
 use super::transactions::ServerId;
@@ -44,10 +45,14 @@ impl Endpoint {
         }
         let Ok(replaces) = self.replaced(&inbound) else { return };
         let tag = self.mint.token();
-        let dialog = match Dialog::offered(&inbound.request, &inbound.head, tag, inbound.flow) {
+        let mut dialog = match Dialog::offered(&inbound.request, &inbound.head, tag, inbound.flow) {
             Ok(dialog) => dialog,
             Err(fault) => return self.refuse(&inbound, fault.status, &[]),
         };
+        dialog.peer = Peer::from(&source);
+        if !self.is_long_enough(&inbound) {
+            return;
+        }
         if self.legs.len() >= self.config.max_dialogs {
             return self.refuse(&inbound, 503, &[(HeaderName::RetryAfter, RETRY_WHEN_FULL)]);
         }
@@ -94,7 +99,9 @@ impl Endpoint {
         }
         self.tags.insert(dialog.local_tag.clone(), id);
         dialog.keys = self.keys_for(&source);
-        let offered = Offered { dialog, server, trunk, provisional: None };
+        let early = self.provisionals(request, sdp.is_some());
+        let (provisional, exchange, wanted) = (None, Exchange::Idle, None);
+        let offered = Offered { dialog, server, trunk, provisional, early, exchange, wanted };
         self.legs.insert(id, Leg::Offered(Box::new(offered)));
         let incoming = Incoming {
             dialog: id,
@@ -110,47 +117,9 @@ impl Endpoint {
         self.tell(Event::Incoming(Box::new(incoming)));
     }
 
-    pub(super) fn ring(&mut self, id: DialogId, sdp: Option<Bytes>, now: Timestamp) {
-        let Some((server, tag)) = self.offered(id).map(|o| (o.server, o.dialog.local_tag.clone())) else {
-            return;
-        };
-        let status = if sdp.is_some() { 183 } else { 180 };
-        let Some(response) = self.invite_response(server, status, &tag, sdp.as_ref()) else { return };
-        if let Some(offered) = self.offered(id) {
-            offered.provisional = Some(response.clone());
-        }
-        self.respond(server, response, now);
+    /// Proxies must hear of an INVITE that rings (RFC 3261 §13.3.1.1).
+    pub(super) fn ring_again_in_a_minute(&mut self, id: DialogId, now: Timestamp) {
         self.timers.set(Deadline::Dialog(id, DialogTimer::StillRinging), now + STILL_RINGING);
-    }
-
-    pub(super) fn still_ringing(&mut self, id: DialogId, now: Timestamp) {
-        let Some(offered) = self.offered(id) else { return };
-        let (server, response) = (offered.server, offered.provisional.clone());
-        if let Some(response) = response {
-            self.respond(server, response, now);
-            self.timers.set(Deadline::Dialog(id, DialogTimer::StillRinging), now + STILL_RINGING);
-        }
-    }
-
-    pub(super) fn answer(&mut self, id: DialogId, sdp: Bytes, now: Timestamp) {
-        let Some((server, tag)) = self.offered(id).map(|o| (o.server, o.dialog.local_tag.clone())) else {
-            return;
-        };
-        let Some(response) = self.invite_response(server, 200, &tag, Some(&sdp)) else { return };
-        let Some(Leg::Offered(offered)) = self.forget(id) else { return };
-        let Offered { dialog, trunk, server, provisional: _ } = *offered;
-        self.tags.insert(dialog.local_tag.clone(), id);
-        let cseq = dialog.remote_cseq.unwrap_or(0);
-        let session = Session {
-            dialog,
-            trunk,
-            unacked: None,
-            exchange: Exchange::Idle,
-            wanted: None,
-            side: Side::Callee,
-        };
-        self.legs.insert(id, Leg::Live(Box::new(session)));
-        self.accept(id, server, response, (cseq, Of::First), now);
     }
 
     /// Sends a 2xx and keeps it until its ACK comes. It is sent again over TCP too: a proxy behind
@@ -160,18 +129,22 @@ impl Endpoint {
         id: DialogId,
         server: ServerId,
         response: Response,
-        what: (u32, Of),
+        of: Of,
         now: Timestamp,
     ) {
-        let Some(flow) = self.tx.server(server).map(|server| server.reply) else { return };
-        let (cseq, of) = what;
+        let Some(entry) = self.tx.server(server) else { return };
+        let (flow, request) = (entry.reply, entry.machine.request());
+        let cseq = wire::cseq(request).unwrap_or(0);
+        // Of a 2xx to an INVITE without a description, its own is an offer.
+        let offers = request.body().is_empty() && !response.body().is_empty();
         let interval = self.config.timers.t1;
         let bytes = Message::Response(response.clone()).to_bytes();
         self.respond(server, response, now);
         let Some(session) = self.session(id) else { return };
-        session.unacked = Some(Unacked { cseq, bytes, flow, interval, of });
+        session.unacked = Some(Unacked { cseq, bytes, flow, interval, of, offers });
         self.timers.set(Deadline::Dialog(id, DialogTimer::Resend2xx), now + interval);
         self.timers.set(Deadline::Dialog(id, DialogTimer::AckLate), now + self.config.patience());
+        self.refreshed(id, now);
     }
 
     pub(super) fn resend_2xx(&mut self, id: DialogId, now: Timestamp) {
@@ -214,6 +187,7 @@ impl Endpoint {
 
     /// The final refusal of an INVITE that waits.
     pub(super) fn end_offered(&mut self, id: DialogId, status: u16, cause: Cause, now: Timestamp) {
+        self.abort_reinvites(id, now);
         let Some(offered) = self.offered(id) else { return };
         let (server, tag) = (offered.server, offered.dialog.local_tag.clone());
         self.refuse_invite(server, status, &tag, now);
@@ -254,6 +228,7 @@ impl Endpoint {
         }
         wire::push(headers, HeaderName::Contact, dialog::contact_value(&self.config, &reply));
         wire::push(headers, HeaderName::Allow, extensions::ALLOW);
+        wire::push(headers, HeaderName::Supported, extensions::SUPPORTED);
         wire::push(headers, HeaderName::Server, self.config.user_agent.clone());
         wire::body_headers(headers, sdp.map(|bytes| ("application/sdp", bytes)));
         if let Some(sdp) = sdp {
@@ -272,17 +247,17 @@ impl Endpoint {
             }
             return;
         };
+        if !Self::is_from_same_hop(&server.reply, &inbound.flow) {
+            self.refuse(inbound, 481, &[]);
+            return self.spoofed(inbound);
+        }
         let (waits, dialog) = (server.machine.state() == ServerState::Proceeding, server.dialog);
         // Its To tag is that of the INVITE's responses (RFC 3261 §9.2).
         let leg = dialog.and_then(|id| self.legs.get_mut(&id)).and_then(Leg::dialog_mut);
         let tag = leg.map(|dialog| dialog.local_tag.clone());
         self.refuse_as(inbound, 200, &[], tag);
         let (Some(id), true) = (dialog, waits) else { return };
-        let elsewhere = inbound.request.headers.get_all(&HeaderName::Reason).any(|reason| {
-            let text = String::from_utf8_lossy(&reason.value()).to_ascii_lowercase();
-            text.contains("sip") && text.replace(' ', "").contains("cause=200")
-        });
-        let cause = if elsewhere { Cause::AnsweredElsewhere } else { Cause::Cancelled };
+        let cause = reason::of_cancel(&inbound.request.headers);
         if self.offered(id).is_some() {
             self.end_offered(id, 487, cause, inbound.now);
         } else {

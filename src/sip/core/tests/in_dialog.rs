@@ -228,7 +228,7 @@ fn an_older_cseq_is_500_and_a_foreign_tag_481() {
     assert_eq!(bench.statuses(), [481, 481]);
     bench.trunk(invite.within(&ok, "REFER", 10).text());
     bench.trunk(invite.within(&ok, "BREW", 11).text());
-    bench.trunk(invite.within(&ok, "UPDATE", 12).with("Require: timer").text());
+    bench.trunk(invite.within(&ok, "UPDATE", 12).with("Require: tdialog").text());
     assert_eq!(bench.statuses(), [405, 501, 420]);
     over(&mut bench, dialog);
 }
