@@ -208,6 +208,16 @@ impl Leg {
         }
     }
 
+    /// Its one dialog.
+    pub(super) fn dialog(&self) -> Option<&Dialog> {
+        match self {
+            Self::Offered(offered) => Some(&offered.dialog),
+            Self::Live(session) => Some(&session.dialog),
+            Self::Leaving(leaving) => Some(&leaving.dialog),
+            Self::Calling(_) | Self::LoggingOn => None,
+        }
+    }
+
     /// Its one dialog; none while an INVITE of ours is not answered.
     pub(super) fn dialog_mut(&mut self) -> Option<&mut Dialog> {
         match self {

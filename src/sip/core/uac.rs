@@ -270,6 +270,7 @@ impl Endpoint {
             }
             Outcome::Response(response) => {
                 self.settle(id);
+                self.drop_early(leg, id, now);
                 if !self.authorize_branch(id, &mut branch, &response, now)
                     && !self.ask_longer(id, &mut branch, &response, now)
                     && !self.another_way(leg, id, Some(&response), now)
@@ -280,6 +281,7 @@ impl Endpoint {
             }
             Outcome::Failed(status) => {
                 self.settle(id);
+                self.drop_early(leg, id, now);
                 if !self.another_way(leg, id, None, now) {
                     self.branch_failed(leg, id, (Cause::Unreachable, Some(status)), now);
                 }
@@ -415,9 +417,10 @@ impl Endpoint {
     }
 
     /// Answers a 422 (RFC 4028 §7.3): the INVITE again, for a longer session. `false`: it cannot be.
-    fn ask_longer(&mut self, id: ClientId, branch: &mut Branch, response: &Response, now: Timestamp) -> bool {
+    fn ask_longer(&mut self, id: ClientId, branch: &Branch, response: &Response, now: Timestamp) -> bool {
         let wanted = matches!(branch.state, BranchState::Sent | BranchState::Proceeding);
-        if !wanted || !branch.dialog.lengthen(response, &self.config) {
+        let mut dialog = branch.dialog.clone();
+        if !wanted || !dialog.lengthen(response, &self.config) {
             return false;
         }
         let Some(client) = self.tx.client(id) else { return false };
@@ -445,6 +448,7 @@ impl Endpoint {
             calling.branches.retain(|other| *other != id);
             self.send_branch(leg, made, now);
         }
+        true
     }
 
     /// One phone less to wait for. A 6xx speaks for all of them (RFC 3261 §16.7 step 5).
