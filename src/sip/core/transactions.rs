@@ -7,8 +7,8 @@ use bytes::Bytes;
 
 use super::challenge::Keyring;
 use super::io::{DialogId, Flow};
+use super::registration::RegistrationId;
 use super::respond;
-use super::trunks::RegistrationId;
 use super::uac::Branch;
 use super::wire::{ClientTransaction, Key, ServerTransaction};
 

@@ -272,7 +272,7 @@ impl Endpoint {
                 self.settle(id);
                 self.drop_early(leg, id, now);
                 if !self.authorize_branch(id, &mut branch, &response, now)
-                    && !self.ask_longer(id, &mut branch, &response, now)
+                    && !self.ask_longer(id, &branch, &response, now)
                     && !self.another_way(leg, id, Some(&response), now)
                 {
                     let status = response.status.code();
@@ -425,7 +425,6 @@ impl Endpoint {
         }
         let Some(client) = self.tx.client(id) else { return false };
         let (mut invite, flow) = (client.machine.request().clone(), client.flow);
-        let mut dialog = branch.dialog.clone();
         let (name, cnonce) = (self.mint.branch(), self.mint.token());
         let (fresh, _) = dialog.request_on(Method::Invite, &self.config, &name, flow);
         wire::renew(&mut invite, dialog::via(&self.config, &flow, &name), dialog.local_cseq);
@@ -448,7 +447,6 @@ impl Endpoint {
             calling.branches.retain(|other| *other != id);
             self.send_branch(leg, made, now);
         }
-        true
     }
 
     /// One phone less to wait for. A 6xx speaks for all of them (RFC 3261 §16.7 step 5).
