@@ -146,7 +146,7 @@ fn a_refer_that_leads_nowhere_is_refused() {
 fn an_attended_transfer_names_the_other_dialog() {
     let mut bench = Bench::new();
     let (dialog, invite, ok) = bench.call();
-    let mut second = Request::invite("c2@h");
+    let mut second = Request::invite("c2+h");
     second.from = "<sip:+4930123@10.0.0.2>;tag=th+em".to_owned();
     bench.trunk(second.text());
     bench.sent.clear();
@@ -156,7 +156,7 @@ fn an_attended_transfer_names_the_other_dialog() {
     bench.trunk(second.ack(&answer).text());
     bench.event();
     let to =
-        format!("Refer-To: <sip:x@h?Replaces=c2%40h%3Bto-tag%3D{}%3bfrom-tag%3Dth%2Bem>", answer.to_tag());
+        format!("Refer-To: <sip:x@h?Replaces=c2%2Bh%3Bto-tag%3D{}%3bfrom-tag%3Dth%2Bem>", answer.to_tag());
     assert_eq!(refer(&mut bench, &invite.within(&ok, "REFER", 2).with(&to)), ReferTo::Dialog(other));
     // Nobody answers it.
     bench.pass(Duration::from_secs(21));
