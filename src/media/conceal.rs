@@ -144,7 +144,9 @@ fn period(history: &[i16], per_ms: usize) -> usize {
     };
     let best = |lags: &mut dyn Iterator<Item = usize>, step: usize| {
         let start = (shortest, f32::NEG_INFINITY);
-        lags.map(|lag| (lag, likeness(lag, step))).fold(start, |best, new| if new.1 > best.1 { new } else { best }).0
+        lags.map(|lag| (lag, likeness(lag, step)))
+            .fold(start, |best, new| if new.1 > best.1 { new } else { best })
+            .0
     };
     let coarse = per_ms / 4;
     let rough = best(&mut (shortest..=longest).step_by(coarse), coarse);

@@ -48,7 +48,13 @@ fn it_fades_to_silence_in_60_ms_and_returns_smoothly() {
         concealer.conceal(160, &mut got);
     }
     let level = |ms: usize| power(&got[ms * 8..(ms + 10) * 8]).sqrt();
-    assert!(level(20) < level(0) * 0.95 && level(40) < level(20) * 0.7, "{} {} {}", level(0), level(20), level(40));
+    assert!(
+        level(20) < level(0) * 0.95 && level(40) < level(20) * 0.7,
+        "{} {} {}",
+        level(0),
+        level(20),
+        level(40)
+    );
     assert!(got[480..].iter().all(|&sample| sample == 0));
     let mut next = vec![10_000i16; 160];
     concealer.heard(&mut next);

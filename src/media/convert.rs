@@ -38,8 +38,9 @@ impl Converter {
         let (half, cutoff) = if low == 8_000 { NARROW } else { WIDE };
         let half = (half * f64::from(high)).floor();
         let taps = prototype(half as usize, cutoff / f64::from(high), up as f64);
-        let phases: Vec<Vec<f32>> =
-            (0..up).map(|phase| taps.iter().skip(phase).step_by(up).rev().map(|&tap| tap as f32).collect()).collect();
+        let phases: Vec<Vec<f32>> = (0..up)
+            .map(|phase| taps.iter().skip(phase).step_by(up).rev().map(|&tap| tap as f32).collect())
+            .collect();
         let longest = phases.iter().map(Vec::len).max().unwrap_or(1);
         let phases = phases.into_iter().map(|taps| pad(taps, longest)).collect();
         Self { up, down, phases, input: vec![0.0; longest - 1] }
@@ -116,11 +117,19 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
 mod tests {
     use super::*;
 
-    const RATES: [(u32, u32); 6] =
-        [(8_000, 16_000), (16_000, 8_000), (8_000, 48_000), (48_000, 8_000), (16_000, 48_000), (48_000, 16_000)];
+    const RATES: [(u32, u32); 6] = [
+        (8_000, 16_000),
+        (16_000, 8_000),
+        (8_000, 48_000),
+        (48_000, 8_000),
+        (16_000, 48_000),
+        (48_000, 16_000),
+    ];
 
     fn tone(hz: f64, rate: u32, samples: usize) -> Vec<i16> {
-        (0..samples).map(|n| (16_000.0 * (2.0 * PI * hz * n as f64 / f64::from(rate)).sin()).round() as i16).collect()
+        (0..samples)
+            .map(|n| (16_000.0 * (2.0 * PI * hz * n as f64 / f64::from(rate)).sin()).round() as i16)
+            .collect()
     }
 
     /// Power at `hz`, and of all else, both in dB below a sine of amplitude 16,000, over the last half second.
@@ -181,7 +190,8 @@ mod tests {
             click[0] = 30_000;
             let out = convert(from, to, &click);
             let weigh = |n: usize| f64::from(out[n]).powi(2);
-            let centre = (0..out.len()).map(|n| n as f64 * weigh(n)).sum::<f64>() / (0..out.len()).map(weigh).sum::<f64>();
+            let centre = (0..out.len()).map(|n| n as f64 * weigh(n)).sum::<f64>()
+                / (0..out.len()).map(weigh).sum::<f64>();
             let ms = centre * 1_000.0 / f64::from(to);
             assert!((1.0..3.0).contains(&ms), "{from} to {to}: {ms:.2} ms");
         }
@@ -190,7 +200,8 @@ mod tests {
     #[test]
     fn the_size_of_the_pieces_does_not_matter_and_full_scale_does_not_wrap() {
         for (from, to) in RATES {
-            let square: Vec<i16> = (0..from).map(|n| if n / 20 % 2 == 0 { i16::MAX } else { i16::MIN }).collect();
+            let square: Vec<i16> =
+                (0..from).map(|n| if n / 20 % 2 == 0 { i16::MAX } else { i16::MIN }).collect();
             let whole = convert(from, to, &square);
             let (mut odd, mut converter) = (Vec::new(), Converter::new(from, to));
             for piece in square.chunks(7) {

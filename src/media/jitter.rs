@@ -149,7 +149,9 @@ pub struct JitterBuffer {
 #[derive(Clone, Copy, Debug)]
 enum State {
     /// Nothing to play until the time of the next audio packet has come.
-    Pause { noise: bool },
+    Pause {
+        noise: bool,
+    },
     Playing(Playing),
 }
 
@@ -352,8 +354,13 @@ impl JitterBuffer {
                         }
                         Content::Audio { .. } if now < self.due(time) => return idle(noise),
                         Content::Audio { ticks } => {
-                            let playing =
-                                Playing { next: time, ticks: i64::from(ticks), owed: 0, whole: 0, until: now };
+                            let playing = Playing {
+                                next: time,
+                                ticks: i64::from(ticks),
+                                owed: 0,
+                                whole: 0,
+                                until: now,
+                            };
                             // What is missing before the first packet of a talkspurt leaves no gap in it.
                             self.state = State::Playing(playing);
                         }
@@ -365,10 +372,12 @@ impl JitterBuffer {
                         None => self.state = State::Pause { noise: false },
                     },
                     Some((_, Content::Noise | Content::Event)) => self.state = State::Pause { noise: false },
-                    Some((seq, Content::Audio { ticks })) => match self.play(playing, seq, i64::from(ticks), now, quiet) {
-                        Some(step) => return step,
-                        None => self.state = State::Pause { noise: false },
-                    },
+                    Some((seq, Content::Audio { ticks })) => {
+                        match self.play(playing, seq, i64::from(ticks), now, quiet) {
+                            Some(step) => return step,
+                            None => self.state = State::Pause { noise: false },
+                        }
+                    }
                 },
             }
         }

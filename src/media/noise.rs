@@ -46,7 +46,8 @@ impl Generator {
 
     /// From now on noise as described. 0 dBov is a square wave of full scale (RFC 3389 §3.1).
     pub fn describe(&mut self, description: &Description) {
-        let level = if description.level >= 127 { 0.0 } else { 10f32.powf(-f32::from(description.level) / 20.0) };
+        let level =
+            if description.level >= 127 { 0.0 } else { 10f32.powf(-f32::from(description.level) / 20.0) };
         // The filter raises the power by 1 / (1 - k²) a stage; evenly spread noise has a third of its peak's power.
         let gain: f32 = description.reflection.iter().map(|k| 1.0 - k * k).product();
         self.amplitude = 32_767.0 * level * (3.0 * gain).sqrt();
@@ -90,7 +91,8 @@ mod tests {
 
     #[test]
     fn the_noise_has_the_level_described_white_or_coloured() {
-        for payload in [&[40u8][..], &[60], &[0x80 | 50], &[45, 200, 90, 140], &[30, 60, 160, 127, 120, 130]] {
+        for payload in [&[40u8][..], &[60], &[0x80 | 50], &[45, 200, 90, 140], &[30, 60, 160, 127, 120, 130]]
+        {
             let mut generator = Generator::new(7);
             generator.describe(&Description::parse(payload).unwrap());
             let mut pcm = Vec::new();

@@ -129,7 +129,8 @@ impl Playout {
     fn step(&mut self, now: Timestamp) -> bool {
         self.pcm.drain(..self.taken);
         self.taken = 0;
-        let (start, rate, clock) = (self.pcm.len(), self.decoder.rate() as usize, self.decoder.codec().clock() as usize);
+        let (start, rate, clock) =
+            (self.pcm.len(), self.decoder.rate() as usize, self.decoder.codec().clock() as usize);
         let ahead = Duration::from_micros((start * 1_000_000 / rate) as u64);
         let piece = PIECE_MS * rate / 1_000;
         let sounds = match self.jitter.take(now + ahead, self.quiet) {

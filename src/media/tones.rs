@@ -15,7 +15,8 @@ const HOP: usize = 40;
 const RATE: f32 = 8_000.0;
 /// Hz (Q.23): four rows, four columns.
 const TONES: [f32; 8] = [697.0, 770.0, 852.0, 941.0, 1_209.0, 1_336.0, 1_477.0, 1_633.0];
-const KEYS: [[char; 4]; 4] = [['1', '2', '3', 'A'], ['4', '5', '6', 'B'], ['7', '8', '9', 'C'], ['*', '0', '#', 'D']];
+const KEYS: [[char; 4]; 4] =
+    [['1', '2', '3', 'A'], ['4', '5', '6', 'B'], ['7', '8', '9', 'C'], ['*', '0', '#', 'D']];
 /// Mean square of a sine at -28 dBm0, full scale being 3.17 dBm0: between what is accepted and what is not.
 const FAINTEST: f32 = 0.5 * 32_768.0 * 32_768.0 * 7.6e-4;
 /// Upper over lower tone, as power ratios: -9.5 and +5.5 dB, half of what lies between must and must not.
@@ -198,8 +199,15 @@ fn listen(power: f32, before: &[Tone; 8], tones: &[Tone; 8]) -> Option<Hit> {
     let (high_power, high_phase) = measured(4 + column, high, before[4 + column])?;
     let twist = high_power / low_power;
     let purity = (low_power + high_power) / power;
-    let is_key = low_power.min(high_power) >= FAINTEST && twist >= TWIST.0 && twist <= TWIST.1 && purity >= PURE;
-    is_key.then_some(Hit { row, column, phases: [low_phase, high_phase], purity: purity.min(1.0), level: power })
+    let is_key =
+        low_power.min(high_power) >= FAINTEST && twist >= TWIST.0 && twist <= TWIST.1 && purity >= PURE;
+    is_key.then_some(Hit {
+        row,
+        column,
+        phases: [low_phase, high_phase],
+        purity: purity.min(1.0),
+        level: power,
+    })
 }
 
 /// Power and phase of a tone. Its pace since the window before tells how far it is off; `None` when that is far too much.

@@ -48,7 +48,8 @@ fn press(keys: &str, how: Press, lead: usize) -> Vec<i16> {
         let sine = |hz: f64, n: f64| (2.0 * std::f64::consts::PI * hz * n / 8_000.0).sin();
         for n in 0..(how.ms * 8.0) as usize {
             let n = n as f64 + 0.3;
-            let sum = amplitude(how.low) * sine(low * how.off.0, n) + amplitude(how.high) * sine(high * how.off.1, n);
+            let sum = amplitude(how.low) * sine(low * how.off.0, n)
+                + amplitude(how.high) * sine(high * how.off.1, n);
             pcm.push(sum.clamp(-32_768.0, 32_767.0) as i16);
         }
         pcm.resize(pcm.len() + (how.pause_ms * 8.0) as usize, 0);
@@ -64,7 +65,15 @@ fn heard(pcm: &[i16]) -> String {
 
 #[test]
 fn every_key_is_told_once_at_every_level_twist_and_alignment() {
-    for (low, high) in [(0.0, 0.0), (-10.0, -8.0), (-25.0, -25.0), (-21.0, -25.0), (-17.0, -25.0), (-25.0, -21.0), (0.0, -8.0)] {
+    for (low, high) in [
+        (0.0, 0.0),
+        (-10.0, -8.0),
+        (-25.0, -25.0),
+        (-21.0, -25.0),
+        (-17.0, -25.0),
+        (-25.0, -21.0),
+        (0.0, -8.0),
+    ] {
         for lead in [0, 7, 19, 33] {
             let how = Press { low, high, ms: 40.0, pause_ms: 40.0, ..USUAL };
             assert_eq!(heard(&press(ALL, how, lead)), ALL, "{low}/{high} dBm0, lead {lead}");
@@ -195,7 +204,8 @@ fn pieces_of_any_length_give_the_same() {
     let pcm = press(ALL, USUAL, 5);
     for length in [1, 80, 333, 480] {
         let mut detector = ToneDetector::new();
-        let told: String = pcm.chunks(length).filter_map(|piece| detector.push(piece)).map(Digit::as_char).collect();
+        let told: String =
+            pcm.chunks(length).filter_map(|piece| detector.push(piece)).map(Digit::as_char).collect();
         assert_eq!(told, ALL, "pieces of {length}");
     }
     assert_eq!(heard(&vec![i16::MIN; 4_000]), "");

@@ -4,19 +4,21 @@ use std::cell::RefCell;
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::ops::RangeInclusive;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::mpsc::Receiver;
 
 use crate::call::PlayId;
+use crate::consent::{DataKey, RecordingPermit};
 use crate::engine::{CallMedia, Engine, EngineConfig, LegStats, LocalMedia, MediaEvent};
-use crate::ids::CallId;
+use crate::ids::{CallId, RecordingId};
 use crate::media::codec::{Decoder, Encoder};
 use crate::media::dtmf::EventPayload;
 use crate::media::rtp::{HEADER, Header, View};
 use crate::media::sound::Sound;
 use crate::media::srtp::{Crypto, OVERHEAD, Opener, Sealer};
+use crate::media::tap::{Chunk, ChunkSink, End, Tap};
 use crate::media::{Codec, Digit, DigitChannel, Direction, Events, LegMedia};
 use crate::time::{Clock, Timestamp};
 
@@ -99,6 +101,15 @@ impl Rig {
         phone.event(key, &[(true, 480)]);
         let digit = Digit::try_from(key).unwrap();
         assert_eq!(self.event(), MediaEvent::Digit { leg, digit, channel: DigitChannel::Rfc4733 });
+    }
+
+    /// Begins a recording.
+    pub(super) fn record(&self, caller: u16, agent: u16) -> Arc<Mutex<Reel>> {
+        let reel = Arc::new(Mutex::new(Reel::default()));
+        let permit = RecordingPermit::for_test(RecordingId::new(ulid::Ulid(5)), DataKey::new([1; 32]));
+        let tap = Tap::new(permit, Box::new(Sink(Arc::clone(&reel))), self.now());
+        self.call.record(tap, caller, agent);
+        reel
     }
 
     pub(super) fn close(&mut self, leg: u16) -> LegStats {
@@ -328,6 +339,40 @@ pub(super) fn packet(header: Header, payload: &[u8]) -> Vec<u8> {
 pub(super) fn sound(samples: usize) -> Arc<Sound> {
     let pcm: Vec<i16> = (0..samples).map(|n| ((n * n / 7 + n * 31) % 28_000) as i16 - 14_000).collect();
     Arc::new(Sound::from_pcm8k(&pcm))
+}
+
+/// What was recorded.
+#[derive(Default)]
+pub(super) struct Reel {
+    pub(super) samples: Vec<[i16; 2]>,
+    pub(super) end: Option<End>,
+}
+
+struct Sink(Arc<Mutex<Reel>>);
+
+impl ChunkSink for Sink {
+    fn buffer(&mut self) -> Vec<i16> {
+        Vec::new()
+    }
+
+    fn put(&mut self, chunk: Chunk) -> Result<(), Chunk> {
+        let mut reel = self.0.lock().unwrap();
+        reel.samples.resize(usize::try_from(chunk.start).unwrap(), [0; 2]);
+        reel.samples.extend(chunk.samples.chunks_exact(2).map(|pair| [pair[0], pair[1]]));
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>, end: End) {
+        let mut reel = self.0.lock().unwrap();
+        reel.samples.resize(usize::try_from(end.samples).unwrap(), [0; 2]);
+        reel.end = Some(end);
+    }
+}
+
+impl Reel {
+    pub(super) fn channel(&self, n: usize) -> Vec<i16> {
+        self.samples.iter().map(|frame| frame[n]).collect()
+    }
 }
 
 /// How strong a frequency is, as amplitude; a pure tone of amplitude 10,000 gives 10,000 (Goertzel).

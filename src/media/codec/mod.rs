@@ -45,7 +45,9 @@ pub enum CodecError {
 #[must_use]
 pub fn ticks(codec: Codec, payload: &[u8]) -> Option<u32> {
     let ticks = match codec {
-        Codec::Pcmu | Codec::Pcma | Codec::G722 => Some(payload.len()).filter(|octets| (1..=MAX_OCTETS).contains(octets)),
+        Codec::Pcmu | Codec::Pcma | Codec::G722 => {
+            Some(payload.len()).filter(|octets| (1..=MAX_OCTETS).contains(octets))
+        }
         Codec::Opus => opus::samples(payload),
     };
     ticks.and_then(|ticks| u32::try_from(ticks).ok())
@@ -121,7 +123,9 @@ impl Decoder {
     /// Appends `samples` samples in place of a packet that did not come.
     pub fn conceal(&mut self, samples: usize, pcm: &mut Vec<i16>) {
         match &mut self.state {
-            DecoderState::G711(_, _, concealer) | DecoderState::G722(_, concealer) => concealer.conceal(samples, pcm),
+            DecoderState::G711(_, _, concealer) | DecoderState::G722(_, concealer) => {
+                concealer.conceal(samples, pcm)
+            }
             DecoderState::Opus(decoder) => decoder.conceal(samples, pcm),
         }
     }

@@ -48,7 +48,16 @@ struct Fastest {
 
 impl Delay {
     pub(super) fn new(per_ms: i64) -> Self {
-        Self { per_ms, fastest: None, bins: [0.0; BINS], total: 0.0, weight: 1.0, at: 0, above: 0.0, packets: 0 }
+        Self {
+            per_ms,
+            fastest: None,
+            bins: [0.0; BINS],
+            total: 0.0,
+            weight: 1.0,
+            at: 0,
+            above: 0.0,
+            packets: 0,
+        }
     }
 
     /// A packet of `time` came at `arrival`.
