@@ -41,3 +41,38 @@ impl Mixer {
 fn saturate(sum: i32) -> i16 {
     sum.clamp(i32::from(i16::MIN), i32::from(i16::MAX)) as i16
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn sums_saturate_and_short_voices_end_in_silence() {
+        let mut out = vec![9];
+        mix(&[&[1, 20_000, -20_000, 5], &[2, 20_000, -20_000], &[3]], &mut out);
+        assert_eq!(out, [9, 6, i16::MAX, i16::MIN, 5]);
+        mix(&[], &mut out);
+        assert_eq!(out.len(), 5);
+    }
+
+    proptest! {
+        #[test]
+        fn each_hears_all_the_others(voices in proptest::collection::vec(proptest::collection::vec(any::<i16>(), 0..9), 2..6)) {
+            let mut mixer = Mixer::default();
+            mixer.add(&[1; 20]);
+            mixer.clear();
+            voices.iter().for_each(|voice| mixer.add(voice));
+            let length = voices.iter().map(Vec::len).max().unwrap_or(0);
+            for (n, own) in voices.iter().enumerate() {
+                let (mut heard, mut wanted) = (Vec::new(), Vec::new());
+                mixer.without(own, &mut heard);
+                let others: Vec<&[i16]> =
+                    voices.iter().enumerate().filter(|&(m, _)| m != n).map(|(_, voice)| &voice[..]).collect();
+                mix(&others, &mut wanted);
+                wanted.resize(length, 0);
+                prop_assert_eq!(heard, wanted);
+            }
+        }
+    }
+}

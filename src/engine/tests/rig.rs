@@ -375,13 +375,22 @@ impl Reel {
     }
 }
 
-/// How strong a frequency is, as amplitude; a pure tone of amplitude 10,000 gives 10,000 (Goertzel).
+/// How strong a frequency is, as amplitude: a pure tone of amplitude 10,000 gives 10,000. The mean over spans of 50 ms, so
+/// that a packet lost to a busy machine does not turn the phase of all that follows.
 pub(super) fn strength(pcm: &[i16], rate: u32, frequency: f64) -> f64 {
-    let step = std::f64::consts::TAU * frequency / f64::from(rate);
-    let (mut re, mut im) = (0.0, 0.0);
-    for (n, sample) in pcm.iter().enumerate() {
-        re += f64::from(*sample) * (n as f64 * step).cos();
-        im += f64::from(*sample) * (n as f64 * step).sin();
-    }
-    2.0 * (re * re + im * im).sqrt() / pcm.len().max(1) as f64
+    use std::f64::consts::TAU;
+    let len = rate as usize / 20;
+    let amplitude = |span: &[i16]| {
+        let (mut re, mut im) = (0.0, 0.0);
+        for (n, sample) in span.iter().enumerate() {
+            // A Hann window: what is a few tones off does not leak in.
+            let window = 1.0 - (n as f64 / len as f64 * TAU).cos();
+            let (sin, cos) = (n as f64 * frequency / f64::from(rate) * TAU).sin_cos();
+            re += f64::from(*sample) * window * cos;
+            im += f64::from(*sample) * window * sin;
+        }
+        2.0 * f64::hypot(re, im) / len as f64
+    };
+    let spans = pcm.chunks_exact(len);
+    spans.clone().map(amplitude).sum::<f64>() / spans.count().max(1) as f64
 }
