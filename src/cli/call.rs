@@ -8,9 +8,10 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use tokio::net::lookup_host;
 
-use crate::phone::{Ending, Key, Phone, Script, parse_keys};
+use crate::media::Codec;
+use crate::phone::{Digits, Ending, Key, Phone, Script, parse_keys};
 use crate::prompts::wav;
-use crate::settings::parse_span;
+use crate::settings::{SrtpPolicy, parse_span};
 use crate::sip::core::{Callee, Login, Transport};
 use crate::time::Clock;
 
@@ -31,7 +32,7 @@ pub(super) struct CallCommand {
     /// A WAV file to speak after the keys, again and again.
     #[arg(long, value_name = "FILE.wav")]
     say: Option<PathBuf>,
-    /// Write what is heard to this file (8 kHz mono).
+    /// Write what is heard to this file (mono; 16 kHz when the codec is wideband, else 8 kHz).
     #[arg(long, value_name = "OUT.wav")]
     record: Option<PathBuf>,
     /// Hang up after so long.
@@ -40,6 +41,18 @@ pub(super) struct CallCommand {
     /// The number to call from; `anonymous` withholds it.
     #[arg(long, value_name = "NUMBER", default_value = "anonymous")]
     from: String,
+    /// What to speak, the best first: `pcma`, `pcmu`, `g722`, `opus`.
+    #[arg(long, value_name = "CODEC,…", default_value = "pcma,pcmu", value_delimiter = ',', value_parser = parse_codec)]
+    codec: Vec<Codec>,
+    /// Whether audio is sealed: `off`, `optional` or `required`.
+    #[arg(long, value_name = "POLICY", default_value = "off", value_parser = parse_srtp)]
+    srtp: SrtpPolicy,
+    /// Milliseconds of audio in a packet to ask for, 10-60.
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u8).range(10..=60))]
+    ptime: Option<u8>,
+    /// How keys are sent: `rfc4733`, `info` or `in-band`.
+    #[arg(long, value_name = "HOW", default_value = "rfc4733", value_parser = parse_digits)]
+    digits: Digits,
     /// Log in as `USER:PASSWORD` when the other side asks.
     #[arg(long, value_name = "USER:PASSWORD")]
     login: Option<String>,
@@ -50,6 +63,30 @@ struct Keys(Vec<Key>);
 
 fn parse_press(text: &str) -> Result<Keys, crate::media::BadDigit> {
     parse_keys(text).map(Keys)
+}
+
+fn parse_codec(text: &str) -> Result<Codec, String> {
+    let all = [Codec::Pcma, Codec::Pcmu, Codec::G722, Codec::Opus];
+    let known = all.into_iter().find(|codec| codec.word() == text);
+    known.ok_or_else(|| "pcma, pcmu, g722 and opus are known".to_owned())
+}
+
+fn parse_srtp(text: &str) -> Result<SrtpPolicy, String> {
+    match text {
+        "off" => Ok(SrtpPolicy::Off),
+        "optional" => Ok(SrtpPolicy::Optional),
+        "required" => Ok(SrtpPolicy::Required),
+        _ => Err("off, optional or required is expected".to_owned()),
+    }
+}
+
+fn parse_digits(text: &str) -> Result<Digits, String> {
+    match text {
+        "rfc4733" => Ok(Digits::Rfc4733),
+        "info" => Ok(Digits::Info),
+        "in-band" => Ok(Digits::InBand),
+        _ => Err("rfc4733, info or in-band is expected".to_owned()),
+    }
 }
 
 impl CallCommand {
@@ -71,20 +108,32 @@ impl CallCommand {
                 Some(Login { user: user.to_owned(), password: password.to_owned() })
             }
         };
-        let script = Script { press: self.press.0, quiet: self.quiet, say, hang_up_after: self.span };
+        let script = Script {
+            press: self.press.0,
+            quiet: self.quiet,
+            say,
+            hang_up_after: self.span,
+            codecs: self.codec,
+            srtp: self.srtp,
+            ptime: self.ptime,
+            digits: self.digits,
+            ..Script::default()
+        };
         let mut phone = Phone::open(local_ip_towards(remote).await?, Clock::start()).await?;
         let to = Callee::Uri { uri: target.uri, remote, transport: target.transport, login };
         let report = phone.call(to, self.from, script).await?;
         if let Some(file) = &self.record {
-            wav::write_pcm16(file, 8_000, 1, &report.heard)?;
+            wav::write_pcm16(file, report.rate, 1, &report.heard)?;
         }
         let seconds = report.ended.since(report.answered).as_secs_f32();
         let ending = match report.ending {
             Ending::Us => "hung up here".to_owned(),
             Ending::Them(cause) => format!("ended by the other side ({cause:?})"),
         };
+        let codec = report.codec.word();
+        let seal = report.srtp.map(|suite| format!(", {}", suite.name())).unwrap_or_default();
         let file = self.record.map(|file| format!(", heard: {}", file.display())).unwrap_or_default();
-        out(format_args!("answered, {seconds:.1} s, {ending}{file}\n"));
+        out(format_args!("answered, {seconds:.1} s of {codec}{seal}, {ending}{file}\n"));
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -1,6 +1,3 @@
-<<<<<<< HEAD
-
-=======
 use proptest::prelude::*;
 
 use super::*;
@@ -434,4 +431,3 @@ proptest! {
         prop_assert!(stats.played + stats.dropped + stats.late + stats.duplicates + stats.refused <= count, "{:?}", stats);
     }
 }
->>>>>>> codec

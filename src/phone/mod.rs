@@ -3,26 +3,32 @@
 
 mod ear;
 mod mouth;
+mod seal;
 mod talk;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_lc_rs::rand;
 use ipnet::IpNet;
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
+use zeroize::Zeroizing;
 
 use crate::call::Cause;
 use crate::ids::TrunkId;
-use crate::settings::{Settings, Trunk};
+use crate::media::Codec;
+use crate::media::codec::CodecError;
+use crate::media::srtp::{MasterKey, SrtpError, Suite};
+use crate::settings::{Settings, SrtpPolicy, Trunk};
 use crate::sip::core::sdp::{self, Local, SdpError, Terms};
 use crate::sip::core::{Callee, Command, DialogId, Event, Login, Transport};
 use crate::sip::io::{self, SendError, SipHandle, StackConfig, StackError};
 use crate::time::Clock;
 
-pub use mouth::{Key, Script, parse_keys};
+pub use mouth::{Digits, Key, Script, parse_keys};
 use talk::Talk;
 pub use talk::{Ending, Report};
 
@@ -52,9 +58,18 @@ pub enum PhoneError {
     /// The other side's SDP is of no use.
     #[error("the other side's SDP cannot be used: {0}")]
     Sdp(#[from] SdpError),
+    /// Its codec has no memory.
+    #[error("the phone's codec: {0}")]
+    Codec(#[from] CodecError),
+    /// Its keys are of no use.
+    #[error("the phone's SRTP: {0}")]
+    Srtp(#[from] SrtpError),
     /// The endpoint takes no commands.
     #[error("the phone's SIP endpoint is overloaded: {0}")]
     Handle(#[from] SendError),
+    /// The system gives no random octets for keys.
+    #[error("the system gives no random octets for keys")]
+    NoRandomness,
     /// The endpoint is gone.
     #[error("the phone's SIP endpoint is closed")]
     Closed,
@@ -115,7 +130,8 @@ impl Phone {
     pub async fn call(&mut self, to: Callee, from: String, script: Script) -> Result<Report, PhoneError> {
         let dialog = self.sip.new_dialog();
         let (socket, local) = self.media(dialog).await?;
-        let offer = sdp::offer(&local, &Terms::default());
+        let voices = Voices::new(&script)?;
+        let offer = sdp::offer(&local, &voices.terms());
         self.sip.send(Command::Invite {
             dialog,
             to,
@@ -138,7 +154,7 @@ impl Phone {
                 Ok(Some(_other)) => {}
             }
         };
-        let media = sdp::accept(answer.as_deref().unwrap_or_default(), &offer, &local, &Terms::default());
+        let media = sdp::accept(answer.as_deref().unwrap_or_default(), &offer, &local, &voices.terms());
         let media = match media {
             Ok(media) => media,
             Err(error) => {
@@ -146,7 +162,7 @@ impl Phone {
                 return Err(error.into());
             }
         };
-        self.talk(dialog, local, socket).run(media, script).await
+        self.talk(dialog, local, voices, socket).run(media, script).await
     }
 
     /// Waits for a call, rings for `ring`, answers, and follows the script until either side hangs
@@ -168,7 +184,8 @@ impl Phone {
             }
             let (socket, local) = self.media(dialog).await?;
             let offer = incoming.sdp.as_deref().unwrap_or_default();
-            let (sdp, media) = match sdp::answer(offer, &local, &Terms::default()) {
+            let voices = Voices::new(&script)?;
+            let (sdp, media) = match sdp::answer(offer, &local, &voices.terms()) {
                 Ok(agreed) => agreed,
                 Err(error) => {
                     self.sip.send(Command::Reject { dialog, status: 488 })?;
@@ -176,7 +193,7 @@ impl Phone {
                 }
             };
             self.sip.send(Command::Answer { dialog, sdp })?;
-            return self.talk(dialog, local, socket).run(media, script).await;
+            return self.talk(dialog, local, voices, socket).run(media, script).await;
         }
     }
 
@@ -201,8 +218,34 @@ impl Phone {
         Ok((socket, Local { rtp, rtcp: rtp, session_id: dialog.0, version: 1 }))
     }
 
-    fn talk(&mut self, dialog: DialogId, local: Local, socket: UdpSocket) -> Talk<'_> {
-        Talk::new(dialog, local, socket, &self.sip, &mut self.events, self.clock)
+    fn talk(&mut self, dialog: DialogId, local: Local, voices: Voices, socket: UdpSocket) -> Talk<'_> {
+        Talk::new(dialog, local, voices, socket, &self.sip, &mut self.events, self.clock)
+    }
+}
+
+/// What the phone offers and answers in one call.
+struct Voices {
+    codecs: Vec<Codec>,
+    srtp: SrtpPolicy,
+    keys: Vec<MasterKey>,
+    ptime: Option<u8>,
+}
+
+impl Voices {
+    /// Draws keys, if any are needed.
+    fn new(script: &Script) -> Result<Self, PhoneError> {
+        let mut keys = Vec::new();
+        for suite in Suite::ALL.into_iter().filter(|_| script.srtp != SrtpPolicy::Off) {
+            let mut octets = Zeroizing::new(vec![0; suite.key_len() + suite.salt_len()]);
+            rand::fill(&mut octets).map_err(|_| PhoneError::NoRandomness)?;
+            keys.push(MasterKey::new(suite, octets)?);
+        }
+        Ok(Self { codecs: script.codecs.clone(), srtp: script.srtp, keys, ptime: script.ptime })
+    }
+
+    fn terms(&self) -> Terms<'_> {
+        let Self { codecs, srtp, keys, ptime } = self;
+        Terms { codecs, srtp: *srtp, keys, ptime: *ptime, ..Terms::default() }
     }
 }
 

@@ -4,21 +4,20 @@ use std::time::Duration;
 
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
-use tokio::time::{MissedTickBehavior, interval, sleep_until};
+use tokio::time::{Interval, MissedTickBehavior, interval, sleep_until};
 
 use crate::call::Cause;
-use crate::media::LegMedia;
-use crate::sip::core::sdp::{self, Local, Terms};
+use crate::media::srtp::Suite;
+use crate::media::{Codec, LegMedia};
+use crate::sip::core::sdp::{self, Local};
 use crate::sip::core::{Command, DialogId, Event};
 use crate::sip::io::SipHandle;
 use crate::time::{Clock, Timestamp};
 
-use super::PhoneError;
 use super::ear::Ear;
-use super::mouth::{Mouth, PACKET, Say, Script};
-
-/// One packet's time.
-const PTIME: Duration = Duration::from_millis(20);
+use super::mouth::{Mouth, Say, Script};
+use super::seal::Seal;
+use super::{PhoneError, Voices};
 
 /// How a call went.
 #[derive(Debug)]
@@ -29,8 +28,14 @@ pub struct Report {
     pub ended: Timestamp,
     /// Who hung up.
     pub ending: Ending,
-    /// What was heard, 16-bit linear at 8 kHz.
+    /// What was heard, 16-bit linear.
     pub heard: Vec<i16>,
+    /// Samples per second of it: 8,000, or 16,000 when the call began with a wideband codec.
+    pub rate: u32,
+    /// The codec spoken at the end.
+    pub codec: Codec,
+    /// The suite it was sealed with at the end.
+    pub srtp: Option<Suite>,
 }
 
 /// Who ended a call.
@@ -46,6 +51,7 @@ pub enum Ending {
 pub(super) struct Talk<'a> {
     dialog: DialogId,
     local: Local,
+    voices: Voices,
     socket: UdpSocket,
     sip: &'a SipHandle,
     events: &'a mut mpsc::Receiver<Event>,
@@ -56,49 +62,57 @@ impl<'a> Talk<'a> {
     pub(super) fn new(
         dialog: DialogId,
         local: Local,
+        voices: Voices,
         socket: UdpSocket,
         sip: &'a SipHandle,
         events: &'a mut mpsc::Receiver<Event>,
         clock: Clock,
     ) -> Self {
-        Self { dialog, local, socket, sip, events, clock }
+        Self { dialog, local, voices, socket, sip, events, clock }
     }
 
     /// Follows the script to the end of the call.
     pub(super) async fn run(mut self, media: LegMedia, script: Script) -> Result<Report, PhoneError> {
         let answered = self.clock.now();
         let deadline = self.clock.instant(answered + script.hang_up_after);
-        let (codec, payload_type) = (media.codec, media.payload_type);
-        let mut ear = Ear::default();
-        let mut mouth = Mouth::new(media, &script, u32::from(self.local.rtp.port()));
-        let mut tick = interval(PTIME);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Burst);
+        let rate = if media.codec.rate() > 8_000 { 16_000 } else { 8_000 };
+        let mut ear = Ear::new(rate);
+        let mut seal = Seal::default();
+        seal.set(media.crypto.as_deref())?;
+        let mut ptime = packet_time(&media);
+        let mut mouth = Mouth::new(media, &script, u32::from(self.local.rtp.port()))?;
+        let mut tick = paced(ptime);
         let mut datagram = [0; 2048];
         let mut heard = false;
         let ending = loop {
             tokio::select! {
                 _ = tick.tick() => {
                     if !std::mem::take(&mut heard) {
-                        ear.no_packet(u64::from(PACKET));
+                        ear.no_packet(ptime);
                     }
                     if mouth.is_listening() && ear.fell_silent(script.quiet) {
                         ear.forget();
                         mouth.take_turn();
                     }
-                    self.say(&mut mouth).await?;
+                    self.say(&mut mouth, &mut seal).await?;
                 }
                 received = self.socket.recv(&mut datagram) => {
                     // An error here is an ICMP answer to a packet of ours: the peer is not there yet,
                     // or no longer. SIP tells which.
-                    if let Ok(length) = received {
-                        ear.hear(&datagram[..length], codec, payload_type);
-                        heard = true;
+                    if let Ok(length) = received
+                        && let Some(packet) = seal.open(&mut datagram[..length])
+                    {
+                        // What is no packet of its codec is not heard.
+                        heard |= ear.hear(packet, &mouth.media().receive).is_ok();
                     }
                 }
                 event = self.events.recv() => match event {
                     None => return Err(PhoneError::Closed),
-                    Some(event) => if let Some(cause) = self.on_event(event, &mut mouth)? {
+                    Some(event) => if let Some(cause) = self.on_event(event, &mut mouth, &mut seal)? {
                         break Ending::Them(cause);
+                    } else if packet_time(mouth.media()) != ptime {
+                        ptime = packet_time(mouth.media());
+                        tick = paced(ptime);
                     },
                 },
                 () = sleep_until(deadline.into()) => {
@@ -108,10 +122,19 @@ impl<'a> Talk<'a> {
                 }
             }
         };
-        Ok(Report { answered, ended: self.clock.now(), ending, heard: ear.into_samples() })
+        let codec = mouth.media().codec;
+        Ok(Report {
+            answered,
+            ended: self.clock.now(),
+            ending,
+            heard: ear.into_samples(),
+            rate,
+            codec,
+            srtp: seal.suite(),
+        })
     }
 
-    async fn say(&self, mouth: &mut Mouth) -> Result<(), PhoneError> {
+    async fn say(&self, mouth: &mut Mouth, seal: &mut Seal) -> Result<(), PhoneError> {
         let packet = match mouth.next() {
             Say::Packet(packet) => packet,
             Say::Info(digit, packet) => {
@@ -119,7 +142,8 @@ impl<'a> Talk<'a> {
                 packet
             }
         };
-        match self.socket.send_to(&packet, mouth.remote()).await {
+        let packet = seal.close(packet)?;
+        match self.socket.send_to(&packet, mouth.media().remote_rtp).await {
             Ok(_) => Ok(()),
             Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => Ok(()),
             Err(error) => Err(PhoneError::Rtp(self.local.rtp.ip(), error)),
@@ -127,7 +151,12 @@ impl<'a> Talk<'a> {
     }
 
     /// Why the call ended, if this event ends it.
-    fn on_event(&mut self, event: Event, mouth: &mut Mouth) -> Result<Option<Cause>, PhoneError> {
+    fn on_event(
+        &mut self,
+        event: Event,
+        mouth: &mut Mouth,
+        seal: &mut Seal,
+    ) -> Result<Option<Cause>, PhoneError> {
         if let Event::Ended { dialog, cause, .. } = event
             && dialog == self.dialog
         {
@@ -139,19 +168,25 @@ impl<'a> Talk<'a> {
         } else if let Event::Reinvite { dialog, sdp } = event
             && dialog == self.dialog
         {
-            self.on_reinvite(sdp, mouth)?;
+            self.on_reinvite(sdp, mouth, seal)?;
         }
         Ok(None)
     }
 
-    fn on_reinvite(&mut self, sdp: Option<bytes::Bytes>, mouth: &mut Mouth) -> Result<(), PhoneError> {
+    fn on_reinvite(
+        &mut self,
+        sdp: Option<bytes::Bytes>,
+        mouth: &mut Mouth,
+        seal: &mut Seal,
+    ) -> Result<(), PhoneError> {
         self.local.version += 1;
         let dialog = self.dialog;
         let command = match sdp {
-            None => Command::AcceptReinvite { dialog, sdp: sdp::offer(&self.local, &Terms::default()) },
-            Some(offer) => match sdp::answer(&offer, &self.local, &Terms::default()) {
+            None => Command::AcceptReinvite { dialog, sdp: sdp::offer(&self.local, &self.voices.terms()) },
+            Some(offer) => match sdp::answer(&offer, &self.local, &self.voices.terms()) {
                 Ok((sdp, media)) => {
-                    mouth.set_media(media);
+                    seal.set(media.crypto.as_deref())?;
+                    mouth.set_media(media)?;
                     Command::AcceptReinvite { dialog, sdp }
                 }
                 Err(_unusable) => Command::RejectReinvite { dialog, status: 488 },
@@ -170,4 +205,14 @@ impl<'a> Talk<'a> {
             }
         }
     }
+}
+
+fn packet_time(media: &LegMedia) -> Duration {
+    Duration::from_millis(media.ptime.into())
+}
+
+fn paced(ptime: Duration) -> Interval {
+    let mut tick = interval(ptime);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Burst);
+    tick
 }

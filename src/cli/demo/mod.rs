@@ -131,6 +131,7 @@ impl Stage {
             quiet: Duration::from_millis(1200),
             say: clip(CALLER)?,
             hang_up_after: Duration::from_secs(90),
+            ..Script::default()
         };
         let to = Callee::Uri {
             uri: format!("sip:100@{}", self.registrar),
@@ -209,6 +210,7 @@ async fn take_calls(registrar: SocketAddr, clock: Clock) -> anyhow::Result<()> {
             quiet: Duration::ZERO,
             say: say.clone(),
             hang_up_after: CONVERSATION,
+            ..Script::default()
         };
         phone.answer(Duration::from_millis(800), script).await?;
     }
