@@ -164,7 +164,8 @@ fn record(a: Codec, b: Codec) {
         pace.tick();
         caller.tone(&[1_000.0]);
         agent.tone(&[440.0]);
-        (caller.listen(), agent.listen());
+        caller.listen();
+        agent.listen();
     }
     rig.call.stop_recording();
     rig.barrier(0);
