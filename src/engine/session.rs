@@ -235,7 +235,9 @@ impl Sessions {
         if self.calls[call_at].bridge.is_some_and(|(a, b)| a == at || b == at) {
             self.disconnect(key, &[], now);
         }
-        self.leave(call_at, at);
+        if self.leave(call_at, at) {
+            self.update_hold(key, now);
+        }
         self.calls[call_at].legs.retain(|(_, leg)| *leg != at);
         let leg = self.legs.remove(at);
         self.stats.legs = self.legs.len() as u64;

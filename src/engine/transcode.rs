@@ -33,7 +33,10 @@ impl Sessions {
         now: Timestamp,
     ) {
         let Some(ear) = self.ear(key, codec) else { return };
-        ear.playout.audio(&view.header, codec, &datagram[view.payload()], now);
+        if ear.playout.audio(&view.header, codec, &datagram[view.payload()], now).is_err() {
+            self.legs[key].stats.unknown += 1;
+            return;
+        }
         self.wake(key, false, now);
     }
 
