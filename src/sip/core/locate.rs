@@ -12,8 +12,8 @@ use std::time::Duration;
 use super::dialog::host_text;
 use super::endpoint::Endpoint;
 use super::io::{DialogId, Flow, Output, Query, Transport, Whereabouts};
+use super::registration::RegistrationId;
 use super::timers::Deadline;
-use super::trunks::RegistrationId;
 use super::wire::{Host, Message, Request, Scheme, Uri};
 use crate::time::Timestamp;
 

@@ -44,8 +44,9 @@ impl Endpoint {
         dialog.is_at(&inbound.flow)
             || match &dialog.peer {
                 Peer::Trunk(trunk) => {
-                    let by_network = self.gate.recognise(inbound.flow.remote.ip());
-                    by_network.or_else(|| self.registered_trunk(inbound)).as_ref() == Some(trunk)
+                    let ip = inbound.flow.remote.ip();
+                    self.gate.recognise(ip).as_ref() == Some(trunk)
+                        || self.registrations.is_at(trunk, ip, inbound.now)
                 }
                 Peer::Agent(agent) => self.is_phone_of(agent, &inbound.flow, inbound.now),
                 Peer::Address => false,
