@@ -191,7 +191,7 @@ impl Endpoint {
     pub(super) fn on_ack(&mut self, inbound: &Inbound) {
         let tag = inbound.head.to.tag().map(String::from_utf8_lossy).unwrap_or_default();
         let Some(id) = self.tags.get(tag.as_ref()).copied() else { return };
-        if !self.legs.get(&id).is_some_and(|leg| leg.holds(&inbound.head).is_some()) {
+        if self.legs.get(&id).is_none_or(|leg| leg.holds(&inbound.head).is_none()) {
             return;
         }
         if !self.is_where_peer_is(id, inbound) {
