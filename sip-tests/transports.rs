@@ -165,10 +165,9 @@ fn registers(socket: &mut WebSocket<impl Read + Write>, transport: &str) {
     let mut ask = |message: &Message| {
         let text = String::from_utf8(message.bytes()).expect("text");
         socket.send(Frame::text(text)).expect("an open connection");
-        match socket.read().expect("an answer in time") {
-            Frame::Text(text) => Message::parse(text.as_bytes()).expect("one whole message"),
-            other => panic!("{other:?}"),
-        }
+        let frame = socket.read().expect("an answer in time");
+        let Frame::Text(text) = frame else { panic!("{frame:?}") };
+        Message::parse(text.as_bytes()).expect("one whole message")
     };
     let challenge = ask(&request(&ids));
     assert_eq!(challenge.status(), Some(401));

@@ -20,6 +20,7 @@ use crate::settings::{Settings, Trunk};
 use crate::sip::io::{StackConfig, TlsFiles};
 use crate::time::Clock;
 
+#[allow(clippy::duplicate_mod)] // the same helper in the tests of `sip/io`
 #[path = "../../sip-tests/harness/authority.rs"]
 mod authority;
 
