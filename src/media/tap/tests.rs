@@ -325,9 +325,13 @@ fn hour(skew: [i64; 2], quiet: bool) -> (f64, usize) {
 
 #[test]
 fn an_hour_of_drift_stays_within_20_ms() {
-    for (skew, quiet) in
-        [([100, -100], true), ([100, -100], false), ([200, -200], true), ([200, -200], false), ([0, 0], false)]
-    {
+    for (skew, quiet) in [
+        ([100, -100], true),
+        ([100, -100], false),
+        ([200, -200], true),
+        ([200, -200], false),
+        ([0, 0], false),
+    ] {
         let (worst, marks) = hour(skew, quiet);
         assert_eq!(marks, 3_600);
         assert!(worst < 20.0, "{skew:?} ppm: {worst} ms apart");
@@ -437,7 +441,8 @@ fn what_is_lost_after_a_pause_is_marked_again() {
     fly(&mut tap, packets[100..120].to_vec());
     fly(&mut tap, packets[130..].to_vec());
     tap.finish(ms(4_000));
-    let lost: Vec<Gap> = end(&sink).gaps.into_iter().filter(|gap| gap.channel == Some(Channel::Caller)).collect();
+    let lost: Vec<Gap> =
+        end(&sink).gaps.into_iter().filter(|gap| gap.channel == Some(Channel::Caller)).collect();
     let gap = Gap { start: 19_200, len: 1_600, why: Missing::Lost, channel: Some(Channel::Caller) };
     assert_eq!(lost, [gap]);
 }
