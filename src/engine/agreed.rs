@@ -115,8 +115,8 @@ impl Agreed {
     }
 }
 
-/// Milliseconds of audio in a packet, for the ptime a peer wants: what the codec can do (Opus has no frames of 30
-/// and 50 ms, RFC 6716 §2.1.4), and 20 when it wants something unusual.
+/// Milliseconds of audio in a packet, for the ptime a peer wants: what the codec can do (Opus has no frames
+/// of 30 and 50 ms, RFC 6716 §2.1.4), and 20 when it wants something unusual.
 fn packet_ms(codec: Codec, ptime: u8) -> u32 {
     match (codec, ptime) {
         (_, 10 | 20 | 40 | 60) | (Codec::Pcmu | Codec::Pcma | Codec::G722, 30 | 50) => u32::from(ptime),

@@ -1,6 +1,6 @@
-//! The sessions of one worker: its calls, their legs, and who hears whom. Carries out commands and fires timers;
-//! `relay` has the way of a packet, `transcode`, `conference`, `playing` and `recording` what their names say; the
-//! worker's loop says when.
+//! The sessions of one worker: its calls, their legs, and who hears whom. Carries out commands and fires
+//! timers; `relay` has the way of a packet, and `transcode`, `conference`, `playing` and `recording` what
+//! their names say; the worker's loop says when.
 
 use std::collections::HashMap;
 use std::os::fd::AsFd;

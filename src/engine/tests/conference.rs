@@ -8,7 +8,8 @@ const ABSENT: f64 = 300.0;
 /// What each of the three says.
 const TONES: [f64; 3] = [500.0, 1_100.0, 1_900.0];
 
-/// Half a second and a half of tones, each 20 ms; what each phone heard in the second half, as strength of each tone.
+/// Half a second and a half of tones, each 20 ms; what each phone heard in the second half, as strength of
+/// each tone.
 fn talk(pace: &Pace, phones: &mut [Phone]) -> Vec<Vec<f64>> {
     let mut heard = vec![Vec::new(); phones.len()];
     for n in 0..60 {

@@ -375,8 +375,8 @@ impl Reel {
     }
 }
 
-/// How strong a frequency is, as amplitude: a pure tone of amplitude 10,000 gives 10,000. The mean over spans of 50 ms, so
-/// that a packet lost to a busy machine does not turn the phase of all that follows.
+/// How strong a frequency is, as amplitude: a pure tone of amplitude 10,000 gives 10,000. The mean over
+/// spans of 50 ms, so that a packet lost to a busy machine does not turn the phase of all that follows.
 pub(super) fn strength(pcm: &[i16], rate: u32, frequency: f64) -> f64 {
     use std::f64::consts::TAU;
     let len = rate as usize / 20;
