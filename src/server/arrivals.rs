@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use ulid::Ulid;
 
 use crate::call::{Arrival, Outside, Target};
-use crate::consent::Policy;
+use crate::consent::{AskRule, Policy};
 use crate::ids::{CallId, PhoneNumber, QueueId, TrunkId};
 use crate::queue;
 use crate::settings::{Number, Settings, Way};
@@ -18,7 +18,7 @@ use crate::sip::core::{Command, Event, Incoming, Source};
 use crate::store::Change;
 use crate::time::Timestamp;
 
-use super::driver::{self, Admitted, asks_the_store};
+use super::driver::{self, Admitted};
 use super::switchboard::{Joining, MAILBOX, Mail, Purpose, dialog_of};
 use super::{Shared, trail};
 
@@ -240,6 +240,14 @@ impl Shared {
                 None
             }
         }
+    }
+}
+
+/// Whether a stored answer could spare the caller the question.
+fn asks_the_store(ask: AskRule) -> bool {
+    match ask {
+        AskRule::EveryCall => false,
+        AskRule::WhenUnknown | AskRule::OlderThan(_) => true,
     }
 }
 

@@ -16,8 +16,17 @@ pub(super) fn quality(stats: &LegStats) -> LegQuality {
         peer_lost: stats.peer_lost.map(i64::from),
         peer_jitter_us: stats.peer_jitter_ms.map(micros),
         round_trip_us: stats.round_trip_ms.map(micros),
-        ..LegQuality::default()
+        codec: stats.codec.map(|codec| codec.word().to_owned()),
+        srtp: stats.srtp.map(|suite| suite.name().to_owned()),
+        mos_x100: stats.mos.map(hundredths),
+        peer_mos_x100: stats.peer_mos.map(hundredths),
+        concealed_ms: stats.concealed,
+        auth_failures: stats.auth_failures,
     }
+}
+
+fn hundredths(mos: f32) -> u16 {
+    (mos.clamp(1.0, 5.0) * 100.0).round() as u16
 }
 
 fn micros(ms: f32) -> u64 {

@@ -6,8 +6,8 @@ use crate::engine::LocalMedia;
 use crate::ids::{AgentId, TrunkId};
 use crate::media::{Codec, Direction, LegMedia};
 use crate::settings::SrtpPolicy;
-use crate::sip::core::DialogId;
 use crate::sip::core::sdp::{self, Local, RecordState, SdpError, Terms};
+use crate::sip::core::{DialogId, Incoming};
 
 use super::policy::Policy;
 
@@ -78,6 +78,23 @@ impl Leg {
             offered: None,
             told: RecordState::Off,
         }
+    }
+
+    /// A leg that calls in, the body of its 200 OK prepared; with what was agreed, unless its offer is late.
+    pub(super) fn called(
+        incoming: &Incoming,
+        party: Party,
+        policy: Policy,
+        media: &LocalMedia,
+    ) -> Result<(Self, Option<LegMedia>), SdpError> {
+        let mut leg = Self::new(incoming.dialog, party, policy, media);
+        leg.record_aware = incoming.record_aware;
+        let (answer, agreed) = match &incoming.sdp {
+            None => (leg.offer(None), None),
+            Some(offer) => leg.answer(offer).map(|(answer, agreed)| (answer, Some(agreed)))?,
+        };
+        leg.answer = Some(answer);
+        Ok((leg, agreed))
     }
 
     /// Whose phone it is, if an agent's.

@@ -7,6 +7,7 @@ use crate::ids::{AgentId, TrunkId};
 use crate::media::Codec;
 use crate::media::srtp::{MasterKey, Suite};
 use crate::settings::{Phone, Settings, SrtpPolicy, Trunk};
+use crate::sip::core::Source;
 
 /// One leg's; its keys serve no other.
 pub(super) struct Policy {
@@ -19,6 +20,14 @@ pub(super) struct Policy {
 }
 
 impl Policy {
+    /// A leg that this source calls on.
+    pub(super) fn of_source(settings: &Settings, source: &Source) -> Self {
+        match source {
+            Source::Trunk(trunk) => Self::of_trunk(settings, trunk),
+            Source::Agent(agent) => Self::of_agent(settings, agent),
+        }
+    }
+
     /// A leg by this trunk. One that was just removed from the settings is spoken with in the usual way.
     pub(super) fn of_trunk(settings: &Settings, trunk: &TrunkId) -> Self {
         let usual = Trunk::default();

@@ -190,12 +190,15 @@ pub struct LegQuality {
     /// The SRTP suite by its name in SDP; `None`: plain RTP.
     #[serde(default)]
     pub srtp: Option<String>,
-    /// Mean opinion score by the E-model (ITU-T G.107), times 100: 100 to 450.
+    /// What we heard of the peer, as a mean opinion score by the E-model (ITU-T G.107), times 100: 100 to 450.
     #[serde(default)]
     pub mos_x100: Option<u16>,
-    /// Packets that were replaced by concealment where the audio was decoded.
+    /// What the peer heard of us, by its last report.
     #[serde(default)]
-    pub concealed: u64,
+    pub peer_mos_x100: Option<u16>,
+    /// Milliseconds made up for packets that did not come in time, where the audio was decoded.
+    #[serde(default)]
+    pub concealed_ms: u64,
     /// Packets that SRTP refused: forged, damaged or replayed.
     #[serde(default)]
     pub auth_failures: u64,

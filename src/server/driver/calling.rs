@@ -8,7 +8,8 @@ use crate::sip::core::{Callee, Command, Particulars};
 use super::super::leg::{Leg, Party};
 use super::super::policy::Policy;
 use super::super::uui;
-use super::{Consult, Driver};
+use super::Driver;
+use super::transfers::Consult;
 
 /// Who an INVITE says is calling.
 struct Identity {
@@ -50,7 +51,7 @@ impl Driver {
 
     /// The leg that waits for whom is dialled: the agent's who consults, else the caller's.
     pub(super) fn asking(&self) -> Option<u16> {
-        match (self.call.phase(), self.consult) {
+        match (self.call.phase(), self.moves.consult) {
             (Phase::Consulting, Some(Consult { by, own })) => Some(own.unwrap_or(by)),
             (_, _) => Some(self.call.caller().n),
         }
@@ -84,7 +85,7 @@ impl Driver {
             diversion: theirs.diversion.clone(),
             history: theirs.history.clone(),
             user_to_user: theirs.user_to_user.iter().cloned().chain([ours]).collect(),
-            referred_by: self.referred_by.clone(),
+            referred_by: self.moves.referred_by.clone(),
         };
         let from = caller.or(house.filter(|_| !theirs.private)).unwrap_or_else(|| "anonymous".to_owned());
         Identity { from, particulars }

@@ -65,7 +65,7 @@ impl Driver {
         }
         if n == 0 {
             self.tell(Input::CallerConfirmed);
-        } else if let Some(old) = self.replacing.remove(&n) {
+        } else if let Some(old) = self.moves.replacing.remove(&n) {
             self.on_replacement_confirmed(n, old);
         }
     }
@@ -172,8 +172,8 @@ impl Driver {
         if let Some(leg) = self.legs.remove(&n) {
             self.shared.switchboard.remove_dialog(leg.dialog);
             self.media.remove_leg(n);
-            self.keypads.remove(&n);
-            self.replacing.remove(&n);
+            self.moves.keypads.remove(&n);
+            self.moves.replacing.remove(&n);
         }
     }
 }

@@ -8,7 +8,8 @@ use crate::sip::core::{Command, DialogId, Incoming, Source};
 use super::super::leg::{Leg, Party};
 use super::super::policy::Policy;
 use super::super::switchboard::{Joining, Purpose};
-use super::{Consult, Driver};
+use super::Driver;
+use super::transfers::Consult;
 
 impl Driver {
     pub(super) fn on_joining(&mut self, joining: Joining) {
@@ -31,7 +32,7 @@ impl Driver {
         let gone = self.leg_of(old).ok_or(481u16)?;
         let party = self.legs.get(&gone).and_then(|leg| successor(&leg.party, &incoming.source));
         let new = self.open_leg(incoming, party.ok_or(403u16)?)?;
-        self.replacing.insert(new.n, LegId { call: self.id, n: gone });
+        self.moves.replacing.insert(new.n, LegId { call: self.id, n: gone });
         self.answer(new.n);
         Ok(())
     }
@@ -44,7 +45,7 @@ impl Driver {
             return Err(486);
         }
         let own = self.open_leg(incoming, Party::Agent(agent.clone()))?;
-        self.consult = Some(Consult { by: by.n, own: Some(own.n) });
+        self.moves.consult = Some(Consult { by: by.n, own: Some(own.n) });
         // If the call will not, it hangs up the second line, and says why.
         self.tell(Input::Consult { by, own: Some(own), to });
         Ok(())
@@ -53,35 +54,21 @@ impl Driver {
     /// Opens media for a leg that calls in and prepares the answer to its offer.
     fn open_leg(&mut self, incoming: &Incoming, party: Party) -> Result<LegId, u16> {
         let leg = self.call.admit_leg().ok_or(503u16)?;
-        let settings = self.shared.settings();
-        let policy = match &party {
-            Party::Agent(agent) => Policy::of_agent(&settings, agent),
-            Party::Outside(trunk) | Party::Caller(Some(trunk)) => Policy::of_trunk(&settings, trunk),
-            Party::Caller(None) => match &incoming.source {
-                Source::Agent(agent) => Policy::of_agent(&settings, agent),
-                Source::Trunk(trunk) => Policy::of_trunk(&settings, trunk),
-            },
-        };
+        let policy = Policy::of_source(&self.shared.settings(), &incoming.source);
         let local = self.media.add_leg(leg.n).map_err(|error| {
             tracing::error!(%error, "a leg that calls in cannot be taken");
             503u16
         })?;
         self.open.insert(leg.n);
-        let mut calls_in = Leg::new(incoming.dialog, party, policy, &local);
-        calls_in.record_aware = incoming.record_aware;
-        let answer = match &incoming.sdp {
-            None => Ok(calls_in.offer(None)),
-            Some(offer) => calls_in.answer(offer).map(|(answer, agreed)| {
-                self.media.configure(leg.n, agreed);
-                answer
-            }),
-        };
-        match answer {
-            Ok(answer) => calls_in.answer = Some(answer),
+        let (calls_in, agreed) = match Leg::called(incoming, party, policy, &local) {
+            Ok(called) => called,
             Err(error) => {
                 self.media.remove_leg(leg.n);
                 return Err(error.status());
             }
+        };
+        if let Some(agreed) = agreed {
+            self.media.configure(leg.n, agreed);
         }
         self.legs.insert(leg.n, calls_in);
         self.account_for(leg.n);
@@ -102,7 +89,7 @@ impl Driver {
     /// The leg on which an agent speaks with the caller.
     pub(super) fn leg_with_caller(&self, agent: &AgentId) -> Option<LegId> {
         let of_agent = |n: &&u16| self.legs.get(n).is_some_and(|leg| leg.agent() == Some(agent));
-        let together = self.together.iter().find(of_agent);
+        let together = self.moves.together.iter().find(of_agent);
         let n = together.or_else(|| self.legs.keys().find(of_agent))?;
         Some(LegId { call: self.id, n: *n })
     }

@@ -4,6 +4,7 @@ mod calling;
 mod dialogs;
 mod gauge;
 mod joining;
+mod log;
 mod transfers;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,9 +16,9 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep_until, timeout};
 use tracing::Instrument;
 
-use crate::audit::{basis_word, cause_word, channel_word};
+use crate::audit::channel_word;
 use crate::call::{Arrival, Call, Cause, CommitId, Fact, Input, Output};
-use crate::consent::{AskRule, Receipt};
+use crate::consent::Receipt;
 use crate::engine::{CallMedia, MediaEvent};
 use crate::ids::{CallId, LegId};
 use crate::media::DigitChannel;
@@ -26,8 +27,9 @@ use crate::sip::core::{Command, Incoming, Particulars, Source};
 use crate::store::{Change, StoreError};
 
 use gauge::PhaseGauge;
+use log::log;
+use transfers::Moves;
 
-use super::keypad::Keypad;
 use super::leg::{Leg, Party};
 use super::notice::What;
 use super::policy::Policy;
@@ -71,13 +73,6 @@ pub(super) async fn run(shared: Arc<Shared>, admitted: Admitted) {
     .await;
 }
 
-/// A consultation: the agent's leg with the caller, and the second line it came in by, if it did.
-#[derive(Clone, Copy)]
-struct Consult {
-    by: u16,
-    own: Option<u16>,
-}
-
 struct Driver {
     shared: Arc<Shared>,
     id: CallId,
@@ -98,18 +93,7 @@ struct Driver {
     quality: Vec<Change>,
     /// Legs whose media is not closed yet.
     open: BTreeSet<u16>,
-    /// The legs that hear one another.
-    together: Vec<u16>,
-    /// Legs answered to take another's place, until their ACK comes.
-    replacing: BTreeMap<u16, LegId>,
-    /// Who consults on which leg.
-    consult: Option<Consult>,
-    /// Legs that asked for a transfer by REFER, by the agent's leg the call knows.
-    refers: BTreeMap<u16, u16>,
-    /// Referred-By of the transfer asked for last.
-    referred_by: Option<String>,
-    /// What agents' legs have pressed of their codes.
-    keypads: BTreeMap<u16, Keypad>,
+    moves: Moves,
     /// The call has ended; only its last work is waited for.
     over: bool,
 }
@@ -136,29 +120,21 @@ impl Driver {
                 return None;
             }
         };
-        let (party, policy) = {
-            let settings = shared.settings();
-            match &incoming.source {
-                Source::Trunk(trunk) => (Some(trunk.clone()), Policy::of_trunk(&settings, trunk)),
-                Source::Agent(agent) => (None, Policy::of_agent(&settings, agent)),
+        let trunk = match &incoming.source {
+            Source::Trunk(trunk) => Some(trunk.clone()),
+            Source::Agent(_) => None,
+        };
+        let policy = Policy::of_source(&shared.settings(), &incoming.source);
+        let (leg, agreed) = match Leg::called(&incoming, Party::Caller(trunk), policy, &local) {
+            Ok(called) => called,
+            Err(error) => {
+                refuse(error.status(), &error.to_string());
+                return None;
             }
         };
-        let mut leg = Leg::new(incoming.dialog, Party::Caller(party), policy, &local);
-        leg.record_aware = incoming.record_aware;
-        let answer = match &incoming.sdp {
-            None => leg.offer(None),
-            Some(offer) => match leg.answer(offer) {
-                Ok((answer, agreed)) => {
-                    media.configure(0, agreed);
-                    answer
-                }
-                Err(error) => {
-                    refuse(error.status(), &error.to_string());
-                    return None;
-                }
-            },
-        };
-        leg.answer = Some(answer);
+        if let Some(agreed) = agreed {
+            media.configure(0, agreed);
+        }
         let now = shared.clock.now();
         let mut driver = Self {
             call: Call::new(arrival.clone(), now),
@@ -175,12 +151,7 @@ impl Driver {
             to_store: Vec::new(),
             quality: Vec::new(),
             open: BTreeSet::from([0]),
-            together: Vec::new(),
-            replacing: BTreeMap::new(),
-            consult: None,
-            refers: BTreeMap::new(),
-            referred_by: None,
-            keypads: BTreeMap::new(),
+            moves: Moves::default(),
             over: false,
             shared,
         };
@@ -262,6 +233,9 @@ impl Driver {
             MediaEvent::Closed { leg: n, stats } => {
                 self.open.remove(&n);
                 metrics::histogram!("sayso_leg_jitter_seconds").record(f64::from(stats.jitter_ms) / 1_000.0);
+                if let Some(mos) = stats.mos {
+                    metrics::histogram!("sayso_leg_mos").record(f64::from(mos));
+                }
                 self.quality.push(Change::LegStats {
                     leg: LegId { call: self.id, n },
                     quality: convert::quality(&stats),
@@ -343,7 +317,7 @@ impl Driver {
             Output::Bridge { caller, agent } => self.join(vec![caller.n, agent.n]),
             Output::Unbridge => {
                 self.media.unbridge();
-                self.together.clear();
+                self.moves.together.clear();
             }
             Output::ArmRecording { take, grant } => {
                 self.recorder.arm(take, grant, &self.shared, &mut self.work);
@@ -413,39 +387,5 @@ impl Driver {
                 }
             }
         }
-    }
-}
-
-/// Two lines a call in the log, and more for whoever looks closer. The audit log has the whole.
-fn log(fact: &Fact) {
-    match fact {
-        Fact::Arrived { queue, language, .. } => {
-            tracing::info!(%queue, language = %language.0, "call arrived");
-        }
-        Fact::Ended { cause, .. } => tracing::info!(cause = cause_word(*cause), "call ended"),
-        Fact::Decided { basis, .. } => tracing::debug!(basis = basis_word(basis), "recording decided"),
-        Fact::Queued { queue, .. } => tracing::debug!(%queue, "queued"),
-        Fact::Dialled { leg, .. } => tracing::debug!(leg = leg.n, "dialled"),
-        Fact::Admitted { leg, .. } => tracing::debug!(leg = leg.n, "called in"),
-        Fact::Connected { leg, .. } => tracing::debug!(leg = leg.n, "connected"),
-        Fact::LegEnded { leg, cause, .. } => {
-            tracing::debug!(leg = leg.n, cause = cause_word(*cause), "leg ended");
-        }
-        Fact::Overridden { agent, .. } => tracing::info!(%agent, "recorded by override"),
-        Fact::RecordingFailed { .. } => tracing::error!("the call should be recorded and is not"),
-        Fact::ConsentAnswered { .. }
-        | Fact::ConsentWithdrawn { .. }
-        | Fact::Paused { .. }
-        | Fact::Consulted { .. }
-        | Fact::Returned { .. }
-        | Fact::Transferred { .. } => tracing::debug!("consent, pause or transfer stored"),
-    }
-}
-
-/// Whether a stored answer could spare the caller the question.
-pub(super) fn asks_the_store(ask: AskRule) -> bool {
-    match ask {
-        AskRule::EveryCall => false,
-        AskRule::WhenUnknown | AskRule::OlderThan(_) => true,
     }
 }

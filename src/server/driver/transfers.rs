@@ -1,6 +1,8 @@
 //! Transfers as phones ask for them (REFER, keypad codes) and hear of them (NOTIFY), early media of
 //! whom is called, and what every leg is told of the recording.
 
+use std::collections::BTreeMap;
+
 use crate::audit::cause_word;
 use crate::call::{Cause, Input, Outside, Phase, Progress};
 use crate::ids::LegId;
@@ -8,12 +10,36 @@ use crate::media::Digit;
 use crate::sip::core::cause::{of_status, to_status};
 use crate::sip::core::sdp::RecordState;
 use crate::sip::core::{Command, ReferTo};
+use crate::store::Change;
 
-use super::super::keypad::{Asked, Keyed};
+use super::super::keypad::{Asked, Keyed, Keypad};
 use super::super::leg::{Leg, Party};
 use super::super::{trail, uui};
-use super::{Consult, Driver};
-use crate::store::Change;
+use super::Driver;
+
+/// Where the call's legs are on their way to.
+#[derive(Default)]
+pub(super) struct Moves {
+    /// The legs that hear one another.
+    pub(super) together: Vec<u16>,
+    /// Legs answered to take another's place, until their ACK comes.
+    pub(super) replacing: BTreeMap<u16, LegId>,
+    /// Who consults on which leg.
+    pub(super) consult: Option<Consult>,
+    /// Legs that asked for a transfer by REFER, by the agent's leg the call knows.
+    refers: BTreeMap<u16, u16>,
+    /// Referred-By of the transfer asked for last.
+    pub(super) referred_by: Option<String>,
+    /// What agents' legs have pressed of their codes.
+    pub(super) keypads: BTreeMap<u16, Keypad>,
+}
+
+/// A consultation: the agent's leg with the caller, and the second line it came in by, if it did.
+#[derive(Clone, Copy)]
+pub(super) struct Consult {
+    pub(super) by: u16,
+    pub(super) own: Option<u16>,
+}
 
 impl Driver {
     /// A REFER: an agent's phone sends the caller on.
@@ -27,8 +53,8 @@ impl Driver {
         };
         self.shared.send(Command::AnswerRefer { dialog, status });
         if let Ok((by, input)) = input {
-            self.refers.insert(by.n, n);
-            self.referred_by = referred_by;
+            self.moves.refers.insert(by.n, n);
+            self.moves.referred_by = referred_by;
             self.tell(input);
         }
     }
@@ -59,7 +85,7 @@ impl Driver {
             ReferTo::Dialog(other) => {
                 // One line is sent to the other's far end; phones differ in which.
                 let other = self.leg_of(other).ok_or(403u16)?;
-                let Some(Consult { by: one, own: Some(own) }) = self.consult else { return Err(403) };
+                let Some(Consult { by: one, own: Some(own) }) = self.moves.consult else { return Err(403) };
                 let lines = (n, other) == (one, own) || (n, other) == (own, one);
                 if lines { Ok((by, Input::Complete { by })) } else { Err(403) }
             }
@@ -68,7 +94,7 @@ impl Driver {
 
     /// The leg by which the call knows the agent of leg `n`: the one with the caller.
     fn main_leg(&self, n: u16) -> LegId {
-        let n = match (self.call.phase(), self.consult) {
+        let n = match (self.call.phase(), self.moves.consult) {
             (Phase::Consulting, Some(Consult { by, own: Some(own) })) if own == n => by,
             (_, _) => n,
         };
@@ -84,20 +110,20 @@ impl Driver {
         }
         let calls_in = self.legs.get(&n).filter(|leg| leg.answer.is_some());
         if let (Some(leg), Progress::Ringing) = (calls_in, progress) {
-            let early = self.together.contains(&n);
+            let early = self.moves.together.contains(&n);
             if !early {
                 self.shared.send(Command::Ring { dialog: leg.dialog, sdp: None });
             }
         }
         // Told of the line with the caller or of the second one: the REFER came on either.
-        let Some((by, asked)) = self.refers.iter().find(|(by, asked)| **by == n || **asked == n) else {
+        let Some((by, asked)) = self.moves.refers.iter().find(|(by, asked)| **by == n || **asked == n) else {
             return;
         };
         let (by, Some(asked)) = (*by, self.legs.get(asked)) else { return };
         let (dialog, status) = (asked.dialog, status_of(progress));
         self.shared.send(Command::Notify { dialog, status });
         if status >= 200 {
-            self.refers.remove(&by);
+            self.moves.refers.remove(&by);
         }
     }
 
@@ -126,7 +152,7 @@ impl Driver {
         let settings = self.shared.settings();
         let Some(agent) = settings.agents.get(agent) else { return vec![key] };
         let now = self.shared.clock.now();
-        match self.keypads.entry(n).or_default().press(key, &agent.phone.codes, now) {
+        match self.moves.keypads.entry(n).or_default().press(key, &agent.phone.codes, now) {
             Keyed::Perhaps => Vec::new(),
             Keyed::Keys(keys) => keys,
             Keyed::Code(asked) => {
@@ -154,7 +180,7 @@ impl Driver {
         }
         self.media.stop_play(waiting);
         self.media.bridge(waiting, n);
-        self.together = vec![waiting, n];
+        self.moves.together = vec![waiting, n];
     }
 
     /// Connects legs' audio.
@@ -167,19 +193,19 @@ impl Driver {
             [one, other] => self.media.bridge(*one, *other),
             _ => self.media.join(&legs),
         }
-        self.together = legs;
+        self.moves.together = legs;
     }
 
     /// Tells every leg that understands it whether it is recorded now (RFC 7866): those that speak with the
     /// caller as the recording stands, the others that they are not.
     pub(super) fn tell_recording(&mut self) {
         let caller = self.call.caller().n;
-        let now = match self.together.contains(&caller) {
+        let now = match self.moves.together.contains(&caller) {
             true => uui::record_state(self.call.recording_state()),
             false => RecordState::Off,
         };
         for (n, leg) in &mut self.legs {
-            let state = if self.together.contains(n) { now } else { RecordState::Off };
+            let state = if self.moves.together.contains(n) { now } else { RecordState::Off };
             if leg.tell_record(state) {
                 let (dialog, sdp) = (leg.dialog, leg.offer(None));
                 self.shared.send(Command::Reinvite { dialog, sdp });
