@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use crate::sip::core::Pressure;
 use crate::time::Timestamp;
 
 /// How busy everything is.
@@ -43,6 +44,14 @@ impl Short {
             Self::Ports => "ports",
             Self::Commands => "sip-commands",
             Self::Store => "store",
+        }
+    }
+
+    /// What the SIP endpoint is to refuse by itself. When it cannot keep up with commands, registrations too.
+    pub(super) const fn pressure(self) -> Pressure {
+        match self {
+            Self::Media | Self::LateTicks | Self::Ports | Self::Store => Pressure::High,
+            Self::Commands => Pressure::Critical,
         }
     }
 }

@@ -1,10 +1,7 @@
 //! Sorts the SIP endpoint's events: new calls are looked up and let in, the rest goes to its call.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::mpsc;
 use ulid::Ulid;
@@ -16,17 +13,28 @@ use crate::queue;
 use crate::settings::{Number, Settings, Way};
 use crate::sip::core::{Command, Event, Incoming, Source};
 use crate::store::Change;
-use crate::time::Timestamp;
 
 use super::driver::{self, Admitted};
+use super::fold::{self, Folds};
 use super::switchboard::{Joining, MAILBOX, Mail, Purpose, dialog_of};
 use super::{Shared, trail};
 
 /// Sorts until the endpoint closes.
 pub(super) async fn sort(shared: Arc<Shared>, mut events: mpsc::Receiver<Event>) {
-    let mut failures = Failures::default();
+    let mut folds = Folds::default();
     let mut registrations = Registrations::default();
-    while let Some(event) = events.recv().await {
+    let mut tick = tokio::time::interval(fold::EVERY);
+    loop {
+        let event = tokio::select! {
+            event = events.recv() => match event {
+                Some(event) => event,
+                None => break,
+            },
+            _ = tick.tick() => {
+                shared.keep(folds.due(shared.clock.now()));
+                continue;
+            }
+        };
         match event {
             Event::Incoming(incoming) => admit(&shared, *incoming),
             Event::Registered { agent, on } => {
@@ -34,16 +42,15 @@ pub(super) async fn sort(shared: Arc<Shared>, mut events: mpsc::Receiver<Event>)
             }
             Event::Stranger { remote, ignored_until } => {
                 metrics::counter!("sayso_sip_strangers_total").increment(1);
-                let event = trail::stranger_refused(remote, ignored_until, shared.clock.now());
-                shared.keep(vec![Change::Audit(event)]);
+                shared.keep(folds.stranger(remote, ignored_until, shared.clock.now()));
             }
-            Event::Spoofed { .. } => metrics::counter!("sayso_sip_spoofed_total").increment(1),
+            Event::Spoofed { remote } => {
+                metrics::counter!("sayso_sip_spoofed_total").increment(1);
+                shared.keep(folds.spoofed(remote, shared.clock.now()));
+            }
             Event::LoginFailed { remote } => {
                 metrics::counter!("sayso_sip_login_failures_total").increment(1);
-                let now = shared.clock.now();
-                if let Some(count) = failures.count(remote.ip(), now) {
-                    shared.keep(vec![Change::Audit(trail::login_failed(remote, count, now))]);
-                }
+                shared.keep(folds.login_failed(remote, shared.clock.now()));
             }
             Event::TrunkRegistered { trunk, result } => registrations.on_change(&shared, trunk, result),
             Event::Limited { trunk } => {
@@ -63,39 +70,6 @@ pub(super) async fn sort(shared: Arc<Shared>, mut events: mpsc::Receiver<Event>)
                 if let Some(dialog) = dialog_of(&other) {
                     shared.switchboard.post_to_dialog(dialog, other);
                 }
-            }
-        }
-    }
-}
-
-/// Failed log-ins by source: a phone that retries all day must not fill the audit log.
-#[derive(Default)]
-struct Failures(HashMap<IpAddr, (Timestamp, u32)>);
-
-impl Failures {
-    /// One audit row a source in this time; it tells how many failures it stands for.
-    const EVERY: Duration = Duration::from_secs(10);
-    /// Sources remembered; past it all are forgotten, and each gets a row again.
-    const MOST: usize = 10_000;
-
-    /// Counts a failure; `Some` when a row is due, with the failures since the last row.
-    fn count(&mut self, source: IpAddr, now: Timestamp) -> Option<u32> {
-        if self.0.len() >= Self::MOST && !self.0.contains_key(&source) {
-            self.0.clear();
-        }
-        match self.0.entry(source) {
-            Entry::Vacant(new) => {
-                new.insert((now, 0));
-                Some(1)
-            }
-            Entry::Occupied(mut known) => {
-                let (last, count) = known.get_mut();
-                *count += 1;
-                let due = now.since(*last) >= Self::EVERY;
-                due.then(|| {
-                    *last = now;
-                    std::mem::take(count)
-                })
             }
         }
     }
@@ -248,23 +222,5 @@ fn asks_the_store(ask: AskRule) -> bool {
     match ask {
         AskRule::EveryCall => false,
         AskRule::WhenUnknown | AskRule::OlderThan(_) => true,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn failures_are_told_once_in_a_while_and_none_is_lost() {
-        let mut failures = Failures::default();
-        let (source, start) = (IpAddr::from([192, 0, 2, 1]), Timestamp::from_micros(0));
-        let at = |seconds| start + Duration::from_secs(seconds);
-        assert_eq!(failures.count(source, at(0)), Some(1));
-        assert_eq!(failures.count(source, at(1)), None);
-        assert_eq!(failures.count(source, at(2)), None);
-        assert_eq!(failures.count(IpAddr::from([192, 0, 2, 2]), at(2)), Some(1));
-        assert_eq!(failures.count(source, at(11)), Some(3));
-        assert_eq!(failures.count(source, at(12)), None);
     }
 }

@@ -5,6 +5,7 @@ mod arrivals;
 mod convert;
 mod desk;
 mod driver;
+mod fold;
 mod gauges;
 mod keypad;
 mod leg;
@@ -35,13 +36,13 @@ use crate::engine::{Engine, EngineConfig};
 use crate::prompts::Library;
 use crate::queue;
 use crate::settings::Settings;
-use crate::sip::core::{Command, EndpointConfig, Transport};
+use crate::sip::core::{Command, EndpointConfig, Pressure, Transport};
 use crate::sip::io::{Certificates, SipHandle, StackConfig, TlsFiles};
 use crate::store::{Change, Store};
 use crate::time::Clock;
 use crate::vault::{Vault, VaultConfig};
 
-use admission::Door;
+use admission::{Door, Short};
 pub use notice::{Notice, Notices, What};
 use switchboard::{Mail, Switchboard};
 
@@ -201,6 +202,9 @@ impl Shared {
 
     /// Stores changes on the side; a failure is logged and counted.
     fn keep(&self, changes: Vec<Change>) {
+        if changes.is_empty() {
+            return;
+        }
         let store = self.store.clone();
         self.tasks.spawn(async move {
             if let Err(error) = store.commit(changes).await {
@@ -257,6 +261,7 @@ async fn watch_load(shared: Arc<Shared>, ports: RangeInclusive<u16>) {
         let now = shared.clock.now();
         door = door.judge(&gauge.read(&shared, now), now);
         let shut = door.shut_by();
+        shared.sip.pressure(shut.map_or(Pressure::None, Short::pressure));
         shared.overloaded.store(shut.is_some(), Ordering::Relaxed);
         metrics::gauge!("sayso_overloaded").set(if shut.is_some() { 1.0 } else { 0.0 });
         match (was, shut) {

@@ -21,11 +21,18 @@ pub(super) fn stranger_refused(remote: SocketAddr, until: Timestamp, at: Timesta
         .new_value(Some(Value::plain(format!("ignored until {until}"))))
 }
 
-/// Somebody gave a wrong user name or password, so many times since the last row.
-pub(super) fn login_failed(remote: SocketAddr, times: u32, at: Timestamp) -> AuditEvent {
-    AuditEvent::new(Class::Failure, Actor::System, at, "login.failed", Object::new("source", "sip"))
+/// Somebody did this so many times since the last row: `login.failed` (a wrong user name or password),
+/// `request.spoofed` (what only the other side of a call may send).
+pub(super) fn by_somebody(action: &'static str, remote: SocketAddr, times: u64, at: Timestamp) -> AuditEvent {
+    AuditEvent::new(Class::Failure, Actor::System, at, action, Object::new("source", "sip"))
         .about(Some(remote.to_string()))
         .new_value(Some(Value::plain(format!("{times} times"))))
+}
+
+/// The same by many, too many for a row each.
+pub(super) fn by_many(action: &'static str, times: u64, at: Timestamp) -> AuditEvent {
+    AuditEvent::new(Class::Failure, Actor::System, at, action, Object::new("source", "sip"))
+        .new_value(Some(Value::plain(format!("{times} times, by many addresses"))))
 }
 
 /// A trunk called more than it may.

@@ -1,27 +1,37 @@
 //! The server side of digest authentication: RFC 7616 (SHA-256), RFC 2617 (MD5), RFC 8760 (both in SIP).
 //!
 //! A nonce carries its own time and a MAC, so none is stored until someone has logged in with it;
-//! from then on its nonce count must grow, which makes a captured request worthless.
+//! from then on its nonce count must grow, which makes a captured request worthless. Its MAC is also over the
+//! source it was given to (an IPv4 address, an IPv6 /64; not the port, which NATs change): only who gets our
+//! answers can guess passwords, and a wrong password cannot be laid to somebody else's address. A phone whose
+//! address changes is challenged once more, as stale.
+//!
+//! Nobody learns which users exist: an unknown one costs the same hashes and gets the same answers.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use aws_lc_rs::{constant_time, digest, hmac};
 use md5::{Digest as _, Md5};
 use serde::Deserialize;
 
+use super::guard::source;
 use super::uri::Uri;
 use crate::settings::SipCredentials;
 use crate::time::Timestamp;
 
 /// A nonce's life. Longer saves phones a round trip on each refresh; shorter leaves an eavesdropper less.
-const LIFETIME: Duration = Duration::from_secs(60);
-/// Nonces in use at most, about 0.5 MB; past it the oldest becomes stale early.
-const MAX_NONCES: usize = 10_000;
+const LIFETIME: Duration = Duration::from_secs(300);
+/// Nonces in use at most, about 1 MB; past it the oldest becomes stale early.
+const MAX_NONCES: usize = 20_000;
 /// Credentials longer than this (bytes) are not read.
 const MAX_CREDENTIALS: usize = 4_096;
-/// At most so many credentials of a request are tried: each costs two hashes.
+/// At most so many credentials of a request are looked at, those for other realms included. The first password
+/// for ours decides, so a request is one guess.
 const MAX_TRIES: usize = 4;
+/// Stands for the HA1 of a user who is not there: no password has it, as it is no hash.
+const NO_HA1: &str = "----------------------------------------------------------------";
 
 /// The verdict on a request's credentials.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,10 +43,29 @@ pub enum Verdict {
     },
     /// There are none for our realm: challenge.
     Missing,
-    /// The password is right, the nonce is old, unknown or used before: challenge with `stale`.
+    /// There are some that cannot be judged (form, algorithm, another request's target): challenge.
+    Unusable,
+    /// The nonce is old, used before, or not one this source was given: challenge with `stale`
+    /// (RFC 7616 §3.3).
     Stale,
-    /// Wrong user, password or form.
-    Wrong,
+    /// Wrong user or password.
+    Wrong {
+        /// The user name.
+        user: String,
+    },
+    /// Passwords for this user are not looked at now, as too many were wrong.
+    Throttled,
+}
+
+/// The request that is judged.
+#[derive(Clone, Copy, Debug)]
+pub struct Ask<'a> {
+    /// Its method.
+    pub method: &'a str,
+    /// Its Request-URI.
+    pub uri: &'a str,
+    /// Where it came from.
+    pub remote: IpAddr,
 }
 
 /// Issues challenges and checks answers to them.
@@ -70,10 +99,10 @@ impl DigestServer {
     }
 
     /// The values for `WWW-Authenticate` (or `Proxy-Authenticate`) headers, one an algorithm: SHA-256
-    /// first, then MD5 for phones that know no better (RFC 8760 §2.4).
-    pub fn challenges(&mut self, stale: bool, now: Timestamp) -> Vec<String> {
+    /// first, then MD5 for phones that know no better (RFC 8760 §2.4). They are for `remote` only.
+    pub fn challenges(&mut self, stale: bool, remote: IpAddr, now: Timestamp) -> Vec<String> {
         self.issued += 1;
-        let nonce = self.write_nonce(NonceId { issued: now.as_micros(), n: self.issued });
+        let nonce = self.write_nonce(NonceId { issued: now.as_micros(), n: self.issued }, remote);
         let realm = self.realm.replace('\\', "\\\\").replace('"', "\\\"");
         let stale = if stale { ", stale=true" } else { "" };
         let challenge = |algorithm: &Algorithm| {
@@ -84,74 +113,96 @@ impl DigestServer {
     }
 
     /// Judges a request by its `Authorization` or `Proxy-Authorization` values. `credentials` looks a
-    /// user name up. Call it once for a request: a retransmission must be absorbed by its transaction
-    /// before it comes here, or its nonce count is found used.
+    /// user name up, and `may_try` says whether a password for it is looked at now. Call it once for a
+    /// request: a retransmission must be absorbed by its transaction before it comes here, or its nonce count is
+    /// found used.
     pub fn verify<'a>(
         &mut self,
-        method: &str,
+        ask: Ask<'_>,
         authorization: impl Iterator<Item = &'a [u8]>,
-        request_uri: &str,
         credentials: &dyn Fn(&str) -> Option<SipCredentials>,
+        may_try: &mut dyn FnMut(&str) -> bool,
         now: Timestamp,
     ) -> Verdict {
         let mut verdict = Verdict::Missing;
         for value in authorization.filter_map(digest_params).take(MAX_TRIES) {
-            match self.verify_one(method, value, request_uri, credentials, now) {
-                accepted @ Verdict::Accepted { .. } => return accepted,
+            match self.verify_one(ask, value, credentials, may_try, now) {
+                decided @ (Verdict::Accepted { .. } | Verdict::Wrong { .. } | Verdict::Throttled) => {
+                    return decided;
+                }
                 Verdict::Stale => verdict = Verdict::Stale,
-                Verdict::Wrong if verdict == Verdict::Missing => verdict = Verdict::Wrong,
-                Verdict::Wrong | Verdict::Missing => {}
+                Verdict::Unusable if verdict == Verdict::Missing => verdict = Verdict::Unusable,
+                Verdict::Unusable | Verdict::Missing => {}
             }
         }
         verdict
     }
 
+    /// Whether any of these values answers a challenge that `remote` was given and that is not too old.
+    pub fn answers_challenge<'a>(
+        &self,
+        authorization: impl Iterator<Item = &'a [u8]>,
+        remote: IpAddr,
+        now: Timestamp,
+    ) -> bool {
+        let nonce = |params| Params::parse(params)?.take("nonce");
+        let mut nonces = authorization.filter_map(digest_params).take(MAX_TRIES).filter_map(nonce);
+        nonces.any(|nonce| self.young_nonce(&nonce, remote, now).is_some())
+    }
+
     fn verify_one(
         &mut self,
-        method: &str,
+        ask: Ask<'_>,
         params: &str,
-        request_uri: &str,
         credentials: &dyn Fn(&str) -> Option<SipCredentials>,
+        may_try: &mut dyn FnMut(&str) -> bool,
         now: Timestamp,
     ) -> Verdict {
-        let Some(answer) = Answer::parse(params) else { return Verdict::Wrong };
+        let Some(answer) = Answer::parse(params) else { return Verdict::Unusable };
         if answer.realm != self.realm {
             return Verdict::Missing; // for another server on the way
         }
-        if !same_target(&answer.uri, request_uri) || !self.algorithms.contains(&answer.algorithm) {
-            return Verdict::Wrong;
+        if !same_target(&answer.uri, ask.uri) || !self.algorithms.contains(&answer.algorithm) {
+            return Verdict::Unusable;
+        }
+        // Before the password: without a nonce of its own nobody gets to guess.
+        let Some(nonce) = self.young_nonce(&answer.nonce, ask.remote, now) else { return Verdict::Stale };
+        if !may_try(&answer.username) {
+            return Verdict::Throttled;
         }
         let known = credentials(&answer.username);
         // An unknown user costs the same hashes as a known one, so that time does not tell them apart.
-        let (md5, sha256) = known.as_ref().map_or(("", ""), |c| (&c.ha1_md5.0, &c.ha1_sha256.0));
+        let (md5, sha256) =
+            known.as_ref().map_or((&NO_HA1[..32], NO_HA1), |c| (&c.ha1_md5.0[..], &c.ha1_sha256.0[..]));
         let ha1 = match answer.algorithm {
             Algorithm::Md5 => md5,
             Algorithm::Sha256 => sha256,
         };
-        let expected = answer.expected(ha1, method);
+        let expected = answer.expected(ha1, ask.method);
         let right =
             constant_time::verify_slices_are_equal(expected.as_bytes(), answer.response.as_bytes()).is_ok();
         if !right || known.is_none_or(|c| c.user != answer.username) {
-            return Verdict::Wrong;
+            return Verdict::Wrong { user: answer.username };
         }
-        // Only who knows the password learns that a nonce is stale (RFC 7616 §3.3), and only who
-        // knows it gets an entry in the table.
-        if self.use_nonce(&answer.nonce, answer.count(), now) {
+        // Only who knows the password gets an entry in the table.
+        if self.use_nonce(nonce, answer.count(), now) {
             Verdict::Accepted { user: answer.username }
         } else {
             Verdict::Stale
         }
     }
 
-    /// Whether the nonce is ours and young, and `count` is new for it; keeps the count.
-    fn use_nonce(&mut self, nonce: &str, count: u32, now: Timestamp) -> bool {
-        let oldest = NonceId { issued: (now - LIFETIME).as_micros(), n: 0 };
-        while let Some(entry) = self.used.first_entry().filter(|entry| *entry.key() < oldest) {
+    /// A nonce that `remote` was given and that is still good.
+    fn young_nonce(&self, nonce: &str, remote: IpAddr, now: Timestamp) -> Option<NonceId> {
+        let id = self.read_nonce(nonce, remote)?;
+        let is_young = id >= oldest(now) && id.issued <= now.as_micros();
+        (is_young && self.floor.is_none_or(|floor| id > floor)).then_some(id)
+    }
+
+    /// Whether `count` is new for this nonce; keeps it.
+    fn use_nonce(&mut self, id: NonceId, count: u32, now: Timestamp) -> bool {
+        while let Some(entry) = self.used.first_entry().filter(|entry| *entry.key() < oldest(now)) {
             entry.remove();
-        }
-        let Some(id) = self.read_nonce(nonce) else { return false };
-        if id < oldest || id.issued > now.as_micros() || self.floor.is_some_and(|floor| id <= floor) {
-            return false;
         }
         let last = self.used.entry(id).or_insert(0);
         if count <= *last {
@@ -164,24 +215,33 @@ impl DigestServer {
         true
     }
 
-    fn write_nonce(&self, id: NonceId) -> String {
-        hex::encode([&id.bytes()[..], &self.mac(id)[..]].concat())
+    fn write_nonce(&self, id: NonceId, remote: IpAddr) -> String {
+        hex::encode([&id.bytes()[..], &self.mac(id, remote)[..]].concat())
     }
 
-    fn read_nonce(&self, nonce: &str) -> Option<NonceId> {
+    fn read_nonce(&self, nonce: &str, remote: IpAddr) -> Option<NonceId> {
         let mut bytes = [0; 32];
         hex::decode_to_slice(nonce, &mut bytes).ok()?;
         let (issued, rest) = bytes.split_first_chunk::<8>()?;
         let (n, mac) = rest.split_first_chunk::<8>()?;
         let id = NonceId { issued: i64::from_be_bytes(*issued), n: u64::from_be_bytes(*n) };
-        constant_time::verify_slices_are_equal(mac, &self.mac(id)).ok().map(|()| id)
+        constant_time::verify_slices_are_equal(mac, &self.mac(id, remote)).ok().map(|()| id)
     }
 
     /// Half an HMAC-SHA-256: 128 bits are enough against forging, and keep headers short.
-    fn mac(&self, id: NonceId) -> [u8; 16] {
-        let tag = hmac::sign(&self.key, &[&id.bytes()[..], self.realm.as_bytes()].concat());
+    fn mac(&self, id: NonceId, remote: IpAddr) -> [u8; 16] {
+        let of = match source(remote) {
+            IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
+            IpAddr::V6(v6) => v6.octets(),
+        };
+        let tag = hmac::sign(&self.key, &[&id.bytes()[..], &of, self.realm.as_bytes()].concat());
         *tag.as_ref().first_chunk().expect("SHA-256 has 32 bytes")
     }
+}
+
+/// The oldest nonce that is good now.
+fn oldest(now: Timestamp) -> NonceId {
+    NonceId { issued: (now - LIFETIME).as_micros(), n: 0 }
 }
 
 /// When a nonce was issued, and its number in the process.

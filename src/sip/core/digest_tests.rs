@@ -5,6 +5,7 @@ use crate::settings::ha1;
 
 const NOW: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
 const URI: &str = "sip:sayso.example";
+const REMOTE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7));
 
 fn server() -> DigestServer {
     DigestServer::new("sayso", [7; 32])
@@ -15,7 +16,11 @@ fn users(user: &str) -> Option<SipCredentials> {
 }
 
 fn nonce(server: &mut DigestServer, now: Timestamp) -> String {
-    let challenges = server.challenges(false, now);
+    nonce_for(server, REMOTE, now)
+}
+
+fn nonce_for(server: &mut DigestServer, remote: IpAddr, now: Timestamp) -> String {
+    let challenges = server.challenges(false, remote, now);
     Params::parse(digest_params(challenges[0].as_bytes()).unwrap()).unwrap().take("nonce").unwrap()
 }
 
@@ -38,7 +43,16 @@ fn answer(algorithm: Algorithm, password: &str, nonce: &str, nc: Option<u32>, me
 }
 
 fn verify(server: &mut DigestServer, value: &str, now: Timestamp) -> Verdict {
-    server.verify("REGISTER", [value.as_bytes()].into_iter(), URI, &users, now)
+    verify_from(server, value, REMOTE, now)
+}
+
+fn verify_from(server: &mut DigestServer, value: &str, remote: IpAddr, now: Timestamp) -> Verdict {
+    let ask = Ask { method: "REGISTER", uri: URI, remote };
+    server.verify(ask, [value.as_bytes()].into_iter(), &users, &mut |_| true, now)
+}
+
+fn wrong(user: &str) -> Verdict {
+    Verdict::Wrong { user: user.to_owned() }
 }
 
 fn ada() -> Verdict {
@@ -98,7 +112,7 @@ fn both_algorithms_and_old_phones_log_in() {
     let mut server = server();
     let nonce = nonce(&mut server, NOW);
     let value = answer(Algorithm::Sha256, "secret", &nonce, None, "REGISTER");
-    assert_eq!(verify(&mut server, &value, NOW), Verdict::Wrong, "SHA-256 wants qop");
+    assert_eq!(verify(&mut server, &value, NOW), Verdict::Unusable, "SHA-256 wants qop");
 }
 
 #[test]
@@ -107,17 +121,19 @@ fn wrong_is_wrong_and_missing_is_missing() {
     let nonce = nonce(&mut server, NOW);
     let good = answer(Algorithm::Sha256, "secret", &nonce, Some(1), "REGISTER");
     let mut check = |value: &str| verify(&mut server, value, NOW);
-    assert_eq!(check(&answer(Algorithm::Sha256, "guess", &nonce, Some(1), "REGISTER")), Verdict::Wrong);
-    assert_eq!(check(&answer(Algorithm::Sha256, "secret", &nonce, Some(1), "INVITE")), Verdict::Wrong);
-    assert_eq!(check(&good.replace("ada", "eve")), Verdict::Wrong);
-    assert_eq!(check(&good.replace("uri=\"sip:", "uri=\"sip:x@")), Verdict::Wrong);
+    assert_eq!(check(&answer(Algorithm::Sha256, "guess", &nonce, Some(1), "REGISTER")), wrong("ada"));
+    assert_eq!(check(&answer(Algorithm::Sha256, "secret", &nonce, Some(1), "INVITE")), wrong("ada"));
+    assert_eq!(check(&good.replace("ada", "eve")), wrong("eve"), "as if there were such a user");
+    assert_eq!(check(&good.replace("uri=\"sip:", "uri=\"sip:x@")), Verdict::Unusable);
     assert_eq!(check(&good.replace("sayso\"", "other\"")), Verdict::Missing);
-    assert_eq!(check("Digest nonsense"), Verdict::Wrong);
-    assert_eq!(check("Digest username=\"ada"), Verdict::Wrong);
-    assert_eq!(check(&format!("{good}, nc=00000002")), Verdict::Wrong, "a name twice");
+    assert_eq!(check("Digest nonsense"), Verdict::Unusable);
+    assert_eq!(check("Digest username=\"ada"), Verdict::Unusable);
+    assert_eq!(check(&format!("{good}, nc=00000002")), Verdict::Unusable, "a name twice");
     assert_eq!(check("Basic YWRhOnNlY3JldA=="), Verdict::Missing);
     assert_eq!(check(&good), ada(), "and it was not spoilt by what came before");
-    assert_eq!(server.verify("REGISTER", std::iter::empty(), URI, &users, NOW), Verdict::Missing);
+    let ask = Ask { method: "REGISTER", uri: URI, remote: REMOTE };
+    let none = server.verify(ask, std::iter::empty(), &users, &mut |_| true, NOW);
+    assert_eq!(none, Verdict::Missing);
 }
 
 #[test]
@@ -148,7 +164,47 @@ fn old_and_foreign_nonces_are_stale_and_leave_nothing() {
     let foreign = nonce(&mut DigestServer::new("sayso", [8; 32]), NOW);
     assert_eq!(verify(&mut server, &value(&foreign), NOW), Verdict::Stale, "as after a restart");
     assert_eq!(verify(&mut server, &value("made up"), NOW), Verdict::Stale);
+    let guess = answer(Algorithm::Sha256, "guess", &foreign, Some(1), "REGISTER");
+    assert_eq!(verify(&mut server, &guess, NOW), Verdict::Stale, "nor is a password judged");
     assert_eq!(server.used.len(), 0);
+}
+
+#[test]
+fn a_nonce_is_good_for_the_source_that_got_it() {
+    let ip = |text: &str| text.parse::<IpAddr>().unwrap();
+    for (given, used, good) in [
+        ("192.0.2.7", "::ffff:192.0.2.7", true),
+        ("192.0.2.7", "192.0.2.8", false),
+        ("2001:db8:0:1::1", "2001:db8:0:1:ffff::2", true),
+        ("2001:db8:0:1::1", "2001:db8:0:2::1", false),
+    ] {
+        let mut server = server();
+        let nonce = nonce_for(&mut server, ip(given), NOW);
+        let value = answer(Algorithm::Sha256, "secret", &nonce, Some(1), "REGISTER");
+        let values = || [value.as_bytes()].into_iter();
+        assert_eq!(server.answers_challenge(values(), ip(used), NOW), good, "{used}");
+        let expected = if good { ada() } else { Verdict::Stale };
+        assert_eq!(verify_from(&mut server, &value, ip(used), NOW), expected, "{used}");
+        let late = NOW + LIFETIME + Duration::from_secs(1);
+        assert!(!server.answers_challenge(values(), ip(given), late));
+    }
+}
+
+#[test]
+fn a_request_is_one_guess_and_a_slowed_user_gets_none() {
+    let mut server = server();
+    let nonce = nonce(&mut server, NOW);
+    let good = answer(Algorithm::Sha256, "secret", &nonce, Some(1), "REGISTER");
+    let guess = answer(Algorithm::Sha256, "guess", &nonce, Some(1), "REGISTER");
+    let foreign = good.replace("realm=\"sayso\"", "realm=\"other\"");
+    let ask = Ask { method: "REGISTER", uri: URI, remote: REMOTE };
+    let mut judge = |values: &[&str], may: bool| {
+        let values = values.iter().map(|value| value.as_bytes());
+        server.verify(ask, values, &users, &mut |user| may && user == "ada", NOW)
+    };
+    assert_eq!(judge(&[&guess, &good], true), wrong("ada"));
+    assert_eq!(judge(&[&good], false), Verdict::Throttled);
+    assert_eq!(judge(&[&foreign, "Digest nonsense", &good], true), ada());
 }
 
 #[test]
@@ -175,11 +231,11 @@ fn the_uri_may_differ_in_port_and_parameters_only() {
 #[test]
 fn one_algorithm_may_be_all_there_is() {
     let mut server = server().offering(&[]).offering(&[Algorithm::Md5]);
-    let challenges = server.challenges(false, NOW);
+    let challenges = server.challenges(false, REMOTE, NOW);
     assert!(matches!(&challenges[..], [only] if only.contains("algorithm=MD5")));
     let nonce = nonce(&mut server, NOW);
     let sha256 = answer(Algorithm::Sha256, "secret", &nonce, Some(1), "REGISTER");
-    assert_eq!(verify(&mut server, &sha256, NOW), Verdict::Wrong);
+    assert_eq!(verify(&mut server, &sha256, NOW), Verdict::Unusable);
     let md5 = answer(Algorithm::Md5, "secret", &nonce, Some(1), "REGISTER");
     assert_eq!(verify(&mut server, &md5, NOW), ada());
 }
@@ -187,7 +243,7 @@ fn one_algorithm_may_be_all_there_is() {
 #[test]
 fn challenges_quote_the_realm_and_tell_staleness() {
     let mut server = DigestServer::new("a \"quoted\" realm", [7; 32]);
-    let challenges = server.challenges(true, NOW);
+    let challenges = server.challenges(true, REMOTE, NOW);
     assert_eq!(challenges.len(), 2);
     assert!(challenges[0].contains("algorithm=SHA-256") && challenges[1].contains("algorithm=MD5"));
     for challenge in &challenges {
@@ -196,7 +252,7 @@ fn challenges_quote_the_realm_and_tell_staleness() {
         assert_eq!(params.take("stale").unwrap(), "true");
         assert_eq!(params.take("qop").unwrap(), "auth");
     }
-    assert!(!server.challenges(false, NOW)[0].contains("stale"));
+    assert!(!server.challenges(false, REMOTE, NOW)[0].contains("stale"));
 }
 
 proptest! {
@@ -204,8 +260,10 @@ proptest! {
     fn no_bytes_are_accepted_or_do_harm(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
         let mut server = server();
         let value = [&b"Digest "[..], &bytes].concat();
-        let verdict = server.verify("REGISTER", [&value[..], &bytes[..]].into_iter(), URI, &users, NOW);
-        prop_assert!(matches!(verdict, Verdict::Wrong | Verdict::Missing));
+        let ask = Ask { method: "REGISTER", uri: URI, remote: REMOTE };
+        let values = [&value[..], &bytes[..]].into_iter();
+        let verdict = server.verify(ask, values, &users, &mut |_| true, NOW);
+        prop_assert!(matches!(verdict, Verdict::Unusable | Verdict::Missing));
     }
 
     #[test]
@@ -219,6 +277,6 @@ proptest! {
         prop_assume!(!bytes[at].eq_ignore_ascii_case(&(with as u8)));
         bytes[at] = with as u8;
         let spoilt = String::from_utf8(bytes).unwrap();
-        prop_assert_eq!(verify(&mut server, &spoilt, NOW), Verdict::Wrong);
+        prop_assert_eq!(verify(&mut server, &spoilt, NOW), wrong("ada"));
     }
 }

@@ -10,11 +10,13 @@ use bytes::Bytes;
 
 use super::digest::{Algorithm, DigestServer};
 use super::gate::Gate;
+use super::guard::Refusals;
 use super::io::{Command, DialogId, Event, Flow, Output, Query, Transport};
 use super::leg::Leg;
 use super::locate::Questions;
 use super::mint::Mint;
 use super::nat::Nat;
+use super::pressure::Pressure;
 use super::refer::Transfers;
 use super::registrar::Registrar;
 use super::registration::Registrations;
@@ -180,6 +182,7 @@ pub struct Endpoint {
     pub(super) questions: Questions,
     /// The CSeq of the last REGISTER sent, of whatever user: it must only grow (RFC 3261 §10.2.4).
     pub(super) last_register: u32,
+    pub(super) told_pressure: Pressure,
     outputs: VecDeque<Output>,
     last_dialog: u64,
 }
@@ -194,9 +197,11 @@ impl Endpoint {
             config.default_expires,
             config.max_bindings,
         );
+        let mint = Mint::new(&secret);
+        let gate = Gate::new(Arc::clone(&settings), config.stranger_ignore, mint.seed());
         let mut endpoint = Self {
-            mint: Mint::new(&secret),
-            gate: Gate::new(Arc::clone(&settings), config.stranger_ignore),
+            mint,
+            gate,
             digest: DigestServer::new(&config.realm, secret).offering(&config.algorithms),
             registrar,
             connections: Connections::default(),
@@ -208,6 +213,7 @@ impl Endpoint {
             transfers: Transfers::default(),
             questions: Questions::default(),
             last_register: 0,
+            told_pressure: Pressure::None,
             outputs: VecDeque::new(),
             last_dialog: 0,
             settings,
@@ -341,6 +347,12 @@ impl Endpoint {
         }
     }
 
+    /// What was refused by limits since the start, for metrics.
+    #[must_use]
+    pub fn refusals(&self) -> Refusals {
+        self.gate.guard.refused
+    }
+
     /// The numbers of the connections that a dialog or a phone depends on: do not close these
     /// for being quiet. Costs a walk over all dialogs.
     #[must_use]
@@ -389,6 +401,10 @@ impl Endpoint {
 
     pub(super) fn output(&mut self, output: Output) {
         self.outputs.push_back(output);
+    }
+
+    pub(super) fn waiting_outputs(&self) -> usize {
+        self.outputs.len()
     }
 
     pub(super) fn tell(&mut self, event: Event) {

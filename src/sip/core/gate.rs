@@ -1,12 +1,18 @@
-//! Who may call, and how much: trunks by network, strangers ignored for a while, limits per trunk.
+//! Who may call, and how much: trunks by network, strangers ignored for a while, limits per trunk. How much
+//! each source may ask is in [`super::guard`].
+//!
+//! A trunk whose networks are listed is trusted by its source address, over UDP too: that is the operator's
+//! choice, for networks where addresses cannot be forged. A trunk with a password needs no networks.
 //!
 //! Every table is bounded, as each is filled by whoever finds our port.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::guard::{Answer, Guard, Standing, source};
+use super::io::Flow;
 use crate::ids::TrunkId;
 use crate::settings::{Settings, Trunk};
 use crate::time::Timestamp;
@@ -22,6 +28,17 @@ const RETRY_WHEN_FULL: u32 = 5;
 const RETRY_WHEN_SHUT: u32 = 60;
 /// A call in the token bucket's unit: a token a second is then one unit a microsecond.
 const CALL: u64 = 1_000_000;
+
+/// What a request has to log in with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogIn {
+    /// It is not one to log in by.
+    No,
+    /// Nothing yet: it would be challenged.
+    Could,
+    /// Credentials for a challenge that this very source was given.
+    Tries,
+}
 
 /// Who an out-of-dialog request may be from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,22 +64,31 @@ pub struct RetryAfter(pub u32);
 pub struct Gate {
     settings: Arc<Settings>,
     networks: Networks,
+    /// Whether anybody could log in.
+    passwords: bool,
     ignore: Duration,
+    /// Strangers who were refused: ignored unless they log in.
     ignored: Expiring<()>,
+    /// Strangers who gave wrong passwords: ignored whatever they send.
+    banned: Expiring<()>,
     failures: Expiring<u32>,
+    pub(super) guard: Guard,
     trunks: HashMap<TrunkId, Load>,
 }
 
 impl Gate {
-    /// A gate for `settings`; strangers are ignored for `ignore`.
+    /// A gate for `settings`; strangers are ignored for `ignore`. `seed` is a secret.
     #[must_use]
-    pub fn new(settings: Arc<Settings>, ignore: Duration) -> Self {
+    pub fn new(settings: Arc<Settings>, ignore: Duration, seed: u64) -> Self {
         Self {
             networks: Networks::new(&settings),
+            passwords: has_passwords(&settings),
             settings,
             ignore,
             ignored: Expiring::default(),
+            banned: Expiring::default(),
             failures: Expiring::default(),
+            guard: Guard::new(seed),
             trunks: HashMap::new(),
         }
     }
@@ -70,6 +96,7 @@ impl Gate {
     /// Takes new settings; calls already admitted stay counted.
     pub fn settings(&mut self, settings: Arc<Settings>) {
         self.networks = Networks::new(&settings);
+        self.passwords = has_passwords(&settings);
         self.trunks.retain(|id, load| load.calls > 0 || settings.trunks.contains_key(id));
         self.settings = settings;
     }
@@ -80,24 +107,74 @@ impl Gate {
         self.networks.find(remote).cloned()
     }
 
-    /// What to make of an out-of-dialog request from `remote`. `may_log_in`: it bears credentials or
-    /// names a user who has some. A stranger's first request here starts its time of being ignored.
-    pub fn judge(&mut self, remote: IpAddr, may_log_in: bool, now: Timestamp) -> Known {
+    /// Whether a message from there is to be read.
+    pub(super) fn takes(&mut self, flow: &Flow, now: Timestamp) -> bool {
+        let standing = self.standing(flow.remote.ip());
+        if standing == Standing::Stranger && self.banned(flow.remote.ip(), now) {
+            self.guard.refused.stranger_requests += 1;
+            return false;
+        }
+        self.guard.takes(flow.remote, standing, !flow.transport.is_datagram(), now)
+    }
+
+    /// Whether a request from there may be answered; `Err`: a stranger has used up its answers just now, and
+    /// is ignored until then.
+    pub(super) fn answers(&mut self, flow: &Flow, now: Timestamp) -> Result<bool, Timestamp> {
+        let remote = flow.remote.ip();
+        if !flow.transport.is_datagram() || self.standing(remote) != Standing::Stranger {
+            return Ok(true);
+        }
+        match self.guard.answers(remote, now) {
+            Answer::Yes => Ok(true),
+            Answer::Spent if !self.ignored(remote, now) => Err(self.refuse(remote, now)),
+            Answer::Spent | Answer::Busy => Ok(false),
+        }
+    }
+
+    /// What to make of an out-of-dialog request from `remote`. Whether the user it names exists makes no
+    /// difference, so that nobody learns it. A stranger's first request here starts its time of being ignored.
+    pub fn judge(&mut self, remote: IpAddr, log_in: LogIn, now: Timestamp) -> Known {
         if let Some(trunk) = self.recognise(remote) {
             return Known::Trunk(trunk);
         }
-        let first = !self.ignored(remote, now);
-        if first && may_log_in {
+        let may_log_in = match log_in {
+            LogIn::No => false,
+            LogIn::Could => self.passwords && !self.ignored(remote, now),
+            LogIn::Tries => !self.banned(remote, now),
+        };
+        if may_log_in {
             return Known::NeedsDigest;
         }
+        let first = self.ignored.get(source(remote), now).is_none() && !self.banned(remote, now);
         Known::Stranger { first, ignored_until: self.refuse(remote, now) }
     }
 
-    /// Whether requests from `remote` get no answer. Never so for a trunk's address: an agent behind
-    /// it with a wrong password must not cut the trunk off.
+    /// Whether requests from `remote` get no answer, unless they log in. Never so for a trunk's address (an
+    /// agent behind it with a wrong password must not cut the trunk off), nor where somebody has logged in.
     #[must_use]
     pub fn ignored(&self, remote: IpAddr, now: Timestamp) -> bool {
-        self.ignored.get(source(remote), now).is_some() && self.networks.find(remote).is_none()
+        (self.ignored.get(source(remote), now).is_some() || self.banned(remote, now))
+            && self.standing(remote) == Standing::Stranger
+    }
+
+    fn banned(&self, remote: IpAddr, now: Timestamp) -> bool {
+        self.banned.get(source(remote), now).is_some()
+    }
+
+    /// Whether `remote` is a trunk's, or has shown who it is.
+    pub(super) fn is_known(&self, remote: IpAddr) -> bool {
+        self.standing(remote) != Standing::Stranger
+    }
+
+    /// A trunk by its network, somebody who has shown who it is, or anybody.
+    fn standing(&self, remote: IpAddr) -> Standing {
+        if self.networks.find(remote).is_some() {
+            Standing::Trunk
+        } else if self.guard.is_peer(remote) {
+            Standing::Peer
+        } else {
+            Standing::Stranger
+        }
     }
 
     /// Ignores `remote` from now on; says until when. Being ignored already is not prolonged.
@@ -105,10 +182,18 @@ impl Gate {
         self.ignored.entry(source(remote), now, now + self.ignore).1
     }
 
-    /// A log-in from `remote` failed. After five in a row (within an hour) it is a stranger: ignored
-    /// until the returned time. A trunk's address never is, see [`Gate::ignored`].
-    pub fn failed(&mut self, remote: IpAddr, now: Timestamp) -> Option<Timestamp> {
-        if self.networks.find(remote).is_some() {
+    /// Whether a password for `user` from `remote` is looked at: `false` when there were too many wrong ones.
+    pub fn may_try(&mut self, remote: IpAddr, user: &str, now: Timestamp) -> bool {
+        let standing = self.standing(remote);
+        self.guard.may_try(remote, user, standing, now)
+    }
+
+    /// A password for `user` from `remote` was wrong. After five in a row (within an hour) a stranger is
+    /// ignored until the returned time; others are slowed.
+    pub fn failed(&mut self, remote: IpAddr, user: &str, now: Timestamp) -> Option<Timestamp> {
+        let standing = self.standing(remote);
+        self.guard.failed(remote, user, standing, now);
+        if standing != Standing::Stranger {
             return None;
         }
         let source = source(remote);
@@ -118,12 +203,18 @@ impl Gate {
             return None;
         }
         self.failures.remove(source);
-        Some(self.refuse(remote, now))
+        Some(self.banned.entry(source, now, now + self.ignore).1)
     }
 
-    /// A log-in from `remote` succeeded: its failures are forgotten.
-    pub fn succeeded(&mut self, remote: IpAddr) {
+    /// `user` has logged in from `remote`: its failures are forgotten, and it keeps its way.
+    pub fn succeeded(&mut self, remote: IpAddr, user: &str) {
         self.failures.remove(source(remote));
+        self.guard.succeeded(remote, user);
+    }
+
+    /// `remote` has answered a request of ours, or spoken in a dialog of its own.
+    pub(super) fn befriend(&mut self, remote: IpAddr) {
+        self.guard.befriend(remote);
     }
 
     /// Counts a new call of `trunk` in, unless it is at one of its limits. Each call admitted must be
@@ -229,13 +320,9 @@ impl Networks {
     }
 }
 
-/// What counts as one source: an IPv4 address, or an IPv6 /64, since whoever has one address of it
-/// has all.
-fn source(remote: IpAddr) -> IpAddr {
-    match remote.to_canonical() {
-        v4 @ IpAddr::V4(_) => v4,
-        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
-    }
+/// Whether anybody has a password to log in with.
+fn has_passwords(settings: &Settings) -> bool {
+    !settings.agents.is_empty() || settings.trunks.values().any(|trunk| trunk.digest.is_some())
 }
 
 /// Values by source for a fixed time; at most [`MAX_IGNORED`], the oldest out.
@@ -285,141 +372,5 @@ impl<T: Default> Expiring<T> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const NOW: Timestamp = Timestamp::from_micros(1_800_000_000_000_000);
-    const IGNORE: Duration = Duration::from_secs(60);
-
-    fn ip(text: &str) -> IpAddr {
-        text.parse().unwrap()
-    }
-
-    /// Name, networks, calls at once, calls a second.
-    type Row<'a> = (&'a str, &'a [&'a str], Option<u32>, Option<u32>);
-
-    fn gate(trunks: &[Row<'_>]) -> Gate {
-        let trunks = trunks.iter().map(|(name, networks, max_calls, calls_per_second)| {
-            let trunk = Trunk {
-                networks: networks.iter().map(|net| net.parse().unwrap()).collect(),
-                max_calls: *max_calls,
-                calls_per_second: *calls_per_second,
-                ..Trunk::default()
-            };
-            (TrunkId::from(*name), Arc::new(trunk))
-        });
-        let settings = Settings { trunks: trunks.collect(), ..Settings::default() };
-        Gate::new(Arc::new(settings), IGNORE)
-    }
-
-    #[test]
-    fn the_longest_prefix_wins() {
-        let gate = gate(&[
-            ("all", &["0.0.0.0/0"], None, None),
-            ("wide", &["10.0.0.0/8", "2001:db8::/32"], None, None),
-            ("narrow", &["10.1.0.0/16"], None, None),
-            ("one", &["10.1.2.3/32"], None, None),
-        ]);
-        let found = |remote| gate.recognise(ip(remote)).map(|id| id.0);
-        assert_eq!(found("10.1.2.3").as_deref(), Some("one"));
-        assert_eq!(found("::ffff:10.1.2.3").as_deref(), Some("one"), "a dual-stack socket's view");
-        assert_eq!(found("10.1.2.4").as_deref(), Some("narrow"));
-        assert_eq!(found("10.2.0.1").as_deref(), Some("wide"));
-        assert_eq!(found("192.0.2.1").as_deref(), Some("all"));
-        assert_eq!(found("2001:db8:1::1").as_deref(), Some("wide"));
-        assert_eq!(found("2001:db9::1"), None, "0.0.0.0/0 says nothing of IPv6");
-    }
-
-    #[test]
-    fn a_stranger_is_told_once_and_then_ignored_for_a_while() {
-        let mut gate = gate(&[("t", &["10.0.0.0/8"], None, None)]);
-        let until = NOW + IGNORE;
-        let stranger = |first| Known::Stranger { first, ignored_until: until };
-        assert_eq!(gate.judge(ip("10.0.0.1"), false, NOW), Known::Trunk(TrunkId::from("t")));
-        assert_eq!(gate.judge(ip("192.0.2.1"), true, NOW), Known::NeedsDigest);
-        assert_eq!(gate.judge(ip("192.0.2.1"), false, NOW), stranger(true));
-        let later = NOW + Duration::from_secs(59);
-        assert_eq!(gate.judge(ip("192.0.2.1"), true, later), stranger(false), "not prolonged");
-        assert!(!gate.ignored(ip("192.0.2.2"), later));
-        assert!(!gate.ignored(ip("192.0.2.1"), until));
-        assert_eq!(gate.judge(ip("192.0.2.1"), true, until), Known::NeedsDigest);
-        gate.refuse(ip("2001:db8:0:1::1"), NOW);
-        assert!(gate.ignored(ip("2001:db8:0:1:ffff::2"), NOW), "the same /64");
-        assert!(!gate.ignored(ip("2001:db8:0:2::1"), NOW));
-        gate.refuse(ip("10.0.0.1"), NOW);
-        assert!(!gate.ignored(ip("10.0.0.1"), NOW), "a trunk is never cut off");
-    }
-
-    #[test]
-    fn five_failures_in_a_row_make_a_stranger() {
-        let mut gate = gate(&[("t", &["10.0.0.0/8"], None, None)]);
-        for _ in 0..6 {
-            assert_eq!(gate.failed(ip("10.0.0.1"), NOW), None, "a trunk's");
-        }
-        let remote = ip("192.0.2.1");
-        for _ in 0..4 {
-            assert_eq!(gate.failed(remote, NOW), None);
-        }
-        gate.succeeded(remote);
-        for _ in 0..4 {
-            assert_eq!(gate.failed(remote, NOW), None);
-        }
-        assert_eq!(gate.failed(remote, NOW), Some(NOW + IGNORE));
-        assert!(gate.ignored(remote, NOW));
-        assert!(gate.failures.values.is_empty());
-    }
-
-    #[test]
-    fn the_tables_are_bounded_and_the_oldest_goes() {
-        let mut gate = gate(&[]);
-        let nth = |n: u32| IpAddr::from(n.to_be_bytes());
-        for n in 0..MAX_IGNORED as u32 + 5 {
-            gate.refuse(nth(n), NOW);
-        }
-        assert_eq!((gate.ignored.values.len(), gate.ignored.order.len()), (MAX_IGNORED, MAX_IGNORED));
-        assert!(!gate.ignored(nth(4), NOW) && gate.ignored(nth(5), NOW));
-        gate.refuse(nth(1), NOW + IGNORE);
-        assert_eq!(gate.ignored.values.len(), 1, "what has expired is dropped");
-        for _ in 0..3 * MAX_IGNORED {
-            gate.failed(nth(1), NOW);
-            gate.succeeded(nth(1));
-        }
-        assert!(gate.failures.order.len() <= MAX_IGNORED && gate.failures.values.is_empty());
-    }
-
-    #[test]
-    fn calls_at_once_are_limited() {
-        let mut gate = gate(&[("t", &[], Some(2), None), ("shut", &[], Some(0), None)]);
-        let trunk = TrunkId::from("t");
-        assert_eq!(gate.admit(&trunk, NOW), Ok(()));
-        assert_eq!(gate.admit(&trunk, NOW), Ok(()));
-        assert_eq!(gate.admit(&trunk, NOW), Err(RetryAfter(RETRY_WHEN_FULL)));
-        assert_eq!(gate.admit(&TrunkId::from("shut"), NOW), Err(RetryAfter(RETRY_WHEN_SHUT)));
-        gate.release(&trunk);
-        assert_eq!(gate.admit(&trunk, NOW), Ok(()));
-        gate.settings(Arc::new(Settings::default()));
-        assert_eq!(gate.calls(&trunk), 2, "its calls go on when the trunk is removed");
-        assert_eq!(gate.admit(&trunk, NOW), Err(RetryAfter(RETRY_WHEN_SHUT)));
-        gate.release(&trunk);
-        gate.release(&trunk);
-        gate.release(&trunk);
-        assert!(!gate.trunks.contains_key(&trunk));
-    }
-
-    #[test]
-    fn calls_a_second_are_limited_by_a_bucket() {
-        let mut gate = gate(&[("t", &[], None, Some(10)), ("shut", &[], None, Some(0))]);
-        let trunk = TrunkId::from("t");
-        let mut admitted =
-            |at: Timestamp, tries: u32| (0..tries).filter(|_| gate.admit(&trunk, at).is_ok()).count();
-        assert_eq!(admitted(NOW, 50), 10, "a second's worth at once");
-        assert_eq!(admitted(NOW + Duration::from_millis(99), 1), 0);
-        assert_eq!(admitted(NOW + Duration::from_millis(100), 5), 1);
-        assert_eq!(admitted(NOW, 5), 0, "time that runs back fills nothing");
-        let total: usize = (1..=1_000).map(|n| admitted(NOW + Duration::from_millis(100 + 7 * n), 3)).sum();
-        assert_eq!(total, 70, "over 7 s");
-        assert_eq!(admitted(NOW + Duration::from_secs(9_999), 50), 10);
-        assert_eq!(gate.admit(&trunk, NOW + Duration::from_secs(9_999)), Err(RetryAfter(1)));
-        assert_eq!(gate.admit(&TrunkId::from("shut"), NOW), Err(RetryAfter(RETRY_WHEN_SHUT)));
-    }
-}
+#[path = "gate_tests.rs"]
+mod tests;

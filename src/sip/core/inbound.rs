@@ -95,6 +95,9 @@ impl Endpoint {
     }
 
     fn on_message(&mut self, flow: Flow, bytes: Bytes, now: Timestamp) {
+        if !self.gate.takes(&flow, now) {
+            return; // before it costs anything
+        }
         let request = match wire::parse(bytes.clone()) {
             Ok(Message::Request(request)) => request,
             Ok(Message::Response(response)) => return self.on_response(flow, response, now),
@@ -141,7 +144,10 @@ impl Endpoint {
     }
 
     fn on_out_of_dialog(&mut self, inbound: Inbound, key: Key) {
-        if self.gate.ignored(inbound.flow.remote.ip(), inbound.now) && !self.is_registered(&inbound) {
+        if self.gate.ignored(inbound.flow.remote.ip(), inbound.now)
+            && !self.is_registered(&inbound)
+            && !self.tries_to_log_in(&inbound)
+        {
             return;
         }
         let merge = wire::merge_key(&inbound.head, &inbound.request.method);

@@ -42,7 +42,8 @@ impl Endpoint {
         merge: Option<Key>,
     ) -> Option<(ServerId, Inbound)> {
         if self.tx.len().1 >= self.config.max_transactions {
-            self.refuse(&inbound, 503, &[(HeaderName::RetryAfter, "5")]);
+            let after = self.retry_after(&inbound.head.call_id);
+            self.refuse(&inbound, 503, &[(HeaderName::RetryAfter, &after)]);
             return None;
         }
         let Inbound { request, head, flow, reply, now } = inbound;
@@ -103,6 +104,7 @@ impl Endpoint {
         let Some(client) = self.tx.client(id) else { return };
         tracing::debug!(%method, status = response.status.code(), "a response");
         client.heard = flow;
+        self.gate.befriend(flow.remote.ip()); // nobody else knows the branch
         let steps = client.machine.on_response(response);
         self.run_client(id, steps, now);
     }

@@ -14,6 +14,12 @@ impl Mint {
         Self { key: hmac::Key::new(hmac::HMAC_SHA256, secret), drawn: 0 }
     }
 
+    /// Keys hashes of what others choose.
+    pub(super) fn seed(&self) -> u64 {
+        let mac = hmac::sign(&self.key, b"seed");
+        u64::from_be_bytes(*mac.as_ref().first_chunk().expect("SHA-256 has 32 bytes"))
+    }
+
     /// A fresh name of 20 hexadecimal digits (80 bits; RFC 3261 §19.3 asks for 32 at least).
     pub(super) fn token(&mut self) -> String {
         self.drawn += 1;
@@ -32,6 +38,14 @@ impl Mint {
         let mac = hmac::sign(&self.key, &self.drawn.to_be_bytes());
         let bytes = mac.as_ref();
         u32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]) % limit.max(1)
+    }
+
+    /// The same number of a range for the same text, spread evenly over texts.
+    pub(super) fn spread(&self, text: &[u8], range: std::ops::RangeInclusive<u32>) -> u32 {
+        let mac = hmac::sign(&self.key, text);
+        let bytes = mac.as_ref();
+        let drawn = u32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
+        range.start() + drawn % (range.end() - range.start() + 1)
     }
 
     /// The same name for the same text: the To tag of answers given without a transaction must

@@ -5,6 +5,7 @@
 //! [`Endpoint::poll_output`].
 
 mod body;
+mod buckets;
 pub(crate) mod cause;
 mod challenge;
 mod dialog;
@@ -12,6 +13,7 @@ pub mod digest;
 mod endpoint;
 mod extensions;
 pub mod gate;
+mod guard;
 mod hunt;
 mod inbound;
 mod io;
@@ -22,6 +24,7 @@ mod mint;
 pub mod naming;
 mod nat;
 mod particulars;
+mod pressure;
 mod reason;
 mod refer;
 mod referring;
@@ -50,5 +53,7 @@ mod uri;
 mod wire;
 
 pub use endpoint::{Endpoint, EndpointConfig, Sizes, Timers};
+pub use guard::Refusals;
 pub use io::*;
 pub use nat::{Advertise, Nat};
+pub use pressure::Pressure;

@@ -26,6 +26,9 @@ impl Endpoint {
             Ok(asked) => asked,
             Err(fault) => return self.refuse(&inbound, fault.status, &[]),
         };
+        if !self.is_registered(&inbound) && !self.has_room_for_registration(&inbound) {
+            return;
+        }
         let Some(who) = self.log_in(&inbound) else { return };
         if !self.passes(&inbound, &merge) {
             return;

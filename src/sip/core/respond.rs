@@ -57,6 +57,9 @@ impl Endpoint {
         extra: &[(HeaderName, &str)],
         tag: Option<String>,
     ) {
+        if !self.may_answer(&inbound.flow, inbound.now) {
+            return;
+        }
         let head = &inbound.head;
         let seed =
             [&head.call_id[..], head.from.tag().unwrap_or_default(), &head.cseq.to_be_bytes()].concat();
@@ -84,6 +87,9 @@ impl Endpoint {
             return;
         }
         let Some(found) = Salvage::find(text) else { return };
+        if !self.may_answer(&flow, now) {
+            return;
+        }
         let (via, reply) = match Via::parse_one(&found.vias[0][..first_hop(&found.vias[0])]) {
             Ok(via) => (mark(&found.vias[0], &via, flow.remote), reply_flow(&via, flow)),
             Err(_) => (None, flow),

@@ -1,14 +1,22 @@
 //! Who sends a request outside a dialog: a trunk, an agent's phone, or a stranger, who is refused
 //! once and then ignored.
+//!
+//! A phone is known by the connection it registered on. Over UDP that would be its address, which anybody can
+//! write into a datagram: its INVITEs are challenged there. What comes inside a dialog is guarded by the
+//! dialog's tags and the other side's address (see `spoof`).
 
-use super::digest::Verdict;
+use std::borrow::Cow;
+
+use super::digest::{Ask, Verdict};
 use super::endpoint::Endpoint;
-use super::gate::Known;
+use super::gate::{Known, LogIn};
+use super::guard::RETRY_LOG_IN;
 use super::io::{Event, Flow, Source, Transport};
 use super::respond::Inbound;
-use super::wire::{self, HeaderName, Method};
+use super::wire::{self, HeaderName};
 use crate::ids::{AgentId, TrunkId};
 use crate::settings::{Settings, SipCredentials};
+use crate::time::Timestamp;
 
 /// Who has shown the right password.
 pub(super) enum LoggedIn {
@@ -19,14 +27,15 @@ pub(super) enum LoggedIn {
 impl Endpoint {
     /// Who sent an INVITE; `None`: it was answered, or is ignored.
     pub(super) fn source_of(&mut self, inbound: &Inbound) -> Option<Source> {
-        if let Some(agent) = self.registered_phone(inbound) {
-            return Some(Source::Agent(agent));
-        }
-        if let Some(trunk) = self.gate.recognise(inbound.flow.remote.ip()) {
-            return Some(Source::Trunk(trunk));
-        }
-        if let Some(trunk) = self.registered_trunk(inbound) {
-            return Some(Source::Trunk(trunk));
+        match self.registered_phone(inbound) {
+            Some(agent) if !inbound.flow.transport.is_datagram() => return Some(Source::Agent(agent)),
+            Some(_) => {}
+            None => {
+                let by_network = self.gate.recognise(inbound.flow.remote.ip());
+                if let Some(trunk) = by_network.or_else(|| self.registered_trunk(inbound)) {
+                    return Some(Source::Trunk(trunk));
+                }
+            }
         }
         self.log_in(inbound).map(|who| match who {
             LoggedIn::Agent(agent) => Source::Agent(agent),
@@ -38,15 +47,10 @@ impl Endpoint {
     pub(super) fn log_in(&mut self, inbound: &Inbound) -> Option<LoggedIn> {
         let Inbound { request, flow, now, .. } = inbound;
         let (remote, now) = (flow.remote, *now);
-        let headers = request.headers.get_all(&HeaderName::Authorization);
-        let values: Vec<_> = headers
-            .chain(request.headers.get_all(&HeaderName::ProxyAuthorization))
-            .map(|h| h.value())
-            .collect();
+        let log_in = if self.tries_to_log_in(inbound) { LogIn::Tries } else { LogIn::Could };
         // A phone that is logged on already may share its address with a stranger.
         if !self.is_registered(inbound)
-            && let Known::Stranger { first, ignored_until } =
-                self.gate.judge(remote.ip(), !values.is_empty() || self.names_a_user(inbound), now)
+            && let Known::Stranger { first, ignored_until } = self.gate.judge(remote.ip(), log_in, now)
         {
             if first {
                 self.refuse(inbound, 403, &[]);
@@ -55,19 +59,26 @@ impl Endpoint {
             return None;
         }
         let uri = String::from_utf8_lossy(&request.uri.to_bytes()).into_owned();
-        let settings = &self.settings;
+        let (settings, gate) = (&self.settings, &mut self.gate);
         let credentials = |user: &str| credentials(settings, user);
+        let mut may_try = |user: &str| gate.may_try(remote.ip(), user, now);
+        let values = authorization(inbound);
         let values = values.iter().map(|value| &value[..]);
-        match self.digest.verify(&request.method.to_string(), values, &uri, &credentials, now) {
+        let ask = Ask { method: &request.method.to_string(), uri: &uri, remote: remote.ip() };
+        match self.digest.verify(ask, values, &credentials, &mut may_try, now) {
             Verdict::Accepted { user } => {
-                self.gate.succeeded(remote.ip());
+                self.gate.succeeded(remote.ip(), &user);
                 who(&self.settings, &user)
             }
-            Verdict::Missing => self.challenge(inbound, false),
+            Verdict::Missing | Verdict::Unusable => self.challenge(inbound, false),
             Verdict::Stale => self.challenge(inbound, true),
-            Verdict::Wrong => {
+            Verdict::Throttled => {
+                self.refuse(inbound, 503, &[(HeaderName::RetryAfter, &RETRY_LOG_IN.to_string())]);
+                None
+            }
+            Verdict::Wrong { user } => {
                 self.tell(Event::LoginFailed { remote });
-                match self.gate.failed(remote.ip(), now) {
+                match self.gate.failed(remote.ip(), &user, now) {
                     Some(ignored_until) => {
                         self.refuse(inbound, 403, &[]);
                         self.tell(Event::Stranger { remote, ignored_until });
@@ -79,8 +90,26 @@ impl Endpoint {
         }
     }
 
+    /// Whether it bears credentials for a challenge that this source was given.
+    pub(super) fn tries_to_log_in(&self, inbound: &Inbound) -> bool {
+        let values = authorization(inbound);
+        let values = values.iter().map(|value| &value[..]);
+        self.digest.answers_challenge(values, inbound.flow.remote.ip(), inbound.now)
+    }
+
+    /// Whether a request from there may be answered: a stranger's datagrams get few answers.
+    pub(super) fn may_answer(&mut self, flow: &Flow, now: Timestamp) -> bool {
+        match self.gate.answers(flow, now) {
+            Ok(may) => may,
+            Err(ignored_until) => {
+                self.tell(Event::Stranger { remote: flow.remote, ignored_until });
+                false
+            }
+        }
+    }
+
     fn challenge(&mut self, inbound: &Inbound, stale: bool) -> Option<LoggedIn> {
-        let challenges = self.digest.challenges(stale, inbound.now);
+        let challenges = self.digest.challenges(stale, inbound.flow.remote.ip(), inbound.now);
         let headers: Vec<_> =
             challenges.iter().map(|value| (HeaderName::WwwAuthenticate, value.as_str())).collect();
         self.refuse(inbound, 401, &headers);
@@ -90,12 +119,12 @@ impl Endpoint {
     /// Whether a request other than INVITE and REGISTER comes from someone we know; strangers are
     /// answered here.
     pub(super) fn is_known_source(&mut self, inbound: &Inbound) -> bool {
-        if self.gate.recognise(inbound.flow.remote.ip()).is_some() || self.is_registered(inbound) {
+        let remote = inbound.flow.remote;
+        if self.gate.is_known(remote.ip()) || self.is_registered(inbound) {
             return true;
         }
-        let remote = inbound.flow.remote;
         if let Known::Stranger { first: true, ignored_until } =
-            self.gate.judge(remote.ip(), false, inbound.now)
+            self.gate.judge(remote.ip(), LogIn::No, inbound.now)
         {
             self.refuse(inbound, 403, &[]);
             self.tell(Event::Stranger { remote, ignored_until });
@@ -114,19 +143,13 @@ impl Endpoint {
         let bindings = self.registrar.bindings(&agent, inbound.now);
         bindings.iter().any(|binding| same_way(&binding.flow, &inbound.flow)).then_some(agent)
     }
+}
 
-    /// Whether From or the Request-URI (To of a REGISTER) names someone who has a password.
-    fn names_a_user(&self, inbound: &Inbound) -> bool {
-        let named = if inbound.request.method == Method::Register {
-            &inbound.head.to.uri
-        } else {
-            &inbound.request.uri
-        };
-        [&inbound.head.from.uri, named]
-            .into_iter()
-            .filter_map(wire::user_of)
-            .any(|user| credentials(&self.settings, &user).is_some())
-    }
+/// The values of Authorization and Proxy-Authorization.
+fn authorization(inbound: &Inbound) -> Vec<Cow<'_, [u8]>> {
+    let headers = &inbound.request.headers;
+    let own = headers.get_all(&HeaderName::Authorization);
+    own.chain(headers.get_all(&HeaderName::ProxyAuthorization)).map(|header| header.value()).collect()
 }
 
 fn same_way(a: &Flow, b: &Flow) -> bool {

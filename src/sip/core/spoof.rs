@@ -15,6 +15,7 @@ impl Endpoint {
     /// answered and counted.
     pub(super) fn is_from_peer(&mut self, id: DialogId, inbound: &Inbound) -> bool {
         if self.is_where_peer_is(id, inbound) {
+            self.gate.befriend(inbound.flow.remote.ip());
             return true;
         }
         let peer =

@@ -3,6 +3,7 @@
 
 mod bench;
 mod calls;
+mod defence;
 mod faults;
 mod forks;
 mod in_dialog;

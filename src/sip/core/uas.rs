@@ -13,6 +13,7 @@ use super::extensions;
 use super::io::{DialogId, Event, Incoming, Source};
 use super::leg::{Exchange, Farewell, Leg, Of, Offered, Unacked};
 use super::particulars;
+use super::pressure::RETRY;
 use super::reason;
 use super::respond::{self, Inbound};
 use super::timers::{Deadline, DialogTimer};
@@ -25,9 +26,6 @@ use crate::time::Timestamp;
 /// Proxies give up an INVITE that shows no life for three minutes; RFC 3261 §13.3.1.1 asks for a
 /// provisional response every minute.
 const STILL_RINGING: Duration = Duration::from_secs(60);
-
-/// Retry-After when we are full, in seconds: about as long as a call takes to end somewhere.
-const RETRY_WHEN_FULL: &str = "5";
 
 impl Endpoint {
     /// An INVITE outside a dialog.
@@ -44,6 +42,10 @@ impl Endpoint {
             return self.refuse(&inbound, 406, &[]);
         }
         let Ok(replaces) = self.replaced(&inbound) else { return };
+        // A leg that takes another's place is of a call that is there.
+        if replaces.is_none() && !self.has_room_for_call(&inbound, &source) {
+            return;
+        }
         let tag = self.mint.token();
         let mut dialog = match Dialog::offered(&inbound.request, &inbound.head, tag, inbound.flow) {
             Ok(dialog) => dialog,
@@ -54,7 +56,8 @@ impl Endpoint {
             return;
         }
         if self.legs.len() >= self.config.max_dialogs {
-            return self.refuse(&inbound, 503, &[(HeaderName::RetryAfter, RETRY_WHEN_FULL)]);
+            let after = self.retry_after(&inbound.head.call_id);
+            return self.refuse(&inbound, 503, &[(HeaderName::RetryAfter, &after)]);
         }
         let Ok(trunk) = self.admit(&inbound, &source) else { return };
         let Some((server, inbound)) = self.open(inbound, key, Some(merge)) else {
@@ -202,7 +205,11 @@ impl Endpoint {
         match status {
             405 => wire::push(&mut response.headers, HeaderName::Allow, extensions::ALLOW),
             415 => wire::push(&mut response.headers, HeaderName::Accept, body::ACCEPT),
-            503 => wire::push(&mut response.headers, HeaderName::RetryAfter, RETRY_WHEN_FULL),
+            503 => {
+                let call_id = request.headers.value(&HeaderName::CallId).unwrap_or_default();
+                let after = self.mint.spread(&call_id, RETRY);
+                wire::push(&mut response.headers, HeaderName::RetryAfter, after.to_string());
+            }
             0..=u16::MAX => {}
         }
         self.dress(&mut response);

@@ -55,7 +55,7 @@ pub(super) fn message(bytes: &[u8], transport: Transport, way: Way) {
     }
 }
 
-/// Shows how full the tables are.
+/// Shows how full the tables are, and what limits have refused.
 pub(super) fn status(status: &Status) {
     let core = &status.core;
     for (table, size) in [
@@ -68,6 +68,17 @@ pub(super) fn status(status: &Status) {
     ] {
         #[allow(clippy::cast_precision_loss)] // far below 2^52
         gauge!("sayso_sip_table", "table" => table).set(size as f64);
+    }
+    let refused = &status.refusals;
+    for (what, count) in [
+        ("trunk-request", refused.trunk_requests),
+        ("peer-request", refused.peer_requests),
+        ("stranger-request", refused.stranger_requests),
+        ("stranger-answer", refused.answers),
+        ("log-in", refused.log_ins),
+        ("overload", refused.overload),
+    ] {
+        counter!("sayso_sip_refused_total", "what" => what).absolute(count);
     }
 }
 

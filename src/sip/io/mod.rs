@@ -26,7 +26,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
 use super::core::naming::Means;
-use super::core::{Command, DialogId, Endpoint, EndpointConfig, Event, Sizes, Transport};
+use super::core::{Command, DialogId, Endpoint, EndpointConfig, Event, Pressure, Refusals, Sizes, Transport};
 use crate::settings::Settings;
 use crate::time::Clock;
 
@@ -148,6 +148,7 @@ pub enum SendError {
 pub struct SipHandle {
     commands: mpsc::Sender<Command>,
     settings: Arc<watch::Sender<Arc<Settings>>>,
+    pressure: Arc<watch::Sender<Pressure>>,
     leaving: Arc<watch::Sender<bool>>,
     status: watch::Receiver<Status>,
     dialogs: Arc<AtomicU64>,
@@ -162,6 +163,8 @@ pub struct Status {
     pub core: Sizes,
     /// Connections open, closing or being made.
     pub connections: usize,
+    /// What limits have refused.
+    pub refusals: Refusals,
 }
 
 impl SipHandle {
@@ -192,6 +195,11 @@ impl SipHandle {
     /// Swaps the settings; only the newest counts if several come at once.
     pub fn settings(&self, settings: Arc<Settings>) {
         self.settings.send_replace(settings);
+    }
+
+    /// Tells the stack how busy the rest of the machine is: under pressure it refuses new calls itself.
+    pub fn pressure(&self, level: Pressure) {
+        self.pressure.send_if_modified(|was| std::mem::replace(was, level) != level);
     }
 
     /// Takes our registrations at trunks back, for a server that drains; returns when they have answered
@@ -268,6 +276,7 @@ pub async fn start(
 
     let (commands, commands_in) = mpsc::channel(MAX_COMMANDS);
     let (settings, settings_in) = watch::channel(settings);
+    let (pressure, pressure_in) = watch::channel(Pressure::None);
     let (leaving, leaving_in) = watch::channel(false);
     let (status_out, status) = watch::channel(Status::default());
     let (inbound, inbound_in) = mpsc::channel(connections::MAX_INBOUND);
@@ -291,6 +300,7 @@ pub async fn start(
     let inputs = task::Inputs {
         commands: commands_in,
         settings: settings_in,
+        pressure: pressure_in,
         leaving: leaving_in,
         inbound: inbound_in,
         accepting,
@@ -298,8 +308,8 @@ pub async fn start(
     let task = task::Task::new(endpoint, udp, connections, lookups, events, status_out, clock);
     tokio::spawn(task.run(inputs));
     let dialogs = Arc::new(AtomicU64::new(1 << 63));
-    let (settings, leaving) = (Arc::new(settings), Arc::new(leaving));
-    Ok(SipHandle { commands, settings, leaving, status, dialogs, local, web: WebDoor(door) })
+    let (settings, leaving, pressure) = (Arc::new(settings), Arc::new(leaving), Arc::new(pressure));
+    Ok(SipHandle { commands, settings, pressure, leaving, status, dialogs, local, web: WebDoor(door) })
 }
 
 /// All sockets: those for datagrams, and those that accept connections of a transport.

@@ -13,7 +13,7 @@ use super::count::{self, Way};
 use super::resolve::{Found, Lookups};
 use super::{Status, random, udp};
 use crate::settings::Settings;
-use crate::sip::core::{Command, Endpoint, Event, Flow, Output, Transport};
+use crate::sip::core::{Command, Endpoint, Event, Flow, Output, Pressure, Transport};
 use crate::time::{Clock, Timestamp};
 
 /// Inputs of one kind taken before the outputs they cause are sent: enough to save system calls,
@@ -28,6 +28,7 @@ pub(super) struct Inputs {
     pub(super) commands: mpsc::Receiver<Command>,
     pub(super) settings: watch::Receiver<Arc<Settings>>,
     /// True once our registrations at trunks are to be taken back.
+    pub(super) pressure: watch::Receiver<Pressure>,
     pub(super) leaving: watch::Receiver<bool>,
     pub(super) inbound: mpsc::Receiver<Inbound>,
     /// Stops accepting when dropped.
@@ -65,7 +66,7 @@ impl Task {
 
     /// Runs until the last handle or the events' receiver is gone.
     pub(super) async fn run(mut self, inputs: Inputs) {
-        let Inputs { mut commands, mut settings, mut leaving, mut inbound, accepting } = inputs;
+        let Inputs { mut commands, mut settings, mut pressure, mut leaving, mut inbound, accepting } = inputs;
         let events = self.events.clone();
         let deadline = sleep_until(self.clock.instant(self.next_deadline()).into());
         tokio::pin!(deadline);
@@ -105,6 +106,10 @@ impl Task {
                 Ok(()) = settings.changed() => {
                     let newest = Arc::clone(&settings.borrow_and_update());
                     self.endpoint.settings(newest, self.clock.now());
+                }
+                Ok(()) = pressure.changed() => {
+                    let level = *pressure.borrow_and_update();
+                    self.endpoint.pressure(level);
                 }
                 Ok(()) = leaving.changed() => self.endpoint.close(self.clock.now()),
                 found = self.lookups.next() => self.found(found),
@@ -237,7 +242,11 @@ impl Task {
     }
 
     fn publish(&self) {
-        let new = Status { core: self.endpoint.sizes(), connections: self.connections.len() };
+        let new = Status {
+            core: self.endpoint.sizes(),
+            connections: self.connections.len(),
+            refusals: self.endpoint.refusals(),
+        };
         self.status.send_if_modified(|old| {
             let changed = *old != new;
             if changed {
