@@ -8,6 +8,7 @@ mod harness;
 mod cli;
 mod consent;
 mod crash;
+mod defence;
 mod gate;
 mod load;
 mod phases;

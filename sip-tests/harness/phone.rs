@@ -92,6 +92,29 @@ impl Phone {
         self.response("REGISTER").status().unwrap_or(0)
     }
 
+    /// The next REGISTER of a row, for an hour; with these credentials, if any.
+    pub(crate) fn registration(&mut self, credentials: Option<&str>) -> Message {
+        let aor = format!("<sip:{}@{}>", self.user, self.server);
+        if self.ids.to != aor {
+            self.ids =
+                Ids { from: format!("{aor};tag={}", self.tag), to: aor, call_id: unique("reg"), cseq: 0 };
+        }
+        self.ids.cseq += 1;
+        let request = Message::request("REGISTER", &format!("sip:{}", self.server), &self.via(), &self.ids)
+            .with("Contact", &format!("<sip:{}@{}>", self.user, self.local()))
+            .with("Expires", "3600");
+        match credentials {
+            Some(credentials) => request.with("Authorization", credentials),
+            None => request,
+        }
+    }
+
+    /// Credentials for a challenge to [`Self::registration`].
+    pub(crate) fn credentials(&self, challenge: &Message, password: &str) -> String {
+        let uri = format!("sip:{}", self.server);
+        authorize(challenge, (&self.user, password), ("REGISTER", &uri)).expect("a known digest")
+    }
+
     /// Sends an INVITE to `number` with an A-law offer.
     pub(crate) fn call(&mut self, number: &str) {
         let uri = format!("sip:{number}@{}", self.server);

@@ -29,10 +29,10 @@ pub(super) fn by_somebody(action: &'static str, remote: SocketAddr, times: u64, 
         .new_value(Some(Value::plain(format!("{times} times"))))
 }
 
-/// The same by many, too many for a row each.
+/// The same, more often than rows were written for it.
 pub(super) fn by_many(action: &'static str, times: u64, at: Timestamp) -> AuditEvent {
     AuditEvent::new(Class::Failure, Actor::System, at, action, Object::new("source", "sip"))
-        .new_value(Some(Value::plain(format!("{times} times, by many addresses"))))
+        .new_value(Some(Value::plain(format!("{times} more times"))))
 }
 
 /// A trunk called more than it may.

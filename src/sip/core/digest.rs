@@ -124,6 +124,9 @@ impl DigestServer {
         may_try: &mut dyn FnMut(&str) -> bool,
         now: Timestamp,
     ) -> Verdict {
+        while let Some(entry) = self.used.first_entry().filter(|entry| *entry.key() < oldest(now)) {
+            entry.remove();
+        }
         let mut verdict = Verdict::Missing;
         for value in authorization.filter_map(digest_params).take(MAX_TRIES) {
             match self.verify_one(ask, value, credentials, may_try, now) {
@@ -185,7 +188,7 @@ impl DigestServer {
             return Verdict::Wrong { user: answer.username };
         }
         // Only who knows the password gets an entry in the table.
-        if self.use_nonce(nonce, answer.count(), now) {
+        if self.use_nonce(nonce, answer.count()) {
             Verdict::Accepted { user: answer.username }
         } else {
             Verdict::Stale
@@ -200,10 +203,7 @@ impl DigestServer {
     }
 
     /// Whether `count` is new for this nonce; keeps it.
-    fn use_nonce(&mut self, id: NonceId, count: u32, now: Timestamp) -> bool {
-        while let Some(entry) = self.used.first_entry().filter(|entry| *entry.key() < oldest(now)) {
-            entry.remove();
-        }
+    fn use_nonce(&mut self, id: NonceId, count: u32) -> bool {
         let last = self.used.entry(id).or_insert(0);
         if count <= *last {
             return false;

@@ -274,7 +274,7 @@ proptest! {
         let start = value.find("response=\"").unwrap() + 10;
         let at = start + at % 64;
         let mut bytes = value.clone().into_bytes();
-        prop_assume!(!bytes[at].eq_ignore_ascii_case(&(with as u8)));
+        prop_assume!(with != '\\' && !bytes[at].eq_ignore_ascii_case(&(with as u8)));
         bytes[at] = with as u8;
         let spoilt = String::from_utf8(bytes).unwrap();
         prop_assert_eq!(verify(&mut server, &spoilt, NOW), wrong("ada"));

@@ -250,12 +250,12 @@ fn a_flood_from_a_hundred_thousand_addresses_costs_the_trunk_nothing() {
 #[test]
 fn under_pressure_calls_are_refused_first_then_registrations_and_never_what_is_there() {
     let mut bench = Bench::new();
-    let (phone, new) = (udp(US, "192.0.2.7:5062"), udp(US, "192.0.2.8:5062"));
+    let phone = udp(US, "192.0.2.7:5062");
     assert_eq!(register(&mut bench, "ada", "secret", phone, "r0"), [200]);
     bench.events.clear();
     let (_, invite, ok) = bench.call();
     let mut waits = std::collections::BTreeSet::new();
-    for (level, registers) in [(Pressure::High, true), (Pressure::Critical, false)] {
+    for (level, registers, new) in [(Pressure::High, true, nth(1)), (Pressure::Critical, false, nth(2))] {
         bench.endpoint.pressure(level);
         for n in 0..60 {
             bench.trunk(Request::invite(&format!("{level:?}{n}")).text());
