@@ -244,6 +244,33 @@ impl Guard {
     }
 }
 
+/// How many STUN requests are answered: their source may be forged, too.
+pub struct StunQuota {
+    sources: Recent<IpAddr, Bucket>,
+    all: Bucket,
+}
+
+/// STUN answers to one source: an office of 1,000 phones asks 40 times a second. To somebody whose address is
+/// forged that is 5 kB/s at most.
+const STUN: Rate = Rate::per_second(200, 100);
+/// STUN answers to all.
+const ALL_STUN: Rate = Rate::per_second(10_000, 10_000);
+
+impl Default for StunQuota {
+    fn default() -> Self {
+        Self { sources: Recent::new(HALF), all: Bucket::default() }
+    }
+}
+
+impl StunQuota {
+    /// Whether a request from there is answered.
+    pub fn takes(&mut self, remote: IpAddr, now: Timestamp) -> bool {
+        self.all.has(ALL_STUN, now)
+            && self.sources.entry(source(remote)).take(STUN, now)
+            && self.all.take(ALL_STUN, now)
+    }
+}
+
 /// What counts as one source: an IPv4 address, or an IPv6 /64, since whoever has one address of it
 /// has all.
 pub(super) fn source(remote: IpAddr) -> IpAddr {
@@ -322,6 +349,16 @@ mod tests {
         assert!(guard.takes(SocketAddr::new(at("192.0.2.1").ip(), 5062), Peer, false, NOW), "behind its NAT");
         assert!(guard.takes(at("10.0.0.2"), Trunk, false, NOW));
         assert_eq!(guard.refused.peer_requests, 99_000);
+    }
+
+    #[test]
+    fn stun_answers_are_bounded() {
+        let mut quota = StunQuota::default();
+        let mut taken = |n, times| (0..times).filter(|_| quota.takes(nth(n), NOW)).count();
+        assert_eq!(taken(1, 1_000), 200);
+        assert_eq!((2..90_000).map(|n| taken(n, 1)).sum::<usize>(), 9_800);
+        assert!(quota.sources.len() <= 2 * HALF);
+        assert!(quota.takes(nth(1), after(1)));
     }
 
     #[test]

@@ -53,7 +53,7 @@ mod uri;
 mod wire;
 
 pub use endpoint::{Endpoint, EndpointConfig, Sizes, Timers};
-pub use guard::Refusals;
+pub use guard::{Refusals, StunQuota};
 pub use io::*;
 pub use nat::{Advertise, Nat};
 pub use pressure::Pressure;

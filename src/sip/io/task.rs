@@ -155,7 +155,7 @@ impl Task {
     fn receive_datagrams(&mut self) {
         let now = self.clock.now();
         let endpoint = &mut self.endpoint;
-        self.udp.receive(BATCH, |flow, bytes| {
+        self.udp.receive(BATCH, now, |flow, bytes| {
             count::message(&bytes, Transport::Udp, Way::In);
             endpoint.receive(flow, bytes, now);
         });

@@ -17,7 +17,8 @@ use socket2::{Domain, SockRef, Socket, Type};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
-use crate::sip::core::{Flow, Transport, stun};
+use crate::sip::core::{Flow, StunQuota, Transport, stun};
+use crate::time::Timestamp;
 
 /// Socket buffers in bytes, as far as the system allows: about 4,000 INVITEs, so that a burst while
 /// the task works is not lost.
@@ -64,6 +65,7 @@ pub(super) struct Sockets {
     buffer: Vec<u8>,
     /// For what the system tells of a datagram beside its octets.
     control: Vec<u8>,
+    stun: StunQuota,
 }
 
 impl Sockets {
@@ -74,7 +76,8 @@ impl Sockets {
         };
         let sockets = sockets.into_iter().filter_map(with_address).collect();
         let control = nix::cmsg_space!(libc::in_pktinfo, libc::in6_pktinfo);
-        Self { sockets, first: 0, buffer: vec![0; MAX_DATAGRAM], control }
+        let (buffer, stun) = (vec![0; MAX_DATAGRAM], StunQuota::default());
+        Self { sockets, first: 0, buffer, control, stun }
     }
 
     pub(super) fn local(&self) -> impl Iterator<Item = SocketAddr> {
@@ -96,7 +99,7 @@ impl Sockets {
     }
 
     /// Takes up to `most` datagrams that are there now.
-    pub(super) fn receive(&mut self, most: usize, mut take: impl FnMut(Flow, Bytes)) {
+    pub(super) fn receive(&mut self, most: usize, now: Timestamp, mut take: impl FnMut(Flow, Bytes)) {
         let count = self.sockets.len();
         let share = most.div_ceil(count.max(1));
         self.first = (self.first + 1) % count.max(1);
@@ -108,7 +111,9 @@ impl Sockets {
                         let datagram = &self.buffer[..length];
                         let flow = Flow { transport: Transport::Udp, local, remote, connection: 0 };
                         if stun::is_stun(datagram) {
-                            if let Some(answer) = stun::respond(datagram, remote) {
+                            if self.stun.takes(remote.ip(), now)
+                                && let Some(answer) = stun::respond(datagram, remote)
+                            {
                                 counter!("sayso_sip_stun_total").increment(1);
                                 self.send(flow, &answer);
                             }
