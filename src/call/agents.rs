@@ -136,6 +136,7 @@ impl Call {
     fn offer(&mut self, mut agents: Vec<AgentId>, now: Timestamp) {
         agents.sort_unstable();
         agents.dedup();
+        agents.retain(|agent| !self.has_agent(agent)); // has come in by another way meanwhile
         let mut parties = Vec::with_capacity(agents.len());
         for agent in agents {
             // Leg numbers are not reused; a caller who was offered 65,535 times is let wait.

@@ -9,7 +9,7 @@ use super::state::{
     Transfer, Wait,
 };
 use super::transfer::Named;
-use super::{AgentReport, Call, Cause, Fact, Output, Progress, Prompt, Target, Whom};
+use super::{AgentReport, Call, Cause, Fact, Output, Outside, Progress, Prompt, Target, Whom};
 
 impl Call {
     pub(super) fn on_consult(&mut self, by: LegId, own: Option<LegId>, to: Target, now: Timestamp) {
@@ -38,8 +38,9 @@ impl Call {
                 self.put(Output::Claim { agent: agent.clone() });
                 Some(Asked::Reaching(Reaching::Claiming { agent, until }))
             }
+            // Nobody can leave the path of a consultation.
             Target::Outside(to) => self
-                .dial(Whom::Outside(to), now)
+                .dial(Whom::Outside(Outside { release: false, ..to }), now)
                 .map(|party| Asked::Reaching(Reaching::Ringing { party, until })),
             Target::Queue { id, queue } => {
                 let since = self.wait_name(now);
@@ -61,7 +62,6 @@ impl Call {
     /// Who is asked has answered: the agent's second line is answered, too, and they speak.
     pub(super) fn on_asked_answered(&mut self, leg: LegId, now: Timestamp) {
         let State::Consulting(consultation) = &mut self.state else { return };
-        // A stand-in for as long as the phones are sorted; `Speaking` follows in any case.
         let (parties, queued) = match &mut consultation.asked {
             Asked::Reaching(Reaching::Ringing { party, .. }) => (vec![party.clone()], false),
             Asked::Offering(_, offer) => (std::mem::take(&mut offer.parties), true),

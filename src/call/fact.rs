@@ -120,7 +120,7 @@ pub enum Fact {
     Paused {
         /// The call.
         call: CallId,
-        /// Who; `None`: resumed by the limit.
+        /// Who; `None`: resumed by the limit, or with the leaving of somebody outside.
         agent: Option<AgentId>,
         /// Paused or resumed.
         on: bool,

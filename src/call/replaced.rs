@@ -143,9 +143,8 @@ impl Call {
 
     /// A pause and an override were the agent's who is gone.
     fn new_hands(&mut self, before: &Party, now: Timestamp) {
-        let paused = matches!(self.talk().map(|talk| talk.pause), Some(Pause::Yes { .. }));
-        if let (true, Some(agent)) = (paused, before.agent().cloned()) {
-            let (call, agent) = (self.arrival.call, Some(agent));
+        if matches!(self.talk().map(|talk| talk.pause), Some(Pause::Yes { .. })) {
+            let (call, agent) = (self.arrival.call, before.agent().cloned());
             self.note(Fact::Paused { call, agent, on: false, at: now });
         }
         self.drop_override_take();

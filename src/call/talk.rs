@@ -105,8 +105,8 @@ impl Call {
     /// The conversation's agent leaves the caller to others. `gone`: has hung up already.
     pub(super) fn leave(&mut self, talk: &Talk, gone: Option<Cause>, now: Timestamp) {
         // The pause was the agent's, and goes along.
-        if let (Pause::Yes { .. }, Some(agent)) = (talk.pause, talk.party.agent()) {
-            let (call, agent) = (self.arrival.call, Some(agent.clone()));
+        if matches!(talk.pause, Pause::Yes { .. }) {
+            let (call, agent) = (self.arrival.call, talk.party.agent().cloned());
             self.note(Fact::Paused { call, agent, on: false, at: now });
         }
         let leg = talk.party.leg;

@@ -22,6 +22,8 @@ mod line;
 mod people;
 
 #[cfg(test)]
+mod claims;
+#[cfg(test)]
 mod tests;
 
 use std::sync::Arc;

@@ -70,11 +70,11 @@ impl Desk {
     }
 }
 
-fn queue(strategy: Strategy) -> Queue {
+pub(super) fn queue(strategy: Strategy) -> Queue {
     Queue { strategy, max_wait: Duration::from_secs(300), ..crate::call::tests::queue(Policy::Never) }
 }
 
-fn agent(queues: &[&str]) -> Arc<Agent> {
+pub(super) fn agent(queues: &[&str]) -> Arc<Agent> {
     let secret = || Redacted(String::new());
     Arc::new(Agent {
         display_name: secret(),
@@ -84,19 +84,19 @@ fn agent(queues: &[&str]) -> Arc<Agent> {
     })
 }
 
-fn call(n: u128) -> CallId {
+pub(super) fn call(n: u128) -> CallId {
     CallId::new(Ulid(n))
 }
 
 /// A desk with a clock.
-struct Scene {
-    desk: Desk,
-    now: Timestamp,
-    settings: Settings,
+pub(super) struct Scene {
+    pub(super) desk: Desk,
+    pub(super) now: Timestamp,
+    pub(super) settings: Settings,
 }
 
 impl Scene {
-    fn new(queues: &[(&str, Queue)], agents: &[(&str, &[&str])]) -> Self {
+    pub(super) fn new(queues: &[(&str, Queue)], agents: &[(&str, &[&str])]) -> Self {
         let mut settings = Settings::default();
         for (name, queue) in queues {
             settings.queues.insert((*name).into(), Arc::new(queue.clone()));
@@ -109,27 +109,27 @@ impl Scene {
         scene
     }
 
-    fn swap(&mut self) -> Vec<Output> {
+    pub(super) fn swap(&mut self) -> Vec<Output> {
         self.input(Input::Settings(Arc::new(self.settings.clone())))
     }
 
-    fn drain(&mut self) -> Vec<Output> {
+    pub(super) fn drain(&mut self) -> Vec<Output> {
         self.desk.check();
         std::iter::from_fn(|| self.desk.poll_output()).collect()
     }
 
-    fn input(&mut self, input: Input) -> Vec<Output> {
+    pub(super) fn input(&mut self, input: Input) -> Vec<Output> {
         self.desk.handle(input, self.now);
         self.drain()
     }
 
     /// A second later.
-    fn tick(&mut self) -> &mut Self {
+    pub(super) fn tick(&mut self) -> &mut Self {
         self.pass(1);
         self
     }
 
-    fn pass(&mut self, seconds: u64) -> Vec<Output> {
+    pub(super) fn pass(&mut self, seconds: u64) -> Vec<Output> {
         let until = self.now + Duration::from_secs(seconds);
         let mut all = Vec::new();
         while let Some(at) = self.desk.poll_timeout().filter(|at| *at <= until) {
@@ -141,37 +141,37 @@ impl Scene {
         all
     }
 
-    fn log_on(&mut self, name: &str) -> Vec<Output> {
+    pub(super) fn log_on(&mut self, name: &str) -> Vec<Output> {
         self.input(Input::Registered { agent: name.into(), on: true })
     }
 
-    fn wait(&mut self, n: u128, queue: &str) -> Vec<Output> {
+    pub(super) fn wait(&mut self, n: u128, queue: &str) -> Vec<Output> {
         self.wait_as(n, queue, 0, None)
     }
 
-    fn wait_as(&mut self, n: u128, queue: &str, priority: u8, only: Option<&str>) -> Vec<Output> {
+    pub(super) fn wait_as(&mut self, n: u128, queue: &str, priority: u8, only: Option<&str>) -> Vec<Output> {
         let (queue, only, since) = (queue.into(), only.map(AgentId::from), self.now);
         self.input(Input::Wait { call: call(n), queue, priority, only, since })
     }
 
-    fn report(&mut self, n: u128, name: &str, report: AgentReport) -> Vec<Output> {
+    pub(super) fn report(&mut self, n: u128, name: &str, report: AgentReport) -> Vec<Output> {
         self.input(Input::Report { call: call(n), agent: name.into(), report })
     }
 
     /// Answered, talked, hung up.
-    fn talk(&mut self, n: u128, name: &str) -> Vec<Output> {
+    pub(super) fn talk(&mut self, n: u128, name: &str) -> Vec<Output> {
         self.report(n, name, AgentReport::Connected);
         self.input(Input::Leave { call: call(n) });
         self.report(n, name, AgentReport::Finished)
     }
 
-    fn state(&self, name: &str) -> AgentState {
+    pub(super) fn state(&self, name: &str) -> AgentState {
         self.desk.agent(&name.into()).expect("known")
     }
 }
 
 /// Who is rung for whom.
-fn rings(outputs: &[Output]) -> Vec<(u128, Vec<&str>)> {
+pub(super) fn rings(outputs: &[Output]) -> Vec<(u128, Vec<&str>)> {
     outputs
         .iter()
         .filter_map(|output| match output {
@@ -184,7 +184,7 @@ fn rings(outputs: &[Output]) -> Vec<(u128, Vec<&str>)> {
         .collect()
 }
 
-const SALES: &[&str] = &["sales"];
+pub(super) const SALES: &[&str] = &["sales"];
 
 #[test]
 fn the_longest_idle_is_rung_and_the_first_caller_served() {

@@ -8,7 +8,7 @@
 
 mod shell;
 
-use crate::ids::Redacted;
+use crate::ids::{PhoneNumber, Redacted};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,6 +49,13 @@ enum Event {
     Override(u8, bool),
     Withdraw(u8),
     Transfer(u8, u8),
+    Consult(u8, u8, bool),
+    Complete(u8, u8),
+    ThreeWay(u8, u8),
+    EndConsultation(u8, u8),
+    /// Another dialog in the place of one of the call's.
+    Replaced(u8, u8, u8),
+    Referred(u8, bool),
     /// An old event once more, for something long gone.
     Stale(u8, u8),
     Register(u8, bool),
@@ -76,7 +83,13 @@ fn event() -> impl Strategy<Value = Event> {
         2 => any::<(u8, bool)>().prop_map(|(c, on)| Event::Pause(c, on)),
         4 => (any::<u8>(), prop::bool::weighted(0.8)).prop_map(|(c, text)| Event::Override(c, text)),
         1 => any::<u8>().prop_map(Event::Withdraw),
-        2 => any::<(u8, u8)>().prop_map(|(c, to)| Event::Transfer(c, to)),
+        4 => any::<(u8, u8)>().prop_map(|(c, to)| Event::Transfer(c, to)),
+        5 => any::<(u8, u8, bool)>().prop_map(|(c, to, own)| Event::Consult(c, to, own)),
+        1 => any::<(u8, u8)>().prop_map(|(c, n)| Event::Complete(c, n)),
+        1 => any::<(u8, u8)>().prop_map(|(c, n)| Event::ThreeWay(c, n)),
+        1 => any::<(u8, u8)>().prop_map(|(c, n)| Event::EndConsultation(c, n)),
+        2 => any::<(u8, u8, u8)>().prop_map(|(c, n, who)| Event::Replaced(c, n, who)),
+        1 => any::<(u8, bool)>().prop_map(|(c, well)| Event::Referred(c, well)),
         3 => any::<(u8, u8)>().prop_map(|(c, what)| Event::Stale(c, what)),
         2 => (any::<u8>(), prop::bool::weighted(0.8)).prop_map(|(a, on)| Event::Register(a, on)),
         2 => (any::<u8>(), prop::bool::weighted(0.8)).prop_map(|(a, on)| Event::Presence(a, on)),
@@ -220,12 +233,17 @@ impl World {
     fn drain_desk(&mut self) {
         while let Some(output) = self.desk.poll_output() {
             match output {
-                queue::Output::Ring { call, agents } => self.to_calls.push_back((call, Input::Ring(agents))),
+                queue::Output::Ring { call, agents, since } => {
+                    self.to_calls.push_back((call, Input::Ring { agents, since }));
+                }
+                queue::Output::Claimed { call, agent, free } => {
+                    self.to_calls.push_back((call, Input::Claimed { agent, free }));
+                }
                 queue::Output::Position { call, position } => {
                     self.to_calls.push_back((call, Input::Position(position)));
                 }
-                queue::Output::Overflow { call, to } => {
-                    self.to_calls.push_back((call, Input::Overflow { to }))
+                queue::Output::Overflow { call, to, since } => {
+                    self.to_calls.push_back((call, Input::Overflow { to, since }));
                 }
                 queue::Output::AgentChanged { .. } => {}
             }
@@ -304,75 +322,20 @@ impl World {
             | Event::Override(n, _)
             | Event::Withdraw(n)
             | Event::Transfer(n, _)
+            | Event::Consult(n, ..)
+            | Event::Complete(n, _)
+            | Event::ThreeWay(n, _)
+            | Event::EndConsultation(n, _)
+            | Event::Replaced(n, ..)
+            | Event::Referred(n, _)
             | Event::Stale(n, _)
             | Event::Shutdown(n) => {
                 if let Some(at) = self.pick(n)
-                    && let Some(input) = self.word_for(&self.shells[at], event)
+                    && let Some(input) = word_for(&mut self.shells[at], event)
                 {
                     self.input(at, input);
                 }
             }
-        }
-    }
-
-    /// What an event says to a call; `None` when it makes no sense for this one now.
-    fn word_for(&self, shell: &Shell, event: Event) -> Option<Input> {
-        let agent = || shell.call.agent().cloned().unwrap_or_else(|| "ann".into());
-        let request = |request| Some(Input::Recording(request));
-        match event {
-            Event::Progress(n) => shell.next_if_all_goes_well(n),
-            Event::Digit(_, n) => {
-                Some(shell.digit(if n & 16 == 0 { 0 } else { 1 }, b"12559"[usize::from(n) % 5]))
-            }
-            Event::PromptDone(_) => shell.playing().map(|play| Input::PromptDone { play }),
-            Event::Store(_, well) => shell.answer_of_store(well),
-            Event::Arm(_, well) => shell.answer_of_vault(well),
-            Event::Break(_) => shell.running_take().map(Input::RecordingFailed),
-            Event::Answer(_, n) => shell.ringing(n).map(|leg| Input::AgentAnswered { leg }),
-            Event::PhoneFails(_, n, why) => {
-                let causes = [
-                    Cause::Busy,
-                    Cause::Declined,
-                    Cause::NoAnswer,
-                    Cause::Unreachable,
-                    Cause::HungUp,
-                    Cause::MediaTimeout,
-                ];
-                let leg = shell.agent_leg(n)?;
-                Some(Input::LegGone { leg, cause: causes[usize::from(why) % causes.len()] })
-            }
-            Event::CallerGone(_) => Some(shell.caller_gone()),
-            Event::Hold(_, caller, on) => {
-                let leg = if caller { shell.call.caller() } else { shell.agent_leg(0)? };
-                Some(Input::Hold { leg, on })
-            }
-            Event::Pause(_, true) => request(RecordingRequest::Pause { agent: agent() }),
-            Event::Pause(_, false) => request(RecordingRequest::Resume { agent: agent() }),
-            Event::Override(_, written) => {
-                let text = if written { "danger" } else { " " }.to_owned();
-                let reason = OverrideReason { category: OverrideCategory::Emergency, text: Redacted(text) };
-                request(RecordingRequest::Override { agent: agent(), reason })
-            }
-            Event::Withdraw(_) => request(RecordingRequest::Withdraw),
-            Event::Transfer(_, n) => {
-                let by = shell.agent_leg(0)?;
-                let to = if n & 1 == 0 {
-                    Target::Agent(AGENTS[usize::from(n >> 1) % 4].into())
-                } else {
-                    let at = usize::from(n >> 1) % 3;
-                    Target::Queue { id: QUEUES[at].into(), queue: Arc::new(a_queue(at, 0)) }
-                };
-                Some(Input::Transfer { by, to })
-            }
-            Event::Stale(_, n) => shell.stale(n),
-            Event::Shutdown(_) => Some(Input::Shutdown),
-            Event::Arrive(_)
-            | Event::Deliver(_)
-            | Event::Pass(_)
-            | Event::NextTimer
-            | Event::Register(..)
-            | Event::Presence(..)
-            | Event::Settings(_) => None,
         }
     }
 
@@ -398,6 +361,94 @@ impl World {
         }
         assert_eq!(self.desk.sizes(), queue::Sizes::default());
         assert!(self.to_calls.is_empty(), "the desk still speaks to calls that are over");
+    }
+}
+
+/// An agent, a queue, or a number outside, to stay in the path of or to release.
+fn target(n: u8) -> Target {
+    let at = usize::from(n >> 2);
+    match n & 3 {
+        0 => Target::Queue { id: QUEUES[at % 3].into(), queue: Arc::new(a_queue(at % 3, 0)) },
+        1 | 2 => Target::Agent(AGENTS[at % AGENTS.len()].into()),
+        _ => Target::Outside(Outside {
+            trunk: "carrier".into(),
+            number: PhoneNumber::parse("+4989123456", None).expect("a number"),
+            release: at & 1 == 1,
+        }),
+    }
+}
+
+/// What an event says to a call; `None` when it makes no sense for this one now.
+fn word_for(shell: &mut Shell, event: Event) -> Option<Input> {
+    let agent = shell.call.agent().cloned().unwrap_or_else(|| "ann".into());
+    let agent = || agent.clone();
+    // Mostly the leg that may; sometimes another.
+    let by = |shell: &Shell, n: u8| if n & 0xF0 == 0 { shell.any_leg(n) } else { shell.own_leg() };
+    let request = |request| Some(Input::Recording(request));
+    match event {
+        Event::Progress(n) => shell.next_if_all_goes_well(n),
+        Event::Digit(_, n) => {
+            Some(shell.digit(if n & 16 == 0 { 0 } else { 1 }, b"12559"[usize::from(n) % 5]))
+        }
+        Event::PromptDone(_) => shell.playing().map(|play| Input::PromptDone { play }),
+        Event::Store(_, well) => shell.answer_of_store(well),
+        Event::Arm(_, well) => shell.answer_of_vault(well),
+        Event::Break(_) => shell.running_take().map(Input::RecordingFailed),
+        Event::Answer(_, n) => shell.ringing(n).map(|leg| Input::AgentAnswered { leg }),
+        Event::PhoneFails(_, n, why) => {
+            let causes = [
+                Cause::Busy,
+                Cause::Declined,
+                Cause::NoAnswer,
+                Cause::Unreachable,
+                Cause::HungUp,
+                Cause::MediaTimeout,
+            ];
+            let leg = shell.agent_leg(n)?;
+            Some(Input::LegGone { leg, cause: causes[usize::from(why) % causes.len()] })
+        }
+        Event::CallerGone(_) => Some(shell.caller_gone()),
+        Event::Hold(_, caller, on) => {
+            let leg = if caller { shell.call.caller() } else { shell.agent_leg(0)? };
+            Some(Input::Hold { leg, on })
+        }
+        Event::Pause(_, true) => request(RecordingRequest::Pause { agent: agent() }),
+        Event::Pause(_, false) => request(RecordingRequest::Resume { agent: agent() }),
+        Event::Override(_, written) => {
+            let text = if written { "danger" } else { " " }.to_owned();
+            let reason = OverrideReason { category: OverrideCategory::Emergency, text: Redacted(text) };
+            request(RecordingRequest::Override { agent: agent(), reason })
+        }
+        Event::Withdraw(_) => request(RecordingRequest::Withdraw),
+        Event::Transfer(_, n) => Some(Input::Transfer { by: by(shell, n)?, to: target(n) }),
+        Event::Consult(_, n, own) => {
+            let by = by(shell, n)?;
+            let own = if own && !shell.ended { shell.call.admit_leg() } else { None };
+            Some(Input::Consult { by, own, to: target(n) })
+        }
+        Event::Complete(_, n) => Some(Input::Complete { by: by(shell, n)? }),
+        Event::ThreeWay(_, n) => Some(Input::ThreeWay { by: by(shell, n)? }),
+        Event::EndConsultation(_, n) => Some(Input::EndConsultation { by: by(shell, n)? }),
+        Event::Replaced(_, n, who) => {
+            let old = if who & 0xF0 == 0 { shell.gone_leg(n)? } else { shell.any_leg(n)? };
+            let agent = match who & 3 {
+                0 => None,
+                1 => Some(agent()),
+                _ => Some(AGENTS[usize::from(who >> 2) % AGENTS.len()].into()),
+            };
+            let new = shell.call.admit_leg().filter(|_| !shell.ended)?;
+            Some(Input::Replaced { old, new, agent })
+        }
+        Event::Referred(_, well) => Some(shell.referred(well)),
+        Event::Stale(_, n) => shell.stale(n),
+        Event::Shutdown(_) => Some(Input::Shutdown),
+        Event::Arrive(_)
+        | Event::Deliver(_)
+        | Event::Pass(_)
+        | Event::NextTimer
+        | Event::Register(..)
+        | Event::Presence(..)
+        | Event::Settings(_) => None,
     }
 }
 
@@ -447,4 +498,11 @@ fn chance_gets_far_enough_to_matter() {
     assert!(seen.failed_units > 50, "{seen:?}");
     assert!(seen.missed > 50, "{seen:?}");
     assert!(seen.quiet > 20, "{seen:?}");
+    assert!(seen.handed_over > 20, "{seen:?}");
+    assert!(seen.returned > 20, "{seen:?}");
+    assert!(seen.consulted > 20, "{seen:?}");
+    assert!(seen.conferences > 10, "{seen:?}");
+    assert!(seen.replaced > 20, "{seen:?}");
+    assert!(seen.outside > 10, "{seen:?}");
+    assert!(seen.referred > 5, "{seen:?}");
 }

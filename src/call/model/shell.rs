@@ -1,6 +1,8 @@
 //! The shell of one call in the property test: it does what the call puts out, and holds it to the rules
 //! while it does.
 
+mod chance;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
@@ -19,6 +21,13 @@ pub(super) struct Seen {
     pub(super) failed_units: u32,
     pub(super) missed: u32,
     pub(super) quiet: u32,
+    pub(super) handed_over: u32,
+    pub(super) returned: u32,
+    pub(super) consulted: u32,
+    pub(super) conferences: u32,
+    pub(super) replaced: u32,
+    pub(super) outside: u32,
+    pub(super) referred: u32,
 }
 
 impl Seen {
@@ -31,14 +40,31 @@ impl Seen {
         self.failed_units += other.failed_units;
         self.missed += other.missed;
         self.quiet += other.quiet;
+        self.handed_over += other.handed_over;
+        self.returned += other.returned;
+        self.consulted += other.consulted;
+        self.conferences += other.conferences;
+        self.replaced += other.replaced;
+        self.outside += other.outside;
+        self.referred += other.referred;
     }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Leg {
     Ringing,
+    /// Called in for a consultation, not answered yet.
+    Calling,
     Answered,
     Gone,
+}
+
+/// How a leg came into the call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Came {
+    First,
+    Dialled(Option<AgentId>),
+    Admitted,
 }
 
 /// The vault's side of a take.
@@ -54,19 +80,30 @@ pub(super) struct Shell {
     pub(super) call: Call,
     pub(super) ended: bool,
     pub(super) seen: Seen,
-    legs: BTreeMap<LegId, (Leg, Option<AgentId>)>,
-    plays: BTreeMap<LegId, PlayId>,
+    legs: BTreeMap<LegId, (Leg, Came)>,
+    plays: BTreeMap<LegId, (PlayId, Prompt)>,
     units: Vec<(CommitId, Vec<Fact>)>,
     stored: Vec<Fact>,
     tape: Tape,
-    bridged: Option<LegId>,
+    /// Who hear each other.
+    together: Vec<LegId>,
+    /// Who were ever together with the caller.
+    met: BTreeSet<LegId>,
+    /// Which legs are recorded.
+    taped: Option<(LegId, LegId)>,
     holds: BTreeSet<LegId>,
     paused: bool,
     withdrawn: bool,
     /// The caller pressed the key for yes when it could count.
     said_yes: bool,
     queued: bool,
+    /// The name of the last wait.
+    wait: Timestamp,
     busy: BTreeSet<AgentId>,
+    /// Who came by taking a leg's place: the queue did not send them.
+    picked: BTreeSet<AgentId>,
+    /// Claims without an answer.
+    claims: Vec<AgentId>,
 }
 
 impl Shell {
@@ -76,18 +113,23 @@ impl Shell {
             call: Call::new(arrival, now),
             ended: false,
             seen: Seen::default(),
-            legs: BTreeMap::from([(caller, (Leg::Answered, None))]),
+            legs: BTreeMap::from([(caller, (Leg::Answered, Came::First))]),
             plays: BTreeMap::new(),
             units: Vec::new(),
             stored: Vec::new(),
             tape: Tape::None,
-            bridged: None,
+            together: Vec::new(),
+            met: BTreeSet::new(),
+            taped: None,
             holds: BTreeSet::new(),
             paused: false,
             withdrawn: false,
             said_yes: false,
             queued: false,
+            wait: now,
             busy: BTreeSet::new(),
+            picked: BTreeSet::new(),
+            claims: Vec::new(),
         }
     }
 
@@ -98,13 +140,28 @@ impl Shell {
                 if let Some((state, _)) = self.legs.get_mut(leg) {
                     *state = Leg::Gone;
                 }
+                self.holds.remove(leg);
+                self.plays.remove(leg);
+            }
+            Input::Consult { own: Some(own), .. } => {
+                self.legs.insert(*own, (Leg::Calling, Came::Admitted));
+            }
+            Input::Replaced { new, agent, .. } => {
+                self.seen.replaced += 1;
+                self.legs.insert(*new, (Leg::Answered, Came::Admitted));
+                self.picked.extend(agent.clone());
+            }
+            Input::Overflow { since, .. } if *since == self.wait => self.queued = false,
+            Input::Claimed { agent, .. } => {
+                let at = self.claims.iter().position(|claim| claim == agent).expect("was claimed");
+                self.claims.remove(at);
             }
             Input::AgentAnswered { leg } => {
                 if let Some((state @ Leg::Ringing, _)) = self.legs.get_mut(leg) {
                     *state = Leg::Answered;
                 }
             }
-            Input::PromptDone { play } => self.plays.retain(|_, playing| playing != play),
+            Input::PromptDone { play } => self.plays.retain(|_, (playing, _)| playing != play),
             Input::Digit { leg, digit, .. } => {
                 let caller = *leg == self.call.caller() && *digit == key('1');
                 self.said_yes |= caller && self.call.phase() == Phase::Asking;
@@ -122,7 +179,7 @@ impl Shell {
                 other => self.tape = other,
             },
             Input::RecordingFailed(take) if self.open_take() == Some(*take) => self.tape = Tape::None,
-            Input::Hold { leg, on } if self.bridged == Some(*leg) || leg.n == 0 => {
+            Input::Hold { leg, on } if self.alive(*leg) => {
                 if *on {
                     self.holds.insert(*leg)
                 } else {
@@ -159,25 +216,46 @@ impl Shell {
             assert!(!self.ended, "{output:?} after the end");
             self.follow(output, &mut to_desk);
         }
-        if let Tape::Running { quiet, .. } = &self.tape {
-            assert!(self.bridged.is_some(), "capturing without a conversation");
-            assert_eq!(
-                *quiet,
-                self.paused || !self.holds.is_empty(),
-                "sound when silence was due, or the reverse"
-            );
+        if !self.ended {
+            self.check_audio();
         }
-        assert_eq!(self.bridged.is_some(), self.call.phase() == Phase::Talking);
         to_desk
+    }
+
+    /// Who hears whom, who hears music, and what is recorded of it.
+    fn check_audio(&self) {
+        let (caller, phase) = (self.call.caller(), self.call.phase());
+        let met = self.together.contains(&caller);
+        match phase {
+            Phase::Talking => assert!(met && self.together.len() == 2),
+            Phase::Conference => assert!(met && self.together.len() == 3),
+            Phase::Consulting => assert!(!met && matches!(self.together.len(), 0 | 2)),
+            _ => assert!(self.together.is_empty(), "{phase:?} with {:?}", self.together),
+        }
+        assert!(self.together.iter().all(|leg| self.alive(*leg)), "connected with nobody");
+        let hears = met || self.plays.contains_key(&caller);
+        assert!(
+            hears || matches!(phase, Phase::Answering | Phase::Asking),
+            "a caller in dead air: {phase:?}"
+        );
+        let Tape::Running { quiet, basis, .. } = &self.tape else { return };
+        assert!(met, "capturing while the caller is apart");
+        let (left, right) = self.taped.expect("started");
+        assert!(left == caller && right != caller && self.together.contains(&right), "the wrong legs");
+        let away = self.holds.contains(&caller) || (phase == Phase::Talking && self.holds.contains(&right));
+        assert_eq!(*quiet, self.paused || away, "sound when silence was due, or the reverse");
+        if let Basis::Override { agent, .. } = basis {
+            assert_eq!(self.call.agent(), Some(agent), "an override outlived its agent");
+        }
     }
 
     fn follow(&mut self, output: Output, to_desk: &mut Vec<queue::Input>) {
         let call = self.call.id();
         match output {
             Output::Answer => {}
-            Output::Play { leg, play, .. } => {
+            Output::Play { leg, play, prompt } => {
                 assert!(self.alive(leg), "playing to a leg that is gone");
-                self.plays.insert(leg, play);
+                self.plays.insert(leg, (play, prompt));
             }
             Output::StopPlay { leg } => drop(self.plays.remove(&leg)),
             Output::Commit(id, facts) => {
@@ -189,6 +267,7 @@ impl Shell {
             }
             Output::Enqueue { queue, priority, only, since } => {
                 self.queued = true;
+                self.wait = since;
                 to_desk.push(queue::Input::Wait { call, queue, priority, only, since });
             }
             Output::Dequeue => {
@@ -196,46 +275,72 @@ impl Shell {
                 to_desk.push(queue::Input::Leave { call });
             }
             Output::Dial { leg, to } => {
-                let Whom::Agent(agent) = to else { panic!("nobody outside is dialled") };
                 assert!(self.alive(self.call.caller()), "ringing for a caller who is gone");
-                self.busy.insert(agent.clone());
-                let before = self.legs.insert(leg, (Leg::Ringing, Some(agent)));
+                let agent = match to {
+                    Whom::Agent(agent) => Some(agent),
+                    Whom::Outside(to) => {
+                        self.seen.outside += 1;
+                        assert!(!to.release, "we were to leave the path");
+                        None
+                    }
+                };
+                self.busy.extend(agent.clone());
+                let before = self.legs.insert(leg, (Leg::Ringing, Came::Dialled(agent)));
                 assert!(before.is_none(), "a leg's number used twice");
             }
+            Output::AnswerLeg { leg } => {
+                let (state, _) = self.legs.get_mut(&leg).expect("known");
+                assert_eq!(*state, Leg::Calling);
+                *state = Leg::Answered;
+            }
+            Output::Claim { agent } => {
+                self.claims.push(agent.clone());
+                to_desk.push(queue::Input::Claim { call, agent });
+            }
+            Output::TransferProgress { leg, progress } => {
+                assert!(self.alive(leg), "telling {leg}, which is gone");
+                self.seen.handed_over += u32::from(progress == Progress::Done);
+            }
+            Output::Refer { leg, to } => {
+                assert!(leg == self.call.caller() && self.alive(leg) && to.release);
+                self.seen.referred += 1;
+            }
             Output::AgentReport { agent, report } => {
+                let strange = self.picked.contains(&agent);
                 match report {
-                    AgentReport::Ringing | AgentReport::Connected => assert!(self.busy.contains(&agent)),
-                    AgentReport::Missed(_) | AgentReport::Released | AgentReport::Finished => {
+                    AgentReport::Ringing => assert!(self.busy.contains(&agent)),
+                    AgentReport::Connected => {
+                        assert!(self.busy.contains(&agent) || strange);
+                        self.busy.insert(agent.clone());
+                    }
+                    AgentReport::Released => {
+                        let claimed = self.claims.contains(&agent);
+                        assert!(self.busy.remove(&agent) || claimed || self.queued || strange);
+                    }
+                    AgentReport::Missed(_) | AgentReport::Finished => {
                         self.seen.missed += u32::from(matches!(report, AgentReport::Missed(_)));
-                        self.busy.remove(&agent);
+                        assert!(self.busy.remove(&agent) || strange, "{agent} is given back twice");
                     }
                 }
                 to_desk.push(queue::Input::Report { call, agent, report });
             }
-            Output::Bridge { caller, agent } => {
-                assert!(self.bridged.is_none());
-                for leg in [caller, agent] {
-                    assert_eq!(self.legs[&leg].0, Leg::Answered, "bridging {leg}");
-                }
-                self.seen.conversations += 1;
-                self.bridged = Some(agent);
-                self.holds.retain(|leg| leg.n == 0); // the caller's hold outlasts agents
-                self.paused = false;
+            Output::Bridge { caller, agent } => self.connect(vec![caller, agent]),
+            Output::Join { legs } => {
+                self.seen.conferences += 1;
+                self.connect(legs);
             }
             Output::Unbridge => {
-                assert!(self.bridged.take().is_some());
+                assert!(!self.together.is_empty(), "nobody to take apart");
+                self.together.clear();
             }
-            Output::AnswerLeg { .. }
-            | Output::Claim { .. }
-            | Output::TransferProgress { .. }
-            | Output::Refer { .. }
-            | Output::Join { .. } => panic!("not driven here yet"),
             Output::Hangup { leg, .. } => {
                 assert!(self.alive(leg), "hanging up {leg}, which is gone");
-                assert_ne!(self.bridged, Some(leg), "the legs are taken apart first");
+                assert!(!self.together.contains(&leg), "the legs are taken apart first");
                 if let Some((state, _)) = self.legs.get_mut(&leg) {
                     *state = Leg::Gone;
                 }
+                self.holds.remove(&leg);
+                self.plays.remove(&leg);
             }
             Output::ArmRecording { take, grant } => self.arm(take, grant),
             Output::StartRecording { caller, agent } => self.start(caller, agent),
@@ -262,6 +367,18 @@ impl Shell {
         }
     }
 
+    fn connect(&mut self, legs: Vec<LegId>) {
+        assert!(self.together.is_empty(), "two bridges at once");
+        for leg in &legs {
+            assert_eq!(self.legs[leg].0, Leg::Answered, "bridging {leg}");
+        }
+        if legs.contains(&self.call.caller()) {
+            self.seen.conversations += 1;
+            self.met.extend(legs.iter().copied().filter(|leg| *leg != self.call.caller()));
+        }
+        self.together = legs;
+    }
+
     fn fact(&mut self, fact: &Fact) {
         match fact {
             Fact::Paused { on, .. } => self.paused = *on,
@@ -271,6 +388,8 @@ impl Shell {
                 assert!(self.open_take().is_none(), "still open after the withdrawal");
             }
             Fact::Transferred { .. } => self.seen.transfers += 1,
+            Fact::Consulted { .. } => self.seen.consulted += 1,
+            Fact::Returned { .. } => self.seen.returned += 1,
             Fact::Overridden { reason, .. } => assert!(!reason.text.0.trim().is_empty()),
             _ => {}
         }
@@ -299,7 +418,7 @@ impl Shell {
                 assert!(self.stored.iter().any(|fact| {
                     matches!(fact, Fact::Overridden { agent: by, reason: why, .. } if by == agent && why == reason)
                 }));
-                assert_eq!(self.bridged.and_then(|leg| self.legs[&leg].1.as_ref()), Some(agent));
+                assert_eq!(self.call.agent(), Some(agent));
                 self.seen.overrides += 1;
             }
             (basis, policy) => panic!("armed on {basis:?} under {policy:?}"),
@@ -315,6 +434,7 @@ impl Shell {
             Tape::Armed(take, basis) => self.tape = Tape::Running { take, basis, quiet: false },
             other => panic!("started with {other:?}"),
         }
+        self.taped = Some((caller, agent));
         self.seen.takes += 1;
     }
 
@@ -323,16 +443,16 @@ impl Shell {
     }
 
     pub(super) fn has_leg_to(&self, name: &str) -> bool {
-        self.legs
-            .values()
-            .any(|(state, agent)| *state != Leg::Gone && agent.as_ref().is_some_and(|agent| agent.0 == name))
+        self.legs.values().any(|(state, came)| {
+            *state != Leg::Gone && matches!(came, Came::Dialled(Some(agent)) if agent.0 == name)
+        })
     }
 
     /// What must be true of a call that is over.
     pub(super) fn check_ended(&self) {
         assert!(self.legs.values().all(|(state, _)| *state == Leg::Gone), "a leg is left: {:?}", self.legs);
         assert_eq!(self.tape, Tape::None, "a take is left");
-        assert!(self.bridged.is_none() && !self.queued, "a bridge or a place is left");
+        assert!(self.together.is_empty() && !self.queued, "a bridge or a place is left");
         assert!(self.busy.is_empty(), "agents are stuck: {:?}", self.busy);
         assert_eq!(self.call.poll_timeout(), None, "a timer is left");
         assert_eq!(self.call.phase(), Phase::Over);
@@ -353,114 +473,23 @@ impl Shell {
             .collect();
         assert!(answers.len() <= 1);
         assert!(answers.iter().all(|answered| !answered.answer.agreed() || self.said_yes));
-        for (leg, (_, agent)) in &self.legs {
+        for (leg, (_, came)) in &self.legs {
             let ends = |f: &&Fact| matches!(f, Fact::LegEnded { leg: ended, .. } if ended == leg);
             assert_eq!(self.stored.iter().filter(ends).count(), 1, "{leg} ends once");
             let dials = |f: &&Fact| matches!(f, Fact::Dialled { leg: dialled, .. } if dialled == leg);
-            assert_eq!(self.stored.iter().filter(dials).count(), usize::from(agent.is_some()), "{leg}");
-        }
-        let talks = count(|f| matches!(f, Fact::Connected { .. }));
-        assert_eq!(u32::try_from(talks), Ok(self.seen.conversations));
-    }
-
-    // --- what chance can say to it ---
-
-    pub(super) fn digit(&self, n: u16, digit: u8) -> Input {
-        let leg = LegId { call: self.call.id(), n };
-        Input::Digit { leg, digit: key(char::from(digit)), channel: DigitChannel::Rfc4733 }
-    }
-
-    pub(super) fn playing(&self) -> Option<PlayId> {
-        self.plays.get(&self.call.caller()).copied()
-    }
-
-    pub(super) fn answer_of_store(&self, well: bool) -> Option<Input> {
-        let (commit, _) = self.units.first()?;
-        Some(if well { Input::Committed(Receipt::durable(*commit)) } else { Input::CommitFailed(*commit) })
-    }
-
-    pub(super) fn answer_of_vault(&self, well: bool) -> Option<Input> {
-        let Tape::Arming(take, _) = &self.tape else { return None };
-        Some(if well { Input::RecordingArmed(*take) } else { Input::RecordingFailed(*take) })
-    }
-
-    pub(super) fn running_take(&self) -> Option<TakeId> {
-        self.open_take()
-    }
-
-    pub(super) fn ringing(&self, n: u8) -> Option<LegId> {
-        let legs: Vec<LegId> =
-            self.legs.iter().filter(|(_, (state, _))| *state == Leg::Ringing).map(|(leg, _)| *leg).collect();
-        (!legs.is_empty()).then(|| legs[usize::from(n) % legs.len()])
-    }
-
-    /// A live leg to an agent.
-    pub(super) fn agent_leg(&self, n: u8) -> Option<LegId> {
-        let legs: Vec<LegId> =
-            self.legs.keys().filter(|leg| leg.n > 0 && self.alive(**leg)).copied().collect();
-        (!legs.is_empty()).then(|| legs[usize::from(n) % legs.len()])
-    }
-
-    pub(super) fn caller_gone(&self) -> Input {
-        Input::LegGone { leg: self.call.caller(), cause: Cause::HungUp }
-    }
-
-    pub(super) fn next_if_all_goes_well(&self, n: u8) -> Option<Input> {
-        if n.is_multiple_of(3)
-            && let Some(input) = self.answer_of_store(true)
-        {
-            return Some(input);
-        }
-        if n % 3 == 1
-            && let Some(input) = self.answer_of_vault(true)
-        {
-            return Some(input);
-        }
-        match self.call.phase() {
-            Phase::Answering => Some(Input::CallerConfirmed),
-            Phase::Asking if n & 4 == 0 => Some(self.digit(0, if n & 8 == 0 { b'1' } else { b'2' })),
-            Phase::Welcome | Phase::Asking | Phase::Waiting => {
-                self.playing().map(|play| Input::PromptDone { play })
-            }
-            Phase::Ringing => self.ringing(n).map(|leg| {
-                if n & 16 == 0 { Input::AgentRinging { leg } } else { Input::AgentAnswered { leg } }
-            }),
-            Phase::Joining | Phase::Talking | Phase::Over => None,
-        }
-    }
-
-    /// Something that was true once.
-    pub(super) fn stale(&self, n: u8) -> Option<Input> {
-        let gone = || {
-            let legs: Vec<LegId> =
-                self.legs.keys().filter(|leg| leg.n > 0 && !self.alive(**leg)).copied().collect();
-            (!legs.is_empty()).then(|| legs[usize::from(n >> 4) % legs.len()])
-        };
-        match n % 12 {
-            0 => Some(Input::CallerConfirmed),
-            1 => Some(Input::AgentAnswered { leg: gone()? }),
-            2 => Some(Input::LegGone { leg: gone()?, cause: Cause::HungUp }),
-            3 => Some(Input::AgentRinging { leg: gone()? }),
-            4 => Some(Input::Transfer { by: gone()?, to: Target::Agent("ann".into()) }),
-            5 => Some(Input::PromptDone { play: PlayId(u32::from(n)) })
-                .filter(|_| !self.plays.values().any(|play| *play == PlayId(u32::from(n)))),
-            // Takes and units of work that had their answer, or never were.
-            6 | 7 => {
-                let take = TakeId(u32::from(n >> 4));
-                let old = self.open_take() != Some(take);
-                old.then_some(if n % 12 == 6 {
-                    Input::RecordingArmed(take)
-                } else {
-                    Input::RecordingFailed(take)
-                })
-            }
-            8 => Some(Input::Position(u32::from(n))),
-            9 => {
-                let unit = CommitId(u32::from(n >> 4));
-                (!self.units.iter().any(|(id, _)| *id == unit)).then_some(Input::CommitFailed(unit))
-            }
-            10 => Some(Input::Hold { leg: gone()?, on: n & 16 == 0 }),
-            _ => Some(Input::LegGone { leg: LegId { call: self.call.id(), n: 999 }, cause: Cause::HungUp }),
+            assert_eq!(
+                self.stored.iter().filter(dials).count(),
+                usize::from(matches!(came, Came::Dialled(_))),
+                "{leg}"
+            );
+            let comes = |f: &&Fact| matches!(f, Fact::Admitted { leg: admitted, .. } if admitted == leg);
+            assert_eq!(
+                self.stored.iter().filter(comes).count(),
+                usize::from(*came == Came::Admitted),
+                "{leg}"
+            );
+            let meets = |f: &Fact| matches!(f, Fact::Connected { leg: connected, .. } if connected == leg);
+            assert!(!self.met.contains(leg) || self.stored.iter().any(meets), "{leg} met the caller unseen");
         }
     }
 }

@@ -8,8 +8,11 @@ use std::time::Duration;
 use ulid::Ulid;
 
 mod asking;
+mod consult;
 mod flow;
 mod recording;
+mod replaced;
+mod transfer;
 
 use super::*;
 use crate::consent::{
@@ -187,6 +190,17 @@ impl Scene {
         self.input(Input::AgentAnswered { leg });
         assert_eq!(self.call.phase(), Phase::Talking);
         assert!(matches!(self.call.recording_state(), RecordingState::Recording(_)));
+        self
+    }
+
+    /// Sent on to an agent whom the queue holds for the call: the phone rings.
+    fn sent_to(&mut self, by: LegId, agent: &str) -> &mut Self {
+        self.input(Input::Transfer { by, to: Target::Agent(agent.into()) });
+        assert!(self.has(|o| matches!(o, Output::Claim { agent: claimed } if claimed.0 == agent)));
+        let mut all = std::mem::take(&mut self.out);
+        self.input(Input::Claimed { agent: agent.into(), free: true });
+        all.append(&mut self.out);
+        self.out = all;
         self
     }
 

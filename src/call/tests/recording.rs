@@ -118,10 +118,12 @@ fn an_override_is_audited_before_the_first_sample() {
     assert!(matches!(&scene.out[..], [Output::StartRecording { .. }]), "from now on, no new bridge");
     // It was this agent's: the next conversation is as unrecorded as the caller wished.
     let by = scene.leg(1);
-    scene.input(Input::Transfer { by, to: Target::Agent("bob".into()) });
+    scene.sent_to(by, "bob");
     assert!(scene.has(|o| matches!(o, Output::StopRecording { destroy: false })));
-    scene.store(true).ring(&["bob"]);
     assert_eq!(scene.armed(), None);
+    let leg = scene.leg(2);
+    scene.store(true).input(Input::AgentAnswered { leg });
+    assert_eq!((scene.armed(), scene.call.phase()), (None, Phase::Talking));
 }
 
 #[test]
@@ -181,7 +183,10 @@ fn withdrawal_stops_at_once_and_destroys_by_policy() {
         assert!(matches!(scene.bases()[..], [Basis::Agreed(_), Basis::Withdrawn(_)]));
         scene.store(true);
         let by = scene.leg(1);
-        scene.input(Input::Transfer { by, to: Target::Agent("bob".into()) }).ring(&["bob"]);
+        scene.sent_to(by, "bob");
+        let leg = scene.leg(2);
+        scene.input(Input::AgentAnswered { leg });
+        assert_eq!(scene.call.phase(), Phase::Talking);
         assert_eq!(scene.armed(), None, "and stays off");
         scene.input(Input::Recording(RecordingRequest::Withdraw));
         assert!(scene.out.is_empty(), "there is nothing left to take back");
@@ -193,8 +198,7 @@ fn withdrawal_reaches_earlier_takes_and_takes_on_their_way() {
     let mut scene = Scene::with(consent(), |_| {}).welcomed();
     scene.press('1').store(true).recorded("ann", 1);
     let by = scene.leg(1);
-    scene.input(Input::Transfer { by, to: Target::Agent("bob".into()) });
-    scene.input(Input::Recording(RecordingRequest::Withdraw));
+    scene.sent_to(by, "bob").input(Input::Recording(RecordingRequest::Withdraw));
     assert!(scene.has(|o| matches!(o, Output::StopRecording { destroy: true })), "ann's take");
     // Withdrawn while the yes is not even stored: its receipt comes to nothing.
     let mut scene = Scene::with(consent(), |_| {}).welcomed();
@@ -213,7 +217,7 @@ fn a_late_word_of_an_earlier_take_starts_nothing() {
     let first = scene.armed().expect("armed");
     let leg = scene.leg(1);
     scene.input(Input::AgentAnswered { leg }).timer(TimerName::Arm);
-    scene.input(Input::Transfer { by: leg, to: Target::Agent("bob".into()) }).ring(&["bob"]);
+    scene.sent_to(leg, "bob");
     let second = scene.armed().expect("armed anew");
     assert_ne!(first, second);
     let leg = scene.leg(2);
