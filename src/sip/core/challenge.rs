@@ -139,11 +139,7 @@ impl Endpoint {
         let (request, flow) = (client.machine.request().clone(), client.flow);
         let (branch, cnonce) = (self.mint.branch(), self.mint.token());
         let via = dialog::via(&self.config, &flow, &branch);
-        let dialog = match &of.tag {
-            Some(tag) => self.legs.get_mut(&of.leg).and_then(|leg| leg.dialog_of(Some(tag))),
-            None => self.dialog_of(of.leg),
-        };
-        let Some(dialog) = dialog else { return false };
+        let Some(dialog) = self.dialog_of(&of) else { return false };
         let Some(keys) = &mut dialog.keys else { return false };
         if !is_challenge(response) {
             keys.accepted();

@@ -26,8 +26,7 @@ const MAX_CONTACTS: usize = 5;
 
 /// A call that looks for its way to a trunk's server.
 pub(super) struct Hunt {
-    /// Counted in; released with the leg.
-    pub(super) trunk: TrunkId,
+    trunk: TrunkId,
     server: Server,
     target: Uri,
     from: String,
@@ -155,7 +154,7 @@ impl Endpoint {
             self.gate.release(&trunk);
             return self.tell(Event::Ended { dialog: id, cause: Cause::Unreachable, status: None });
         };
-        let calling = Calling { hunt: Some(Box::new(hunt)), ..Calling::default() };
+        let calling = Calling { trunk: Some(trunk), hunt: Some(Box::new(hunt)), ..Calling::default() };
         self.legs.insert(id, Leg::Calling(calling));
         self.ask(Asker::Call(id), whereabouts, now);
     }
@@ -258,6 +257,7 @@ impl Endpoint {
         if !self.next_way(id, now) {
             return false;
         }
+        self.drop_early(id, client, now);
         if let Some(Leg::Calling(calling)) = self.legs.get_mut(&id) {
             calling.branches.retain(|other| *other != client);
         }

@@ -58,6 +58,8 @@ pub(super) struct Calling {
     pub(super) early: Vec<Early>,
     /// Our offer that waits until one of them can take it.
     pub(super) wanted: Option<Wanted>,
+    /// Whose call it counts as.
+    pub(super) trunk: Option<TrunkId>,
     /// Of a call to a trunk: how it finds its way.
     pub(super) hunt: Option<Box<Hunt>>,
 }
@@ -302,7 +304,7 @@ impl Leg {
         match self {
             Self::Offered(offered) => offered.trunk.take(),
             Self::Live(session) => session.trunk.take(),
-            Self::Calling(calling) => calling.hunt.take().map(|hunt| hunt.trunk),
+            Self::Calling(calling) => calling.trunk.take(),
             Self::Leaving(_) | Self::LoggingOn => None,
         }
     }

@@ -458,7 +458,7 @@ impl Endpoint {
         let won = calling.early.iter().position(|early| early.is(client, &tag));
         let won = won.map(|at| calling.early.swap_remove(at));
         self.close_early(std::mem::take(&mut calling.early), now);
-        let mut session = Session::new(dialog, calling.hunt.take().map(|hunt| hunt.trunk), Side::Caller);
+        let mut session = Session::new(dialog, calling.trunk.take(), Side::Caller);
         session.wanted = calling.wanted.take();
         let mut sdp = body::sdp(&response.headers, response.body()).ok().flatten();
         if let Some(early) = won {

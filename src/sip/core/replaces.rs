@@ -78,7 +78,8 @@ impl Endpoint {
                 Some((_, Some(Leg::Live(_)))) if replaces.early_only => 486,
                 Some((id, Some(Leg::Live(_)))) => return Ok(Some(id)),
                 Some((_, Some(Leg::Leaving(_)))) => 603,
-                // An early dialog that we did not begin is not to be replaced.
+                // An early dialog that we did not begin is not to be replaced; nor is one that we did:
+                // nobody picks up a call that rings elsewhere.
                 Some((_, Some(Leg::Offered(_) | Leg::Calling(_) | Leg::LoggingOn) | None)) | None => 481,
             },
         };
@@ -89,10 +90,11 @@ impl Endpoint {
     /// The dialog of ours with this Call-ID and these tags.
     pub(super) fn find_replaced(&self, replaces: &Replaces) -> Option<DialogId> {
         let id = *self.tags.get(&replaces.to_tag)?;
-        let dialog = self.legs.get(&id)?.dialog()?;
-        let theirs = dialog.remote_tag.as_deref().unwrap_or(b"0");
-        let fits = dialog.call_id == replaces.call_id.as_bytes() && theirs == replaces.from_tag.as_bytes();
-        fits.then_some(id)
+        let fits = |dialog: &&Dialog| {
+            let theirs = dialog.remote_tag.as_deref().unwrap_or(b"0");
+            dialog.call_id == replaces.call_id.as_bytes() && theirs == replaces.from_tag.as_bytes()
+        };
+        self.legs.get(&id)?.dialogs().into_iter().find(fits).map(|_| id)
     }
 }
 

@@ -43,7 +43,11 @@ impl Endpoint {
         let Some(dialog) = self.legs.get(&id).and_then(|leg| leg.holds(&inbound.head)) else { return false };
         dialog.is_at(&inbound.flow)
             || match &dialog.peer {
-                Peer::Trunk(trunk) => self.gate.recognise(inbound.flow.remote.ip()).as_ref() == Some(trunk),
+                Peer::Trunk(trunk) => {
+                    let ip = inbound.flow.remote.ip();
+                    self.gate.recognise(ip).as_ref() == Some(trunk)
+                        || self.registrations.is_at(trunk, ip, inbound.now)
+                }
                 Peer::Agent(agent) => self.is_phone_of(agent, &inbound.flow, inbound.now),
                 Peer::Address => false,
             }

@@ -7,9 +7,13 @@ mod faults;
 mod forks;
 mod in_dialog;
 mod pair;
+mod particulars;
+mod refers;
+mod registrations;
 mod requests;
 mod streams;
 mod torture;
+mod trunk_calls;
 
 use bench::{Request, Sent};
 

@@ -7,8 +7,8 @@ use bytes::Bytes;
 
 use super::challenge::Keyring;
 use super::io::{DialogId, Flow};
+use super::registration::RegistrationId;
 use super::respond;
-use super::trunks::RegistrationId;
 use super::uac::Branch;
 use super::wire::{ClientTransaction, Key, ServerTransaction};
 
@@ -80,15 +80,15 @@ impl Purpose {
     /// Of a request inside a dialog: the dialog, and the same purpose once more for when the request is
     /// sent again with a password.
     pub(super) fn in_dialog(&self) -> Option<(Fork, Self)> {
-        let whole = |leg: &DialogId| Fork { leg: *leg, tag: None };
+        let fork = |id: &DialogId| Fork { leg: *id, tag: None };
         match self {
+            Self::Reinvite(id) => Some((fork(id), Self::Reinvite(*id))),
+            Self::Bye(id) => Some((fork(id), Self::Bye(*id))),
+            Self::Info(id) => Some((fork(id), Self::Info(*id))),
             Self::Prack(fork) => Some((fork.clone(), Self::Prack(fork.clone()))),
             Self::Update(fork, offers) => Some((fork.clone(), Self::Update(fork.clone(), *offers))),
-            Self::Reinvite(id) => Some((whole(id), Self::Reinvite(*id))),
-            Self::Bye(id) => Some((whole(id), Self::Bye(*id))),
-            Self::Info(id) => Some((whole(id), Self::Info(*id))),
-            Self::Refer(id) => Some((whole(id), Self::Refer(*id))),
-            Self::Notify(id, cseq) => Some((whole(id), Self::Notify(*id, *cseq))),
+            Self::Refer(id) => Some((fork(id), Self::Refer(*id))),
+            Self::Notify(id, cseq) => Some((fork(id), Self::Notify(*id, *cseq))),
             Self::Invite(_) | Self::Register(..) | Self::Trunk(_) | Self::Nobody => None,
         }
     }

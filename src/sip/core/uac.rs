@@ -91,8 +91,8 @@ impl Endpoint {
                 let target = Uri::parse(Bytes::from(uri.clone())).ok();
                 let flow = self.flow_to(transport, remote);
                 let (to, keys) = (format!("<{uri}>"), login.map(Keyring::new));
-                let (reach, peer) = (Reach::Written, Peer::Address);
-                let way = |target| Way { target, flow, from: String::new(), to, keys, reach, peer };
+                let (from, reach, peer) = (String::new(), Reach::Written, Peer::Address);
+                let way = |target| Way { target, flow, from, to, keys, reach, peer };
                 target.map(way).into_iter().collect()
             }
         };
@@ -120,8 +120,8 @@ impl Endpoint {
         let way = |binding: super::registrar::Binding| {
             let target = Uri::parse(Bytes::from(binding.contact)).ok()?;
             let (from, to, flow) = (String::new(), to.clone(), binding.flow);
-            let (reach, peer) = (Reach::Back, Peer::Agent(agent.clone()));
-            Some(Way { target, flow, from, to, keys: None, reach, peer })
+            let peer = Peer::Agent(agent.clone());
+            Some(Way { target, flow, from, to, keys: None, reach: Reach::Back, peer })
         };
         self.registrar.bindings(agent, now).into_iter().filter_map(way).collect()
     }
@@ -304,9 +304,9 @@ impl Endpoint {
                 branch.state = BranchState::Proceeding;
                 // Each sign of life starts the time anew, as at a proxy.
                 self.timers.set(Deadline::RingsTooLong(id), now + RINGS_TOO_LONG);
-                let rings = matches!(response.status.code(), 180..=183);
-                if let Some(Leg::Calling(Calling { hunt: Some(hunt), .. })) = self.legs.get_mut(&branch.leg)
-                    && rings
+                if matches!(response.status.code(), 180..=183)
+                    && let Some(Leg::Calling(Calling { hunt: Some(hunt), .. })) =
+                        self.legs.get_mut(&branch.leg)
                 {
                     hunt.found();
                 }
@@ -412,10 +412,7 @@ impl Endpoint {
         dialog.local_cseq += 1;
         wire::renew(&mut invite, dialog::via(&self.config, &flow, &name), dialog.local_cseq);
         keys.sign(&mut invite, &cnonce);
-        if let Some(Leg::Calling(calling)) = self.legs.get_mut(&branch.leg) {
-            calling.branches.retain(|other| *other != id);
-            self.send_branch(branch.leg, Made { invite, dialog, branch: name }, now);
-        }
+        self.replace_branch(id, branch.leg, Made { invite, dialog, branch: name }, now);
         true
     }
 
@@ -428,17 +425,28 @@ impl Endpoint {
         }
         let Some(client) = self.tx.client(id) else { return false };
         let (mut invite, flow) = (client.machine.request().clone(), client.flow);
-        let name = self.mint.branch();
-        dialog.local_cseq += 1;
+        let (name, cnonce) = (self.mint.branch(), self.mint.token());
+        let (fresh, _) = dialog.request_on(Method::Invite, &self.config, &name, flow);
         wire::renew(&mut invite, dialog::via(&self.config, &flow, &name), dialog.local_cseq);
-        invite.headers.remove_all(&HeaderName::SessionExpires);
-        invite.headers.remove_all(&HeaderName::MinSe);
-        dialog.ask_timer(&mut invite.headers, &self.config);
-        if let Some(Leg::Calling(calling)) = self.legs.get_mut(&branch.leg) {
-            calling.branches.retain(|other| *other != id);
-            self.send_branch(branch.leg, Made { invite, dialog, branch: name }, now);
+        for header in [HeaderName::SessionExpires, HeaderName::MinSe] {
+            invite.headers.remove_all(&header);
+            for row in fresh.headers.get_all(&header) {
+                invite.headers.push(row.clone());
+            }
         }
+        if let Some(keys) = &mut dialog.keys {
+            keys.sign(&mut invite, &cnonce);
+        }
+        self.replace_branch(id, branch.leg, Made { invite, dialog, branch: name }, now);
         true
+    }
+
+    fn replace_branch(&mut self, id: ClientId, leg: DialogId, made: Made, now: Timestamp) {
+        self.drop_early(leg, id, now);
+        if let Some(Leg::Calling(calling)) = self.legs.get_mut(&leg) {
+            calling.branches.retain(|other| *other != id);
+            self.send_branch(leg, made, now);
+        }
     }
 
     /// One phone less to wait for. A 6xx speaks for all of them (RFC 3261 §16.7 step 5).

@@ -9,7 +9,9 @@ use bytes::Bytes;
 
 use crate::ids::{AgentId, Redacted, TrunkId};
 use crate::settings::{Agent, Settings, Trunk, ha1};
-use crate::sip::core::{Command, Endpoint, EndpointConfig, Event, Flow, Incoming, Output, Transport};
+use crate::sip::core::{
+    Command, Endpoint, EndpointConfig, Event, Flow, Incoming, Output, Query, Transport, Whereabouts,
+};
 use crate::time::Timestamp;
 
 pub(super) const REALM: &str = "sayso.test";
@@ -87,6 +89,7 @@ pub(super) struct Bench {
     pub(super) sent: VecDeque<Sent>,
     pub(super) events: VecDeque<Event>,
     pub(super) closed: Vec<Flow>,
+    pub(super) questions: VecDeque<(Query, Whereabouts)>,
 }
 
 pub(super) const US: &str = "10.0.0.1:5060";
@@ -100,7 +103,8 @@ impl Bench {
     pub(super) fn with(config: EndpointConfig, settings: Settings) -> Self {
         let endpoint = Endpoint::new(config, [7; 32], Arc::new(settings));
         let now = Timestamp::from_micros(1_000_000_000_000);
-        Self { endpoint, now, sent: VecDeque::new(), events: VecDeque::new(), closed: Vec::new() }
+        let (sent, events, questions) = (VecDeque::new(), VecDeque::new(), VecDeque::new());
+        Self { endpoint, now, sent, events, closed: Vec::new(), questions }
     }
 
     pub(super) fn drain(&mut self) {
@@ -112,7 +116,7 @@ impl Bench {
                 }
                 Output::Close(flow) => self.closed.push(flow),
                 Output::Event(event) => self.events.push_back(event),
-                Output::Resolve(..) => panic!("nothing to resolve here"),
+                Output::Resolve(query, whereabouts) => self.questions.push_back((query, whereabouts)),
             }
         }
     }
@@ -120,6 +124,15 @@ impl Bench {
     pub(super) fn receive(&mut self, flow: Flow, bytes: impl Into<Bytes>) {
         self.endpoint.receive(flow, bytes.into(), self.now);
         self.drain();
+    }
+
+    /// The host that was asked for is found at these places.
+    pub(super) fn found(&mut self, places: &[(Transport, &str)]) -> Whereabouts {
+        let (query, whereabouts) = self.questions.pop_front().expect("a host was asked for");
+        let places = places.iter().map(|(transport, at)| (*transport, at.parse().unwrap())).collect();
+        self.endpoint.resolved(query, places, self.now);
+        self.drain();
+        whereabouts
     }
 
     /// A datagram from the trunk.

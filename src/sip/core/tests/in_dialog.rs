@@ -226,7 +226,7 @@ fn an_older_cseq_is_500_and_a_foreign_tag_481() {
     foreign.call_id.push('x');
     bench.trunk(foreign.text());
     assert_eq!(bench.statuses(), [481, 481]);
-    bench.trunk(invite.within(&ok, "REFER", 10).text());
+    bench.trunk(invite.within(&ok, "SUBSCRIBE", 10).text());
     bench.trunk(invite.within(&ok, "BREW", 11).text());
     bench.trunk(invite.within(&ok, "UPDATE", 12).with("Require: tdialog").text());
     assert_eq!(bench.statuses(), [405, 501, 420]);

@@ -7,6 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::bench::{config, settings};
+use crate::ids::TrunkId;
+use crate::settings::{Outbound, Trunk};
 use crate::sip::core::{Callee, Command, DialogId, Endpoint, Event, Flow, Output, Transport};
 use crate::time::Timestamp;
 
@@ -70,6 +72,20 @@ impl Pair {
         }
     }
 
+    /// The phone's end is a server with this trunk, registered at the other end, which knows it as an
+    /// agent, too.
+    pub(super) fn with_trunk(mut self, outbound: Outbound) -> Self {
+        let known = Arc::new(settings(&["10.0.0.2/32"], &["ada"]));
+        let mut own = settings(&[], &[]);
+        let trunk = Trunk { outbound: Some(outbound), ..Trunk::default() };
+        own.trunks.insert(TrunkId::from("carrier"), Arc::new(trunk));
+        let now = self.now;
+        self.end(End::Server).settings(known, now);
+        self.end(End::Phone).settings(Arc::new(own), now);
+        self.drain(End::Phone);
+        self
+    }
+
     pub(super) fn end(&mut self, end: End) -> &mut Endpoint {
         &mut self.ends[end as usize]
     }
@@ -99,7 +115,11 @@ impl Pair {
         while let Some(output) = self.ends[end as usize].poll_output() {
             match output {
                 Output::Send { flow, bytes } => self.carry(end, flow, &bytes),
-                Output::Resolve(..) => panic!("nothing to resolve here"),
+                Output::Resolve(query, _) => {
+                    let other = ADDRESSES[1 - end as usize].parse().unwrap();
+                    let now = self.now;
+                    self.ends[end as usize].resolved(query, vec![(Transport::Udp, other)], now);
+                }
                 Output::Close(flow) => panic!("no connection to close: {flow:?}"),
                 Output::Event(event) => {
                     if let Event::Ended { dialog, .. } = &event {
