@@ -284,7 +284,8 @@ pub enum Event {
         /// The SIP status of the refusal, if there was one.
         result: Result<(), Option<u16>>,
     },
-    /// Our re-INVITE was answered (`Some`) or refused (`None`).
+    /// Our offer was answered (`Some`) or refused (`None`): that of a re-INVITE, of an UPDATE before the answer,
+    /// or of a `Ring` whose INVITE had none (told again by `Confirmed`).
     Reinvited {
         /// Which dialog.
         dialog: DialogId,
@@ -335,14 +336,16 @@ pub enum Event {
 
 /// What the user asks of the endpoint. Its `Debug` shows no number.
 pub enum Command {
-    /// 180 Ringing, or 183 with SDP.
+    /// 180 Ringing, or 183 with SDP: reliably (RFC 3262) if the other side can, and then that is the answer, or
+    /// our offer when theirs is late.
     Ring {
         /// Which dialog.
         dialog: DialogId,
         /// Early media.
         sdp: Option<Bytes>,
     },
-    /// 200 OK with our answer (or our offer, when theirs was late).
+    /// 200 OK with our answer (or our offer, when theirs was late). What a reliable `Ring` has said before is
+    /// not said again; until its PRACK came the 200 waits.
     Answer {
         /// Which dialog.
         dialog: DialogId,
@@ -384,7 +387,7 @@ pub enum Command {
         status: u16,
     },
     /// Our own re-INVITE (hold, resume, new address). It waits for its turn; a newer one takes the
-    /// place of one that waits.
+    /// place of one that waits. Before the answer it is an UPDATE, if they take that.
     Reinvite {
         /// Which dialog.
         dialog: DialogId,

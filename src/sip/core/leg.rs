@@ -71,6 +71,8 @@ pub(super) struct Early {
     pub(super) dialog: Dialog,
     /// The number of the last reliable provisional response (RFC 3262 §4).
     pub(super) rseq: Option<u32>,
+    /// PRACKs under way: nothing else is sent meanwhile, lest it overtake them (RFC 3261 §12.2.2).
+    pub(super) pracks: u32,
     /// Whether our offer was answered, reliably.
     pub(super) settled: bool,
     /// That answer, as long as no other has taken its place.
@@ -328,7 +330,8 @@ impl Calling {
             None if early.len() == 1 => early.first_mut()?,
             None => return None,
         };
-        let first = if early.settled { First::Settled { ready: true } } else { First::Ours };
+        let ready = early.pracks == 0;
+        let first = if early.settled { First::Settled { ready } } else { First::Ours };
         let Early { dialog, exchange, .. } = early;
         Some(Talks { dialog, exchange, wanted, first, side: Side::Caller, live: false })
     }

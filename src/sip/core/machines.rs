@@ -198,7 +198,10 @@ impl Endpoint {
                 self.on_info_outcome(dialog, &outcome, now);
                 Purpose::Info(dialog)
             }
-            Purpose::Prack(fork) => Purpose::Prack(fork), // a refused INVITE tells more
+            Purpose::Prack(fork) => {
+                self.on_prack_outcome(&fork, &outcome, now);
+                Purpose::Prack(fork)
+            }
             Purpose::Update(fork, offers) => {
                 self.on_update_outcome(id, (&fork, offers), &outcome, now);
                 Purpose::Update(fork, offers)

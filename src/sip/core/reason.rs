@@ -62,7 +62,7 @@ const fn of_q850(number: u16) -> Option<Cause> {
     match number {
         16 | 31 => Some(Cause::HungUp),
         17 => Some(Cause::Busy),
-        18 | 19 | 20 => Some(Cause::NoAnswer),
+        18..=20 => Some(Cause::NoAnswer),
         21 => Some(Cause::Declined),
         26 => Some(Cause::AnsweredElsewhere),
         1..=15 | 22..=25 | 27..=30 | 34..=127 => Some(Cause::Unreachable),

@@ -12,6 +12,7 @@ use super::endpoint::Endpoint;
 use super::extensions;
 use super::io::{DialogId, Event};
 use super::leg::{Calling, Early, Exchange, First, Leg, Of, Session, Side};
+use super::machines::Outcome;
 use super::respond::{self, Inbound};
 use super::timers::{Deadline, DialogTimer};
 use super::transactions::{ClientId, Fork, Purpose, ServerId};
@@ -401,13 +402,27 @@ impl Endpoint {
             early.settled = true;
             early.answer = Some(answer.clone());
         }
+        early.pracks += 1;
         let branch = self.mint.branch();
         let (mut prack, flow) = early.dialog.request(Method::Prack, &self.config, &branch);
         wire::push(&mut prack.headers, HeaderName::RAck, format!("{rseq} {} INVITE", head.cseq));
         wire::body_headers(&mut prack.headers, None);
         self.start(prack, &branch, flow, Purpose::Prack(Fork { leg, tag: Some(tag) }), now);
-        self.pursue_reinvite(leg, now);
         (told || sdp.is_some()).then_some(sdp)
+    }
+
+    /// A PRACK of ours is over. That it failed a refused INVITE will tell.
+    pub(super) fn on_prack_outcome(&mut self, fork: &Fork, outcome: &Outcome, now: Timestamp) {
+        let over = match outcome {
+            Outcome::Response(response) => response.status.is_final(),
+            Outcome::Failed(_) => true,
+        };
+        if let Some(Leg::Calling(calling)) = self.legs.get_mut(&fork.leg)
+            && let Some(early) = calling.early_of(fork.tag.as_deref()).filter(|_| over)
+        {
+            early.pracks = early.pracks.saturating_sub(1);
+            self.pursue_reinvite(fork.leg, now);
+        }
     }
 
     /// What the dialog of a place that answers has come to before: its requests go on counting, and it keeps
@@ -472,13 +487,16 @@ impl Endpoint {
         self.legs.insert(leg, Leg::Live(Box::new(session)));
         self.tell(Event::Answered { dialog: leg, sdp, record_aware });
         self.refreshed(leg, now);
+        if self.legs.get_mut(&leg).is_some_and(|leg| !leg.theirs().is_empty()) {
+            self.timers.set(Deadline::Dialog(leg, DialogTimer::OfferLate), now + self.config.patience() / 2);
+        }
         self.pursue_reinvite(leg, now);
     }
 }
 
 impl Early {
     fn new(client: ClientId, dialog: Dialog) -> Self {
-        Self { client, dialog, rseq: None, settled: false, answer: None, exchange: Exchange::Idle }
+        Self { client, dialog, rseq: None, pracks: 0, settled: false, answer: None, exchange: Exchange::Idle }
     }
 
     fn is(&self, client: ClientId, tag: &[u8]) -> bool {

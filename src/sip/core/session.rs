@@ -45,11 +45,12 @@ impl Endpoint {
         let Some(dialog) = dialog else { return self.refuse(&inbound, 481, &[]) };
         // Gaps are legal; what is older is out of order. An equal number is a copy that came another
         // way, and only ending twice does no harm.
-        let last = dialog.remote_cseq.unwrap_or(0);
+        // A PRACK names what it is for; an UPDATE may have overtaken it.
+        let last = if method == Method::Prack { 0 } else { dialog.remote_cseq.unwrap_or(0) };
         if inbound.head.cseq < last || (inbound.head.cseq == last && method != Method::Bye) {
             return self.refuse(&inbound, 500, &[]);
         }
-        dialog.remote_cseq = Some(inbound.head.cseq);
+        dialog.remote_cseq = dialog.remote_cseq.max(Some(inbound.head.cseq));
         dialog.flow = inbound.flow;
         if !self.requires_nothing(&inbound) {
             return;
@@ -190,7 +191,7 @@ impl Endpoint {
     pub(super) fn on_ack(&mut self, inbound: &Inbound) {
         let tag = inbound.head.to.tag().map(String::from_utf8_lossy).unwrap_or_default();
         let Some(id) = self.tags.get(tag.as_ref()).copied() else { return };
-        if !self.legs.get(&id).is_some_and(|leg| leg.holds(&inbound.head).is_some()) {
+        if self.legs.get(&id).is_none_or(|leg| leg.holds(&inbound.head).is_none()) {
             return;
         }
         if !self.is_where_peer_is(id, inbound) {

@@ -6,14 +6,19 @@ mod calls;
 mod faults;
 mod forks;
 mod in_dialog;
+mod interleaved;
 mod pair;
 mod particulars;
 mod refers;
+mod refresh;
 mod registrations;
+mod reliable;
 mod requests;
+mod spoof;
 mod streams;
 mod torture;
 mod trunk_calls;
+mod update;
 
 use bench::{Request, Sent};
 

@@ -213,7 +213,12 @@ impl Endpoint {
         if !free || !(talks.live || talks.dialog.updates) {
             return;
         }
-        let Some(wanted) = talks.wanted.take_if(|wanted| wanted.not_before <= now) else { return };
+        let Some(wanted) = talks.wanted.take_if(|wanted| wanted.not_before <= now) else {
+            if let Some(at) = talks.wanted.as_ref().map(|wanted| wanted.not_before) {
+                self.timers.set(Deadline::Dialog(id, DialogTimer::ReinviteAgain), at);
+            }
+            return;
+        };
         let sdp = wanted.sdp.clone();
         *talks.exchange = Exchange::Ours(wanted);
         if talks.live {

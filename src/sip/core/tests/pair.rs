@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::bench::{config, settings};
 use crate::ids::TrunkId;
 use crate::settings::{Outbound, Trunk};
-use crate::sip::core::{Callee, Command, DialogId, Endpoint, Event, Flow, Output, Transport};
+use crate::sip::core::{Callee, Command, DialogId, Endpoint, EndpointConfig, Event, Flow, Output, Transport};
 use crate::time::Timestamp;
 
 /// What the network does to a datagram, in percent.
@@ -55,9 +55,16 @@ pub(super) struct Pair {
 
 impl Pair {
     pub(super) fn new(network: Network, seed: u64) -> Self {
+        Self::with(network, seed, |_| {})
+    }
+
+    /// With another configuration at both ends.
+    pub(super) fn with(network: Network, seed: u64, change: fn(&mut EndpointConfig)) -> Self {
         let end = |own: &str, other: &str, key: u8| {
             let network = format!("{}/32", other.split(':').next().unwrap());
-            Endpoint::new(config(own), [key; 32], Arc::new(settings(&[&network], &[])))
+            let mut config = config(own);
+            change(&mut config);
+            Endpoint::new(config, [key; 32], Arc::new(settings(&[&network], &[])))
         };
         let [phone, server] = ADDRESSES;
         Self {
@@ -70,6 +77,11 @@ impl Pair {
             wire: BTreeMap::new(),
             sent: 0,
         }
+    }
+
+    /// The network is another from now on.
+    pub(super) fn network(&mut self, network: Network) {
+        self.network = network;
     }
 
     /// The phone's end is a server with this trunk, registered at the other end, which knows it as an
