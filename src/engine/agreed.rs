@@ -14,7 +14,7 @@ pub(super) struct Agreed {
     pub(super) codec: Codec,
     pub(super) payload_type: u8,
     /// What the peer sends, by payload type.
-    receive: Box<[Option<Codec>; 128]>,
+    receive: [Option<Codec>; 128],
     pub(super) events: Option<Events>,
     pub(super) comfort_noise: Option<u8>,
     pub(super) sends: bool,
@@ -44,7 +44,7 @@ impl Agreed {
             Direction::RecvOnly => (false, true),
             Direction::Inactive => (false, false),
         };
-        let mut receive = Box::new([None; 128]);
+        let mut receive = [None; 128];
         // The static types of both G.711 codecs are taken even when only one was agreed: some gateways
         // switch without asking, and to understand costs nothing.
         receive[0] = Some(Codec::Pcmu);
@@ -115,8 +115,8 @@ impl Agreed {
     }
 }
 
-/// Milliseconds of audio in a packet, for the ptime a peer wants: what the codec can do (Opus has no frames of 30
-/// and 50 ms, RFC 6716 §2.1.4), and 20 when it wants something unusual.
+/// Milliseconds of audio in a packet, for the ptime a peer wants: what the codec can do (Opus has no frames
+/// of 30 and 50 ms, RFC 6716 §2.1.4), and 20 when it wants something unusual.
 fn packet_ms(codec: Codec, ptime: u8) -> u32 {
     match (codec, ptime) {
         (_, 10 | 20 | 40 | 60) | (Codec::Pcmu | Codec::Pcma | Codec::G722, 30 | 50) => u32::from(ptime),

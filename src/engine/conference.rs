@@ -76,7 +76,7 @@ impl Sessions {
             legs,
             rate,
             due,
-            generation: self.generation,
+            generation: place.generation,
             mixer: Mixer::default(),
             voices,
             mix: Vec::new(),
@@ -108,14 +108,13 @@ impl Sessions {
         }
     }
 
-    /// A leg leaves the worker: those it talked with go on without it.
-    pub(super) fn leave(&mut self, at: usize, leg: usize) {
-        if let Some(room) = &mut self.calls[at].room
-            && let Some(n) = room.legs.iter().position(|known| *known == leg)
-        {
-            room.legs.remove(n);
-            room.voices.remove(n);
-        }
+    /// A leg leaves the worker: those it talked with go on without it. `false` when it was in no conference.
+    pub(super) fn leave(&mut self, at: usize, leg: usize) -> bool {
+        let Some(room) = &mut self.calls[at].room else { return false };
+        let Some(n) = room.legs.iter().position(|known| *known == leg) else { return false };
+        room.legs.remove(n);
+        room.voices.remove(n);
+        true
     }
 
     /// A conference's tick.

@@ -13,7 +13,8 @@ use crate::media::tones::ToneDetector;
 use crate::media::{Codec, Digit};
 use crate::time::Timestamp;
 
-/// Being later than this a schedule starts anew rather than catch up, as [`Player`](crate::media::player::Player) does.
+/// Being later than this a schedule starts anew rather than catch up, as
+/// [`Player`](crate::media::player::Player) does.
 const TOO_LATE: Duration = Duration::from_millis(100);
 /// Samples given to the tone detector at once.
 const TONE_PIECE: usize = 480;

@@ -37,9 +37,10 @@ struct Current {
 }
 
 impl EventRelay {
-    /// Rewrites an event's payload from `from` to `to` ticks per second, in place, and gives the header it is
-    /// sent with. `None`: it is no event. One that is too long for 16 bits in the peer's clock stays at the most they
-    /// say (1.4 s at 48 kHz): a new segment (§2.5.1.3) whose predecessor got lost would be another press.
+    /// Rewrites an event's payload from `from` to `to` ticks per second, in place, and gives the header it
+    /// is sent with. `None`: it is no event. One that is too long for 16 bits in the peer's clock stays at
+    /// the most they say (1.4 s at 48 kHz): a new segment (§2.5.1.3) whose predecessor got lost would be
+    /// another press.
     pub(super) fn forward(
         &mut self,
         received: &Header,

@@ -212,8 +212,8 @@ impl Leg {
         self.agreed.as_ref().is_some_and(|agreed| agreed.receives)
     }
 
-    /// Judges a datagram of the RTP port that is not RTCP, and opens it in place. `from` is `None` when it came
-    /// on the twin.
+    /// Judges a datagram of the RTP port that is not RTCP, and opens it in place. `from` is `None` when it
+    /// came on the twin.
     pub(super) fn take(&mut self, datagram: &mut [u8], from: Option<SocketAddr>, now: Timestamp) -> Taken {
         let Some(agreed) = &mut self.agreed else { return Taken::Nothing };
         if !matches!(self.security, Security::Plain) && from.is_some_and(|from| agreed.lock.is_stranger(from))
@@ -326,8 +326,8 @@ impl Leg {
         self.agreed.as_ref().filter(|agreed| agreed.sends && self.player.is_none())
     }
 
-    /// Sends the RTP packet in the first `len` octets of `buffer`, sealed if that was agreed; behind it is room
-    /// for the tag.
+    /// Sends the RTP packet in the first `len` octets of `buffer`, sealed if that was agreed; behind it is
+    /// room for the tag.
     pub(super) fn send(&mut self, buffer: &mut [u8], len: usize) {
         let Some(agreed) = &self.agreed else { return };
         let Some(packet) = self.security.seal(Sort::Rtp, buffer, len) else {

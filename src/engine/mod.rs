@@ -122,8 +122,9 @@ pub struct LocalMedia {
 /// What happened to a call's audio.
 #[derive(Clone, Debug, PartialEq)]
 pub enum MediaEvent {
-    /// A key, told once: at the first packet of its telephone-event (RFC 4733), or as soon as its tones are sure where
-    /// they are listened for ([`LegMedia::in_band_digits`]). One that comes both ways is told as what came first.
+    /// A key, told once: at the first packet of its telephone-event (RFC 4733), or as soon as its tones are
+    /// sure where they are listened for ([`LegMedia::in_band_digits`]). One that comes both ways is told as
+    /// what came first.
     Digit {
         /// Which leg.
         leg: u16,
@@ -307,9 +308,9 @@ impl CallMedia {
         })
     }
 
-    /// Sets what offer and answer agreed; again on a re-INVITE. A new remote address opens the source
-    /// lock again; the outgoing stream keeps its SSRC and goes on counting. A changed SRTP key counts from now on; what
-    /// the peer sealed with its former key is understood for 5 s more.
+    /// Sets what offer and answer agreed; again on a re-INVITE. A new remote address opens the source lock
+    /// again; the outgoing stream keeps its SSRC and goes on counting. A changed SRTP key counts from now
+    /// on; what the peer sealed with its former key is understood for 5 s more.
     pub fn configure(&self, leg: u16, media: LegMedia) {
         self.send(Command::Configure { key: self.key, leg, media });
     }
@@ -330,17 +331,18 @@ impl CallMedia {
         self.send(Command::StopPlay { key: self.key, leg });
     }
 
-    /// Connects two legs' audio, in place of what was connected in this call. Audio of the same codec is forwarded
-    /// untouched at once, and so is G.711 but for a table between its two codecs; any other is decoded and encoded, which
-    /// adds a jitter buffer's delay. Likewise G.711 in packets of another length than the hearer asked for, and
-    /// comfort noise to a peer that did not agree on it.
+    /// Connects two legs' audio, in place of what was connected in this call. Audio of the same codec is
+    /// forwarded untouched at once, and so is G.711 but for a table between its two codecs; any other is
+    /// decoded and encoded, which adds a jitter buffer's delay. Likewise G.711 in packets of another length
+    /// than the hearer asked for, and comfort noise to a peer that did not agree on it.
     pub fn bridge(&self, a: u16, b: u16) {
         self.send(Command::Bridge { key: self.key, a, b });
     }
 
-    /// Connects three legs or more: each hears the sum of the others, without itself. In place of what was connected in
-    /// this call; legs that were in its conference before go on without a break. Two legs are a bridge. Keys reach
-    /// [`MediaEvent::Digit`] and no other leg. A recording hears the caller on channel 0 and all others on channel 1.
+    /// Connects three legs or more: each hears the sum of the others, without itself. In place of what was
+    /// connected in this call; legs that were in its conference before go on without a break. Two legs are
+    /// a bridge. Keys reach [`MediaEvent::Digit`] and no other leg. A recording hears the caller on channel
+    /// 0 and all others on channel 1.
     pub fn join(&self, legs: &[u16]) {
         self.send(Command::Join { key: self.key, legs: legs.into() });
     }
@@ -350,9 +352,9 @@ impl CallMedia {
         self.send(Command::Unbridge { key: self.key });
     }
 
-    /// Captures what the two legs send one another from now on: audio is recorded when it is forwarded, and only
-    /// then. In a conference with the caller, channel 1 is what all others say; a leg that was in one with it stays recorded
-    /// when it becomes a bridge again. An earlier recording is finished first.
+    /// Captures what the two legs send one another from now on: audio is recorded when it is forwarded, and
+    /// only then. In a conference with the caller, channel 1 is what all others say; a leg that was in one
+    /// with it stays recorded when it becomes a bridge again. An earlier recording is finished first.
     pub fn record(&self, tap: Tap, caller: u16, agent: u16) {
         self.send(Command::Record { key: self.key, tap: Box::new(tap), caller, agent });
     }

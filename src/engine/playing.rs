@@ -1,6 +1,7 @@
-//! Prompts and music to a leg. G.711 is copied from the sound; for other codecs the sound is encoded as it plays.
-//! Encoding it once for all listeners would save more, but needs a copy per codec, packet length and
-//! start; measured, 20 ms cost about 10 µs (G.722) and 100 to 200 µs (Opus) per listener.
+//! Prompts and music to a leg. G.711 is copied from the sound; for other codecs the sound is encoded as it
+//! plays, for each listener. A copy encoded once would serve only those who began at the same sample with
+//! the same packet length, since these encoders carry a state from packet to packet; and to make one would
+//! hold the worker up.
 
 use std::sync::Arc;
 

@@ -6,7 +6,8 @@ use crate::time::Timestamp;
 use super::command::CallKey;
 use super::session::{Place, Sessions, Timer};
 
-/// A recording that runs. Channel 0 is what the caller's leg says, channel 1 what all those say that it talks with.
+/// A recording that runs. Channel 0 is what the caller's leg says, channel 1 what all those say that it
+/// talks with.
 pub(super) struct Recording {
     pub(super) tap: Box<Tap>,
     generation: u32,

@@ -210,8 +210,8 @@ impl Sessions {
         }
     }
 
-    /// Comfort noise (RFC 3389): forwarded to a peer that knows it. For one that does not, the sender is decoded
-    /// from now on, since the noise it asks for has to be made.
+    /// Comfort noise (RFC 3389): forwarded to a peer that knows it. For one that does not, the sender is
+    /// decoded from now on, since the noise it asks for has to be made.
     fn relay_noise(&mut self, key: usize, view: &View, buffer: &mut [u8], now: Timestamp) {
         if self.legs[key].ear.is_some() {
             self.put_noise(key, view, buffer, now);
@@ -254,14 +254,14 @@ impl Sessions {
     }
 }
 
-/// Packets of another length than the peer wants, in a row, before its sender is decoded and cut anew: the last packet
-/// of a talkspurt may be short.
+/// Packets of another length than the peer wants, in a row, before its sender is decoded and cut anew: the
+/// last packet of a talkspurt may be short.
 const ODD_PACKETS: u8 = 3;
 
-/// Whether audio of `codec` can be forwarded as it is, but for a table between the two G.711 codecs. G.711 in packets
-/// of another length than asked for is cut anew: phones with a small fixed buffer stutter on longer ones, and each of
-/// the shorter costs headers. Other codecs go as they are: a ptime is a wish (RFC 4566 §6), and decoding would
-/// cost them quality.
+/// Whether audio of `codec` can be forwarded as it is, but for a table between the two G.711 codecs. G.711
+/// in packets of another length than asked for is cut anew: phones with a small fixed buffer stutter on
+/// longer ones, and each of the shorter costs headers. Other codecs go as they are: a ptime is a wish (RFC
+/// 4566 §6), and decoding would cost them quality.
 fn passes(codec: Codec, wanted: &Agreed, ticks: u32, odd: &mut u8) -> bool {
     match (codec, wanted.codec) {
         (Codec::Pcma | Codec::Pcmu, Codec::Pcma | Codec::Pcmu) => {

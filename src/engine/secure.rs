@@ -7,8 +7,8 @@ use std::time::Duration;
 use crate::media::srtp::{Crypto, MasterKey, Opener, Sealer, SrtpError, Suite};
 use crate::time::Timestamp;
 
-/// Packets sealed with the key before a change are still opened for so long: those on their way, and those of a
-/// peer that changes a little later than it answers (RFC 3264 §8.3.2).
+/// Packets sealed with the key before a change are still opened for so long: those on their way, and those
+/// of a peer that changes a little later than it answers (RFC 3264 §8.3.2).
 const FORMER: Duration = Duration::from_secs(5);
 /// The largest packet tried with two keys.
 const LARGEST: usize = 2_048;

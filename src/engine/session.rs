@@ -1,6 +1,6 @@
-//! The sessions of one worker: its calls, their legs, and who hears whom. Carries out commands and fires timers;
-//! `relay` has the way of a packet, `transcode`, `conference`, `playing` and `recording` what their names say; the
-//! worker's loop says when.
+//! The sessions of one worker: its calls, their legs, and who hears whom. Carries out commands and fires
+//! timers; `relay` has the way of a packet, and `transcode`, `conference`, `playing` and `recording` what
+//! their names say; the worker's loop says when.
 
 use std::collections::HashMap;
 use std::os::fd::AsFd;
@@ -235,7 +235,9 @@ impl Sessions {
         if self.calls[call_at].bridge.is_some_and(|(a, b)| a == at || b == at) {
             self.disconnect(key, &[], now);
         }
-        self.leave(call_at, at);
+        if self.leave(call_at, at) {
+            self.update_hold(key, now);
+        }
         self.calls[call_at].legs.retain(|(_, leg)| *leg != at);
         let leg = self.legs.remove(at);
         self.stats.legs = self.legs.len() as u64;

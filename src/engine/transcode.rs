@@ -1,6 +1,6 @@
 //! Audio that its hearer needs otherwise: another codec, packets of another length, noise in place of its
-//! description. The speaker's packets go into a jitter buffer ([`Ear`]); at the hearer's packet time they come
-//! out decoded, are converted and encoded, and sent as a stream of our own.
+//! description. The speaker's packets go into a jitter buffer ([`Ear`]); at the hearer's packet time they
+//! come out decoded, are converted and encoded, and sent as a stream of our own.
 
 use std::time::Duration;
 
@@ -17,7 +17,8 @@ use super::leg::Leg;
 use super::session::{Place, Sessions, Timer, pair, present};
 use super::speaking::Mouth;
 
-/// Room for the largest payload we make: 60 ms of G.711 or G.722 are 480 octets, of Opus at our bit rate less.
+/// Room for the largest payload we make: 60 ms of G.711 or G.722 are 480 octets, of Opus at our bit rate
+/// less.
 const PAYLOAD: usize = 1_275;
 /// Packets in a row without a sound before the pump rests until the next packet comes: 100 ms at 20.
 const RESTS_AFTER: u32 = 5;
@@ -33,7 +34,10 @@ impl Sessions {
         now: Timestamp,
     ) {
         let Some(ear) = self.ear(key, codec) else { return };
-        ear.playout.audio(&view.header, codec, &datagram[view.payload()], now);
+        if ear.playout.audio(&view.header, codec, &datagram[view.payload()], now).is_err() {
+            self.legs[key].stats.unknown += 1;
+            return;
+        }
         self.wake(key, false, now);
     }
 
@@ -127,8 +131,8 @@ impl Sessions {
 }
 
 impl Leg {
-    /// Tells this leg `pcm` of `rate` samples per second: encodes it and sends the packets that are full, the first
-    /// of them due at `due`.
+    /// Tells this leg `pcm` of `rate` samples per second: encodes it and sends the packets that are full,
+    /// the first of them due at `due`.
     pub(super) fn speak(&mut self, pcm: &[i16], rate: u32, due: Timestamp) {
         let Some(agreed) = &self.agreed else { return };
         let (codec, payload_type) = (agreed.codec, agreed.payload_type);

@@ -24,7 +24,8 @@ use super::stats::Counters;
 const EVENTS: usize = 256;
 /// Rounds through epoll in a tick before timers get their turn, when packets keep coming.
 const ROUNDS: usize = 8;
-/// Largest datagram read; more is cut off, and was no G.711 of ours.
+/// Largest datagram read; more is cut off, and was no audio of ours. What a packet leaves free is room for
+/// the tag it may be sealed with.
 const DATAGRAM: usize = 2_048;
 /// The mailbox's token in epoll; no leg's place on a worker reaches it.
 const BELL: u64 = u64::MAX;

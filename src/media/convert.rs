@@ -208,7 +208,7 @@ mod tests {
                 converter.convert(piece, &mut odd);
             }
             assert_eq!(whole, odd, "{from} to {to}");
-            assert!(whole.iter().any(|&s| s == i16::MAX) && whole.iter().any(|&s| s == i16::MIN));
+            assert!(whole.contains(&i16::MAX) && whole.contains(&i16::MIN));
         }
     }
 }

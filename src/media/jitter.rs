@@ -318,9 +318,9 @@ impl JitterBuffer {
             self.pass(seq);
         }
         if self.slots.floor() < floor {
-            self.pass(floor - 1);
             // `floor - 1` itself did not come either.
-            self.stats.lost += 1;
+            self.stats.lost += u64::from(self.counted < floor);
+            self.pass(floor - 1);
         }
         self.state = State::Pause { noise: false };
     }

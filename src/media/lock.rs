@@ -104,8 +104,9 @@ impl SourceLock {
         }
     }
 
-    /// Judges a packet whose tag proved that it is the peer's (SRTP): an open lock believes it at once, from
-    /// wherever it came. A closed one stays as it is: a replayed packet never gets here, but a relayed one may.
+    /// Judges a packet whose tag proved that it is the peer's (SRTP): an open lock believes it at once,
+    /// from wherever it came. A closed one stays as it is: a replayed packet never gets here, but a relayed
+    /// one may.
     pub fn judge_proven(&mut self, from: SocketAddr, now: Timestamp) -> Verdict {
         match &self.state {
             State::Open { .. } if from != self.announced => {

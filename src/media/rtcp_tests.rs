@@ -121,6 +121,20 @@ fn jitter_is_zero_on_a_steady_stream_and_grows_towards_the_mean_deviation() {
 }
 
 #[test]
+fn jitter_is_in_the_sources_ticks_and_the_same_in_milliseconds() {
+    let mut shaky = Reception::new(8, 0);
+    shaky.set_clock(48_000);
+    for n in 0..500u32 {
+        shaky.measure(n * 960, at(u64::from(n) * 20 + if n % 2 == 0 { 10 } else { 0 }));
+    }
+    assert!((9.0..=10.5).contains(&shaky.jitter_ms()), "{}", shaky.jitter_ms());
+    assert!((432..=504).contains(&shaky.block(at(10_000)).jitter));
+    let before = shaky.jitter_ms();
+    shaky.set_clock(8_000);
+    assert!((shaky.jitter_ms() - before).abs() < 0.5, "another codec, the same network");
+}
+
+#[test]
 fn a_compound_ends_at_its_first_fault() {
     let mut out = [0; MAX_REPORT];
     let len = Report { ssrc: 1, sender: None, block: None, cname: CNAME, goodbye: true }.build(&mut out);

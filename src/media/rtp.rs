@@ -88,9 +88,10 @@ impl View {
         self.start..self.end
     }
 
-    /// Writes `header` right before the payload, in place. Returns the buffer from there on, and the length of the
-    /// packet at its beginning: fixed header and payload; what lies behind is room for a tag (SRTP). CSRCs,
-    /// extension and padding of the sender go no further, since they were not negotiated with the receiver.
+    /// Writes `header` right before the payload, in place. Returns the buffer from there on, and the length
+    /// of the packet at its beginning: fixed header and payload; what lies behind is room for a tag (SRTP).
+    /// CSRCs, extension and padding of the sender go no further, since they were not negotiated with the
+    /// receiver.
     /// `buffer` must begin with the datagram that was parsed.
     #[must_use]
     pub fn rewrite<'a>(&self, buffer: &'a mut [u8], header: &Header) -> (&'a mut [u8], usize) {

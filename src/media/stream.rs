@@ -93,9 +93,9 @@ impl OutStream {
         self.ssrc
     }
 
-    /// The ticks of its clock per second from `now` on (see [`Codec::clock`](super::Codec::clock)). The stream
-    /// goes on from the timestamp it has reached, in the new unit (RFC 7160 §3.2 tells why receivers cope better with
-    /// that than with a jump).
+    /// The ticks of its clock per second from `now` on (see [`Codec::clock`](super::Codec::clock)). The
+    /// SSRC stays, and timestamps go on from where they are, in the new unit: what RFC 7160 §3.2 calls the
+    /// same SSRC with monotonic timestamps.
     pub fn set_clock(&mut self, hz: u32, now: Timestamp) {
         let khz = (hz / 1_000).max(1);
         if khz == self.khz {

@@ -79,6 +79,40 @@ fn keys_with_an_ssrc_of_their_own_neither_break_the_audio_nor_fall_apart() {
 }
 
 #[test]
+fn another_clock_goes_on_from_where_the_old_one_got() {
+    let mut out = stream();
+    let a = out.local(8, 160, at(0));
+    let b = out.local(8, 160, at(20));
+    assert_eq!(timestamp_distance(a.timestamp, b.timestamp), 160);
+    out.set_clock(48_000, at(50));
+    assert_eq!((out.khz(), out.free_from(at(50))), (48, at(50)));
+    let c = out.local(111, 960, at(60));
+    // 30 ms at 8 kHz, then 10 at 48.
+    assert_eq!((timestamp_distance(b.timestamp, c.timestamp), c.marker), (240 + 480, true));
+    let d = out.local(111, 960, at(80));
+    assert_eq!((timestamp_distance(c.timestamp, d.timestamp), d.marker), (960, false));
+    assert_eq!(out.timestamp_at(at(180)).wrapping_sub(d.timestamp), 4_800);
+    // A sender whose clock stood still for ten seconds is moved, in ticks of this clock.
+    let e = out.forward(&packet(1, 10, 0), 111, Kind::Audio { samples: 960 }, at(100)).unwrap();
+    let f = out.forward(&packet(1, 11, 960), 111, Kind::Audio { samples: 960 }, at(10_100)).unwrap();
+    assert_eq!(timestamp_distance(e.timestamp, f.timestamp), 480_000);
+}
+
+#[test]
+fn an_event_of_our_own_takes_a_number_and_keeps_its_time() {
+    let mut out = stream();
+    let audio = out.local(8, 160, at(0));
+    let start = out.timestamp_at(at(20));
+    let first = out.own_event(101, start, true);
+    let between = out.local(8, 160, at(20));
+    let second = out.own_event(101, start, false);
+    let numbers = [audio, first, between, second].map(|header| header.sequence);
+    assert!(numbers.windows(2).all(|pair| sequence_distance(pair[0], pair[1]) == 1));
+    assert_eq!((first.timestamp, second.timestamp), (start, start));
+    assert!(!between.marker, "an event does not break the audio");
+}
+
+#[test]
 fn what_is_not_forwarded_does_not_look_lost() {
     let mut out = stream();
     let first = out.forward(&packet(1, 10, 0), 8, AUDIO, at(0)).unwrap();

@@ -267,5 +267,4 @@ fn wrap(angle: f32) -> f32 {
 }
 
 #[cfg(test)]
-#[path = "tones_tests.rs"]
 mod tests;

@@ -1,15 +1,10 @@
 //! Two legs connected: forwarding, transcoding, hold, change of sender, prompts amid, recording.
 
-use std::sync::{Arc, Mutex};
-
 use super::rig::{DTMF, Phone, Rig, sound};
 use crate::call::PlayId;
-use crate::consent::{DataKey, RecordingPermit};
 use crate::engine::MediaEvent;
-use crate::ids::RecordingId;
 use crate::media::g711::{ALAW_TO_PCM, ALAW_TO_ULAW, ULAW_TO_ALAW, ULAW_TO_PCM};
 use crate::media::rtp::{Header, sequence_distance, timestamp_distance};
-use crate::media::tap::{Chunk, ChunkSink, End, Tap};
 use crate::media::{Codec, Digit, DigitChannel, Direction};
 
 #[test]
@@ -182,33 +177,6 @@ fn a_prompt_amid_a_bridge_takes_the_place_of_the_peer() {
     assert!(agent.is_silent());
 }
 
-#[derive(Default)]
-struct Reel {
-    samples: Vec<[i16; 2]>,
-    end: Option<End>,
-}
-
-struct Sink(Arc<Mutex<Reel>>);
-
-impl ChunkSink for Sink {
-    fn buffer(&mut self) -> Vec<i16> {
-        Vec::new()
-    }
-
-    fn put(&mut self, chunk: Chunk) -> Result<(), Chunk> {
-        let mut reel = self.0.lock().unwrap();
-        reel.samples.resize(usize::try_from(chunk.start).unwrap(), [0; 2]);
-        reel.samples.extend(chunk.samples.chunks_exact(2).map(|pair| [pair[0], pair[1]]));
-        Ok(())
-    }
-
-    fn finish(self: Box<Self>, end: End) {
-        let mut reel = self.0.lock().unwrap();
-        reel.samples.resize(usize::try_from(end.samples).unwrap(), [0; 2]);
-        reel.end = Some(end);
-    }
-}
-
 #[test]
 fn what_is_forwarded_is_recorded_and_nothing_else() {
     let mut rig = Rig::new();
@@ -218,9 +186,7 @@ fn what_is_forwarded_is_recorded_and_nothing_else() {
     rig.heard(0, &mut caller, '1');
     rig.heard(1, &mut agent, '1');
 
-    let reel = Arc::new(Mutex::new(Reel::default()));
-    let permit = RecordingPermit::for_test(RecordingId::new(ulid::Ulid(5)), DataKey::new([1; 32]));
-    rig.call.record(Tap::new(permit, Box::new(Sink(Arc::clone(&reel))), rig.now()), 0, 1);
+    let reel = rig.record(0, 1);
     rig.call.bridge(0, 1);
     rig.barrier(0);
     // Half a second, at the pace of the clock: what one hears starts what the other says.

@@ -105,8 +105,10 @@ fn strangers_are_ignored_and_counted_before_and_after_the_twin() {
     let (mut caller, agent) = rig.bridged(Codec::Pcma, Codec::Pcma);
     let stranger = UdpSocket::bind((LOCAL, 0)).unwrap();
     let intrude = |caller: &Phone| {
-        let header = Header { ssrc: 666, ..caller.header };
-        for _ in 0..5 {
+        // One that guesses, and one that knows SSRC and sequence number.
+        for n in 0..5 {
+            let ssrc = if n % 2 == 0 { 666 } else { caller.header.ssrc };
+            let header = Header { ssrc, ..caller.header };
             stranger.send_to(&packet(header, &[0x2A; 160]), caller.to.rtp).unwrap();
         }
     };

@@ -2,5 +2,9 @@
 //! deadlines. A key sent last on a socket tells that all sent before it was dealt with.
 
 mod bridge;
+mod conference;
+mod keys;
 mod media;
 pub(super) mod rig;
+mod secure;
+mod transcode;

@@ -4,19 +4,21 @@ use std::cell::RefCell;
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::ops::RangeInclusive;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::mpsc::Receiver;
 
 use crate::call::PlayId;
+use crate::consent::{DataKey, RecordingPermit};
 use crate::engine::{CallMedia, Engine, EngineConfig, LegStats, LocalMedia, MediaEvent};
-use crate::ids::CallId;
+use crate::ids::{CallId, RecordingId};
 use crate::media::codec::{Decoder, Encoder};
 use crate::media::dtmf::EventPayload;
 use crate::media::rtp::{HEADER, Header, View};
 use crate::media::sound::Sound;
 use crate::media::srtp::{Crypto, OVERHEAD, Opener, Sealer};
+use crate::media::tap::{Chunk, ChunkSink, End, Tap};
 use crate::media::{Codec, Digit, DigitChannel, Direction, Events, LegMedia};
 use crate::time::{Clock, Timestamp};
 
@@ -99,6 +101,15 @@ impl Rig {
         phone.event(key, &[(true, 480)]);
         let digit = Digit::try_from(key).unwrap();
         assert_eq!(self.event(), MediaEvent::Digit { leg, digit, channel: DigitChannel::Rfc4733 });
+    }
+
+    /// Begins a recording.
+    pub(super) fn record(&self, caller: u16, agent: u16) -> Arc<Mutex<Reel>> {
+        let reel = Arc::new(Mutex::new(Reel::default()));
+        let permit = RecordingPermit::for_test(RecordingId::new(ulid::Ulid(5)), DataKey::new([1; 32]));
+        let tap = Tap::new(permit, Box::new(Sink(Arc::clone(&reel))), self.now());
+        self.call.record(tap, caller, agent);
+        reel
     }
 
     pub(super) fn close(&mut self, leg: u16) -> LegStats {
@@ -330,13 +341,56 @@ pub(super) fn sound(samples: usize) -> Arc<Sound> {
     Arc::new(Sound::from_pcm8k(&pcm))
 }
 
-/// How strong a frequency is, as amplitude; a pure tone of amplitude 10,000 gives 10,000 (Goertzel).
-pub(super) fn strength(pcm: &[i16], rate: u32, frequency: f64) -> f64 {
-    let step = std::f64::consts::TAU * frequency / f64::from(rate);
-    let (mut re, mut im) = (0.0, 0.0);
-    for (n, sample) in pcm.iter().enumerate() {
-        re += f64::from(*sample) * (n as f64 * step).cos();
-        im += f64::from(*sample) * (n as f64 * step).sin();
+/// What was recorded.
+#[derive(Default)]
+pub(super) struct Reel {
+    pub(super) samples: Vec<[i16; 2]>,
+    pub(super) end: Option<End>,
+}
+
+struct Sink(Arc<Mutex<Reel>>);
+
+impl ChunkSink for Sink {
+    fn buffer(&mut self) -> Vec<i16> {
+        Vec::new()
     }
-    2.0 * (re * re + im * im).sqrt() / pcm.len().max(1) as f64
+
+    fn put(&mut self, chunk: Chunk) -> Result<(), Chunk> {
+        let mut reel = self.0.lock().unwrap();
+        reel.samples.resize(usize::try_from(chunk.start).unwrap(), [0; 2]);
+        reel.samples.extend(chunk.samples.chunks_exact(2).map(|pair| [pair[0], pair[1]]));
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>, end: End) {
+        let mut reel = self.0.lock().unwrap();
+        reel.samples.resize(usize::try_from(end.samples).unwrap(), [0; 2]);
+        reel.end = Some(end);
+    }
+}
+
+impl Reel {
+    pub(super) fn channel(&self, n: usize) -> Vec<i16> {
+        self.samples.iter().map(|frame| frame[n]).collect()
+    }
+}
+
+/// How strong a frequency is, as amplitude: a pure tone of amplitude 10,000 gives 10,000. The mean over
+/// spans of 50 ms, so that a packet lost to a busy machine does not turn the phase of all that follows.
+pub(super) fn strength(pcm: &[i16], rate: u32, frequency: f64) -> f64 {
+    use std::f64::consts::TAU;
+    let len = rate as usize / 20;
+    let amplitude = |span: &[i16]| {
+        let (mut re, mut im) = (0.0, 0.0);
+        for (n, sample) in span.iter().enumerate() {
+            // A Hann window: what is a few tones off does not leak in.
+            let window = 1.0 - (n as f64 / len as f64 * TAU).cos();
+            let (sin, cos) = (n as f64 * frequency / f64::from(rate) * TAU).sin_cos();
+            re += f64::from(*sample) * window * cos;
+            im += f64::from(*sample) * window * sin;
+        }
+        2.0 * f64::hypot(re, im) / len as f64
+    };
+    let spans = pcm.chunks_exact(len);
+    spans.clone().map(amplitude).sum::<f64>() / spans.count().max(1) as f64
 }

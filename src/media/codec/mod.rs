@@ -61,7 +61,7 @@ pub struct Decoder {
 enum DecoderState {
     /// The table of the law, A-law or µ-law.
     G711(Codec, &'static [i16; 256], Concealer),
-    G722(g722::Decoder, Concealer),
+    G722(Box<g722::Decoder>, Concealer),
     Opus(opus::Decoder),
 }
 
@@ -74,7 +74,7 @@ impl Decoder {
         let state = match codec {
             Codec::Pcmu => DecoderState::G711(codec, &ULAW_TO_PCM, Concealer::new(codec.rate())),
             Codec::Pcma => DecoderState::G711(codec, &ALAW_TO_PCM, Concealer::new(codec.rate())),
-            Codec::G722 => DecoderState::G722(g722::Decoder::new(), Concealer::new(codec.rate())),
+            Codec::G722 => DecoderState::G722(Box::new(g722::Decoder::new()), Concealer::new(codec.rate())),
             Codec::Opus => DecoderState::Opus(opus::Decoder::new()?),
         };
         Ok(Self { state })
@@ -148,7 +148,7 @@ pub struct Encoder {
 enum EncoderState {
     Pcmu,
     Pcma,
-    G722(g722::Encoder),
+    G722(Box<g722::Encoder>),
     Opus(opus::Encoder),
 }
 
@@ -161,7 +161,7 @@ impl Encoder {
         let state = match codec {
             Codec::Pcmu => EncoderState::Pcmu,
             Codec::Pcma => EncoderState::Pcma,
-            Codec::G722 => EncoderState::G722(g722::Encoder::new()),
+            Codec::G722 => EncoderState::G722(Box::new(g722::Encoder::new())),
             Codec::Opus => EncoderState::Opus(opus::Encoder::new()?),
         };
         Ok(Self { state })
@@ -213,5 +213,4 @@ impl Encoder {
 }
 
 #[cfg(test)]
-#[path = "tests.rs"]
 mod tests;

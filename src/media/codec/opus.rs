@@ -15,7 +15,7 @@ const MAX_PAYLOAD: usize = 1_275;
 /// Bits per second: wideband to fullband speech with room for error correction (RFC 7587 §3.1.1 names
 /// 28-40 kbit/s for fullband mono speech).
 const BITRATE: i32 = 32_000;
-/// Measured on this project's prompts: 5 costs little over half of 10 and sounds the same (PESQ within 0.02).
+/// Measured on this project's prompts: three quarters of the time of 10 (7 of 10 ms a second), and PESQ 4.42 instead of 4.45.
 const COMPLEXITY: i32 = 5;
 
 /// One direction's encoder.

@@ -74,7 +74,8 @@ impl Line {
         self.outlier = None;
         let moved = i64::from(timestamp_distance(self.timestamp, header.timestamp));
         if distance <= 0 {
-            return Some(Place { seq: self.seq + distance, time: self.time + moved });
+            // Whatever its timestamp says, it came before the newest.
+            return Some(Place { seq: self.seq + distance, time: self.time + moved.min(0) });
         }
         let strayed = (moved - (arrival - self.arrival)).abs() > STRAY_MS * per_ms;
         let time = match content {

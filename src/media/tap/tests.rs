@@ -325,7 +325,13 @@ fn hour(skew: [i64; 2], quiet: bool) -> (f64, usize) {
 
 #[test]
 fn an_hour_of_drift_stays_within_20_ms() {
-    for (skew, quiet) in [([100, -100], true), ([100, -100], false), ([0, 0], false)] {
+    for (skew, quiet) in [
+        ([100, -100], true),
+        ([100, -100], false),
+        ([200, -200], true),
+        ([200, -200], false),
+        ([0, 0], false),
+    ] {
         let (worst, marks) = hour(skew, quiet);
         assert_eq!(marks, 3_600);
         assert!(worst < 20.0, "{skew:?} ppm: {worst} ms apart");
@@ -395,6 +401,70 @@ fn speech_after_silence_suppression_is_where_it_was_said() {
         let gap = Gap { start: 16_000, len: 24_000, why: Missing::Lost, channel: Some(Channel::Caller) };
         assert!(end(&sink).gaps.contains(&gap), "{:?}", end(&sink).gaps);
     }
+}
+
+#[test]
+fn a_pause_that_was_announced_or_shows_in_the_sequence_is_no_loss() {
+    for announced in [false, true] {
+        let (mut tap, sink) = tap();
+        let packets = stream(Channel::Caller, 1, 0, &[0; 200]);
+        fly(&mut tap, packets[..100].to_vec());
+        // Comfort noise, or nothing at all and the next packet says by its number that none is missing.
+        if announced {
+            tap.rest(Channel::Caller, ms(2_000));
+        }
+        tap.handle_timeout(ms(4_990));
+        if !announced {
+            tap.rested(Channel::Caller);
+        }
+        let mut later = packets[100..].to_vec();
+        for packet in &mut later {
+            packet.arrival += 3_000_000;
+            packet.timestamp += 24_000;
+        }
+        fly(&mut tap, later);
+        tap.finish(ms(7_000));
+        let heard = channel(&sink, Channel::Caller);
+        assert_eq!(heard[16_000..40_000], [0; 24_000]);
+        assert_eq!(heard[40_000..], pcm(1, 16_000..32_000));
+        let lost = end(&sink).gaps.into_iter().filter(|gap| gap.channel == Some(Channel::Caller));
+        assert_eq!(lost.collect::<Vec<_>>(), [], "announced: {announced}");
+    }
+}
+
+#[test]
+fn what_is_lost_after_a_pause_is_marked_again() {
+    let (mut tap, sink) = tap();
+    let packets = stream(Channel::Caller, 1, 0, &[0; 200]);
+    fly(&mut tap, packets[..50].to_vec());
+    tap.rest(Channel::Caller, ms(1_000));
+    fly(&mut tap, packets[100..120].to_vec());
+    fly(&mut tap, packets[130..].to_vec());
+    tap.finish(ms(4_000));
+    let lost: Vec<Gap> =
+        end(&sink).gaps.into_iter().filter(|gap| gap.channel == Some(Channel::Caller)).collect();
+    let gap = Gap { start: 19_200, len: 1_600, why: Missing::Lost, channel: Some(Channel::Caller) };
+    assert_eq!(lost, [gap]);
+}
+
+#[test]
+fn decoded_audio_is_placed_like_any_other() {
+    let (mut tap, sink) = tap();
+    let samples: Vec<i16> = (0..16_000).map(|n| if n % 7 == 0 { i16::MIN } else { n as i16 + 1 }).collect();
+    for (n, packet) in samples.chunks(160).enumerate() {
+        let now = ms(20 * n as u64 + 3);
+        tap.handle_timeout(now);
+        if n != 40 {
+            tap.push_pcm(Channel::Agent, 9, n as u32 * 160, packet, now);
+        }
+    }
+    tap.finish(ms(2_010));
+    let heard = channel(&sink, Channel::Agent);
+    let mut expected: Vec<i16> = samples.iter().map(|sample| (*sample).max(-i16::MAX)).collect();
+    expected[6_400..6_560].fill(0);
+    assert_eq!(heard[24..16_024], expected);
+    let lost = Gap { start: 6_424, len: 160, why: Missing::Lost, channel: Some(Channel::Agent) };
+    assert!(end(&sink).gaps.contains(&lost), "{:?}", end(&sink).gaps);
 }
 
 #[test]
