@@ -176,7 +176,7 @@ impl Udp {
 
 /// A server, and how it is spoken to over streams.
 struct Stream {
-    server: Server,
+    _server: Server,
     to: SocketAddr,
     /// `None`: in the clear.
     tls: Option<Arc<ClientConfig>>,
@@ -186,7 +186,7 @@ struct Stream {
 impl Stream {
     fn tcp() -> Self {
         let server = Server::start(SETTINGS);
-        Self { to: server.tcp, server, tls: None, _certificates: None }
+        Self { to: server.tcp, _server: server, tls: None, _certificates: None }
     }
 
     fn tls() -> Self {
@@ -196,7 +196,7 @@ impl Stream {
         let sip = format!("tls = [\"127.0.0.1:0\"]\n[tls]\ncertificate = {certificate:?}\nkey = {key:?}\n");
         let server = Server::start_with(SETTINGS, &sip);
         let to = server.tls.expect("a TLS address");
-        Self { server, to, tls: Some(authority.client(None)), _certificates: Some(dir) }
+        Self { _server: server, to, tls: Some(authority.client(None)), _certificates: Some(dir) }
     }
 
     fn open(&self) -> Line {

@@ -96,7 +96,8 @@ impl Phone {
     pub(crate) fn call(&mut self, number: &str) {
         let uri = format!("sip:{number}@{}", self.server);
         self.ids = Ids {
-            from: format!("<sip:{}@{}>;tag={}", self.user, self.local().ip(), self.tag),
+            // The port keeps an IPv6 address in its brackets.
+            from: format!("<sip:{}@{}>;tag={}", self.user, self.local(), self.tag),
             to: format!("<{uri}>"),
             call_id: unique("call"),
             cseq: 1,

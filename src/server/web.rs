@@ -37,3 +37,7 @@ impl WebSip for Door {
         Box::pin(self.door.take(Box::new(stream), self.secure, ends.local, ends.remote))
     }
 }
+
+#[cfg(test)]
+#[path = "web_tests.rs"]
+mod tests;

@@ -13,6 +13,7 @@ mod refers;
 mod refresh;
 mod registrations;
 mod reliable;
+mod reach;
 mod requests;
 mod spoof;
 mod streams;

@@ -22,6 +22,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use aws_lc_rs::rand;
+use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
 use super::core::naming::Means;
@@ -235,23 +236,7 @@ pub async fn start(
     clock: Clock,
     events: mpsc::Sender<Event>,
 ) -> Result<SipHandle, StackError> {
-    let bind_error = |transport, address| move |source| StackError::Bind { transport, address, source };
-    let mut udp = Vec::new();
-    for address in &config.udp {
-        udp.push(udp::bind(*address).map_err(bind_error(Transport::Udp, *address))?);
-    }
-    let mut listeners = Vec::new();
-    let wanted = [(Transport::Tcp, &config.tcp), (Transport::Tls, &config.tls), (Transport::Ws, &config.ws)];
-    for (transport, addresses) in wanted.into_iter().chain([(Transport::Wss, &config.wss)]) {
-        for address in addresses {
-            if transport.is_secure() && !config.certificates.can_accept() {
-                return Err(StackError::NoCertificate { transport, address: *address });
-            }
-            let (listener, at) = listen::bind(*address).map_err(bind_error(transport, *address))?;
-            listeners.push((listener, at, transport));
-        }
-    }
-    let udp = udp::Sockets::new(udp);
+    let (udp, listeners) = bind_all(&config)?;
     let local: Arc<[_]> = (udp.local().map(|address| (Transport::Udp, address)))
         .chain(listeners.iter().map(|(_, address, transport)| (*transport, *address)))
         .collect();
@@ -298,6 +283,29 @@ pub async fn start(
     tokio::spawn(task.run(inputs));
     let dialogs = Arc::new(AtomicU64::new(1 << 63));
     Ok(SipHandle { commands, settings: Arc::new(settings), status, dialogs, local, web: WebDoor(door) })
+}
+
+/// All sockets: those for datagrams, and those that accept connections of a transport.
+type Bound = (udp::Sockets, Vec<(TcpListener, SocketAddr, Transport)>);
+
+fn bind_all(config: &StackConfig) -> Result<Bound, StackError> {
+    let bind_error = |transport, address| move |source| StackError::Bind { transport, address, source };
+    let mut udp = Vec::new();
+    for address in &config.udp {
+        udp.push(udp::bind(*address).map_err(bind_error(Transport::Udp, *address))?);
+    }
+    let mut listeners = Vec::new();
+    let wanted = [(Transport::Tcp, &config.tcp), (Transport::Tls, &config.tls), (Transport::Ws, &config.ws)];
+    for (transport, addresses) in wanted.into_iter().chain([(Transport::Wss, &config.wss)]) {
+        for address in addresses {
+            if transport.is_secure() && !config.certificates.can_accept() {
+                return Err(StackError::NoCertificate { transport, address: *address });
+            }
+            let (listener, at) = listen::bind(*address).map_err(bind_error(transport, *address))?;
+            listeners.push((listener, at, transport));
+        }
+    }
+    Ok((udp::Sockets::new(udp), listeners))
 }
 
 /// What we can send by: datagrams where there is a socket, connections in every family that we listen in.

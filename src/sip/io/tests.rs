@@ -1,5 +1,6 @@
 //! The stack on loopback, spoken to by plain sockets.
 
+#[allow(clippy::duplicate_mod)] // the same helper in the tests of `server`
 #[path = "../../../sip-tests/harness/authority.rs"]
 mod authority;
 mod reach;
