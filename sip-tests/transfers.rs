@@ -126,7 +126,11 @@ fn hears(ear: &Stream, hz: f64, seconds: f64, what: &str) {
             let heard = ear.log(|log| log.heard[from..].to_vec());
             let voices = [CALLER_HZ, ADA_HZ, SECOND_HZ, BOB_HZ, EARLY_HZ];
             let voices: Vec<_> = voices.iter().map(|hz| (hz, seconds_of(*hz, &heard))).collect();
-            panic!("waited {LATER:?} for {what}: {} samples, loudness {:.0}, {voices:?}", heard.len(), rms(&heard));
+            panic!(
+                "waited {LATER:?} for {what}: {} samples, loudness {:.0}, {voices:?}",
+                heard.len(),
+                rms(&heard)
+            );
         }
         std::thread::sleep(Duration::from_millis(20)); // between two looks
     }
