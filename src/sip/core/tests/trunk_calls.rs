@@ -22,6 +22,7 @@ pub(super) fn outbound(server: &str, register: bool) -> Outbound {
         login: Some(TrunkLogin { user: "ada".to_owned(), password: Redacted("secret".to_owned()) }),
         register,
         caller_id: Some(Redacted("+4989100".to_owned())),
+        prefixes: Vec::new(),
     }
 }
 
