@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::harness::audio::{channels, seconds_of, tone};
+use crate::harness::audio::{channels, rms, seconds_of, tone};
 use crate::harness::phone::{Phone, SOON};
 use crate::harness::rtp::Stream;
 use crate::harness::server::{HELD_BY_CALLS, Server, password};
@@ -21,6 +21,9 @@ const LATER: Duration = Duration::from_secs(15);
 const CALLER_HZ: f64 = 420.0;
 const ADA_HZ: f64 = 710.0;
 const BOB_HZ: f64 = 1_130.0;
+/// Ada's second line, and a carrier's announcement.
+const SECOND_HZ: f64 = 1_510.0;
+const EARLY_HZ: f64 = 1_710.0;
 
 /// A server with the caller's carrier at 127.0.0.2 and three phones: the caller's, Ada's and the target's.
 struct Scene {
@@ -117,7 +120,20 @@ impl Scene {
 /// Waits until so many more seconds of a voice are heard.
 fn hears(ear: &Stream, hz: f64, seconds: f64, what: &str) {
     let from = ear.log(|log| log.heard.len());
-    until(LATER, what, || ear.log(|log| (seconds_of(hz, &log.heard[from..]) >= seconds).then_some(())));
+    let end = std::time::Instant::now() + LATER;
+    while ear.log(|log| seconds_of(hz, &log.heard[from..])) < seconds {
+        if std::time::Instant::now() > end {
+            let heard = ear.log(|log| log.heard[from..].to_vec());
+            let voices = [CALLER_HZ, ADA_HZ, SECOND_HZ, BOB_HZ, EARLY_HZ];
+            let voices: Vec<_> = voices.iter().map(|hz| (hz, seconds_of(*hz, &heard))).collect();
+            panic!(
+                "waited {LATER:?} for {what}: {} samples, loudness {:.0}, {voices:?}",
+                heard.len(),
+                rms(&heard)
+            );
+        }
+        std::thread::sleep(Duration::from_millis(20)); // between two looks
+    }
 }
 
 /// Kinds of a call's events.
@@ -211,8 +227,8 @@ fn blind_to_a_number_outside() {
     assert_eq!(told, format!("sayso;call={id};recording=off;consent=contract"));
     // A carrier's announcement is heard by the caller who waits, and is in no recording.
     carrier.early();
-    let announcement = carrier.talk(tone(1_710.0));
-    hears(&voices.caller, 1_710.0, 1.0, "the caller hears early media");
+    let announcement = carrier.talk(tone(EARLY_HZ));
+    hears(&voices.caller, EARLY_HZ, 1.0, "the caller hears early media");
     drop(announcement);
     carrier.pick_up();
     let outside = carrier.talk(tone(BOB_HZ));
@@ -225,7 +241,7 @@ fn blind_to_a_number_outside() {
     let recordings = scene.recordings(2);
     assert!(seconds_of(BOB_HZ, &recordings[1][1]) > 0.5, "the recording goes on while we are in the path");
     for channel in recordings.iter().flatten() {
-        assert_eq!(seconds_of(1_710.0, channel), 0.0, "early media is not recorded");
+        assert_eq!(seconds_of(EARLY_HZ, channel), 0.0, "early media is not recorded");
     }
     let call = scene.call();
     let outside = call["legs"].as_array().and_then(|legs| legs.iter().find(|leg| leg["trunk"] == "carrier"));
@@ -286,9 +302,9 @@ fn consult(scene: &mut Scene, bob: &mut Phone) -> (Phone, Stream, Stream) {
     let answer = second.response("INVITE");
     assert_eq!(answer.status(), Some(200), "the second line");
     second.answered(&answer);
-    let (adas, bobs) = (second.talk(tone(1_510.0)), bob.talk(tone(BOB_HZ)));
+    let (adas, bobs) = (second.talk(tone(SECOND_HZ)), bob.talk(tone(BOB_HZ)));
     hears(&adas, BOB_HZ, 1.0, "Ada hears Bob");
-    hears(&bobs, 1_510.0, 1.0, "Bob hears Ada's second line");
+    hears(&bobs, SECOND_HZ, 1.0, "Bob hears Ada's second line");
     (second, adas, bobs)
 }
 
@@ -313,7 +329,7 @@ fn attended_by_refer_with_replaces() {
     let recordings = scene.recordings(2);
     assert!(seconds_of(BOB_HZ, &recordings[1][1]) > 0.5, "the second conversation is recorded");
     for (n, channel) in recordings.iter().flatten().enumerate() {
-        assert_eq!(seconds_of(1_510.0, channel), 0.0, "the consultation is in no recording: {n}");
+        assert_eq!(seconds_of(SECOND_HZ, channel), 0.0, "the consultation is in no recording: {n}");
     }
     let call = scene.call();
     assert!(kinds(&call).contains(&"consulted") && kinds(&call).contains(&"transferred"), "{call}");
@@ -353,9 +369,9 @@ fn three_way_by_a_keypad_code() {
     drop(voices.ada);
     for (ear, hz, what) in [
         (&voices.caller, BOB_HZ, "the caller hears Bob"),
-        (&voices.caller, 1_510.0, "the caller hears Ada"),
+        (&voices.caller, SECOND_HZ, "the caller hears Ada"),
         (&bobs, CALLER_HZ, "Bob hears the caller"),
-        (&bobs, 1_510.0, "Bob hears Ada"),
+        (&bobs, SECOND_HZ, "Bob hears Ada"),
         (&adas, CALLER_HZ, "Ada hears the caller"),
         (&adas, BOB_HZ, "Ada hears Bob"),
     ] {
@@ -365,7 +381,7 @@ fn three_way_by_a_keypad_code() {
     second.take("BYE", SOON);
     bob.take("BYE", SOON);
     let recordings = scene.recordings(2);
-    for hz in [1_510.0, BOB_HZ] {
+    for hz in [SECOND_HZ, BOB_HZ] {
         assert!(seconds_of(hz, &recordings[1][1]) > 0.5, "both others on channel 1");
     }
     scene.ends_clean();

@@ -207,7 +207,7 @@ impl Driver {
         for (n, leg) in &mut self.legs {
             let state = if self.moves.together.contains(n) { now } else { RecordState::Off };
             if leg.tell_record(state) {
-                let (dialog, sdp) = (leg.dialog, leg.offer(None));
+                let (dialog, sdp) = (leg.dialog, leg.restate());
                 self.shared.send(Command::Reinvite { dialog, sdp });
             }
         }

@@ -304,6 +304,7 @@ mod tests {
             login: None,
             register: false,
             caller_id: caller_id.map(|id| Redacted(id.to_owned())),
+            prefixes: Vec::new(),
         };
         let (from, particulars) = identity(&wish, &outbound, "h");
         (from, particulars.asserted)
