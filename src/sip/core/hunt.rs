@@ -299,7 +299,6 @@ mod tests {
             Particulars { private, asserted: asserted.map(str::to_owned), ..Particulars::default() };
         let wish = Wish { from: from.to_owned(), sdp: Bytes::new(), particulars: Box::new(particulars) };
         let outbound = Outbound {
-            prefixes: Vec::new(),
             server: "sip:h".to_owned(),
             login: None,
             register: false,

@@ -18,7 +18,6 @@ const THREE: &str = "192.0.2.3:5070";
 
 pub(super) fn outbound(server: &str, register: bool) -> Outbound {
     Outbound {
-        prefixes: Vec::new(),
         server: server.to_owned(),
         login: Some(TrunkLogin { user: "ada".to_owned(), password: Redacted("secret".to_owned()) }),
         register,
