@@ -381,6 +381,7 @@ fn three_way_by_a_keypad_code() {
     second.take("BYE", SOON);
     bob.take("BYE", SOON);
     let recordings = scene.recordings(2);
+    assert_eq!(scene.server.rows(&["audit", "list", "--action", "call.conference"]).len(), 1);
     for hz in [SECOND_HZ, BOB_HZ] {
         assert!(seconds_of(hz, &recordings[1][1]) > 0.5, "both others on channel 1");
     }
