@@ -338,6 +338,96 @@ fn attended_by_refer_with_replaces() {
     scene.ends_clean();
 }
 
+/// How phones complete a consultation other than by REFER on the first line.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Completion {
+    ReferOnTheSecond,
+    HangingUpTheFirst,
+    Code,
+}
+
+#[test]
+fn attended_as_other_phones_do_it() {
+    use Completion::{Code, HangingUpTheFirst, ReferOnTheSecond};
+    let _machine = shared();
+    for way in [ReferOnTheSecond, HangingUpTheFirst, Code] {
+        let mut scene = Scene::new(&Scene::carrier(), "");
+        let mut bob = scene.bob();
+        let voices = scene.connect();
+        let (mut second, adas, bobs) = consult(&mut scene, &mut bob);
+        match way {
+            ReferOnTheSecond => {
+                let replaces = scene.ada.replaces().replace(';', "%3B").replace('=', "%3D");
+                assert_eq!(second.refer(&format!("sip:caller@sayso?Replaces={replaces}")), Some(202));
+                assert!(second.notified(SOON).ends_with(&[200]));
+            }
+            HangingUpTheFirst => scene.ada.bye(),
+            Code => {
+                second.press_info('*');
+                second.press_info('4');
+            }
+        }
+        if way != HangingUpTheFirst {
+            scene.ada.take("BYE", SOON);
+        }
+        second.take("BYE", SOON);
+        drop((voices.ada, adas));
+        hears(&voices.caller, BOB_HZ, 1.0, "the caller hears Bob");
+        hears(&bobs, CALLER_HZ, 1.0, "Bob hears the caller");
+        scene.caller.bye();
+        bob.take("BYE", SOON);
+        let recordings = scene.recordings(2);
+        assert!(seconds_of(BOB_HZ, &recordings[1][1]) > 0.5, "{way:?}: the second conversation is recorded");
+        for channel in recordings.iter().flatten() {
+            assert_eq!(seconds_of(SECOND_HZ, channel), 0.0, "{way:?}: the consultation is in no recording");
+        }
+        scene.ends_clean();
+    }
+}
+
+/// Ada asks a number outside on a second line; it is called from the house's own number.
+#[test]
+fn a_consultation_with_somebody_outside() {
+    let _machine = shared();
+    let mut carrier = Scene::carrier();
+    let mut scene = Scene::new(&carrier, "");
+    scene.server.apply(&format!(
+        "[trunk.carrier]\nnetworks = [\"127.0.0.2/32\"]\n[trunk.carrier.outbound]\nserver = \"sip:{}\"\n\
+         caller-id = \"+4930100999\"\n",
+        carrier.local()
+    ));
+    let applied = || scene.server.whole_log().contains("settings changed").then_some(());
+    until(SOON, "the new settings", applied);
+    carrier.serve(scene.server.udp);
+    let voices = scene.connect();
+    let mut second = Phone::new(scene.server.udp, [127, 0, 0, 1], "ada");
+    second.call_as(OUTSIDE, &password("ada"));
+    let invite = carrier.rung_within(SOON);
+    assert_eq!(invite.user_of("From"), Some("+4930100999"), "the caller is not who asks");
+    assert_eq!(invite.user_of("P-Asserted-Identity"), Some("+4930100999"));
+    // The carrier's announcement is Ada's early media, not the caller's.
+    carrier.early();
+    let early = second.wait(SOON, "early media", |m| m.status() == Some(183));
+    assert!(!early.body.is_empty(), "183 with SDP");
+    second.hear_early(&early);
+    let announcement = carrier.talk(tone(EARLY_HZ));
+    let adas = second.talk(tone(SECOND_HZ));
+    hears(&adas, EARLY_HZ, 1.0, "Ada hears early media");
+    drop(announcement);
+    carrier.reply(486, "Busy Here");
+    let refused = second.response("INVITE");
+    assert_eq!(refused.status(), Some(486), "{}", refused.start);
+    second.refused(&refused);
+    hears(&voices.caller, ADA_HZ, 1.0, "the caller hears Ada again");
+    assert_eq!(voices.caller.log(|log| seconds_of(EARLY_HZ, &log.heard)), 0.0, "and never heard the carrier");
+    scene.caller.bye();
+    scene.ada.take("BYE", SOON);
+    for channel in scene.recordings(2).iter().flatten() {
+        assert_eq!(seconds_of(EARLY_HZ, channel), 0.0, "early media is not recorded");
+    }
+    scene.ends_clean();
+}
+
 #[test]
 fn a_consultation_that_ends_brings_the_caller_back() {
     let _machine = shared();
@@ -381,6 +471,7 @@ fn three_way_by_a_keypad_code() {
     second.take("BYE", SOON);
     bob.take("BYE", SOON);
     let recordings = scene.recordings(2);
+    assert_eq!(scene.server.rows(&["audit", "list", "--action", "call.conference"]).len(), 1);
     for hz in [SECOND_HZ, BOB_HZ] {
         assert!(seconds_of(hz, &recordings[1][1]) > 0.5, "both others on channel 1");
     }
