@@ -168,7 +168,7 @@ fn later(mut request: Message, cseq: u32) -> Message {
 fn with_wrong_tag(mut request: Message) -> Message {
     for (name, value) in &mut request.headers {
         if name == "To" {
-            value.push_str("0");
+            value.push('0');
         }
     }
     request

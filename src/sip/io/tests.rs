@@ -301,6 +301,29 @@ async fn a_slow_taker_loses_no_event() {
     }
 }
 
+/// Calls until the first line of the answer begins with this.
+async fn calls_until(peer: &mut Peer, start: &str, call: &str) {
+    for n in 0..1_000 {
+        peer.say(&request("INVITE", "TCP", &format!("{call}{n}"))).await;
+        if peer.hear().await.expect("an open connection").starts_with(start) {
+            return;
+        }
+    }
+    panic!("never {start}");
+}
+
+#[tokio::test]
+async fn under_pressure_new_calls_are_refused_and_counted() {
+    let stack = Stack::start(|_| ()).await;
+    let mut peer = stack.connect().await;
+    calls_until(&mut peer, "SIP/2.0 100", "a").await;
+    stack.handle.pressure(Pressure::High);
+    calls_until(&mut peer, "SIP/2.0 503", "b").await;
+    stack.until(|status| status.refusals.overload == 1).await;
+    stack.handle.pressure(Pressure::None);
+    calls_until(&mut peer, "SIP/2.0 100", "c").await;
+}
+
 #[tokio::test]
 async fn a_peer_that_does_not_read_costs_its_own_connection_only() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
