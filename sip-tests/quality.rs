@@ -23,6 +23,12 @@ use crate::harness::{alone, until};
 /// What the server may take away, in MOS-LQO.
 const BAR: f64 = 0.1;
 
+/// Calls at a time: few enough that codecs without optimisation keep up too.
+const AT_ONCE: usize = if cfg!(debug_assertions) { 4 } else { 8 };
+/// A packet of ours sent so much too late tells that the machine is overloaded; then so many attempts.
+const DISTURBED: Duration = Duration::from_millis(10);
+const ATTEMPTS: usize = 3;
+
 /// Caller and agent, all at once: same codec, forwarded; laws exchanged; converted.
 const PAIRS: [(Codec, Codec); 8] = [
     (Codec::Pcma, Codec::Pcma),
@@ -53,13 +59,13 @@ fn speech_through_the_server_is_as_good_as_through_its_codecs() {
     let mut judge = Judge::new();
     let mut results = Vec::new();
     for weather in WEATHERS {
-        connect(&server, &mut calls);
-        let exchanges = converse(&calls, &clips, weather);
-        hang_up(&server, &mut calls);
-        for (call, both) in calls.iter().zip(exchanges.chunks_exact(2)) {
-            let tape = (weather.lost_percent == 0).then(|| call.recording(&server));
-            for way in call.ways(&clips, both) {
-                results.push(way.hand_in(&mut judge, weather, tape.as_deref()));
+        for calls in calls.chunks_mut(AT_ONCE) {
+            let exchanges = undisturbed(&server, calls, &clips, weather);
+            for (call, both) in calls.iter().zip(exchanges.chunks_exact(2)) {
+                let tape = (weather.lost_percent == 0).then(|| call.recording(&server));
+                for way in call.ways(&clips, both) {
+                    results.push(way.hand_in(&mut judge, weather, tape.as_deref()));
+                }
             }
         }
     }
@@ -71,6 +77,21 @@ fn speech_through_the_server_is_as_good_as_through_its_codecs() {
     std::fs::write(file, &text).expect("target is writable");
     let faults: Vec<String> = results.iter().flat_map(|result| result.faults(&scores)).collect();
     assert!(faults.is_empty(), "worse than the codecs alone by more than {BAR}:\n{}", faults.join("\n"));
+}
+
+/// Connects the calls, lets all say their clips, and ends them: the exchanges of caller and agent, call by
+/// call. Once more when the machine had no time for us.
+fn undisturbed(server: &Server, calls: &mut [Call], clips: &[Clip; 2], weather: Weather) -> Vec<Exchange> {
+    for attempt in 1.. {
+        connect(server, calls);
+        let (exchanges, late) = wire::talk(&voices(calls, clips, weather));
+        hang_up(server, calls);
+        if late < DISTURBED || attempt == ATTEMPTS {
+            return exchanges;
+        }
+        eprintln!("{}: our own packets were up to {late:.0?} late: once more", weather.name);
+    }
+    unreachable!("the last attempt counts")
 }
 
 /// A trunk for each codec at an address of its own; a number, a queue and an agent for each call.
@@ -213,12 +234,12 @@ fn connect(server: &Server, calls: &mut [Call]) {
     until(SOON, "all are connected", || {
         let metrics = server.metrics();
         let talking = metrics.named("sayso_calls").find(|s| s.labels.contains("talking"))?;
-        (talking.value == PAIRS.len() as f64).then_some(())
+        (talking.value == calls.len() as f64).then_some(())
     });
 }
 
-/// All say their clips: the exchanges of caller and agent, call by call.
-fn converse(calls: &[Call], clips: &[Clip; 2], weather: Weather) -> Vec<Exchange> {
+/// What each caller and agent say, call by call.
+fn voices<'a>(calls: &'a [Call], clips: &[Clip; 2], weather: Weather) -> Vec<Voice<'a>> {
     let mut voices = Vec::new();
     for call in calls {
         for (who, phone) in [&call.caller, &call.agent].into_iter().enumerate() {
@@ -231,7 +252,7 @@ fn converse(calls: &[Call], clips: &[Clip; 2], weather: Weather) -> Vec<Exchange
             });
         }
     }
-    wire::talk(&voices)
+    voices
 }
 
 fn hang_up(server: &Server, calls: &mut [Call]) {
@@ -275,9 +296,9 @@ impl Way<'_> {
             Pair { server: ticket(&tape[channel], 8_000), own: ticket(&own, 8_000) }
         });
         let who = if self.caller_speaks { "caller" } else { "agent" };
+        let way = format!("{} → {} | {who}", from.word(), to.word());
         let band = if rate == 8_000 { "nb" } else { "wb" };
-        let way = format!("{} → {} | {who} | {band}", from.word(), to.word());
-        Outcome { way, weather: weather.name, heard, recorded }
+        Outcome { way, band, weather: weather.name, heard, recorded }
     }
 }
 
@@ -302,6 +323,7 @@ impl Pair {
 /// What was handed in of one way in one weather.
 struct Outcome {
     way: String,
+    band: &'static str,
     weather: &'static str,
     heard: Pair,
     recorded: Option<Pair>,
@@ -320,15 +342,19 @@ impl Outcome {
 
 /// Two tables in Markdown: what was heard, what was recorded.
 fn tables(results: &[Outcome], scores: &Scores) -> String {
-    let heard = table(results, scores, |outcome| Some(outcome.heard));
-    let recorded = table(results, scores, |outcome| outcome.recorded);
+    let heard = table(results, scores, |outcome| Some((outcome.heard, outcome.band)));
+    let recorded = table(results, scores, |outcome| Some((outcome.recorded?, "nb")));
     format!(
         "MOS-LQO by PESQ (P.862.1 narrowband, P.862.2 wideband): through the server / by the codecs alone \
          (difference).\n\n{heard}\nThe recording, beside what the speaker's codec makes of it, narrowband:\n\n{recorded}"
     )
 }
 
-fn table(results: &[Outcome], scores: &Scores, cell: impl Fn(&Outcome) -> Option<Pair>) -> String {
+fn table(
+    results: &[Outcome],
+    scores: &Scores,
+    cell: impl Fn(&Outcome) -> Option<(Pair, &'static str)>,
+) -> String {
     let weathers: Vec<&str> = WEATHERS
         .iter()
         .map(|weather| weather.name)
@@ -337,9 +363,10 @@ fn table(results: &[Outcome], scores: &Scores, cell: impl Fn(&Outcome) -> Option
     let mut text = format!("| codecs | speaks | band | {} |\n", weathers.join(" | "));
     let _ = writeln!(text, "|{}", "---|".repeat(3 + weathers.len()));
     for first in results.iter().filter(|outcome| outcome.weather == WEATHERS[0].name) {
-        let _ = write!(text, "| {} |", first.way);
+        let band = cell(first).map_or("", |(_, band)| band);
+        let _ = write!(text, "| {} | {band} |", first.way);
         for outcome in results.iter().filter(|outcome| outcome.way == first.way) {
-            if let Some(pair) = cell(outcome) {
+            if let Some((pair, _)) = cell(outcome) {
                 let _ = write!(text, " {} |", pair.text(scores));
             }
         }

@@ -1,9 +1,13 @@
 //! What phones send and receive here: a clip in packets, made beforehand, with the losses and delays of a
 //! network on their way to the server.
 
+use std::io::IoSliceMut;
 use std::net::{SocketAddr, UdpSocket};
-use std::time::{Duration, Instant};
+use std::os::fd::AsRawFd as _;
+use std::time::{Duration, SystemTime};
 
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg, setsockopt, sockopt};
+use nix::sys::time::TimeSpec;
 use sayso::media::Codec;
 use sayso::media::codec::Encoder;
 use sayso::media::convert::Converter;
@@ -103,10 +107,12 @@ pub(super) struct Exchange {
     pub(super) heard: Vec<Arrival>,
 }
 
-/// All phones speak at the same time, each its packets at their times, and listen to the end.
-pub(super) fn talk(voices: &[Voice<'_>]) -> Vec<Exchange> {
+/// All phones speak at the same time, each its packets at their times, and listen to the end. Tells also how
+/// late the latest packet was sent: what this machine withheld from us, it withheld from the server.
+pub(super) fn talk(voices: &[Voice<'_>]) -> (Vec<Exchange>, Duration) {
     // The threads are there by then, and what came earlier has been thrown away.
-    let start = Instant::now() + Duration::from_millis(100);
+    let start = SystemTime::now() + Duration::from_millis(100);
+    let mut late = Duration::ZERO;
     let last = voices.iter().flat_map(|voice| voice.packets.last()).map(|packet| packet.at).max();
     let end = start + last.unwrap_or_default() + Duration::from_millis(500);
     let mut plan: Vec<(Duration, usize, &Packet)> = (0..)
@@ -122,35 +128,49 @@ pub(super) fn talk(voices: &[Voice<'_>]) -> Vec<Exchange> {
         let ears: Vec<_> = voices.iter().map(listen).collect();
         let mut exchanges: Vec<Exchange> = voices.iter().map(|_| Exchange::default()).collect();
         for (at, n, packet) in plan {
-            std::thread::sleep((start + at).saturating_duration_since(Instant::now())); // pacing
-            let now = stamp(start, Instant::now());
+            let planned = start + at;
+            std::thread::sleep(planned.duration_since(SystemTime::now()).unwrap_or_default()); // pacing
+            let now = SystemTime::now();
+            late = late.max(now.duration_since(planned).unwrap_or_default());
+            let now = stamp(start, now);
             voices[n].socket.send_to(&packet.datagram, voices[n].server).expect("loopback takes it");
             exchanges[n].sent.push((now, packet.datagram.clone()));
         }
         for (exchange, ear) in exchanges.iter_mut().zip(ears) {
             exchange.heard = ear.join().expect("the ear does not panic");
         }
-        exchanges
+        (exchanges, late)
     })
 }
 
-fn listen(socket: &UdpSocket, start: Instant, end: Instant) -> Vec<Arrival> {
+/// Takes what comes from `start` to `end`, with the kernel's time of its arrival: this thread may be late.
+fn listen(socket: &UdpSocket, start: SystemTime, end: SystemTime) -> Vec<Arrival> {
+    setsockopt(socket, sockopt::ReceiveTimestampns, &true).expect("the kernel stamps packets");
     let mut heard = Vec::new();
     let mut buffer = [0; 2048];
+    let mut control = nix::cmsg_space!(TimeSpec);
     loop {
-        let left = end.saturating_duration_since(Instant::now());
+        let left = end.duration_since(SystemTime::now()).unwrap_or_default();
         if left.is_zero() {
             return heard;
         }
         socket.set_read_timeout(Some(left)).expect("a timeout can be set");
-        let Ok((length, _)) = socket.recv_from(&mut buffer) else { continue };
-        let now = Instant::now();
-        if now >= start && !is_rtcp(&buffer[..length]) {
-            heard.push((stamp(start, now), buffer[..length].to_vec()));
+        let mut room = [IoSliceMut::new(&mut buffer)];
+        let received = recvmsg::<()>(socket.as_raw_fd(), &mut room, Some(&mut control), MsgFlags::empty());
+        let Ok(message) = received else { continue };
+        let at = message.cmsgs().ok().and_then(|mut all| {
+            all.find_map(|one| match one {
+                ControlMessageOwned::ScmTimestampns(at) => Some(SystemTime::UNIX_EPOCH + Duration::from(at)),
+                _ => None,
+            })
+        });
+        let (length, at) = (message.bytes, at.unwrap_or_else(SystemTime::now));
+        if at >= start && !is_rtcp(&buffer[..length]) {
+            heard.push((stamp(start, at), buffer[..length].to_vec()));
         }
     }
 }
 
-fn stamp(start: Instant, at: Instant) -> Timestamp {
-    Timestamp::from_micros(1_000_000) + at.saturating_duration_since(start)
+fn stamp(start: SystemTime, at: SystemTime) -> Timestamp {
+    Timestamp::from_micros(1_000_000) + at.duration_since(start).unwrap_or_default()
 }
