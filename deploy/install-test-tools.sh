@@ -2,6 +2,7 @@
 # Installs what the tests run beside the server, from Debian or Ubuntu. Does nothing when all
 # is there. `--list` only says what is missing.
 set -euo pipefail
+cd "$(dirname "$0")/.."
 
 # command : package that brings it
 tools=(
@@ -13,14 +14,41 @@ tools=(
     espeak-ng:espeak-ng     # speech in other languages
     sox:sox                 # audio files
     sqlite3:sqlite3         # a look into the database
+    python3:python3         # runs PESQ, the judge of how speech sounds
+    python3-config:python3-dev
 )
 
 missing=()
 for tool in "${tools[@]}"; do
     command -v "${tool%%:*}" >/dev/null || missing+=("${tool##*:}")
 done
+# Debian has Python without what makes environments.
+python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
+
+# PESQ in an environment of its own, made once for each state of its requirements.
+pesq=target/tools/pesq
+pesq_state=$(cat deploy/pesq/build.txt deploy/pesq/requirements.txt)
+pesq_there() {
+    [ "$(cat "$pesq/state" 2>/dev/null)" = "$pesq_state" ] && "$pesq/bin/python" -c 'import pesq' 2>/dev/null
+}
+make_pesq() {
+    echo "test tools: PESQ into $pesq"
+    rm -rf "$pesq"
+    python3 -m venv "$pesq"
+    "$pesq/bin/pip" install --quiet --disable-pip-version-check -r deploy/pesq/build.txt
+    "$pesq/bin/pip" install --quiet --disable-pip-version-check --no-build-isolation --use-pep517 \
+        -r deploy/pesq/requirements.txt
+    echo "$pesq_state" > "$pesq/state"
+}
+
 if [ ${#missing[@]} -eq 0 ]; then
-    echo "test tools: all there"
+    if pesq_there; then
+        echo "test tools: all there"
+    elif [ "${1:-}" = "--list" ]; then
+        echo "test tools: missing PESQ"
+    else
+        make_pesq
+    fi
     exit 0
 fi
 echo "test tools: missing ${missing[*]}"
@@ -36,3 +64,4 @@ export DEBIAN_FRONTEND=noninteractive
 echo "test tools: apt-get install ${missing[*]}"
 "${as_root[@]}" apt-get update -qq
 "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
+pesq_there || make_pesq

@@ -13,6 +13,7 @@ mod gate;
 mod load;
 mod phases;
 mod privacy;
+mod quality;
 mod terms;
 mod torture;
 mod transfers;

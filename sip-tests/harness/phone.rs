@@ -27,6 +27,8 @@ pub(crate) struct Phone {
     sdp_version: u32,
     /// Where the server wants our audio.
     pub(crate) audio: Option<SocketAddr>,
+    /// What it speaks instead of G.711: payload type and `a=rtpmap`.
+    codec: Option<(u8, &'static str)>,
 }
 
 impl Phone {
@@ -50,7 +52,13 @@ impl Phone {
             invite: None,
             sdp_version: 1,
             audio: None,
+            codec: None,
         }
+    }
+
+    /// Speaks only this codec from its next call on: the payload type, and its name as in `a=rtpmap`.
+    pub(crate) fn speak(&mut self, payload_type: u8, name: &'static str) {
+        self.codec = Some((payload_type, name));
     }
 
     /// Sends its own requests to this server: known only after the phone's own address was.
@@ -425,7 +433,9 @@ impl Phone {
 
     fn sdp(&self, direction: &str) -> String {
         let rtp = self.rtp.local_addr().expect("it is bound");
-        sdp(rtp, &[8, 0], direction, self.sdp_version)
+        let Some((number, name)) = self.codec else { return sdp(rtp, &[8, 0], direction, self.sdp_version) };
+        let text = sdp(rtp, &[number], direction, self.sdp_version);
+        format!("{text}a=rtpmap:{number} {name}\r\n")
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::media::codec::{CodecError, Decoder};
 use crate::media::convert::Converter;
 use crate::media::playout::Playout;
-use crate::media::rtp::{Header, timestamp_distance};
+use crate::media::rtp::{Header, sequence_distance, timestamp_distance};
 use crate::media::sound::RATE;
 use crate::media::tones::ToneDetector;
 use crate::media::{Codec, Digit};
@@ -46,15 +46,24 @@ impl Rate {
     }
 }
 
-/// Decodes a leg packet by packet as they come, to 8 kHz. A late packet is decoded late: the recorder has
-/// its place for it, and that a decoder is a packet out of step is hardly heard.
+/// How far a packet may lie from the one expected before it begins the stream anew.
+const FAR: i16 = 100;
+
+/// Decodes a leg packet by packet as they come, to 8 kHz, for ears that need no even flow. One that overtook
+/// another waits for it until the next one comes: a decoder out of step is heard. The recorder's hold leaves
+/// no time for more.
 pub(super) struct Monitor {
     decoder: Option<Decoder>,
     rate: Rate,
     raw: Vec<i16>,
     pcm: Vec<i16>,
-    /// SSRC, sequence and timestamp of the packet before.
-    last: Option<(u32, u16, u32)>,
+    /// The packets decoded last: the timestamp of each, and where in `pcm` it begins.
+    pieces: Vec<(u32, usize)>,
+    /// The packet decoded last.
+    last: Option<Header>,
+    /// One that waits for its predecessor, and its payload.
+    waiting: Option<(Header, Codec)>,
+    payload: Vec<u8>,
     /// Ticks of the stream so far, never wrapped.
     ticks: i64,
     tones: Option<ToneDetector>,
@@ -74,7 +83,10 @@ impl Monitor {
             rate: Rate::to(RATE),
             raw: Vec::new(),
             pcm: Vec::new(),
+            pieces: Vec::new(),
             last: None,
+            waiting: None,
+            payload: Vec::new(),
             ticks: 0,
             tones: tones.then(ToneDetector::new),
         }
@@ -92,38 +104,96 @@ impl Monitor {
         }
     }
 
-    /// Takes an audio packet. `false` when it is a duplicate or cannot be decoded.
+    /// Takes an audio packet. `false` when there is nothing to hear now: it waits, came twice or too late, or
+    /// cannot be decoded.
     pub(super) fn take(&mut self, header: &Header, codec: Codec, payload: &[u8]) -> bool {
         self.pcm.clear();
-        if let Some((ssrc, sequence, timestamp)) = self.last
-            && ssrc == header.ssrc
-        {
-            if sequence == header.sequence {
-                return false;
+        self.pieces.clear();
+        match self.ahead(header) {
+            Some(1) => {
+                self.decode(header, codec, payload);
+                if let Some((waiting, codec)) = self.waiting.take_if(|w| follows(header, &w.0) == 1) {
+                    self.decode_waiting(&waiting, codec);
+                }
             }
-            self.ticks += i64::from(timestamp_distance(timestamp, header.timestamp));
+            Some(ahead) if ahead > 1 => self.overtake(header, codec, payload),
+            Some(_) => {}
+            None => {
+                self.waiting = None;
+                self.decode(header, codec, payload);
+            }
         }
-        self.last = Some((header.ssrc, header.sequence, header.timestamp));
-        self.decode(codec, payload).is_ok()
+        !self.pieces.is_empty()
     }
 
-    fn decode(&mut self, codec: Codec, payload: &[u8]) -> Result<(), CodecError> {
-        if self.decoder.as_ref().is_none_or(|decoder| decoder.codec() != codec) {
-            self.decoder = Some(Decoder::new(codec)?);
+    /// How many packets after the one decoded last; `None` when the stream begins.
+    fn ahead(&self, header: &Header) -> Option<i16> {
+        let last = self.last.as_ref().filter(|last| last.ssrc == header.ssrc)?;
+        Some(follows(last, header)).filter(|ahead| ahead.abs() <= FAR)
+    }
+
+    /// A packet whose predecessor is missing: it waits, or, when one waits already, no more is waited for.
+    fn overtake(&mut self, header: &Header, codec: Codec, payload: &[u8]) {
+        let Some((waiting, waiting_codec)) = self.waiting.take() else {
+            self.wait(header, codec, payload);
+            return;
+        };
+        match follows(&waiting, header) {
+            0 => self.waiting = Some((waiting, waiting_codec)),
+            1 => {
+                self.decode_waiting(&waiting, waiting_codec);
+                self.decode(header, codec, payload);
+            }
+            ahead if ahead > 1 => {
+                self.decode_waiting(&waiting, waiting_codec);
+                self.wait(header, codec, payload);
+            }
+            behind => {
+                self.decode(header, codec, payload);
+                if behind == -1 {
+                    self.decode_waiting(&waiting, waiting_codec);
+                } else {
+                    self.waiting = Some((waiting, waiting_codec));
+                }
+            }
         }
-        if let Some(decoder) = &mut self.decoder {
-            self.raw.clear();
-            decoder.decode(payload, &mut self.raw)?;
+    }
+
+    fn wait(&mut self, header: &Header, codec: Codec, payload: &[u8]) {
+        self.waiting = Some((*header, codec));
+        self.payload.clear();
+        self.payload.extend_from_slice(payload);
+    }
+
+    fn decode_waiting(&mut self, header: &Header, codec: Codec) {
+        let payload = std::mem::take(&mut self.payload);
+        self.decode(header, codec, &payload);
+        self.payload = payload;
+    }
+
+    fn decode(&mut self, header: &Header, codec: Codec, payload: &[u8]) {
+        if let Some(last) = self.last.filter(|last| last.ssrc == header.ssrc) {
+            self.ticks += i64::from(timestamp_distance(last.timestamp, header.timestamp));
+        }
+        self.last = Some(*header);
+        if self.decoder.as_ref().is_none_or(|decoder| decoder.codec() != codec) {
+            self.decoder = Decoder::new(codec).ok();
+        }
+        let Some(decoder) = &mut self.decoder else { return };
+        self.raw.clear();
+        if decoder.decode(payload, &mut self.raw).is_ok() {
+            let khz = i64::from(codec.clock() / 1_000);
+            // Wraps as timestamps do.
+            self.pieces.push(((self.ticks * 8 / khz) as u32, self.pcm.len()));
             self.rate.convert(&self.raw, decoder.rate(), &mut self.pcm);
         }
-        Ok(())
     }
 
-    /// The packet taken last: its samples at 8 kHz, and a timestamp that counts them.
-    pub(super) fn heard(&self) -> (u32, &[i16]) {
-        let khz = self.decoder.as_ref().map_or(8, |decoder| i64::from(decoder.codec().clock() / 1_000));
-        // Wraps as timestamps do.
-        ((self.ticks * 8 / khz) as u32, &self.pcm)
+    /// What the packet taken last let be heard, packet by packet: its samples at 8 kHz, and a timestamp that
+    /// counts them.
+    pub(super) fn heard(&self) -> impl Iterator<Item = (u32, &[i16])> {
+        let ends = self.pieces.iter().skip(1).map(|(_, start)| *start).chain([self.pcm.len()]);
+        self.pieces.iter().zip(ends).map(|(&(timestamp, start), end)| (timestamp, &self.pcm[start..end]))
     }
 
     /// A key that the packet taken last completed.
@@ -132,6 +202,11 @@ impl Monitor {
         // All pieces are to be heard, whichever of them completes a key.
         self.pcm.chunks(TONE_PIECE).fold(None, |found, piece| tones.push(piece).or(found))
     }
+}
+
+/// How many packets `later` comes after `earlier`.
+fn follows(earlier: &Header, later: &Header) -> i16 {
+    sequence_distance(earlier.sequence, later.sequence)
 }
 
 /// A leg's jitter buffer and decoder, and when to pull from it.
@@ -186,5 +261,66 @@ impl Ear {
         let due = if now.since(due) > TOO_LATE { now } else { due };
         self.due = Some(due + span);
         Some(due)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::codec::Encoder;
+
+    /// Half a second of a tone in packets of 20 ms.
+    fn packets(codec: Codec) -> Vec<(Header, Vec<u8>)> {
+        let mut encoder = Encoder::new(codec).unwrap();
+        let count = codec.rate() as usize / 50;
+        let packet = |n: usize| {
+            let sample = |at: usize| ((at as f64 * 2_700.0 / f64::from(codec.rate())).sin() * 8_000.0) as i16;
+            let pcm: Vec<i16> = (n * count..(n + 1) * count).map(sample).collect();
+            let mut payload = Vec::new();
+            encoder.encode(&pcm, &mut payload).unwrap();
+            let sequence = 65_530u16.wrapping_add(n as u16);
+            (Header { sequence, timestamp: n as u32 * codec.clock() / 50, ..Header::default() }, payload)
+        };
+        (0..25).map(packet).collect()
+    }
+
+    /// What is heard when they come in this order, by timestamp.
+    fn heard(codec: Codec, packets: &[(Header, Vec<u8>)], order: &[usize]) -> Vec<(u32, Vec<i16>)> {
+        let mut monitor = Monitor::new(false);
+        let mut heard = Vec::new();
+        for &n in order {
+            let told = monitor.take(&packets[n].0, codec, &packets[n].1);
+            let before = heard.len();
+            heard.extend(monitor.heard().map(|(timestamp, pcm)| (timestamp, pcm.to_vec())));
+            assert_eq!(told, heard.len() > before);
+        }
+        heard
+    }
+
+    #[test]
+    fn overtaken_packets_are_decoded_in_their_order() {
+        for codec in [Codec::G722, Codec::Opus] {
+            let packets = packets(codec);
+            let order: Vec<usize> = (0..25).collect();
+            let whole = heard(codec, &packets, &order);
+            assert_eq!(whole.len(), 25);
+            assert!(whole.iter().enumerate().all(|(n, (at, pcm))| (*at, pcm.len()) == (n as u32 * 160, 160)));
+            let mut swapped = order.clone();
+            for n in [3, 7, 9, 15] {
+                swapped.swap(n, n + 1);
+            }
+            swapped.insert(12, 11);
+            assert_eq!(heard(codec, &packets, &swapped), whole, "{codec:?}");
+        }
+    }
+
+    #[test]
+    fn a_lost_packet_holds_the_next_one_up_for_a_packet_only() {
+        let packets = packets(Codec::G722);
+        let at = |heard: Vec<(u32, Vec<i16>)>| heard.iter().map(|(at, _)| at / 160).collect::<Vec<_>>();
+        assert_eq!(at(heard(Codec::G722, &packets, &[0, 1, 3])), [0, 1]);
+        assert_eq!(at(heard(Codec::G722, &packets, &[0, 1, 3, 4, 2, 5])), [0, 1, 3, 4, 5]);
+        assert_eq!(at(heard(Codec::G722, &packets, &[0, 1, 4, 6, 7])), [0, 1, 4, 6, 7]);
+        assert_eq!(at(heard(Codec::G722, &packets, &[0, 4, 2, 3, 5])), [0, 2, 3, 4, 5]);
     }
 }

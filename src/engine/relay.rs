@@ -300,8 +300,9 @@ fn record_packet(
             let listens = leg.monitor.is_some();
             let monitor = leg.monitor.get_or_insert_with(|| Box::new(Monitor::new(false)));
             if listens || monitor.take(&view.header, codec, payload) {
-                let (timestamp, pcm) = monitor.heard();
-                tap.push_pcm(channel, ssrc, timestamp, pcm, now);
+                for (timestamp, pcm) in monitor.heard() {
+                    tap.push_pcm(channel, ssrc, timestamp, pcm, now);
+                }
             }
         }
     }
