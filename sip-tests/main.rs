@@ -5,11 +5,14 @@
 
 mod harness;
 
+mod carriers;
 mod cli;
 mod consent;
 mod crash;
+mod dialogs;
 mod gate;
 mod load;
+mod offers;
 mod phases;
 mod privacy;
 mod terms;
