@@ -12,6 +12,7 @@ mod crash;
 mod dialogs;
 mod gate;
 mod load;
+mod media;
 mod offers;
 mod phases;
 mod privacy;

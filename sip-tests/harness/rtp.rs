@@ -33,11 +33,14 @@ pub(crate) struct Voice {
     pub(crate) ptime: u32,
     /// Silence is one packet of comfort noise (RFC 3389) and then none, not packets of zeros.
     pub(crate) noise: bool,
+    /// Each so-many-th packet is lost on its way.
+    pub(crate) lose: Option<usize>,
 }
 
 impl Voice {
     /// A-law, 20 ms.
-    pub(crate) const USUAL: Self = Self { law: Law::A, payload_type: PCMA, ptime: 20, noise: false };
+    pub(crate) const USUAL: Self =
+        Self { law: Law::A, payload_type: PCMA, ptime: 20, noise: false, lose: None };
 
     fn samples(&self) -> usize {
         self.ptime as usize * 8
@@ -179,7 +182,7 @@ impl Talker {
         let start = Instant::now();
         let (voice, samples) = (self.voice, self.voice.samples());
         let mut frames = clip.chunks(samples);
-        let (mut tick, mut quiet) = (0u32, false);
+        let (mut tick, mut quiet, mut packets) = (0u32, false, 0usize);
         while !self.stop.load(Ordering::Relaxed) {
             if let Ok(event) = self.pressed.try_recv() {
                 self.key(event, start, &mut tick);
@@ -194,9 +197,13 @@ impl Talker {
                 (true, true) => {}
                 // -70 dBov, as quiet as a line is (RFC 3389 §3.1).
                 (true, false) => self.send(NOISE, &[70], false),
+                (false, _) if voice.lose.is_some_and(|nth| packets % nth == nth - 1) => {
+                    self.sequence = self.sequence.wrapping_add(1);
+                }
                 (false, first) => self.send(voice.payload_type, &payload, first),
             }
             quiet = silent;
+            packets += 1;
             self.timestamp = self.timestamp.wrapping_add(samples as u32);
             let table = voice.table(voice.payload_type).expect("its own type");
             let mut log = self.log.lock().expect("no thread panicked");
