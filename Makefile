@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 .DEFAULT_GOAL := help
-.PHONY: help build demo test bench fmt tools deny
+.PHONY: help build demo test fuzz bench fmt tools deny
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -15,6 +15,9 @@ demo: build ## Two calls, one that agrees and one that refuses, then a server to
 
 test: tools ## Format, lints, documentation, unit tests, end-to-end tests; ends with the sum
 	@deploy/test.sh
+
+fuzz: ## Fuzz every target for a minute (SECONDS=60)
+	sip-tests/fuzz/run.sh $(or $(SECONDS),60)
 
 bench: ## 200 recorded calls and 100 set-ups a second beside the bars
 	$(CARGO) build --release --bins

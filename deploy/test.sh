@@ -31,5 +31,16 @@ sums=$(awk '/^test result:/ { for (i = 2; i <= NF; i++) { if ($i ~ /^passed/) p 
     END { print p + 0, f + 0 }' "$log")
 passed=${sums% *}
 failed=$((failed + ${sums#* }))
+
+# Every fuzz target for a few seconds; each counts as a test.
+echo "== fuzz"
+sip-tests/fuzz/run.sh "${FUZZ_SECONDS:-10}" 2>&1 | tee "$log"
+if clean=$(sed -n 's/^fuzz: \([0-9]*\) clean, \([0-9]*\) failed$/\1 \2/p' "$log") && [ -n "$clean" ]; then
+    passed=$((passed + ${clean% *}))
+    failed=$((failed + ${clean#* }))
+else
+    failed=$((failed + 1))
+    echo "FAILED: the fuzz targets cannot be built"
+fi
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

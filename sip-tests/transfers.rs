@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::harness::audio::{channels, seconds_of, tone};
+use crate::harness::audio::{channels, rms, seconds_of, tone};
 use crate::harness::phone::{Phone, SOON};
 use crate::harness::rtp::Stream;
 use crate::harness::server::{HELD_BY_CALLS, Server, password};
@@ -21,6 +21,9 @@ const LATER: Duration = Duration::from_secs(15);
 const CALLER_HZ: f64 = 420.0;
 const ADA_HZ: f64 = 710.0;
 const BOB_HZ: f64 = 1_130.0;
+/// Ada's second line, and a carrier's announcement.
+const SECOND_HZ: f64 = 1_510.0;
+const EARLY_HZ: f64 = 1_710.0;
 
 /// A server with the caller's carrier at 127.0.0.2 and three phones: the caller's, Ada's and the target's.
 struct Scene {
@@ -117,7 +120,20 @@ impl Scene {
 /// Waits until so many more seconds of a voice are heard.
 fn hears(ear: &Stream, hz: f64, seconds: f64, what: &str) {
     let from = ear.log(|log| log.heard.len());
-    until(LATER, what, || ear.log(|log| (seconds_of(hz, &log.heard[from..]) >= seconds).then_some(())));
+    let end = std::time::Instant::now() + LATER;
+    while ear.log(|log| seconds_of(hz, &log.heard[from..])) < seconds {
+        if std::time::Instant::now() > end {
+            let heard = ear.log(|log| log.heard[from..].to_vec());
+            let voices = [CALLER_HZ, ADA_HZ, SECOND_HZ, BOB_HZ, EARLY_HZ];
+            let voices: Vec<_> = voices.iter().map(|hz| (hz, seconds_of(*hz, &heard))).collect();
+            panic!(
+                "waited {LATER:?} for {what}: {} samples, loudness {:.0}, {voices:?}",
+                heard.len(),
+                rms(&heard)
+            );
+        }
+        std::thread::sleep(Duration::from_millis(20)); // between two looks
+    }
 }
 
 /// Kinds of a call's events.
@@ -211,8 +227,8 @@ fn blind_to_a_number_outside() {
     assert_eq!(told, format!("sayso;call={id};recording=off;consent=contract"));
     // A carrier's announcement is heard by the caller who waits, and is in no recording.
     carrier.early();
-    let announcement = carrier.talk(tone(1_710.0));
-    hears(&voices.caller, 1_710.0, 1.0, "the caller hears early media");
+    let announcement = carrier.talk(tone(EARLY_HZ));
+    hears(&voices.caller, EARLY_HZ, 1.0, "the caller hears early media");
     drop(announcement);
     carrier.pick_up();
     let outside = carrier.talk(tone(BOB_HZ));
@@ -225,7 +241,7 @@ fn blind_to_a_number_outside() {
     let recordings = scene.recordings(2);
     assert!(seconds_of(BOB_HZ, &recordings[1][1]) > 0.5, "the recording goes on while we are in the path");
     for channel in recordings.iter().flatten() {
-        assert_eq!(seconds_of(1_710.0, channel), 0.0, "early media is not recorded");
+        assert_eq!(seconds_of(EARLY_HZ, channel), 0.0, "early media is not recorded");
     }
     let call = scene.call();
     let outside = call["legs"].as_array().and_then(|legs| legs.iter().find(|leg| leg["trunk"] == "carrier"));
@@ -286,9 +302,9 @@ fn consult(scene: &mut Scene, bob: &mut Phone) -> (Phone, Stream, Stream) {
     let answer = second.response("INVITE");
     assert_eq!(answer.status(), Some(200), "the second line");
     second.answered(&answer);
-    let (adas, bobs) = (second.talk(tone(1_510.0)), bob.talk(tone(BOB_HZ)));
+    let (adas, bobs) = (second.talk(tone(SECOND_HZ)), bob.talk(tone(BOB_HZ)));
     hears(&adas, BOB_HZ, 1.0, "Ada hears Bob");
-    hears(&bobs, 1_510.0, 1.0, "Bob hears Ada's second line");
+    hears(&bobs, SECOND_HZ, 1.0, "Bob hears Ada's second line");
     (second, adas, bobs)
 }
 
@@ -313,12 +329,102 @@ fn attended_by_refer_with_replaces() {
     let recordings = scene.recordings(2);
     assert!(seconds_of(BOB_HZ, &recordings[1][1]) > 0.5, "the second conversation is recorded");
     for (n, channel) in recordings.iter().flatten().enumerate() {
-        assert_eq!(seconds_of(1_510.0, channel), 0.0, "the consultation is in no recording: {n}");
+        assert_eq!(seconds_of(SECOND_HZ, channel), 0.0, "the consultation is in no recording: {n}");
     }
     let call = scene.call();
     assert!(kinds(&call).contains(&"consulted") && kinds(&call).contains(&"transferred"), "{call}");
     let came = call["legs"].as_array().into_iter().flatten().filter(|leg| leg["direction"] == "in").count();
     assert_eq!(came, 2, "the caller's leg and the second line called in: {call}");
+    scene.ends_clean();
+}
+
+/// How phones complete a consultation other than by REFER on the first line.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Completion {
+    ReferOnTheSecond,
+    HangingUpTheFirst,
+    Code,
+}
+
+#[test]
+fn attended_as_other_phones_do_it() {
+    use Completion::{Code, HangingUpTheFirst, ReferOnTheSecond};
+    let _machine = shared();
+    for way in [ReferOnTheSecond, HangingUpTheFirst, Code] {
+        let mut scene = Scene::new(&Scene::carrier(), "");
+        let mut bob = scene.bob();
+        let voices = scene.connect();
+        let (mut second, adas, bobs) = consult(&mut scene, &mut bob);
+        match way {
+            ReferOnTheSecond => {
+                let replaces = scene.ada.replaces().replace(';', "%3B").replace('=', "%3D");
+                assert_eq!(second.refer(&format!("sip:caller@sayso?Replaces={replaces}")), Some(202));
+                assert!(second.notified(SOON).ends_with(&[200]));
+            }
+            HangingUpTheFirst => scene.ada.bye(),
+            Code => {
+                second.press_info('*');
+                second.press_info('4');
+            }
+        }
+        if way != HangingUpTheFirst {
+            scene.ada.take("BYE", SOON);
+        }
+        second.take("BYE", SOON);
+        drop((voices.ada, adas));
+        hears(&voices.caller, BOB_HZ, 1.0, "the caller hears Bob");
+        hears(&bobs, CALLER_HZ, 1.0, "Bob hears the caller");
+        scene.caller.bye();
+        bob.take("BYE", SOON);
+        let recordings = scene.recordings(2);
+        assert!(seconds_of(BOB_HZ, &recordings[1][1]) > 0.5, "{way:?}: the second conversation is recorded");
+        for channel in recordings.iter().flatten() {
+            assert_eq!(seconds_of(SECOND_HZ, channel), 0.0, "{way:?}: the consultation is in no recording");
+        }
+        scene.ends_clean();
+    }
+}
+
+/// Ada asks a number outside on a second line; it is called from the house's own number.
+#[test]
+fn a_consultation_with_somebody_outside() {
+    let _machine = shared();
+    let mut carrier = Scene::carrier();
+    let mut scene = Scene::new(&carrier, "");
+    scene.server.apply(&format!(
+        "[trunk.carrier]\nnetworks = [\"127.0.0.2/32\"]\n[trunk.carrier.outbound]\nserver = \"sip:{}\"\n\
+         caller-id = \"+4930100999\"\n",
+        carrier.local()
+    ));
+    let applied = || scene.server.whole_log().contains("settings changed").then_some(());
+    until(SOON, "the new settings", applied);
+    carrier.serve(scene.server.udp);
+    let voices = scene.connect();
+    let mut second = Phone::new(scene.server.udp, [127, 0, 0, 1], "ada");
+    second.call_as(OUTSIDE, &password("ada"));
+    let invite = carrier.rung_within(SOON);
+    assert_eq!(invite.user_of("From"), Some("+4930100999"), "the caller is not who asks");
+    assert_eq!(invite.user_of("P-Asserted-Identity"), Some("+4930100999"));
+    // The carrier's announcement is Ada's early media, not the caller's.
+    carrier.early();
+    let early = second.wait(SOON, "early media", |m| m.status() == Some(183));
+    assert!(!early.body.is_empty(), "183 with SDP");
+    second.hear_early(&early);
+    let announcement = carrier.talk(tone(EARLY_HZ));
+    let adas = second.talk(tone(SECOND_HZ));
+    hears(&adas, EARLY_HZ, 1.0, "Ada hears early media");
+    drop(announcement);
+    carrier.reply(486, "Busy Here");
+    let refused = second.response("INVITE");
+    assert_eq!(refused.status(), Some(486), "{}", refused.start);
+    second.refused(&refused);
+    hears(&voices.caller, ADA_HZ, 1.0, "the caller hears Ada again");
+    assert_eq!(voices.caller.log(|log| seconds_of(EARLY_HZ, &log.heard)), 0.0, "and never heard the carrier");
+    scene.caller.bye();
+    scene.ada.take("BYE", SOON);
+    for channel in scene.recordings(2).iter().flatten() {
+        assert_eq!(seconds_of(EARLY_HZ, channel), 0.0, "early media is not recorded");
+    }
     scene.ends_clean();
 }
 
@@ -353,9 +459,9 @@ fn three_way_by_a_keypad_code() {
     drop(voices.ada);
     for (ear, hz, what) in [
         (&voices.caller, BOB_HZ, "the caller hears Bob"),
-        (&voices.caller, 1_510.0, "the caller hears Ada"),
+        (&voices.caller, SECOND_HZ, "the caller hears Ada"),
         (&bobs, CALLER_HZ, "Bob hears the caller"),
-        (&bobs, 1_510.0, "Bob hears Ada"),
+        (&bobs, SECOND_HZ, "Bob hears Ada"),
         (&adas, CALLER_HZ, "Ada hears the caller"),
         (&adas, BOB_HZ, "Ada hears Bob"),
     ] {
@@ -365,7 +471,8 @@ fn three_way_by_a_keypad_code() {
     second.take("BYE", SOON);
     bob.take("BYE", SOON);
     let recordings = scene.recordings(2);
-    for hz in [1_510.0, BOB_HZ] {
+    assert_eq!(scene.server.rows(&["audit", "list", "--action", "call.conference"]).len(), 1);
+    for hz in [SECOND_HZ, BOB_HZ] {
         assert!(seconds_of(hz, &recordings[1][1]) > 0.5, "both others on channel 1");
     }
     scene.ends_clean();

@@ -92,11 +92,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         put("datagram", name, script.as_bytes())?;
         put("stream", name, &[&[200], script.replace(['\x04', '\x05', '\x06'], "").as_bytes()].concat())?;
     }
-    put("sdp", "offer", OFFER.as_bytes())?;
+    put("sdp", "offer", &[b"1", OFFER.as_bytes()].concat())?;
     let packets = [rtp(1, 8, &[0xD5; 160]), rtp(2, 101, &[5, 0x8A, 3, 0x20]), rtp(9, 13, &[60])];
     let framed: Vec<u8> =
         packets.iter().flat_map(|packet| [&[packet.len() as u8, 20], &packet[..]].concat()).collect();
     put("rtp", "packets", &framed)?;
+    for codec in 0..4 {
+        put("audio", &format!("packets-{codec}"), &[&[codec], &framed[..]].concat())?;
+    }
+    put("srtp", "packets", &[&[1], &rtp(1, 8, &[9; 176])[..]].concat())?;
+    put("stun", "binding", b"\x00\x01\x00\x00\x21\x12\xA4\x42abcdefghijkl")?;
     let mut report = vec![0x81, 200, 0, 12, 0, 0, 0, 1];
     report.extend([7; 44]);
     put("rtcp", "report", &report)?;

@@ -215,6 +215,11 @@ impl Phone {
         self.send(&ack);
     }
 
+    /// Takes in where early media comes from.
+    pub(crate) fn hear_early(&mut self, early: &Message) {
+        self.audio = audio_of(&early.body).map(|(rtp, _)| rtp);
+    }
+
     /// Takes in a 2xx to our INVITE.
     pub(crate) fn answered_without_ack(&mut self, answer: &Message) {
         self.ids.to = answer.get("To").expect("a To field").to_owned();

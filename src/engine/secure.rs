@@ -125,20 +125,16 @@ impl Keys {
     }
 
     fn open(&mut self, sort: Sort, packet: &mut [u8], now: Timestamp) -> Option<usize> {
-        if self.former.is_none() {
+        self.former.take_if(|(_, until)| now > *until);
+        let Some((former, _)) = &mut self.former else {
             return open(&mut self.opener, sort, packet).ok();
-        }
+        };
         // An attempt may spoil the packet: the second key needs it as it came.
         let mut kept = [0; LARGEST];
         let kept = kept.get_mut(..packet.len())?;
         kept.copy_from_slice(packet);
         if let Ok(len) = open(&mut self.opener, sort, packet) {
             return Some(len);
-        }
-        let (former, until) = self.former.as_mut()?;
-        if now > *until {
-            self.former = None;
-            return None;
         }
         packet.copy_from_slice(kept);
         open(former, sort, packet).ok()

@@ -108,7 +108,8 @@ impl Leg {
     /// Answers an offer. In mid-call the codec in use is kept when the offer still has it.
     pub(super) fn answer(&mut self, offer: &[u8]) -> Result<(Bytes, LegMedia), SdpError> {
         self.local.version += 1;
-        let (answer, media) = self.on_terms(None, |local, terms| sdp::answer(offer, local, terms))?;
+        let (answer, media) =
+            self.on_terms(&self.codecs(None), |local, terms| sdp::answer(offer, local, terms))?;
         self.spoken = Some(Spoken::from(&media));
         self.sent = Some(answer.clone());
         Ok((answer, media))
@@ -117,9 +118,20 @@ impl Leg {
     /// Makes an offer, with `first` (or the codec in use) in front, so that the two legs of a call
     /// speak the same and nothing need be converted.
     pub(super) fn offer(&mut self, first: Option<Codec>) -> Bytes {
+        self.offer_of(&self.codecs(first))
+    }
+
+    /// Offers the codec in use and no other: what is told by it is something else, and nothing else is to
+    /// change.
+    pub(super) fn restate(&mut self) -> Bytes {
+        let in_use = self.codec().map_or_else(|| self.codecs(None), |codec| vec![codec]);
+        self.offer_of(&in_use)
+    }
+
+    fn offer_of(&mut self, codecs: &[Codec]) -> Bytes {
         self.local.version += 1;
         let last = self.sent.take();
-        let offer = self.on_terms(first, |local, terms| {
+        let offer = self.on_terms(codecs, |local, terms| {
             let within = last.as_ref().and_then(|last| sdp::reoffer(last, local, terms).ok());
             within.unwrap_or_else(|| sdp::offer(local, terms))
         });
@@ -146,7 +158,8 @@ impl Leg {
     /// Reads the answer to our offer; `None` when no offer of ours is open.
     pub(super) fn accept(&mut self, answer: &[u8]) -> Option<Result<LegMedia, SdpError>> {
         let offered = self.offered.take()?;
-        let media = self.on_terms(None, |local, terms| sdp::accept(answer, &offered, local, terms));
+        let media =
+            self.on_terms(&self.codecs(None), |local, terms| sdp::accept(answer, &offered, local, terms));
         if let Ok(media) = &media {
             self.spoken = Some(Spoken::from(media));
         }
@@ -185,14 +198,19 @@ impl Leg {
         self.policy.srtp == SrtpPolicy::Optional && self.spoken.is_some_and(|spoken| spoken.srtp.is_none())
     }
 
-    fn on_terms<T>(&self, first: Option<Codec>, with: impl FnOnce(&Local, &Terms<'_>) -> T) -> T {
+    /// What may be spoken, `first` or the codec in use in front.
+    fn codecs(&self, first: Option<Codec>) -> Vec<Codec> {
         let first = first.or(self.codec());
         let mut codecs = self.policy.codecs.clone();
         codecs.sort_by_key(|codec| Some(*codec) != first);
+        codecs
+    }
+
+    fn on_terms<T>(&self, codecs: &[Codec], with: impl FnOnce(&Local, &Terms<'_>) -> T) -> T {
         // What was sealed once stays sealed.
         let sealed = self.spoken.is_some_and(|spoken| spoken.srtp.is_some());
         let terms = Terms {
-            codecs: &codecs,
+            codecs,
             direction: Direction::SendRecv,
             srtp: if sealed { SrtpPolicy::Required } else { self.policy.srtp },
             keys: &self.policy.keys,
@@ -210,5 +228,72 @@ pub(super) fn is_hold(media: &LegMedia) -> bool {
     match media.direction {
         Direction::SendRecv | Direction::SendOnly => false,
         Direction::RecvOnly | Direction::Inactive => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn leg(codecs: &[Codec], srtp: SrtpPolicy) -> Leg {
+        let address = |port| ([192, 0, 2, 1], port).into();
+        let media = LocalMedia { rtp: address(4000), rtcp: address(4001) };
+        Leg::new(DialogId(7), Party::Caller(None), Policy::new(codecs.to_vec(), srtp, false), &media)
+    }
+
+    fn text(sdp: &Bytes) -> String {
+        String::from_utf8_lossy(sdp).into_owned()
+    }
+
+    const OFFER: &[u8] = b"v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\n\
+        m=audio 5000 RTP/AVP 8 9 0\r\na=sendrecv\r\n";
+
+    #[test]
+    fn the_other_leg_s_codec_goes_in_front() {
+        let mut leg = leg(&[Codec::Opus, Codec::G722, Codec::Pcma, Codec::Pcmu], SrtpPolicy::Off);
+        let offer = text(&leg.offer(Some(Codec::Pcmu)));
+        let formats = offer.lines().find(|line| line.starts_with("m=audio")).expect("audio");
+        assert_eq!(formats.split(' ').nth(3), Some("0"), "{formats}");
+    }
+
+    #[test]
+    fn to_tell_of_the_recording_offers_what_is_in_use_alone() {
+        let mut leg = leg(&[Codec::G722, Codec::Pcma], SrtpPolicy::Off);
+        leg.record_aware = true;
+        let (answer, media) = leg.answer(OFFER).expect("it fits");
+        assert_eq!(media.codec, Codec::G722);
+        assert!(text(&answer).contains("a=record:off"), "a first answer tells it");
+        assert!(!leg.tell_record(RecordState::On), "not before the dialog is settled");
+        leg.confirmed = true;
+        assert!(leg.tell_record(RecordState::On) && !leg.tell_record(RecordState::On), "news once");
+        let offer = text(&leg.restate());
+        assert!(offer.contains("a=record:on") && !offer.contains("PCMA"), "{offer}");
+        assert!(leg.is_offering());
+        let first = leg.accept(&answer).expect("an offer is open");
+        assert_eq!(first.expect("it fits").codec, Codec::G722);
+        assert!(leg.accept(&answer).is_none() && !leg.is_offering());
+    }
+
+    #[test]
+    fn an_early_answer_may_come_again() {
+        let mut leg = leg(&[Codec::Pcma], SrtpPolicy::Off);
+        let _offer = leg.offer(None);
+        assert!(leg.preview(OFFER).is_some_and(|media| media.is_ok()));
+        assert!(leg.accept(OFFER).is_some_and(|media| media.is_ok()), "the final answer counts");
+    }
+
+    #[test]
+    fn srtp_is_as_the_policy_says() {
+        assert!(leg(&[Codec::Pcma], SrtpPolicy::Required).answer(OFFER).is_err());
+        let mut plain = leg(&[Codec::Pcma], SrtpPolicy::Optional);
+        plain.answer(OFFER).expect("plain will do");
+        assert!(plain.is_plain_by_choice());
+        let mut sealed = leg(&[Codec::Pcma], SrtpPolicy::Required);
+        let (answer, media) = {
+            let offer = leg(&[Codec::Pcma], SrtpPolicy::Required).offer(None);
+            sealed.answer(&offer).expect("both can")
+        };
+        assert!(media.crypto.is_some() && text(&answer).contains("a=crypto:"));
+        assert!(sealed.answer(OFFER).is_err(), "what was sealed stays sealed");
     }
 }

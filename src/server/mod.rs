@@ -166,10 +166,17 @@ impl Server {
         shared.draining.store(true, Ordering::Release);
         shared.tasks.close();
         tracing::info!(calls = shared.switchboard.calls(), "draining");
-        tokio::select! {
-            () = shared.tasks.wait() => {}
-            () = tokio::time::sleep(patience) => {}
-            () = hurry => {}
+        let calls_end = async {
+            tokio::select! {
+                () = shared.tasks.wait() => {}
+                () = tokio::time::sleep(patience) => {}
+                () = hurry => {}
+            }
+        };
+        // The trunks are told first, so that no new calls come while the old ones end.
+        let (left, ()) = tokio::join!(timeout(LAST_WORDS, shared.sip.take_leave()), calls_end);
+        if left.is_err() {
+            tracing::warn!("a trunk did not confirm that we are no longer registered there");
         }
         shared.switchboard.post_to_all(|| Mail::Shutdown);
         if timeout(LAST_WORDS, shared.tasks.wait()).await.is_err() {

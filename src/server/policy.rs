@@ -41,7 +41,8 @@ impl Policy {
         Self::new(phone.codecs, phone.srtp, false)
     }
 
-    fn new(codecs: Vec<Codec>, srtp: SrtpPolicy, in_band_digits: bool) -> Self {
+    /// With fresh keys, where any are needed.
+    pub(super) fn new(codecs: Vec<Codec>, srtp: SrtpPolicy, in_band_digits: bool) -> Self {
         let keys = match srtp {
             SrtpPolicy::Off => Vec::new(),
             SrtpPolicy::Optional | SrtpPolicy::Required => Suite::ALL.into_iter().filter_map(draw).collect(),

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::audit::{Actor, AuditEvent, Class, Object, Value};
-use crate::ids::{LegId, RecordingId, TrunkId};
+use crate::ids::{CallId, LegId, RecordingId, TrunkId};
 use crate::time::Timestamp;
 
 pub(super) fn started(at: Timestamp) -> AuditEvent {
@@ -50,6 +50,13 @@ pub(super) fn trunk_registered(
                 .new_value(Some(Value::plain(why)))
         }
     }
+}
+
+/// So many speak with one another.
+pub(super) fn conference(call: CallId, legs: &[LegId], at: Timestamp) -> AuditEvent {
+    let legs: Vec<String> = legs.iter().map(|leg| leg.n.to_string()).collect();
+    AuditEvent::new(Class::System, Actor::System, at, "call.conference", Object::new("call", call))
+        .new_value(Some(Value::plain(format!("legs {}", legs.join(", ")))))
 }
 
 /// A leg whose audio may be sealed is not: the other side cannot.

@@ -1,8 +1,44 @@
-//! Session descriptions: an offer is answered, and the answer to it read.
+//! Session descriptions: an offer is answered on different terms, and read as an answer to one of ours.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use sayso::media::srtp::{MasterKey, Suite};
+use sayso::media::{Codec, Direction};
+use sayso::settings::SrtpPolicy;
+use sayso::sip::core::sdp::{self, Local, RecordState, Terms};
 
 fuzz_target!(|input: &[u8]| {
-    let _ = input;
+    let Some((choice, text)) = input.split_first() else { return };
+    let local = Local {
+        rtp: "10.0.0.1:4000".parse().unwrap(),
+        rtcp: "10.0.0.1:4001".parse().unwrap(),
+        session_id: 1,
+        version: 1,
+    };
+    let keys: Vec<MasterKey> = Suite::ALL
+        .iter()
+        .map(|suite| MasterKey::new(*suite, vec![7; suite.key_len() + suite.salt_len()].into()).unwrap())
+        .collect();
+    let srtp = [SrtpPolicy::Off, SrtpPolicy::Optional, SrtpPolicy::Required][usize::from(choice % 3)];
+    let terms = Terms {
+        codecs: &[Codec::Opus, Codec::G722, Codec::Pcma, Codec::Pcmu],
+        direction: Direction::SendRecv,
+        srtp,
+        keys: &keys,
+        record: Some(RecordState::On),
+        comfort_noise: choice & 4 != 0,
+        ptime: Some(choice & 0x7F),
+        in_band_digits: false,
+    };
+    let _ = sdp::record_wish(text);
+    if let Ok((answer, media)) = sdp::answer(text, &local, &terms) {
+        assert!(srtp != SrtpPolicy::Required || media.crypto.is_some(), "never downgraded");
+        assert!(srtp != SrtpPolicy::Off || media.crypto.is_none());
+        // What we say in answer can be said again as an offer.
+        let _ = sdp::reoffer(&answer, &local, &terms).expect("our own description can be read");
+    }
+    let offer = sdp::offer(&local, &terms);
+    if let Ok(media) = sdp::accept(text, &offer, &local, &terms) {
+        assert!(srtp != SrtpPolicy::Required || media.crypto.is_some(), "never downgraded");
+    }
 });

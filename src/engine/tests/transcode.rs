@@ -272,18 +272,17 @@ fn a_reinvite_that_changes_codec_and_number_goes_on_at_once() {
     let mut moved = Phone::new(agent.to, Codec::Opus);
     rig.call.configure(1, moved.media(Direction::SendRecv));
     rig.barrier(0);
-    let mut heard = Vec::new();
-    let mut headers = Vec::new();
+    let (mut heard, mut first) = (Vec::new(), None);
     for _ in 0..50 {
         pace.tick();
         caller.tone(&[600.0]);
-        if let Some((header, _)) = moved.next() {
-            headers.push(header);
-        }
+        first = first.or_else(|| moved.next().map(|(header, _)| header));
         heard.extend(moved.listen().1);
     }
-    assert_eq!((headers[0].ssrc, headers[0].payload_type), (before.0.ssrc, payload_type(Codec::Opus)));
-    assert!(strength(&heard[heard.len() / 2..], 48_000, 600.0) > THERE);
+    let first = first.expect("it is spoken to");
+    assert_eq!((first.ssrc, first.payload_type), (before.0.ssrc, payload_type(Codec::Opus)));
+    let there = strength(&heard[heard.len() / 2..], 48_000, 600.0);
+    assert!(there > THERE, "{there}");
     // And back to what the caller speaks: forwarded untouched again.
     let back = Phone::new(agent.to, Codec::Pcma);
     rig.call.configure(1, back.media(Direction::SendRecv));
@@ -292,4 +291,80 @@ fn a_reinvite_that_changes_codec_and_number_goes_on_at_once() {
     assert_eq!(back.hear().1, said);
     rig.call.play(1, PlayId(5), sound(160), false);
     assert_eq!(back.hear().1, sound(160).alaw());
+}
+
+#[test]
+fn what_is_lost_before_decoding_is_concealed_and_counted() {
+    let mut rig = Rig::new();
+    let pace = Pace::new(&mut rig);
+    let (mut caller, mut agent) = rig.bridged(Codec::Pcma, Codec::G722);
+    let mut heard = Vec::new();
+    for n in 0..80 {
+        pace.tick();
+        // Every tenth packet is lost on its way here.
+        if n % 10 == 5 {
+            caller.advance();
+        }
+        caller.tone(&[600.0]);
+        if n > 20 {
+            heard.extend(agent.listen().1);
+        }
+    }
+    let longest = heard.split(|sample| sample.unsigned_abs() > 300).map(<[i16]>::len).max().unwrap_or(0);
+    assert!(longest < 160, "no hole of 10 ms: {longest} samples");
+    let stats = rig.close(0);
+    assert_eq!(stats.lost, 8);
+    assert!((100..1_000).contains(&stats.concealed), "{} ms", stats.concealed);
+    let mos = stats.mos.expect("heard");
+    assert!((1.0..4.0).contains(&mos), "{mos}");
+}
+
+#[test]
+fn a_decoded_speaker_who_pauses_without_a_word_is_heard_again() {
+    let mut rig = Rig::new();
+    let pace = Pace::new(&mut rig);
+    let (mut caller, mut agent) = rig.bridged(Codec::Pcma, Codec::G722);
+    let speak = |caller: &mut Phone, agent: &mut Phone| {
+        (0..30).for_each(|_| {
+            pace.tick();
+            caller.tone(&[600.0]);
+        });
+        (0..10).for_each(|_| pace.tick());
+        agent.listen().1
+    };
+    let before = speak(&mut caller, &mut agent);
+    assert!(strength(&before, 16_000, 600.0) > THERE);
+    // A second of nothing at all: no packets come, and none are made.
+    (0..50).for_each(|_| pace.tick());
+    assert!(agent.listen().1.len() <= 320);
+    caller.header.timestamp += 60 * 160;
+    let after = speak(&mut caller, &mut agent);
+    assert!(strength(&after, 16_000, 600.0) > THERE);
+    assert_eq!(rig.close(0).lost, 0);
+}
+
+#[test]
+fn a_pause_that_the_sequence_shows_to_be_one_is_no_loss_in_the_recording() {
+    let mut rig = Rig::new();
+    let pace = Pace::new(&mut rig);
+    let (mut caller, mut agent) = rig.bridged(Codec::Pcma, Codec::Pcma);
+    let reel = rig.record(0, 1);
+    for n in 0..60 {
+        pace.tick();
+        agent.tone(&[600.0]);
+        match n {
+            20..40 => caller.header.timestamp += 160,
+            _ => caller.tone(&[400.0]),
+        }
+    }
+    rig.call.stop_recording();
+    rig.barrier(0);
+    let reel = reel.lock().unwrap();
+    let gaps = &reel.end.as_ref().unwrap().gaps;
+    let long =
+        gaps.iter().find(|gap| gap.channel.is_some_and(|channel| channel.index() == 0) && gap.len > 1_600);
+    assert_eq!(long, None, "{gaps:?}");
+    let caller = reel.channel(0);
+    assert!(strength(&caller[800..2_800], 8_000, 400.0) > THERE);
+    assert!(strength(&caller[4_400..6_000], 8_000, 400.0) < ABSENT);
 }

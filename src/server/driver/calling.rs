@@ -60,18 +60,15 @@ impl Driver {
     /// Who calls: the caller; in a consultation with somebody outside it is the house, where the trunk has
     /// a number of its own.
     fn identity(&self, to: &Whom) -> Identity {
-        let house = match to {
-            Whom::Agent(_) => None,
-            Whom::Outside(outside) => self.caller_id(outside),
-        };
         let caller = self.arrival.from.as_ref().map(|number| number.as_e164().to_owned());
         let ours = uui::value(self.id, self.call.recording_state());
-        let consulting = self.call.phase() == Phase::Consulting;
-        if let (true, Some(house)) = (consulting, &house) {
-            let asserted = Some(house.clone());
-            let user_to_user = vec![ours];
+        if self.call.phase() == Phase::Consulting
+            && let Whom::Outside(outside) = to
+            && let Some(house) = self.caller_id(outside)
+        {
+            let (asserted, user_to_user) = (Some(house.clone()), vec![ours]);
             let particulars = Particulars { asserted, user_to_user, ..Particulars::default() };
-            return Identity { from: house.clone(), particulars };
+            return Identity { from: house, particulars };
         }
         let theirs = &self.particulars;
         // Who stays unnamed is named to the network alone (RFC 3325 §5), never to a phone.
@@ -81,13 +78,14 @@ impl Driver {
         };
         let particulars = Particulars {
             private: theirs.private,
-            asserted: asserted.or_else(|| house.clone()),
+            asserted,
             diversion: theirs.diversion.clone(),
             history: theirs.history.clone(),
             user_to_user: theirs.user_to_user.iter().cloned().chain([ours]).collect(),
             referred_by: self.moves.referred_by.clone(),
         };
-        let from = caller.or(house.filter(|_| !theirs.private)).unwrap_or_else(|| "anonymous".to_owned());
+        // The endpoint puts the house's number in where a trunk wants one (`caller-id`).
+        let from = caller.unwrap_or_else(|| "anonymous".to_owned());
         Identity { from, particulars }
     }
 

@@ -117,7 +117,7 @@ impl Driver {
             Ok((sdp, agreed)) => {
                 self.shared.send(Command::AcceptReinvite { dialog, sdp });
                 if waits {
-                    let sdp = leg.offer(None);
+                    let sdp = leg.restate();
                     self.shared.send(Command::Reinvite { dialog, sdp });
                 }
                 self.settle(n, agreed);

@@ -309,7 +309,7 @@ impl Driver {
             }
             Output::TransferProgress { leg, progress } => self.tell_progress(leg.n, progress),
             Output::Refer { leg, to } => self.refer(leg, &to),
-            Output::Join { legs } => self.join(legs.into_iter().map(|leg| leg.n).collect()),
+            Output::Join { legs } => self.confer(&legs),
             Output::AgentReport { agent, report } => {
                 self.shared.switchboard.agent_fares(&agent, self.id, report);
                 self.shared.desk.tell(queue::Input::Report { call: self.id, agent, report }).await;

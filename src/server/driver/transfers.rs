@@ -183,6 +183,13 @@ impl Driver {
         self.moves.together = vec![waiting, n];
     }
 
+    /// Three or more speak together from now on. The parties' own facts tell who; this tells that.
+    pub(super) fn confer(&mut self, legs: &[LegId]) {
+        let event = trail::conference(self.id, legs, self.shared.clock.now());
+        self.shared.keep(vec![Change::Audit(event)]);
+        self.join(legs.iter().map(|leg| leg.n).collect());
+    }
+
     /// Connects legs' audio.
     pub(super) fn join(&mut self, legs: Vec<u16>) {
         let codecs: Vec<_> = legs.iter().filter_map(|n| self.legs.get(n)?.codec()).collect();
@@ -207,7 +214,7 @@ impl Driver {
         for (n, leg) in &mut self.legs {
             let state = if self.moves.together.contains(n) { now } else { RecordState::Off };
             if leg.tell_record(state) {
-                let (dialog, sdp) = (leg.dialog, leg.offer(None));
+                let (dialog, sdp) = (leg.dialog, leg.restate());
                 self.shared.send(Command::Reinvite { dialog, sdp });
             }
         }

@@ -299,11 +299,11 @@ mod tests {
             Particulars { private, asserted: asserted.map(str::to_owned), ..Particulars::default() };
         let wish = Wish { from: from.to_owned(), sdp: Bytes::new(), particulars: Box::new(particulars) };
         let outbound = Outbound {
-            prefixes: Vec::new(),
             server: "sip:h".to_owned(),
             login: None,
             register: false,
             caller_id: caller_id.map(|id| Redacted(id.to_owned())),
+            prefixes: Vec::new(),
         };
         let (from, particulars) = identity(&wish, &outbound, "h");
         (from, particulars.asserted)

@@ -77,11 +77,10 @@ pub(super) struct Server {
 impl Server {
     /// Reads `sip:host[:port][;transport=…]`, or a contact with a user, which is left out; `None`: not that.
     pub(super) fn read(uri: &Uri) -> Option<Self> {
-        let secure = match uri.scheme() {
-            Scheme::Sip => false,
-            Scheme::Sips => true,
-            _ => return None,
-        };
+        let secure = matches!(uri.scheme(), Scheme::Sips);
+        if !secure && !matches!(uri.scheme(), Scheme::Sip) {
+            return None;
+        }
         let transport = match uri.transport() {
             None => None,
             Some(name) => Some(transport(name, secure)?),

@@ -99,9 +99,8 @@ impl Endpoint {
         let list = Address::parse_list(&row.value(), "Refer-To").map_err(|_| 400_u16)?;
         let [address] = &list[..] else { return Err(400) };
         let uri = &address.uri;
-        match uri.scheme() {
-            Scheme::Sip | Scheme::Sips | Scheme::Tel => {}
-            _ => return Err(416),
+        if !matches!(uri.scheme(), Scheme::Sip | Scheme::Sips | Scheme::Tel) {
+            return Err(416);
         }
         let method = uri.params().and_then(|params| params.value("method"));
         if method.is_some_and(|method| !method.eq_ignore_ascii_case(b"INVITE")) {

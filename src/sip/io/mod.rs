@@ -148,6 +148,7 @@ pub enum SendError {
 pub struct SipHandle {
     commands: mpsc::Sender<Command>,
     settings: Arc<watch::Sender<Arc<Settings>>>,
+    leaving: Arc<watch::Sender<bool>>,
     status: watch::Receiver<Status>,
     dialogs: Arc<AtomicU64>,
     local: Arc<[(Transport, SocketAddr)]>,
@@ -191,6 +192,15 @@ impl SipHandle {
     /// Swaps the settings; only the newest counts if several come at once.
     pub fn settings(&self, settings: Arc<Settings>) {
         self.settings.send_replace(settings);
+    }
+
+    /// Takes our registrations at trunks back, for a server that drains; returns when they have answered
+    /// or failed. Calls go on.
+    pub async fn take_leave(&self) {
+        self.leaving.send_replace(true);
+        let mut status = self.status.clone();
+        // An error means that the stack has ended, and its registrations with it.
+        let _ = status.wait_for(|status| status.core.trunks == 0).await;
     }
 
     /// How full the core's tables were when the stack last went to sleep.
@@ -258,6 +268,7 @@ pub async fn start(
 
     let (commands, commands_in) = mpsc::channel(MAX_COMMANDS);
     let (settings, settings_in) = watch::channel(settings);
+    let (leaving, leaving_in) = watch::channel(false);
     let (status_out, status) = watch::channel(Status::default());
     let (inbound, inbound_in) = mpsc::channel(connections::MAX_INBOUND);
     let door = listen::Door {
@@ -277,12 +288,18 @@ pub async fn start(
         connections.name(*address, name);
     }
     let lookups = resolve::Lookups::new(&config.dns, means(&local));
-    let inputs =
-        task::Inputs { commands: commands_in, settings: settings_in, inbound: inbound_in, accepting };
+    let inputs = task::Inputs {
+        commands: commands_in,
+        settings: settings_in,
+        leaving: leaving_in,
+        inbound: inbound_in,
+        accepting,
+    };
     let task = task::Task::new(endpoint, udp, connections, lookups, events, status_out, clock);
     tokio::spawn(task.run(inputs));
     let dialogs = Arc::new(AtomicU64::new(1 << 63));
-    Ok(SipHandle { commands, settings: Arc::new(settings), status, dialogs, local, web: WebDoor(door) })
+    let (settings, leaving) = (Arc::new(settings), Arc::new(leaving));
+    Ok(SipHandle { commands, settings, leaving, status, dialogs, local, web: WebDoor(door) })
 }
 
 /// All sockets: those for datagrams, and those that accept connections of a transport.

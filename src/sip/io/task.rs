@@ -27,6 +27,8 @@ const MAX_EVENTS: usize = 1_024;
 pub(super) struct Inputs {
     pub(super) commands: mpsc::Receiver<Command>,
     pub(super) settings: watch::Receiver<Arc<Settings>>,
+    /// True once our registrations at trunks are to be taken back.
+    pub(super) leaving: watch::Receiver<bool>,
     pub(super) inbound: mpsc::Receiver<Inbound>,
     /// Stops accepting when dropped.
     pub(super) accepting: JoinSet<()>,
@@ -63,7 +65,7 @@ impl Task {
 
     /// Runs until the last handle or the events' receiver is gone.
     pub(super) async fn run(mut self, inputs: Inputs) {
-        let Inputs { mut commands, mut settings, mut inbound, accepting } = inputs;
+        let Inputs { mut commands, mut settings, mut leaving, mut inbound, accepting } = inputs;
         let events = self.events.clone();
         let deadline = sleep_until(self.clock.instant(self.next_deadline()).into());
         tokio::pin!(deadline);
@@ -104,6 +106,7 @@ impl Task {
                     let newest = Arc::clone(&settings.borrow_and_update());
                     self.endpoint.settings(newest, self.clock.now());
                 }
+                Ok(()) = leaving.changed() => self.endpoint.close(self.clock.now()),
                 found = self.lookups.next() => self.found(found),
                 () = events.closed() => break,
                 () = &mut deadline => {}

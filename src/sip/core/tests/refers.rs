@@ -331,9 +331,9 @@ fn both_ends_transfer_over_a_bad_network() {
         let mut calls = Vec::new();
         for _ in 0..2 {
             let phone = pair.dial();
-            let server = pair.wait(End::Server, |event| match event {
-                Event::Incoming(incoming) => Some(incoming.dialog),
-                _ => None,
+            let server = pair.wait(End::Server, |event| {
+                let Event::Incoming(incoming) = event else { return None };
+                Some(incoming.dialog)
             });
             pair.command(End::Server, Command::Answer { dialog: server, sdp: Bytes::from_static(b"answer") });
             pair.wait(End::Phone, |event| matches!(event, Event::Answered { .. }).then_some(()));
@@ -343,9 +343,9 @@ fn both_ends_transfer_over_a_bad_network() {
         // The phone sends its first call to the far end of its second, where it is known by Replaces.
         let ((dialog, theirs), (second, other)) = (calls[0], calls[1]);
         pair.command(End::Phone, Command::Refer { dialog, to: String::new(), replaces: Some(second) });
-        let to = pair.wait(End::Server, |event| match event {
-            Event::Refer { to, .. } => Some(to.clone()),
-            _ => None,
+        let to = pair.wait(End::Server, |event| {
+            let Event::Refer { to, .. } = event else { return None };
+            Some(to.clone())
         });
         assert_eq!(to, ReferTo::Dialog(other));
         pair.command(End::Server, Command::AnswerRefer { dialog: theirs, status: 202 });
@@ -353,9 +353,9 @@ fn both_ends_transfer_over_a_bad_network() {
             pair.command(End::Server, Command::Notify { dialog: theirs, status });
             pair.pass(Duration::from_millis(seed * 30));
         }
-        let last = pair.wait(End::Phone, |event| match event {
-            Event::ReferProgress { status, .. } if *status >= 200 => Some(*status),
-            _ => None,
+        let last = pair.wait(End::Phone, |event| {
+            let Event::ReferProgress { status, .. } = event else { return None };
+            (*status >= 200).then_some(*status)
         });
         assert_eq!(last, 200);
         for (dialog, _) in calls {

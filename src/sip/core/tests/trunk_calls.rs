@@ -18,11 +18,11 @@ const THREE: &str = "192.0.2.3:5070";
 
 pub(super) fn outbound(server: &str, register: bool) -> Outbound {
     Outbound {
-        prefixes: Vec::new(),
         server: server.to_owned(),
         login: Some(TrunkLogin { user: "ada".to_owned(), password: Redacted("secret".to_owned()) }),
         register,
         caller_id: Some(Redacted("+4989100".to_owned())),
+        prefixes: Vec::new(),
     }
 }
 
@@ -345,9 +345,9 @@ fn a_trunk_that_wants_us_registered_gets_calls_with_a_password_over_a_bad_networ
     for seed in 0..30 {
         let network = Network { loss: 20, doubles: 10, delay: 300 };
         let mut pair = Pair::new(network, seed).with_trunk(outbound("sip:carrier.test", true));
-        pair.wait(End::Phone, |event| match event {
-            Event::TrunkRegistered { result: Ok(()), .. } => Some(()),
-            _ => None,
+        pair.wait(End::Phone, |event| {
+            let Event::TrunkRegistered { result: Ok(()), .. } = event else { return None };
+            Some(())
         });
         pair.wait(End::Server, |event| matches!(event, Event::Registered { on: true, .. }).then_some(()));
         let dialog = pair.end(End::Phone).new_dialog();
@@ -364,9 +364,9 @@ fn a_trunk_that_wants_us_registered_gets_calls_with_a_password_over_a_bad_networ
                 }),
             },
         );
-        let incoming = pair.wait(End::Server, |event| match event {
-            Event::Incoming(incoming) => Some((**incoming).clone()),
-            _ => None,
+        let incoming = pair.wait(End::Server, |event| {
+            let Event::Incoming(incoming) = event else { return None };
+            Some((**incoming).clone())
         });
         assert_eq!((incoming.dialled.as_str(), incoming.caller.as_deref()), ("+4940555", Some("+4930123")));
         assert_eq!(incoming.particulars.asserted.as_deref(), Some("+4930123"));
