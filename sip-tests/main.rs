@@ -16,6 +16,7 @@ mod media;
 mod offers;
 mod phases;
 mod privacy;
+mod soak;
 mod terms;
 mod torture;
 mod transfers;
