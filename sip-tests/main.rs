@@ -5,15 +5,20 @@
 
 mod harness;
 
+mod carriers;
 mod cli;
 mod consent;
 mod crash;
 mod defence;
+mod dialogs;
 mod gate;
 mod load;
+mod media;
+mod offers;
 mod phases;
 mod privacy;
 mod quality;
+mod soak;
 mod terms;
 mod torture;
 mod transfers;

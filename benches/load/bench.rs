@@ -39,8 +39,8 @@ pub(crate) fn bench(options: &Options) -> Result<bool> {
     // First the generator against itself: its own delay is part of every delay below.
     let direct = Measure { hold: Duration::from_secs(5), pid: None, idle: None };
     let own = run("generator alone", &talk(None), &direct)?;
-    let server = Server::start(&options.sayso, &settings(calls, workers))?;
-    let (pid, idle) = (Some(server.child.id()), Usage::of(server.child.id()));
+    let server = Server::start(&options.sayso, &settings(calls, workers), &Media::default())?;
+    let (pid, idle) = (Some(server.pid()), Usage::of(server.pid()));
     let held = run("ivr-record", &talk(Some(server.udp)), &Measure { hold, pid, idle })?;
     let (rate, kind) = (100.0, Kind::SetUp { hold: Duration::ZERO });
     let plan = Plan { server: Some(server.udp), ip, calls: 2000, rate, workers: 1, kind };
@@ -89,22 +89,40 @@ fn bars(held: &Report, setup: &Report) -> Vec<Bar> {
     ]
 }
 
+/// The server's media settings.
+pub(crate) struct Media {
+    /// Its ports, the first and the last.
+    pub(crate) ports: (u16, u16),
+    /// Seconds without a packet after which a call ends.
+    pub(crate) timeout: u32,
+}
+
+impl Default for Media {
+    fn default() -> Self {
+        Self { ports: (20_000, 29_999), timeout: 30 }
+    }
+}
+
 /// A server in a folder that goes with it.
-struct Server {
+pub(crate) struct Server {
     child: Child,
     dir: PathBuf,
-    udp: SocketAddr,
+    pub(crate) udp: SocketAddr,
+    pub(crate) http: SocketAddr,
 }
 
 impl Server {
-    fn start(sayso: &Path, settings: &str) -> Result<Self> {
+    pub(crate) fn start(sayso: &Path, settings: &str, media: &Media) -> Result<Self> {
         let dir = std::env::temp_dir().join(format!("sayso-bench-{}", std::process::id()));
         std::fs::create_dir_all(&dir).with_context(|| dir.display().to_string())?;
         let (config, file) = (dir.join("sayso.toml"), dir.join("settings.toml"));
         let text = format!(
             "data = {:?}\n[sip]\nudp = [\"127.0.0.1:0\"]\ntcp = [\"127.0.0.1:0\"]\nrealm = \"sayso\"\n[media]\n\
-             ip = \"127.0.0.1\"\nports = [20000, 29999]\ntimeout = \"30s\"\n[http]\nlisten = \"127.0.0.1:0\"\n",
-            dir.join("data")
+             ip = \"127.0.0.1\"\nports = [{}, {}]\ntimeout = \"{}s\"\n[http]\nlisten = \"127.0.0.1:0\"\n",
+            dir.join("data"),
+            media.ports.0,
+            media.ports.1,
+            media.timeout,
         );
         std::fs::write(&config, text)?;
         std::fs::write(&file, settings)?;
@@ -128,12 +146,18 @@ impl Server {
         let ready: Value = serde_json::from_str(&line).unwrap_or(Value::Null);
         let udp = ready["sip_udp"][0].as_str().and_then(|address| address.parse().ok());
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
-        let server = Self { child, dir, udp: udp.unwrap_or(nowhere) };
+        let http = ready["http"].as_str().and_then(|address| address.parse().ok()).unwrap_or(nowhere);
+        let server = Self { child, dir, udp: udp.unwrap_or(nowhere), http };
         if udp.is_none() {
             let log = std::fs::read_to_string(server.dir.join("log")).unwrap_or_default();
             bail!("the server does not start: {line}{log}");
         }
         Ok(server)
+    }
+
+    /// Its process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 }
 

@@ -1,7 +1,7 @@
 //! `sayso-load`: callers and agents by the hundred with real paced RTP, and what the server makes of them.
 //!
 //! `ivr-record` holds calls that agreed to be recorded, `setup` sets calls up and tears them down, `bench`
-//! starts a server of its own and runs both beside the bars.
+//! starts a server of its own and runs both beside the bars, `soak` looks for what grows.
 #![allow(clippy::print_stdout)] // a command-line tool
 #![allow(clippy::disallowed_methods)] // measures real time
 
@@ -14,6 +14,7 @@ mod report;
 mod rtp;
 mod run;
 mod sip;
+mod soak;
 mod timers;
 mod worker;
 
@@ -94,6 +95,25 @@ enum Profile {
         #[arg(long)]
         json: bool,
     },
+    /// Start a server in a folder of its own and go through mixed calls, transfers, holds and faults: does
+    /// anything grow, is anything left?
+    Soak {
+        /// The server's binary.
+        #[arg(long)]
+        sayso: PathBuf,
+        /// For how long.
+        #[arg(long, default_value_t = 30.0)]
+        minutes: f64,
+        /// Calls at once.
+        #[arg(long, default_value_t = 16)]
+        lanes: usize,
+        /// The first of 1000 media ports.
+        #[arg(long, default_value_t = 20_000)]
+        first_port: u16,
+        /// Print JSON instead of tables.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Args)]
@@ -148,6 +168,10 @@ fn start(profile: Profile) -> Result<bool> {
         }
         Profile::Bench { sayso, calls, hold, workers, json } => {
             bench::bench(&bench::Options { sayso, calls, hold: Duration::from_secs(hold), workers, json })
+        }
+        Profile::Soak { sayso, minutes, lanes, first_port, json } => {
+            let span = Duration::from_secs_f64(minutes.max(0.1) * 60.0);
+            soak::soak(&soak::Options { sayso, span, lanes: lanes.clamp(1, 200), first_port, json })
         }
     }
 }

@@ -73,6 +73,17 @@ pub(crate) fn read(path: &Path) -> Vec<i16> {
     samples
 }
 
+/// The samples of a WAV file of any rate and number of channels, brought to 8 kHz mono.
+pub(crate) fn read_any(path: &Path) -> Vec<i16> {
+    let spec = hound::WavReader::open(path).unwrap_or_else(|e| panic!("{}: {e}", path.display())).spec();
+    if (spec.sample_rate as usize, spec.channels) == (RATE, 1) {
+        return read(path);
+    }
+    let narrow = path.with_extension("8k.wav");
+    run(Command::new("sox").arg(path).args(["-r", "8000", "-c1", "-b16"]).arg(&narrow));
+    read(&narrow)
+}
+
 /// The channels of a WAV file at 8 kHz, 16 bits.
 pub(crate) fn channels(path: &Path) -> Vec<Vec<i16>> {
     let mut wav = hound::WavReader::open(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
@@ -122,7 +133,8 @@ impl Found {
             "{what}: {} windows of speech, {windows} wanted",
             self.windows.len()
         );
-        let place = |w: &Window| format!("{:.3} at {:.1} s", w.score, w.at as f64 / RATE as f64);
+        let place =
+            |w: &Window| format!("{:.3} at {:.1} s, lag {}", w.score, w.at as f64 / RATE as f64, w.lag);
         let bad: Vec<_> = self.windows.iter().filter(|w| w.score < least).map(place).collect();
         let allowed = (slips * self.windows.len() as f64).floor() as usize;
         assert!(

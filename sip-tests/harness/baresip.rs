@@ -24,6 +24,20 @@ pub(crate) enum Login<'a> {
     Registers(SocketAddr, &'a str),
 }
 
+/// What baresip speaks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Speech {
+    /// The codec by baresip's name: `PCMA`, `G722`, `opus`.
+    pub(crate) codec: &'static str,
+    /// Sealed with keys by SDES, or no call (`srtp-mand`).
+    pub(crate) sealed: bool,
+}
+
+impl Speech {
+    /// Plain A-law.
+    pub(crate) const USUAL: Self = Self { codec: "PCMA", sealed: false };
+}
+
 /// A running baresip.
 pub(crate) struct Baresip {
     process: Process,
@@ -46,6 +60,17 @@ impl Baresip {
 
     /// Starts `user` at `local`; it answers calls by itself and says `clip` in each.
     pub(crate) fn start(user: &str, local: SocketAddr, clip: &Path, login: &Login<'_>) -> Self {
+        Self::start_as(user, local, clip, login, Speech::USUAL)
+    }
+
+    /// The same, speaking this.
+    pub(crate) fn start_as(
+        user: &str,
+        local: SocketAddr,
+        clip: &Path,
+        login: &Login<'_>,
+        speech: Speech,
+    ) -> Self {
         let dir = tempfile::tempdir().expect("a folder");
         let (control, rtp) = (ports(2), ports(20));
         let dump = dir.path().join("dump");
@@ -54,12 +79,14 @@ impl Baresip {
         let mut config = format!(
             "sip_listen {local}\nrtp_ports {rtp}-{}\njitter_buffer_delay 2-5\naudio_source aufile,{}\n\
              audio_player aubridge,none\naudio_alert none,none\nsnd_path {}\nctrl_tcp_listen 127.0.0.1:{control}\n\
-             module_path {modules}\n",
+             module_path {modules}\nausrc_srate 8000\nausrc_channels 1\nopus_stereo no\nopus_sprop_stereo no\n",
             rtp + 19,
             clip.display(),
             dump.display(),
         );
-        for module in ["g711", "aufile", "aubridge", "sndfile", "account", "menu", "ctrl_tcp"] {
+        for module in
+            ["g711", "g722", "opus", "srtp", "aufile", "aubridge", "sndfile", "account", "menu", "ctrl_tcp"]
+        {
             config.push_str(&format!("module {module}.so\n"));
         }
         let transport = match login {
@@ -76,8 +103,11 @@ impl Baresip {
                 (*server, format!("auth_user={user};auth_pass={password};regint=600"))
             }
         };
-        let account =
-            format!("<sip:{user}@{host};transport={transport}>;{login};answermode=auto;audio_codecs=PCMA\n");
+        let Speech { codec, sealed } = speech;
+        let seal = if sealed { ";mediaenc=srtp-mand" } else { "" };
+        let account = format!(
+            "<sip:{user}@{host};transport={transport}>;{login};answermode=auto;audio_codecs={codec}{seal}\n"
+        );
         for (file, text) in [("config", config.as_str()), ("accounts", &account), ("contacts", "")] {
             std::fs::write(dir.path().join(file), text).expect("the folder is writable");
         }
@@ -133,7 +163,7 @@ impl Baresip {
             let files = files.flatten().map(|entry| entry.path());
             let mut files: Vec<_> = files.filter(|path| path.to_string_lossy().ends_with(end)).collect();
             files.sort();
-            files.first().map(|file| audio::read(file)).unwrap_or_default()
+            files.first().map(|file| audio::read_any(file)).unwrap_or_default()
         };
         Talk { said: dump("-enc.wav"), heard: dump("-dec.wav") }
     }

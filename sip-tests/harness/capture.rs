@@ -28,6 +28,8 @@ pub(crate) struct Packet {
     pub(crate) timestamp: u32,
     /// RFC 4733: the key's event code, and whether the event has ended.
     pub(crate) event: Option<(u8, bool)>,
+    /// Octets after the RTP header of 12.
+    pub(crate) payload: usize,
 }
 
 impl Capture {
@@ -75,6 +77,7 @@ impl Capture {
             "rtp.timestamp",
             "rtpevent.event_id",
             "rtpevent.end_of_event",
+            "udp.length",
         ] {
             command.args(["-e", field]);
         }
@@ -95,7 +98,8 @@ fn packet(line: &str) -> Option<Packet> {
     let (payload_type, timestamp) = (next().parse().ok()?, next().parse().ok()?);
     let (event, end) = (next(), next());
     let event = event.parse().ok().map(|event| (event, matches!(end, "1" | "True" | "true")));
-    Some(Packet { from, to, payload_type, timestamp, event })
+    let length: usize = next().parse().ok()?;
+    Some(Packet { from, to, payload_type, timestamp, event, payload: length.saturating_sub(8 + 12) })
 }
 
 #[test]

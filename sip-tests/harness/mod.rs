@@ -5,9 +5,11 @@ pub(crate) mod audio;
 pub(crate) mod authority;
 pub(crate) mod baresip;
 pub(crate) mod capture;
+pub(crate) mod desk;
 pub(crate) mod metrics;
 pub(crate) mod phone;
 pub(crate) mod rtp;
+pub(crate) mod script;
 pub(crate) mod server;
 #[path = "../../benches/load/sip.rs"]
 pub(crate) mod sip;

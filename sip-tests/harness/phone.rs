@@ -14,17 +14,17 @@ pub(crate) const SOON: Duration = Duration::from_secs(5);
 
 /// A phone, with at most one call.
 pub(crate) struct Phone {
-    socket: UdpSocket,
+    pub(super) socket: UdpSocket,
     pub(crate) rtp: UdpSocket,
-    server: SocketAddr,
-    user: String,
-    tag: String,
-    ids: Ids,
+    pub(super) server: SocketAddr,
+    pub(super) user: String,
+    pub(super) tag: String,
+    pub(super) ids: Ids,
     /// Where requests within the dialog go.
-    target: String,
+    pub(super) target: String,
     /// The last INVITE sent or received.
     pub(crate) invite: Option<Message>,
-    sdp_version: u32,
+    pub(super) sdp_version: u32,
     /// Where the server wants our audio.
     pub(crate) audio: Option<SocketAddr>,
     /// What it speaks instead of G.711: payload type and `a=rtpmap`.
@@ -431,7 +431,7 @@ impl Phone {
         format!("SIP/2.0/UDP {};rport;branch={}", self.local(), unique("z9hG4bK"))
     }
 
-    fn sdp(&self, direction: &str) -> String {
+    pub(super) fn sdp(&self, direction: &str) -> String {
         let rtp = self.rtp.local_addr().expect("it is bound");
         let Some((number, name)) = self.codec else { return sdp(rtp, &[8, 0], direction, self.sdp_version) };
         let text = sdp(rtp, &[number], direction, self.sdp_version);

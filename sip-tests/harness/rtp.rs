@@ -1,5 +1,5 @@
 //! Paced G.711 with a scripted phone's hands: sends a clip and RFC 4733 keys on an absolute schedule,
-//! and keeps what arrives.
+//! and keeps what arrives. How it speaks ([`Voice`]) is the test's to say.
 
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -8,13 +8,61 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use sayso::media::g711::{ALAW_TO_PCM, pcm_to_alaw};
+use sayso::media::g711::{ALAW_TO_PCM, ULAW_TO_PCM, pcm_to_alaw, pcm_to_ulaw};
 
-/// Samples in a packet of 20 ms.
-const FRAME: usize = 160;
-/// RTP payload types: A-law, and telephone-event as our SDP has it.
+/// RTP payload types: both laws, comfort noise, and telephone-event as our SDP has it.
+const PCMU: u8 = 0;
 const PCMA: u8 = 8;
+const NOISE: u8 = 13;
 const DTMF: u8 = 101;
+
+/// The two laws of G.711.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Law {
+    A,
+    Mu,
+}
+
+/// How a stream speaks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Voice {
+    pub(crate) law: Law,
+    /// The payload type it sends and understands beside 0 and 8.
+    pub(crate) payload_type: u8,
+    /// Milliseconds in a packet.
+    pub(crate) ptime: u32,
+    /// Silence is one packet of comfort noise (RFC 3389) and then none, not packets of zeros.
+    pub(crate) noise: bool,
+    /// Each so-many-th packet is lost on its way.
+    pub(crate) lose: Option<usize>,
+}
+
+impl Voice {
+    /// A-law, 20 ms.
+    pub(crate) const USUAL: Self =
+        Self { law: Law::A, payload_type: PCMA, ptime: 20, noise: false, lose: None };
+
+    fn samples(&self) -> usize {
+        self.ptime as usize * 8
+    }
+
+    fn encode(&self, sample: i16) -> u8 {
+        match self.law {
+            Law::A => pcm_to_alaw(sample),
+            Law::Mu => pcm_to_ulaw(sample),
+        }
+    }
+
+    fn table(&self, payload_type: u8) -> Option<&'static [i16; 256]> {
+        match (payload_type, self.law) {
+            (PCMA, _) => Some(&ALAW_TO_PCM),
+            (PCMU, _) => Some(&ULAW_TO_PCM),
+            (other, Law::A) if other == self.payload_type => Some(&ALAW_TO_PCM),
+            (other, Law::Mu) if other == self.payload_type => Some(&ULAW_TO_PCM),
+            (_, _) => None,
+        }
+    }
+}
 
 /// What went out and what came in, so far.
 #[derive(Default)]
@@ -27,6 +75,9 @@ pub(crate) struct Log {
     pub(crate) packets: Vec<(u32, u16)>,
     /// Ends of RFC 4733 events received, once per event.
     pub(crate) digits: Vec<u8>,
+    /// Payloads sent, and received with their types, as they were on the wire.
+    pub(crate) sent: Vec<Vec<u8>>,
+    pub(crate) received: Vec<(u8, Vec<u8>)>,
     last_event: Option<(u32, u32)>,
 }
 
@@ -41,6 +92,16 @@ pub(crate) struct Stream {
 impl Stream {
     /// Sends `clip` (then silence) to `remote` and logs what comes, on this socket.
     pub(crate) fn start(socket: &UdpSocket, remote: SocketAddr, clip: Arc<Vec<i16>>) -> Self {
+        Self::start_as(socket, remote, clip, Voice::USUAL)
+    }
+
+    /// The same, speaking like this.
+    pub(crate) fn start_as(
+        socket: &UdpSocket,
+        remote: SocketAddr,
+        clip: Arc<Vec<i16>>,
+        voice: Voice,
+    ) -> Self {
         static STREAMS: AtomicU32 = AtomicU32::new(0x5a5a_0001);
         let ssrc = STREAMS.fetch_add(1, Ordering::Relaxed);
         let log = Arc::new(Mutex::new(Log::default()));
@@ -52,13 +113,23 @@ impl Stream {
             std::thread::spawn({
                 let (log, stop) = (log.clone(), stop.clone());
                 move || {
-                    Talker { socket: send, remote, log, stop, pressed, sequence: 0, timestamp: 160, ssrc }
-                        .run(&clip)
+                    let talker = Talker {
+                        socket: send,
+                        remote,
+                        voice,
+                        log,
+                        stop,
+                        pressed,
+                        sequence: 0,
+                        timestamp: 160,
+                        ssrc,
+                    };
+                    talker.run(&clip);
                 }
             }),
             std::thread::spawn({
                 let (log, stop) = (log.clone(), stop.clone());
-                move || listen(&receive, &log, &stop)
+                move || listen(&receive, voice, &log, &stop)
             }),
         ];
         Self { log, stop, keys, threads }
@@ -97,6 +168,7 @@ impl Drop for Stream {
 struct Talker {
     socket: UdpSocket,
     remote: SocketAddr,
+    voice: Voice,
     log: Arc<Mutex<Log>>,
     stop: Arc<AtomicBool>,
     pressed: Receiver<u8>,
@@ -108,29 +180,43 @@ struct Talker {
 impl Talker {
     fn run(mut self, clip: &[i16]) {
         let start = Instant::now();
-        let mut frames = clip.chunks(FRAME);
-        let mut tick = 0u32;
+        let (voice, samples) = (self.voice, self.voice.samples());
+        let mut frames = clip.chunks(samples);
+        let (mut tick, mut quiet, mut packets) = (0u32, false, 0usize);
         while !self.stop.load(Ordering::Relaxed) {
             if let Ok(event) = self.pressed.try_recv() {
                 self.key(event, start, &mut tick);
             }
-            wait_until(start + Duration::from_millis(20) * tick);
-            tick += 1;
+            wait_until(start + Duration::from_millis(1) * tick);
+            tick += voice.ptime;
             let mut frame = frames.next().unwrap_or_default().to_vec();
-            frame.resize(FRAME, 0);
-            let payload: Vec<u8> = frame.iter().map(|s| pcm_to_alaw(*s)).collect();
-            self.send(PCMA, &payload, false);
-            self.timestamp = self.timestamp.wrapping_add(FRAME as u32);
+            frame.resize(samples, 0);
+            let silent = voice.noise && frame.iter().all(|sample| sample.unsigned_abs() < 40);
+            let payload: Vec<u8> = frame.iter().map(|s| voice.encode(*s)).collect();
+            match (silent, quiet) {
+                (true, true) => {}
+                // -70 dBov, as quiet as a line is (RFC 3389 §3.1).
+                (true, false) => self.send(NOISE, &[70], false),
+                (false, _) if voice.lose.is_some_and(|nth| packets % nth == nth - 1) => {
+                    self.sequence = self.sequence.wrapping_add(1);
+                }
+                (false, first) => self.send(voice.payload_type, &payload, first),
+            }
+            quiet = silent;
+            packets += 1;
+            self.timestamp = self.timestamp.wrapping_add(samples as u32);
+            let table = voice.table(voice.payload_type).expect("its own type");
             let mut log = self.log.lock().expect("no thread panicked");
-            log.said.extend(payload.iter().map(|b| ALAW_TO_PCM[usize::from(*b)]));
+            log.said.extend(payload.iter().map(|b| table[usize::from(*b)]));
+            log.sent.push(payload);
         }
     }
 
     /// An event of 100 ms: five updates, then the end thrice (RFC 4733 §2.5.1.4).
     fn key(&mut self, event: u8, start: Instant, tick: &mut u32) {
         for n in 1..=7u16 {
-            wait_until(start + Duration::from_millis(20) * *tick);
-            *tick += 1;
+            wait_until(start + Duration::from_millis(1) * *tick);
+            *tick += 20;
             let duration = 160 * n.min(5);
             let end = if n >= 5 { 0x80 } else { 0 };
             let [high, low] = duration.to_be_bytes();
@@ -151,7 +237,7 @@ impl Talker {
     }
 }
 
-fn listen(socket: &UdpSocket, log: &Mutex<Log>, stop: &AtomicBool) {
+fn listen(socket: &UdpSocket, voice: Voice, log: &Mutex<Log>, stop: &AtomicBool) {
     socket.set_read_timeout(Some(Duration::from_millis(20))).expect("a timeout can be set");
     let mut buffer = [0u8; 2048];
     while !stop.load(Ordering::Relaxed) {
@@ -164,16 +250,16 @@ fn listen(socket: &UdpSocket, log: &Mutex<Log>, stop: &AtomicBool) {
         let timestamp = u32::from_be_bytes([packet[4], packet[5], packet[6], packet[7]]);
         let ssrc = u32::from_be_bytes([packet[8], packet[9], packet[10], packet[11]]);
         let mut log = log.lock().expect("no thread panicked");
-        match packet[1] & 0x7f {
-            PCMA => {
-                log.packets.push((ssrc, sequence));
-                log.heard.extend(packet[12..].iter().map(|b| ALAW_TO_PCM[usize::from(*b)]));
-            }
-            DTMF if length >= 16 && packet[13] & 0x80 != 0 && log.last_event != Some((ssrc, timestamp)) => {
+        let payload_type = packet[1] & 0x7f;
+        if payload_type == DTMF {
+            if length >= 16 && packet[13] & 0x80 != 0 && log.last_event != Some((ssrc, timestamp)) {
                 log.last_event = Some((ssrc, timestamp));
                 log.digits.push(packet[12]);
             }
-            _ => {}
+        } else if let Some(table) = voice.table(payload_type) {
+            log.packets.push((ssrc, sequence));
+            log.heard.extend(packet[12..].iter().map(|b| table[usize::from(*b)]));
+            log.received.push((payload_type, packet[12..].to_vec()));
         }
     }
 }
