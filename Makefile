@@ -2,12 +2,12 @@
 
 CARGO ?= cargo
 .DEFAULT_GOAL := help
-.PHONY: help build demo test fuzz bench fmt tools deny
+.PHONY: help build demo test fuzz bench fmt tools build-tools deny
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-build: ## The server, target/release/sayso
+build: build-tools ## The server, target/release/sayso
 	$(CARGO) build --release
 
 demo: build ## Two calls, one that agrees and one that refuses, then a server to call
@@ -16,18 +16,21 @@ demo: build ## Two calls, one that agrees and one that refuses, then a server to
 test: tools ## Format, lints, documentation, unit tests, end-to-end tests; ends with the sum
 	@deploy/test.sh
 
-fuzz: ## Fuzz every target for a minute (SECONDS=60)
+fuzz: build-tools ## Fuzz every target for a minute (SECONDS=60)
 	sip-tests/fuzz/run.sh $(or $(SECONDS),60)
 
-bench: ## 200 recorded calls and 100 set-ups a second beside the bars
+bench: build-tools ## 200 recorded calls and 100 set-ups a second beside the bars
 	$(CARGO) build --release --bins
 	target/release/sayso-load bench --sayso target/release/sayso
 
 fmt: ## Format the code
 	$(CARGO) fmt
 
-tools: ## Install the clients the tests use (apt; nothing when they are there)
-	@deploy/install-test-tools.sh
+tools: ## Install what build and tests need (apt; nothing when it is there)
+	@deploy/install-tools.sh test
+
+build-tools:
+	@deploy/install-tools.sh build
 
 deny: ## Check licences, sources and advisories of the dependencies (cargo-deny)
 	@command -v cargo-deny >/dev/null || $(CARGO) install --locked cargo-deny

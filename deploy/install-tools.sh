@@ -1,12 +1,16 @@
 #!/usr/bin/env bash
-# Installs what the tests run beside the server, from Debian or Ubuntu. Does nothing when all
-# is there. `--list` only says what is missing.
+# install-tools.sh build|test [--list]
+# Installs what the build needs, or all that the tests run beside the server, from Debian or Ubuntu. Does
+# nothing when all is there. `--list` only says what is missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 # command : package that brings it
-tools=(
-    cc:build-essential      # the C parts of SQLite and AWS-LC
+build=(
+    cc:build-essential      # the C parts of SQLite, AWS-LC and Opus
+    cmake:cmake             # builds Opus
+)
+tests=(
     sipp:sip-tester         # crowds of callers, scripted dialogs
     baresip:baresip-core    # a SIP phone that talks
     tshark:tshark           # the judge of what was on the wire
@@ -17,22 +21,30 @@ tools=(
     python3:python3         # runs PESQ, the judge of how speech sounds
     python3-config:python3-dev
 )
+case "${1:-}" in
+build) tools=("${build[@]}") ;;
+test) tools=("${build[@]}" "${tests[@]}") ;;
+*) echo "usage: install-tools.sh build|test [--list]" >&2; exit 2 ;;
+esac
+what=$1
+list=${2:-}
 
 missing=()
 for tool in "${tools[@]}"; do
     command -v "${tool%%:*}" >/dev/null || missing+=("${tool##*:}")
 done
 # Debian has Python without what makes environments.
-python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
+if [ "$what" = test ] && ! python3 -c 'import ensurepip, venv' 2>/dev/null; then missing+=(python3-venv); fi
 
 # PESQ in an environment of its own, made once for each state of its requirements.
 pesq=target/tools/pesq
 pesq_state=$(cat deploy/pesq/build.txt deploy/pesq/requirements.txt)
 pesq_there() {
+    [ "$what" = build ] && return
     [ "$(cat "$pesq/state" 2>/dev/null)" = "$pesq_state" ] && "$pesq/bin/python" -c 'import pesq' 2>/dev/null
 }
 make_pesq() {
-    echo "test tools: PESQ into $pesq"
+    echo "$what tools: PESQ into $pesq"
     rm -rf "$pesq"
     python3 -m venv "$pesq"
     "$pesq/bin/pip" install --quiet --disable-pip-version-check -r deploy/pesq/build.txt
@@ -43,16 +55,16 @@ make_pesq() {
 
 if [ ${#missing[@]} -eq 0 ]; then
     if pesq_there; then
-        echo "test tools: all there"
-    elif [ "${1:-}" = "--list" ]; then
-        echo "test tools: missing PESQ"
+        [ "$what" = build ] || echo "$what tools: all there"
+    elif [ "$list" = "--list" ]; then
+        echo "$what tools: missing PESQ"
     else
         make_pesq
     fi
     exit 0
 fi
-echo "test tools: missing ${missing[*]}"
-[ "${1:-}" != "--list" ] || exit 0
+echo "$what tools: missing ${missing[*]}"
+[ "$list" != "--list" ] || exit 0
 
 as_root=()
 if [ "$(id -u)" -ne 0 ]; then
@@ -61,7 +73,7 @@ if [ "$(id -u)" -ne 0 ]; then
 fi
 command -v apt-get >/dev/null || { echo "no apt-get here: install ${missing[*]} by your system's means" >&2; exit 1; }
 export DEBIAN_FRONTEND=noninteractive
-echo "test tools: apt-get install ${missing[*]}"
+echo "$what tools: apt-get install ${missing[*]}"
 "${as_root[@]}" apt-get update -qq
 "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
 pesq_there || make_pesq
