@@ -142,6 +142,7 @@ mod tests {
             ptime: 30,
             crypto: None,
             in_band_digits: false,
+            signalled_from: None,
         }
     }
 

@@ -177,6 +177,8 @@ impl Leg {
             }
             None => SourceLock::new(media.remote_rtp),
         };
+        let mut lock = lock;
+        lock.only_from(media.signalled_from);
         let agreed = Agreed::new(media, lock);
         self.security.agree(media.crypto.as_deref(), now);
         self.out.set_clock(agreed.codec.clock(), now);

@@ -15,6 +15,8 @@ const CANDIDATE_LIFE: std::time::Duration = std::time::Duration::from_millis(500
 #[derive(Clone, Debug)]
 pub struct SourceLock {
     announced: SocketAddr,
+    /// The one other host that may be learned; `None`: any.
+    other: Option<IpAddr>,
     state: State,
 }
 
@@ -52,7 +54,18 @@ impl SourceLock {
     /// Open, with the address the peer's SDP announces.
     #[must_use]
     pub fn new(announced: SocketAddr) -> Self {
-        Self { announced, state: State::Open { candidate: None } }
+        Self { announced, other: None, state: State::Open { candidate: None } }
+    }
+
+    /// Nobody but the announced host and this one is learned: behind a NAT, audio comes from where the
+    /// signalling does. Else whoever sends to an open port, before the peer does, would hear the call.
+    pub fn only_from(&mut self, signalling: Option<IpAddr>) {
+        self.other = signalling.map(|ip| ip.to_canonical());
+    }
+
+    fn may_be_learned(&self, ip: IpAddr) -> bool {
+        let ip = ip.to_canonical();
+        ip == self.announced.ip().to_canonical() || self.other.is_none_or(|other| other == ip)
     }
 
     /// The peer's SDP again (re-INVITE): another address opens the lock, the same one changes nothing.
@@ -62,12 +75,13 @@ impl SourceLock {
         if announced == self.announced || announced.ip().is_unspecified() {
             return false;
         }
-        *self = Self::new(announced);
+        *self = Self { other: self.other, ..Self::new(announced) };
         true
     }
 
     /// Judges a packet that is RTP of an agreed payload type.
     pub fn judge(&mut self, from: SocketAddr, now: Timestamp) -> Verdict {
+        let may = self.may_be_learned(from.ip());
         match &mut self.state {
             State::Announced if from == self.announced => Verdict::Accept,
             State::Announced => Verdict::Stranger,
@@ -77,6 +91,7 @@ impl SourceLock {
                 Verdict::Locked
             }
             State::Learned(_) => Verdict::Stranger,
+            State::Open { .. } if !may => Verdict::Stranger,
             State::Open { candidate } => {
                 let verdict = Self::weigh(candidate, from, now);
                 // The same host from another port is an ordinary NAT or a phone's whim: believe it.
@@ -109,6 +124,7 @@ impl SourceLock {
     /// one may.
     pub fn judge_proven(&mut self, from: SocketAddr, now: Timestamp) -> Verdict {
         match &self.state {
+            // Its key says more than its address.
             State::Open { .. } if from != self.announced => {
                 self.state = State::Learned(from);
                 Verdict::Locked
@@ -171,6 +187,23 @@ mod tests {
 
     fn addr(text: &str) -> SocketAddr {
         text.parse().unwrap()
+    }
+
+    #[test]
+    fn only_the_announced_host_and_that_of_the_signalling_are_learned() {
+        let mut lock = SourceLock::new(addr("192.168.1.5:4000"));
+        lock.only_from(Some("203.0.113.7".parse().unwrap()));
+        for n in 0..20 {
+            assert_eq!(lock.judge(addr("198.51.100.66:4000"), at(n * 20)), Verdict::Stranger);
+        }
+        assert_eq!(lock.destination(), addr("192.168.1.5:4000"), "nothing is sent to who knocks");
+        let nat = addr("203.0.113.7:61000");
+        for n in 20..23 {
+            assert_eq!(lock.judge(nat, at(n * 20)), Verdict::Wait);
+        }
+        assert_eq!(lock.judge(nat, at(460)), Verdict::Locked);
+        assert!(lock.announce(addr("192.168.1.5:4002")), "a new offer opens it, for the same hosts");
+        assert_eq!(lock.judge(addr("198.51.100.66:4000"), at(480)), Verdict::Stranger);
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub mod stream;
 pub mod tap;
 pub mod tones;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
@@ -169,6 +169,9 @@ pub struct LegMedia {
     pub crypto: Option<Box<srtp::Crypto>>,
     /// Whether keys are also listened for in the audio itself (a trunk's setting).
     pub in_band_digits: bool,
+    /// The host its signalling comes from: besides the announced one the only host whose RTP may be believed
+    /// without a key. `None`: any, where nothing is known of the signalling.
+    pub signalled_from: Option<IpAddr>,
 }
 
 /// telephone-event as agreed (RFC 4733).

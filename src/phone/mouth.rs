@@ -331,6 +331,7 @@ mod tests {
             ptime,
             crypto: None,
             in_band_digits: false,
+            signalled_from: None,
         };
         let script = Script {
             press: parse_keys(press).unwrap(),

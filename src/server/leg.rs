@@ -1,5 +1,7 @@
 //! A leg as its driver sees it: its dialog, whose it is, and what offer and answer have agreed so far.
 
+use std::net::IpAddr;
+
 use bytes::Bytes;
 
 use crate::engine::LocalMedia;
@@ -44,6 +46,8 @@ pub(super) struct Leg {
     offered: Option<Bytes>,
     /// What we told it of the recording last.
     told: RecordState,
+    /// The host its signalling comes from, once it is known.
+    pub(super) signalled_from: Option<IpAddr>,
 }
 
 /// What offer and answer agreed.
@@ -77,6 +81,7 @@ impl Leg {
             spoken: None,
             offered: None,
             told: RecordState::Off,
+            signalled_from: None,
         }
     }
 
@@ -89,6 +94,7 @@ impl Leg {
     ) -> Result<(Self, Option<LegMedia>), SdpError> {
         let mut leg = Self::new(incoming.dialog, party, policy, media);
         leg.record_aware = incoming.record_aware;
+        leg.signalled_from = Some(incoming.flow.remote.ip());
         let (answer, agreed) = match &incoming.sdp {
             None => (leg.offer(None), None),
             Some(offer) => leg.answer(offer).map(|(answer, agreed)| (answer, Some(agreed)))?,
@@ -218,6 +224,7 @@ impl Leg {
             comfort_noise: true,
             ptime: None,
             in_band_digits: self.policy.in_band_digits,
+            signalled_from: self.signalled_from,
         };
         with(&self.local, &terms)
     }

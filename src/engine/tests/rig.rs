@@ -272,6 +272,7 @@ impl Phone {
             ptime: 20,
             crypto: None,
             in_band_digits: false,
+            signalled_from: None,
         }
     }
 

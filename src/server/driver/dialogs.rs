@@ -1,5 +1,7 @@
 //! A call's dialogs: SIP events in, offers and answers, legs dropped.
 
+use std::net::IpAddr;
+
 use crate::call::Input;
 use crate::ids::LegId;
 use crate::media::{DigitChannel, LegMedia};
@@ -18,8 +20,14 @@ impl Driver {
             Event::Confirmed { sdp, .. } => self.on_confirmed(n, sdp.as_deref()),
             Event::Reinvite { sdp, .. } => self.on_reinvite(n, sdp.as_deref()),
             Event::Digit { digit, .. } => self.on_digit(n, digit, DigitChannel::Info),
-            Event::Ringing { sdp, .. } => self.on_ringing(n, sdp.as_deref()),
-            Event::Answered { sdp, record_aware, .. } => self.on_answered(n, sdp.as_deref(), record_aware),
+            Event::Ringing { sdp, peer, .. } => {
+                self.signalled_from(n, peer);
+                self.on_ringing(n, sdp.as_deref());
+            }
+            Event::Answered { sdp, record_aware, peer, .. } => {
+                self.signalled_from(n, peer);
+                self.on_answered(n, sdp.as_deref(), record_aware);
+            }
             Event::Reinvited { sdp, .. } => self.on_reinvited(n, sdp.as_deref()),
             Event::Ended { cause, .. } => {
                 self.drop_leg(n);
@@ -42,6 +50,13 @@ impl Driver {
             | Event::LoginFailed { .. }
             | Event::TrunkRegistered { .. }
             | Event::Limited { .. } => {}
+        }
+    }
+
+    /// Where a phone that was called is: its audio is believed from there.
+    fn signalled_from(&mut self, n: u16, peer: IpAddr) {
+        if let Some(leg) = self.legs.get_mut(&n) {
+            leg.signalled_from = Some(peer);
         }
     }
 

@@ -339,11 +339,7 @@ pub(super) fn via(config: &EndpointConfig, flow: &Flow, branch: &str) -> String 
 
 /// Our Contact.
 pub(super) fn contact_value(config: &EndpointConfig, flow: &Flow) -> String {
-    let transport = match flow.transport {
-        Transport::Udp => String::new(),
-        other => format!(";transport={}", other.param()),
-    };
-    format!("<sip:{}{transport}>", our_address(config, flow))
+    format!("<sip:{}{}>", our_address(config, flow), flow.transport.uri_param())
 }
 
 /// A URI of ours for a user, percent-escaped (RFC 3261 §25.1, `user`).

@@ -1,7 +1,7 @@
 //! What goes into an [`Endpoint`](super::Endpoint) and what comes out of it.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 
@@ -64,6 +64,17 @@ impl Transport {
             Self::Tcp => "tcp",
             Self::Tls => "tls",
             Self::Ws | Self::Wss => "ws",
+        }
+    }
+
+    /// What names it in a URI; empty for UDP, which needs no naming.
+    #[must_use]
+    pub const fn uri_param(self) -> &'static str {
+        match self {
+            Self::Udp => "",
+            Self::Tcp => ";transport=tcp",
+            Self::Tls => ";transport=tls",
+            Self::Ws | Self::Wss => ";transport=ws",
         }
     }
 
@@ -244,6 +255,8 @@ pub enum Event {
         dialog: DialogId,
         /// Early media's SDP.
         sdp: Option<Bytes>,
+        /// The host it came from.
+        peer: IpAddr,
     },
     /// Our INVITE was answered; ACK was sent. Without SDP when a reliable provisional response (RFC 3262)
     /// had brought the answer before, in [`Event::Ringing`].
@@ -254,6 +267,8 @@ pub enum Event {
         sdp: Option<Bytes>,
         /// Whether it understands `a=record` (RFC 7866).
         record_aware: bool,
+        /// The host it came from.
+        peer: IpAddr,
     },
     /// The session wants refreshing by an offer (RFC 4028): send `Reinvite` with the description as it is.
     Refresh {

@@ -93,15 +93,13 @@ impl Endpoint {
         let flow = self.flow_to(transport, remote);
         let us = dialog::our_address(&self.config, &flow);
         let user = dialog::user_uri(&login.user, &remote.to_string());
-        let target =
-            format!("sip:{remote}{}", if transport == Transport::Tcp { ";transport=tcp" } else { "" });
+        let target = format!("sip:{remote}{}", transport.uri_param());
         let Ok(uri) = Uri::parse(Bytes::from(target)) else {
             return self.tell(Event::Ended { dialog: id, cause: Cause::Internal, status: None });
         };
         let call_id = self.mint.stable(format!("{user} {us}").as_bytes());
         let contact = dialog::user_uri(&login.user, &us.to_string());
-        let contact =
-            format!("<{contact}{}>", if transport == Transport::Tcp { ";transport=tcp" } else { "" });
+        let contact = format!("<{contact}{}>", transport.uri_param());
         let mut register = Request::new(Method::Register, uri);
         let headers = &mut register.headers;
         wire::push(headers, HeaderName::MaxForwards, "70");
@@ -147,8 +145,11 @@ impl Endpoint {
                 return Purpose::Register(id, keys);
             }
             Outcome::Response(response) if response.status.is_success() => {
+                let Some(peer) = self.tx.client(client).map(|client| client.heard.remote.ip()) else {
+                    return Purpose::Nobody;
+                };
                 self.forget(id);
-                self.tell(Event::Answered { dialog: id, sdp: None, record_aware: false });
+                self.tell(Event::Answered { dialog: id, sdp: None, record_aware: false, peer });
             }
             Outcome::Response(response) => {
                 let sent =

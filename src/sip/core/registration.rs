@@ -7,7 +7,7 @@ use super::challenge::Keyring;
 use super::dialog;
 use super::endpoint::EndpointConfig;
 use super::hunt;
-use super::io::{Flow, Transport};
+use super::io::Flow;
 use super::locate::{Place, Server};
 use super::timers::TimerQueue;
 use super::transactions::ClientId;
@@ -258,11 +258,7 @@ impl Registration {
 
     pub(super) fn contact(&self, config: &EndpointConfig, flow: &Flow) -> String {
         let at = dialog::our_address(config, flow).to_string();
-        let transport = match flow.transport {
-            Transport::Udp => String::new(),
-            other => format!(";transport={}", other.param()),
-        };
-        format!("{}{transport}", dialog::user_uri(&self.user, &at))
+        format!("{}{}", dialog::user_uri(&self.user, &at), flow.transport.uri_param())
     }
 
     /// How long the server keeps our binding, in seconds: our Contact's own word, else the message's.

@@ -483,9 +483,10 @@ impl Endpoint {
         }
         session.dialog.adopt_timer(&response.headers, &self.config);
         let record_aware = extensions::supports(&response.headers, extensions::RECORD_AWARE);
+        let peer = session.dialog.flow.remote.ip();
         self.tags.insert(session.dialog.local_tag.clone(), leg);
         self.legs.insert(leg, Leg::Live(Box::new(session)));
-        self.tell(Event::Answered { dialog: leg, sdp, record_aware });
+        self.tell(Event::Answered { dialog: leg, sdp, record_aware, peer });
         self.refreshed(leg, now);
         if self.legs.get_mut(&leg).is_some_and(|leg| !leg.theirs().is_empty()) {
             self.timers.set(Deadline::Dialog(leg, DialogTimer::OfferLate), now + self.config.patience() / 2);

@@ -310,8 +310,10 @@ impl Endpoint {
                 {
                     hunt.found();
                 }
+                let heard = self.tx.client(id).map_or(branch.dialog.flow, |client| client.heard);
                 if let Some(sdp) = self.on_early(branch.leg, id, &branch.dialog, response, now) {
-                    self.tell(Event::Ringing { dialog: branch.leg, sdp });
+                    let peer = heard.remote.ip();
+                    self.tell(Event::Ringing { dialog: branch.leg, sdp, peer });
                 }
             }
             BranchState::Unwanted(cause) => {

@@ -9,7 +9,7 @@ mod parse;
 mod sdes;
 mod write;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::media::srtp::MasterKey;
 use crate::media::{Codec, Direction};
@@ -49,6 +49,8 @@ pub struct Terms<'a> {
     pub ptime: Option<u8>,
     /// Handed on to [`LegMedia::in_band_digits`](crate::media::LegMedia::in_band_digits).
     pub in_band_digits: bool,
+    /// See [`LegMedia::signalled_from`](crate::media::LegMedia::signalled_from).
+    pub signalled_from: Option<IpAddr>,
 }
 
 impl Default for Terms<'_> {
@@ -63,6 +65,7 @@ impl Default for Terms<'_> {
             comfort_noise: false,
             ptime: None,
             in_band_digits: false,
+            signalled_from: None,
         }
     }
 }

@@ -192,6 +192,7 @@ fn agree(
         ptime: packet_time(stream, payload_type, codec, terms),
         crypto: crypto.map(Box::new),
         in_band_digits: terms.in_band_digits,
+        signalled_from: terms.signalled_from,
     }
 }
 

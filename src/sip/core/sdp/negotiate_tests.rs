@@ -62,6 +62,7 @@ fn a_plain_offer_gets_a_plain_answer() {
             ptime: 20,
             crypto: None,
             in_band_digits: false,
+            signalled_from: None,
         }
     );
 }

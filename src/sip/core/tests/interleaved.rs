@@ -25,15 +25,13 @@ fn answered(pair: &mut Pair) -> (DialogId, DialogId) {
     let phone = pair.dial();
     let server = pair.wait(End::Server, incoming);
     pair.command(End::Server, Command::Ring { dialog: server, sdp: Some(sdp("early")) });
-    let early = pair.wait(End::Phone, |event| match event {
-        Event::Ringing { sdp: Some(sdp), .. } => Some(sdp.clone()),
-        _ => None,
+    let early = pair.wait(End::Phone, |event| {
+        if let Event::Ringing { sdp: Some(sdp), .. } = event { Some(sdp.clone()) } else { None }
     });
     assert_eq!(early, "early");
     pair.command(End::Server, Command::Answer { dialog: server, sdp: sdp("early") });
-    let answer = pair.wait(End::Phone, |event| match event {
-        Event::Answered { sdp, record_aware: true, .. } => Some(sdp.clone()),
-        _ => None,
+    let answer = pair.wait(End::Phone, |event| {
+        if let Event::Answered { sdp, record_aware: true, .. } = event { Some(sdp.clone()) } else { None }
     });
     assert_eq!(answer, Some(sdp("early")), "told again");
     pair.wait(End::Server, |event| matches!(event, Event::Confirmed { sdp: None, .. }).then_some(()));
