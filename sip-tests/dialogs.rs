@@ -4,10 +4,13 @@
 use std::time::{Duration, Instant};
 
 use crate::harness::audio::tone;
-use crate::harness::desk::{ADA_HZ, CALLER, CALLER_HZ, Desk, LATER, NEVER, NUMBER, Voices, hears, is_empty};
-use crate::harness::phone::{Phone, SOON};
+use crate::harness::desk::{
+    ADA_HZ, CALLER, CALLER_HZ, Desk, LATER, NEVER, NUMBER, Voices, hears, is_empty, only_call,
+};
+use crate::harness::phone::{Phone, SOON, register_for};
 use crate::harness::server::{Server, password, settings};
 use crate::harness::sip::Message;
+use crate::harness::sipp::{Calls, Sipp};
 use crate::harness::{shared, until};
 
 /// The words of a header, all of its lines taken together.
@@ -350,4 +353,25 @@ fn why_a_call_ended_is_heard_and_told() {
     desk.is_empty();
     let call = desk.call();
     assert_eq!(call["legs"][1]["cause"], "unreachable", "{call:#}");
+}
+
+/// The same by another's SIP: late offer, UPDATE, both holds; answered in a reliable 183.
+#[test]
+fn sipp_offers_late_and_sipp_answers_early() {
+    let _machine = shared();
+    let server = Server::start(&settings(NEVER, &["ada"]));
+    let at = Sipp::address();
+    register_for(server.udp, at, "ada");
+    let _agent = Sipp::answer("reliable.xml", at);
+    let calls = Calls { total: 1, rate: 1, at_once: 1, hold: Duration::from_secs(7) };
+    let caller = Sipp::call("late.xml", server.udp, NUMBER, calls);
+    server.phase("talking");
+    assert_eq!(caller.succeeded(Duration::from_secs(40)), 1);
+    let call = only_call(&server);
+    assert_eq!(
+        (&call["call"]["agent"], &call["legs"][0]["cause"]),
+        (&"ada".into(), &"hung-up".into()),
+        "{call:#}"
+    );
+    is_empty(&server);
 }
