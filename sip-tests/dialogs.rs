@@ -302,6 +302,18 @@ fn what_cannot_be_done_is_said() {
     desk.ends();
 }
 
+/// The caller hangs up while Ada's phone rings, which is told why it stops.
+fn given_up(desk: &mut Desk) {
+    desk.ada.reply(180, "Ringing");
+    desk.server.phase("ringing");
+    desk.caller.bye();
+    let cancel = desk.ada.expects("CANCEL", SOON);
+    assert!(cancel.get("Reason").is_some(), "{cancel:?}");
+    desk.ada.answer(&cancel, "", 200, &[], None);
+    desk.ada.reply(487, "Request Terminated");
+    desk.is_empty();
+}
+
 #[test]
 fn who_calls_and_how_is_told_to_the_agent_s_phone() {
     let _machine = shared();
@@ -321,9 +333,7 @@ fn who_calls_and_how_is_told_to_the_agent_s_phone() {
         assert!(invite.all(name).any(|line| line == *value), "{name}: {invite:?}");
     }
     assert_eq!(invite.get("Privacy"), None);
-    desk.ada.reply(486, "Busy Here");
-    desk.caller.bye();
-    desk.is_empty();
+    given_up(&mut desk);
     // Who withholds the number is named to the network alone, never to a phone.
     let private = [told[0], ("Privacy", "id")];
     assert_eq!(desk.caller.invited(NUMBER, &private, Some(&offer)).status(), Some(200));
@@ -331,13 +341,7 @@ fn who_calls_and_how_is_told_to_the_agent_s_phone() {
     assert!(invite.get("From").is_some_and(|from| from.to_lowercase().contains("anonymous")), "{invite:?}");
     assert!(!invite.headers.iter().any(|(_, value)| value.contains("4930777001")), "{invite:?}");
     assert!(!invite.headers.iter().any(|(_, value)| value.contains("4930555001")), "{invite:?}");
-    desk.ada.reply(180, "Ringing");
-    desk.caller.bye();
-    let cancel = desk.ada.expects("CANCEL", SOON);
-    assert!(cancel.get("Reason").is_some(), "{cancel:?}");
-    desk.ada.answer(&cancel, "", 200, &[], None);
-    desk.ada.reply(487, "Request Terminated");
-    desk.is_empty();
+    given_up(&mut desk);
     assert!(!desk.server.whole_log().contains("4930777001"), "no number in the log");
 }
 
