@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 .DEFAULT_GOAL := help
-.PHONY: help build demo test fuzz bench fmt tools build-tools deny
+.PHONY: help build demo test fuzz bench soak fmt tools build-tools deny
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,6 +22,10 @@ fuzz: build-tools ## Fuzz every target for a minute (SECONDS=60)
 bench: build-tools ## 200 recorded calls and 100 set-ups a second beside the bars
 	$(CARGO) build --release --bins
 	target/release/sayso-load bench --sayso target/release/sayso
+
+soak: build-tools ## Half an hour of mixed calls, transfers, holds and faults: does anything grow? (MINUTES=30)
+	$(CARGO) build --release --bins
+	target/release/sayso-load soak --sayso target/release/sayso --minutes $(or $(MINUTES),30)
 
 fmt: ## Format the code
 	$(CARGO) fmt

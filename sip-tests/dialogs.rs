@@ -4,10 +4,13 @@
 use std::time::{Duration, Instant};
 
 use crate::harness::audio::tone;
-use crate::harness::desk::{ADA_HZ, CALLER, CALLER_HZ, Desk, LATER, NEVER, NUMBER, Voices, hears, is_empty};
-use crate::harness::phone::{Phone, SOON};
+use crate::harness::desk::{
+    ADA_HZ, CALLER, CALLER_HZ, Desk, LATER, NEVER, NUMBER, Voices, hears, is_empty, only_call,
+};
+use crate::harness::phone::{Phone, SOON, register_for};
 use crate::harness::server::{Server, password, settings};
 use crate::harness::sip::Message;
+use crate::harness::sipp::{Calls, Sipp};
 use crate::harness::{shared, until};
 
 /// The words of a header, all of its lines taken together.
@@ -299,6 +302,18 @@ fn what_cannot_be_done_is_said() {
     desk.ends();
 }
 
+/// The caller hangs up while Ada's phone rings, which is told why it stops.
+fn given_up(desk: &mut Desk) {
+    desk.ada.reply(180, "Ringing");
+    desk.server.phase("ringing");
+    desk.caller.bye();
+    let cancel = desk.ada.expects("CANCEL", SOON);
+    assert!(cancel.get("Reason").is_some(), "{cancel:?}");
+    desk.ada.answer(&cancel, "", 200, &[], None);
+    desk.ada.reply(487, "Request Terminated");
+    desk.is_empty();
+}
+
 #[test]
 fn who_calls_and_how_is_told_to_the_agent_s_phone() {
     let _machine = shared();
@@ -318,9 +333,7 @@ fn who_calls_and_how_is_told_to_the_agent_s_phone() {
         assert!(invite.all(name).any(|line| line == *value), "{name}: {invite:?}");
     }
     assert_eq!(invite.get("Privacy"), None);
-    desk.ada.reply(486, "Busy Here");
-    desk.caller.bye();
-    desk.is_empty();
+    given_up(&mut desk);
     // Who withholds the number is named to the network alone, never to a phone.
     let private = [told[0], ("Privacy", "id")];
     assert_eq!(desk.caller.invited(NUMBER, &private, Some(&offer)).status(), Some(200));
@@ -328,13 +341,7 @@ fn who_calls_and_how_is_told_to_the_agent_s_phone() {
     assert!(invite.get("From").is_some_and(|from| from.to_lowercase().contains("anonymous")), "{invite:?}");
     assert!(!invite.headers.iter().any(|(_, value)| value.contains("4930777001")), "{invite:?}");
     assert!(!invite.headers.iter().any(|(_, value)| value.contains("4930555001")), "{invite:?}");
-    desk.ada.reply(180, "Ringing");
-    desk.caller.bye();
-    let cancel = desk.ada.expects("CANCEL", SOON);
-    assert!(cancel.get("Reason").is_some(), "{cancel:?}");
-    desk.ada.answer(&cancel, "", 200, &[], None);
-    desk.ada.reply(487, "Request Terminated");
-    desk.is_empty();
+    given_up(&mut desk);
     assert!(!desk.server.whole_log().contains("4930777001"), "no number in the log");
 }
 
@@ -350,4 +357,25 @@ fn why_a_call_ended_is_heard_and_told() {
     desk.is_empty();
     let call = desk.call();
     assert_eq!(call["legs"][1]["cause"], "unreachable", "{call:#}");
+}
+
+/// The same by another's SIP: late offer, UPDATE, both holds; answered in a reliable 183.
+#[test]
+fn sipp_offers_late_and_sipp_answers_early() {
+    let _machine = shared();
+    let server = Server::start(&settings(NEVER, &["ada"]));
+    let at = Sipp::address();
+    register_for(server.udp, at, "ada");
+    let _agent = Sipp::answer("reliable.xml", at);
+    let calls = Calls { total: 1, rate: 1, at_once: 1, hold: Duration::from_secs(7) };
+    let caller = Sipp::call("late.xml", server.udp, NUMBER, calls);
+    server.phase("talking");
+    assert_eq!(caller.succeeded(Duration::from_secs(40)), 1);
+    let call = only_call(&server);
+    assert_eq!(
+        (&call["call"]["agent"], &call["legs"][0]["cause"]),
+        (&"ada".into(), &"hung-up".into()),
+        "{call:#}"
+    );
+    is_empty(&server);
 }
