@@ -364,8 +364,7 @@ fn tables(results: &[Outcome<f64>]) -> String {
 }
 
 fn table(
-    results: &[Outcome],
-    scores: &Scores,
+    results: &[Outcome<f64>],
     cell: impl Fn(&Outcome<f64>) -> Option<(Pair<f64>, &'static str)>,
 ) -> String {
     let weathers: Vec<&str> = WEATHERS

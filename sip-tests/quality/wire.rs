@@ -159,9 +159,9 @@ fn listen(socket: &UdpSocket, start: SystemTime, end: SystemTime) -> Vec<Arrival
         let received = recvmsg::<()>(socket.as_raw_fd(), &mut room, Some(&mut control), MsgFlags::empty());
         let Ok(message) = received else { continue };
         let at = message.cmsgs().ok().and_then(|mut all| {
-            all.find_map(|one| match one {
-                ControlMessageOwned::ScmTimestampns(at) => Some(SystemTime::UNIX_EPOCH + Duration::from(at)),
-                _ => None,
+            all.find_map(|one| {
+                let ControlMessageOwned::ScmTimestampns(at) = one else { return None };
+                Some(SystemTime::UNIX_EPOCH + Duration::from(at))
             })
         });
         let (length, at) = (message.bytes, at.unwrap_or_else(SystemTime::now));
