@@ -43,6 +43,11 @@ impl Mouth {
         self.rate.convert(pcm, rate, &mut self.pcm);
     }
 
+    /// Whether a packet was begun and is not full yet.
+    pub(super) fn has_begun(&self) -> bool {
+        !self.pcm.is_empty()
+    }
+
     /// The payload of the next packet of `ms` milliseconds, when there is enough for it.
     pub(super) fn packet(&mut self, ms: u32) -> Option<&[u8]> {
         let samples = (self.encoder.rate() / 1_000 * ms) as usize;

@@ -83,13 +83,13 @@ impl Sessions {
         }
     }
 
-    /// A hearer's packet time: sends what its speaker said.
+    /// A step of a hearer's packet time: takes what its speaker said, and sends what is full.
     pub(super) fn pump(&mut self, place: Place, now: Timestamp) {
         if present(&mut self.legs, place).is_none() {
             return;
         }
         let Some((leg, peer)) = pair(&mut self.legs, place.key) else { return };
-        let ms = peer.agreed.as_ref().map_or(20, |agreed| agreed.packet_ms);
+        let ms = step_of(peer.agreed.as_ref().map_or(20, |agreed| agreed.packet_ms));
         let span = Duration::from_millis(u64::from(ms));
         let mut pcm = std::mem::take(&mut self.pcm);
         let before = peer.stats.packets_out;
@@ -107,7 +107,9 @@ impl Sessions {
             if ear.silent > RESTS_AFTER {
                 ear.due = None;
             }
-            if !heard || !leg.receives() || peer.hears().is_none() {
+            // A packet that was begun is filled up with the silence.
+            let wanted = heard || peer.mouth.as_ref().is_some_and(|mouth| mouth.has_begun());
+            if !wanted || !leg.receives() || peer.hears().is_none() {
                 peer.out.interrupt();
                 continue;
             }
@@ -128,6 +130,12 @@ impl Sessions {
             self.wheel.arm(due, Timer::Pump(place));
         }
     }
+}
+
+/// How much is taken at a time. Not a whole long packet: the last part of 60 ms has not arrived yet when the
+/// first is due, and would be taken for lost.
+const fn step_of(packet_ms: u32) -> u32 {
+    if packet_ms.is_multiple_of(20) { 20 } else { 10 }
 }
 
 impl Leg {

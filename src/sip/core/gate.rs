@@ -1,5 +1,5 @@
 //! Who may call, and how much: trunks by network, strangers ignored for a while, limits per trunk. How much
-//! each source may ask is in [`super::guard`].
+//! each source may ask is in `guard`.
 //!
 //! A trunk whose networks are listed is trusted by its source address, over UDP too: that is the operator's
 //! choice, for networks where addresses cannot be forged. A trunk with a password needs no networks.
