@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use sayso::call::Cause;
 use sayso::ids::{AgentId, Redacted, TrunkId};
-use sayso::settings::{Agent, Settings, Trunk, ha1};
+use sayso::settings::{Agent, Phone, Settings, Trunk, ha1};
 use sayso::sip::core::{
     Callee, Command, DialogId, Endpoint, EndpointConfig, Event, Flow, Output, ReferTo, Transport,
 };
@@ -43,7 +43,8 @@ impl Bench {
         let trunk = Trunk { networks: vec!["10.0.0.2/32".parse().unwrap()], ..Trunk::default() };
         settings.trunks.insert(TrunkId::from("pstn"), Arc::new(trunk));
         let credentials = ha1("ada", REALM, "secret");
-        let ada = Agent { display_name: Redacted("Ada".to_owned()), credentials, queues: Vec::new() };
+        let (display_name, queues, phone) = (Redacted("Ada".to_owned()), Vec::new(), Phone::default());
+        let ada = Agent { display_name, credentials, queues, phone };
         settings.agents.insert(AgentId::from("ada"), Arc::new(ada));
         let at = US.parse().unwrap();
         let contacts = vec![(Transport::Udp, at), (Transport::Tcp, at)];

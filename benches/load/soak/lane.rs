@@ -275,11 +275,18 @@ impl Lane {
         let end = Instant::now() + PATIENCE;
         while !there(self) {
             if Instant::now() >= end {
-                return Err(format!("waited {} s for {what}", PATIENCE.as_secs()));
+                return Err(self.overdue(what));
             }
             self.turn();
         }
         Ok(())
+    }
+
+    /// What was waited for in vain, with what the caller's requests were answered meanwhile.
+    fn overdue(&self, what: &str) -> String {
+        let answers: Vec<String> =
+            self.caller.answers.iter().map(|(method, status)| format!("{method} {status}")).collect();
+        format!("waited {} s for {what}; the caller was answered: {}", PATIENCE.as_secs(), answers.join(", "))
     }
 
     fn wait_pressing(&mut self, what: &str, key: char, there: impl Fn(&Self) -> bool) -> Step {
@@ -287,7 +294,7 @@ impl Lane {
         let mut pressed = Instant::now();
         while !there(self) {
             if Instant::now() >= end {
-                return Err(format!("waited {} s for {what}", PATIENCE.as_secs()));
+                return Err(self.overdue(what));
             }
             if pressed.elapsed() > Duration::from_millis(700) {
                 pressed = Instant::now();

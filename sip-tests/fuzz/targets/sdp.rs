@@ -29,6 +29,7 @@ fuzz_target!(|input: &[u8]| {
         comfort_noise: choice & 4 != 0,
         ptime: Some(choice & 0x7F),
         in_band_digits: false,
+        signalled_from: None,
     };
     let _ = sdp::record_wish(text);
     if let Ok((answer, media)) = sdp::answer(text, &local, &terms) {
