@@ -15,7 +15,7 @@
 //! | [`audit`]    | pure  | audit events and their hash chain |
 //! | [`settings`] | pure  | trunks, numbers, queues, agents, users: parse, check, diff |
 //! | [`sip::core`]| pure  | SIP endpoint, dialogs, registrar, digest, SDP |
-//! | [`media`]    | pure  | RTP, RTCP, G.711, digits, prompt player, recorder tap |
+//! | [`media`]    | pure  | RTP, RTCP, SRTP, codecs, jitter buffer, digits, prompt player, recorder tap |
 //! | [`config`]   | shell | `sayso.toml` and the environment -> `Config`, parsed once |
 //! | [`sip::io`]  | shell | UDP, TCP, TLS and WebSocket, name lookups |
 //! | [`engine`]   | shell | media workers: one OS thread each, its sockets, its sessions |

@@ -177,7 +177,9 @@ impl Monitor {
         }
         self.last = Some(*header);
         if self.decoder.as_ref().is_none_or(|decoder| decoder.codec() != codec) {
-            self.decoder = Decoder::new(codec).ok();
+            self.decoder = Decoder::new(codec)
+                .inspect_err(|error| tracing::error!(%error, "a leg's audio cannot be recorded"))
+                .ok();
         }
         let Some(decoder) = &mut self.decoder else { return };
         self.raw.clear();

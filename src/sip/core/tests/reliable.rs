@@ -331,14 +331,13 @@ fn a_place_that_answers_after_we_gave_up_is_hung_up_with_a_number_that_counts_on
 #[test]
 fn so_many_places_may_ring_and_no_more() {
     let mut bench = Bench::new();
-    let (dialog, invite) = calling(&mut bench);
+    let (_, invite) = calling(&mut bench);
     for n in 0..50 {
         bench.receive(far(), rings(&invite, 183, &format!("t{n}"), 1, "x"));
     }
     assert_eq!(bench.sent.drain(..).filter(|sent| sent.method() == "PRACK").count(), 32);
     bench.receive(far(), reply(&invite, 486, "t0", "", ""));
     assert!(matches!(bench.events.pop_back(), Some(Event::Ended { cause: Cause::Busy, .. })));
-    let _ = dialog;
     bench.is_clean();
 }
 
