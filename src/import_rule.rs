@@ -4,8 +4,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const PURE: [&str; 9] =
-    ["audit", "call", "consent", "ids", "media", "queue", "settings", "sip::core", "time"];
+const PURE: [&str; 10] =
+    ["access", "audit", "call", "consent", "ids", "media", "queue", "settings", "sip::core", "time"];
 
 /// Shell modules, and the shell modules they may import; what is not listed may import all.
 const SHELL: [(&str, &[&str]); 8] = [

@@ -27,6 +27,7 @@
 //! | [`phone`]    | shell | a scriptable SIP phone: `sayso call`, the demo's people |
 //! | [`cli`]      | shell | the subcommands |
 
+pub mod access;
 pub mod audit;
 pub mod call;
 pub mod consent;

@@ -1,8 +1,10 @@
 //! HTTP: `/healthz` (the process answers), `/readyz` (it can take calls), `/metrics` (Prometheus), and
 //! `/sip`, where WebSocket clients come in (RFC 7118).
 
+pub mod control;
 mod listen;
 mod upgrade;
+pub mod view;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};

@@ -141,6 +141,7 @@ mod tests {
             direction: Direction::SendRecv,
             ptime: 30,
             crypto: None,
+            rtc: None,
             in_band_digits: false,
             signalled_from: None,
         }

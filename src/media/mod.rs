@@ -14,6 +14,7 @@ pub mod noise;
 pub mod player;
 pub mod playout;
 pub mod resample;
+pub mod rtc;
 pub mod rtcp;
 pub mod rtp;
 pub mod sound;
@@ -167,6 +168,8 @@ pub struct LegMedia {
     pub ptime: u8,
     /// The keys of SRTP, if agreed (RFC 4568).
     pub crypto: Option<Box<srtp::Crypto>>,
+    /// A WebRTC leg: ICE and DTLS as agreed. Such a leg has no `crypto`, and its addresses are found by ICE.
+    pub rtc: Option<Box<rtc::Theirs>>,
     /// Whether keys are also listened for in the audio itself (a trunk's setting).
     pub in_band_digits: bool,
     /// The host its signalling comes from: besides the announced one the only host whose RTP may be believed

@@ -231,7 +231,7 @@ impl Phone {
         let fault = |error| PhoneError::Rtp(self.ip, error);
         let socket = UdpSocket::bind(SocketAddr::new(self.ip, 0)).await.map_err(fault)?;
         let rtp = socket.local_addr().map_err(fault)?;
-        Ok((socket, Local { rtp, rtcp: rtp, session_id: dialog.0, version: 1 }))
+        Ok((socket, Local { rtp, rtcp: rtp, session_id: dialog.0, version: 1, rtc: None }))
     }
 
     fn talk(&mut self, dialog: DialogId, local: Local, voices: Voices, socket: UdpSocket) -> Talk<'_> {

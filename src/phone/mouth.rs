@@ -330,6 +330,7 @@ mod tests {
             direction: Direction::SendRecv,
             ptime,
             crypto: None,
+            rtc: None,
             in_band_digits: false,
             signalled_from: None,
         };

@@ -67,7 +67,7 @@ impl From<&LegMedia> for Spoken {
 
 impl Leg {
     pub(super) fn new(dialog: DialogId, party: Party, policy: Policy, media: &LocalMedia) -> Self {
-        let local = Local { rtp: media.rtp, rtcp: media.rtcp, session_id: dialog.0, version: 0 };
+        let local = Local { rtp: media.rtp, rtcp: media.rtcp, session_id: dialog.0, version: 0, rtc: None };
         Self {
             dialog,
             party,

@@ -14,6 +14,7 @@ fuzz_target!(|input: &[u8]| {
         rtcp: "10.0.0.1:4001".parse().unwrap(),
         session_id: 1,
         version: 1,
+        rtc: None,
     };
     let keys: Vec<MasterKey> = Suite::ALL
         .iter()

@@ -271,6 +271,7 @@ impl Phone {
             direction,
             ptime: 20,
             crypto: None,
+            rtc: None,
             in_band_digits: false,
             signalled_from: None,
         }

@@ -11,6 +11,7 @@ mod write;
 
 use std::net::{IpAddr, SocketAddr};
 
+use crate::media::rtc;
 use crate::media::srtp::MasterKey;
 use crate::media::{Codec, Direction};
 use crate::settings::SrtpPolicy;
@@ -18,7 +19,7 @@ use crate::settings::SrtpPolicy;
 pub use negotiate::{accept, answer, offer, reoffer};
 
 /// Our side of a session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Local {
     /// Where we receive RTP, as the peer reaches it.
     pub rtp: SocketAddr,
@@ -28,6 +29,8 @@ pub struct Local {
     pub session_id: u64,
     /// The description's number in `o=`; one more for each description sent (RFC 3264 §8).
     pub version: u64,
+    /// A WebRTC leg: what is told of ICE and DTLS. Offers are UDP/TLS/RTP/SAVPF then, and no other is taken.
+    pub rtc: Option<rtc::Ours>,
 }
 
 /// What we would do in a leg.

@@ -191,6 +191,7 @@ fn agree(
         direction: meet(ours_of(stream, remote_rtp.ip()), terms.direction),
         ptime: packet_time(stream, payload_type, codec, terms),
         crypto: crypto.map(Box::new),
+        rtc: None,
         in_band_digits: terms.in_band_digits,
         signalled_from: terms.signalled_from,
     }

@@ -21,6 +21,7 @@ fn local() -> Local {
         rtcp: "203.0.113.1:40001".parse().unwrap(),
         session_id: 77,
         version: 3,
+        rtc: None,
     }
 }
 
@@ -61,6 +62,7 @@ fn a_plain_offer_gets_a_plain_answer() {
             direction: Direction::SendRecv,
             ptime: 20,
             crypto: None,
+            rtc: None,
             in_band_digits: false,
             signalled_from: None,
         }
@@ -422,7 +424,7 @@ fn any_local() -> impl Strategy<Value = Local> {
     (any::<[u8; 3]>(), 1024u16..65_000, 1024u16..65_000, any::<u64>(), any::<u64>()).prop_map(
         |([a, b, c], rtp, rtcp, session_id, version)| {
             let ip = IpAddr::from([10, a, b, c]);
-            Local { rtp: (ip, rtp).into(), rtcp: (ip, rtcp).into(), session_id, version }
+            Local { rtp: (ip, rtp).into(), rtcp: (ip, rtcp).into(), session_id, version, rtc: None }
         },
     )
 }

@@ -9,7 +9,7 @@ const THEIR_KEY: &str = "inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz";
 
 fn local(port: u16) -> Local {
     let ip = IpAddr::from([192, 0, 2, 1]);
-    Local { rtp: (ip, port).into(), rtcp: (ip, port + 1).into(), session_id: 1, version: 1 }
+    Local { rtp: (ip, port).into(), rtcp: (ip, port + 1).into(), session_id: 1, version: 1, rtc: None }
 }
 
 fn keys(seed: u8, suites: &[Suite]) -> Vec<MasterKey> {

@@ -1,0 +1,143 @@
+//! What the HTTP side asks of the running server, which implements it: nothing here knows how.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use tokio::sync::broadcast;
+
+use crate::audit::Actor;
+use crate::consent::OverrideReason;
+use crate::ids::{AgentId, CallId, QueueId, Redacted};
+use crate::queue::NotReady;
+use crate::time::Timestamp;
+
+use super::view::{AgentView, CallView, QueueView, Snapshot};
+
+/// The running server.
+pub trait Control: Send + Sync {
+    /// All that goes on, numbers whole, and every change from then on. A receiver that lags begins anew.
+    fn watch(&self) -> (Snapshot, broadcast::Receiver<Arc<Live>>);
+
+    /// Asks something of a call.
+    fn ask(&self, call: CallId, who: Asker, what: Ask) -> BoxFuture<'_, Result<(), Refusal>>;
+
+    /// An agent's own choice.
+    fn presence(&self, agent: AgentId, ready: Result<(), NotReady>) -> BoxFuture<'_, ()>;
+
+    /// A SIP user name and password for an agent's browser, good until then or until taken back.
+    fn lend(&self, agent: AgentId, until: Timestamp) -> Credential;
+
+    /// Takes a lent credential back: its phone is no longer registered. Conversations go on.
+    fn take_back(&self, user: &str);
+
+    /// Where a call of this number outside would go; `false`: no trunk takes it.
+    fn reaches(&self, number: &str) -> bool;
+}
+
+/// A change, for the event stream.
+#[derive(Clone, Debug)]
+pub enum Live {
+    /// A call came or changed.
+    Call(CallView),
+    /// A call is over.
+    Gone(CallId),
+    /// An agent changed, or came with new settings.
+    Agent(AgentView),
+    /// A queue changed.
+    Queue(QueueView),
+}
+
+/// Who asks.
+#[derive(Clone, Debug)]
+pub struct Asker {
+    /// The user.
+    pub user: String,
+    /// The agent this user is.
+    pub agent: Option<AgentId>,
+}
+
+impl Asker {
+    /// For the audit log: the agent, or the user who is none.
+    #[must_use]
+    pub fn actor(&self) -> Actor {
+        match &self.agent {
+            Some(agent) => Actor::Agent(agent.clone()),
+            None => Actor::User(self.user.clone()),
+        }
+    }
+}
+
+/// What can be asked of a call. All but [`Ask::Supervise`] and its end come from the agent in conversation.
+#[derive(Clone, Debug)]
+pub enum Ask {
+    /// Send the caller on.
+    Transfer(Where),
+    /// Ask somebody while the caller hears music.
+    Consult(Where),
+    /// Hand the caller to who was asked.
+    Complete,
+    /// All three speak.
+    ThreeWay,
+    /// Back to the caller.
+    EndConsultation,
+    /// Silence in the recording.
+    Pause,
+    /// Sound again.
+    Resume,
+    /// Record without consent, from now on.
+    Override(OverrideReason),
+    /// The caller takes the consent back.
+    Withdraw,
+    /// Take part, or change how.
+    Supervise(Mode),
+    /// No longer.
+    Unsupervise,
+}
+
+/// Where a call is to go.
+#[derive(Clone, Debug)]
+pub enum Where {
+    /// To a queue.
+    Queue(QueueId),
+    /// To an agent.
+    Agent(AgentId),
+    /// To a number outside, as typed.
+    Number(Redacted<String>),
+}
+
+/// How a supervisor takes part in a conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// Hears all, is heard by nobody.
+    Listen,
+    /// Hears all, is heard by the agent.
+    Whisper,
+    /// Hears all, is heard by all.
+    Barge,
+}
+
+/// Why not.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// There is no such call, or it is none of the asker's.
+    #[error("there is no such call")]
+    NoCall,
+    /// It cannot be done now.
+    #[error("{0}")]
+    NotNow(String),
+    /// A policy forbids it.
+    #[error("{0}")]
+    Forbidden(String),
+    /// The target does not exist or cannot be reached.
+    #[error("{0}")]
+    NoTarget(String),
+}
+
+/// A SIP user name and password.
+#[derive(Clone, Debug)]
+pub struct Credential {
+    /// The user name, for digest; the address of record is the agent's.
+    pub user: String,
+    /// The password.
+    pub password: Redacted<String>,
+}

@@ -1,0 +1,178 @@
+// What the server and the pages say to one another: the one list of routes and shapes. `src/api/view.rs` and
+// `src/api/routes/` are the other side. Times are RFC 3339 in UTC, spans are seconds.
+//
+// Every route is below /api/v1. A session is the cookie `sayso`. Requests that change something carry the header
+// `X-Sayso: 1` (no other site's page can send it without our leave: CSRF). Faults are problem+json (RFC 9457):
+// {status, title, detail}, `title` is a stable word from the lists below, `detail` a sentence.
+
+// ---- session
+// POST   /session           {user, password}          -> Session        401 wrong, 423 locked
+// GET    /session                                     -> Session        401 not logged in
+// DELETE /session                                     -> 204            logs out, its SIP credential ends
+// PUT    /session/password  {old, new}                -> 204            422 too-short | used-before
+export interface Session {
+  user: string
+  name: string
+  role: Role
+  rights: Right[]
+  /** The agent this user is, if any: it takes calls. */
+  agent: string | null
+  /** Nothing but PUT /session/password is allowed before. */
+  mustChangePassword: boolean
+  language: string | null
+  server: { version: string; now: string }
+}
+export type Role =
+  | 'superuser' | 'supervisor' | 'agent' | 'reporting' | 'queue-administrator'
+  | 'ivr-administrator' | 'recording-administrator' | 'advanced-monitoring'
+export type Right =
+  | 'take-calls' | 'override' | 'wallboard' | 'listen-live' | 'whisper' | 'barge' | 'view-listening-logs'
+
+// ---- the phone
+// POST /phone                                         -> Phone          a fresh SIP credential, ends with the session
+export interface Phone {
+  /** Where to speak SIP over WebSocket: `wss://host/sip`. */
+  websocket: string
+  uri: string
+  user: string
+  password: string
+  expires: string
+  iceServers: { urls: string[]; username?: string; credential?: string }[]
+  /** Called for the media self-test: answers and sends back what it hears. */
+  selfTest: string
+}
+
+// ---- what goes on
+// GET /events   Server-sent events. `snapshot` first, then changes; after a lost connection a snapshot again.
+//   event: snapshot  data: Snapshot
+//   event: call      data: CallView        (new or changed)
+//   event: gone      data: {id}
+//   event: agent     data: AgentView
+//   event: queue     data: QueueView
+//   event: logged-out data: {}             the session ended; the stream closes
+// Who lacks the right `wallboard` is told of own calls, all agents and own queues; the caller's number is whole
+// in own calls only, elsewhere its last two digits: "••• 67".
+export interface Snapshot { now: string; calls: CallView[]; agents: AgentView[]; queues: QueueView[] }
+export type Phase =
+  | 'answering' | 'welcome' | 'asking' | 'waiting' | 'ringing' | 'joining' | 'talking'
+  | 'transferring' | 'consulting' | 'conference' | 'lost' | 'over'
+export interface CallView {
+  id: string
+  phase: Phase
+  arrivedAt: string
+  queue: string
+  firstQueue: string
+  caller: string | null // null: withheld
+  /** Since when it waits, while it does. */
+  waitingSince: string | null
+  connectedAt: string | null
+  parties: PartyView[]
+  consent: { state: 'undecided' | 'given' | 'refused' | 'withdrawn' | 'not-needed'; at: string | null }
+  recording: RecordingView
+}
+/** Everybody but the caller. */
+export interface PartyView {
+  leg: number
+  kind: 'agent' | 'outside' | 'supervisor'
+  /** The agent or user; for `outside` the number. */
+  id: string
+  name: string
+  state: 'dialled' | 'ringing' | 'talking' | 'holding' | 'consulted' | 'lost' | 'listening' | 'whispering' | 'barged'
+}
+export interface RecordingView {
+  state: 'recording' | 'paused' | 'off' | 'starting' | 'failed'
+  why: Why
+  /** While paused by a press (a hold pauses, too, and has none). */
+  pausedAt: string | null
+  /** When it goes on by itself. */
+  resumesAt: string | null
+  /** What the agent in conversation may do now. */
+  can: ('pause' | 'resume' | 'override' | 'withdraw')[]
+}
+export type Why =
+  | { kind: 'undecided' }
+  | { kind: 'never' }
+  | { kind: 'legal'; basis: 'obligation' | 'contract'; detail: string }
+  | { kind: 'agreed' | 'agreed-earlier' | 'refused-earlier' | 'withdrawn'; at: string }
+  | { kind: 'refused'; answer: 'no' | 'wrong-keys' | 'silence' | 'hung-up'; at: string }
+  | { kind: 'override'; by: string; category: Category; at: string }
+  | { kind: 'not-stored' }
+export type Category = 'emergency' | 'legal' | 'business'
+export interface AgentView {
+  id: string
+  name: string
+  queues: string[]
+  state: 'logged-off' | 'ready' | 'not-ready' | 'ringing' | 'talking' | 'wrap-up'
+  since: string
+  /** Why not ready. */
+  reason: string | null
+  /** Of wrap-up. */
+  until: string | null
+  call: string | null
+}
+export interface QueueView {
+  id: string
+  waiting: number
+  longestSince: string | null
+  /** Today, since midnight of the server's time zone: calls that began to wait, were connected, gave up. */
+  offered: number
+  answered: number
+  abandoned: number
+  /** Share (0 to 1) of answered calls that waited at most `serviceSeconds`. */
+  serviceLevel: number | null
+  serviceSeconds: number
+  ready: number
+}
+
+// ---- an agent's own
+// PUT  /presence   {ready: true} | {ready: false, reason}   -> 204      ends a wrap-up, too
+// GET  /presence/reasons                                    -> string[] the reasons offered
+// GET  /directory                                           -> Directory
+export interface Directory { agents: { id: string; name: string }[]; queues: string[]; outside: boolean }
+// GET  /my/calls?before=CURSOR                               -> Page<PastCall>     own calls, the latest first
+// GET  /my/listening-log?before=CURSOR                       -> Page<Listening>    own entries
+// GET  /listening-log?before=CURSOR                          -> Page<Listening>    right view-listening-logs
+export interface Page<T> { items: T[]; next: string | null }
+export interface PastCall {
+  id: string
+  arrivedAt: string
+  queue: string
+  caller: string | null
+  connectedAt: string | null
+  endedAt: string | null
+  endCause: string | null
+  why: { basis: string | null; detail: string | null }
+  recordings: { id: string; state: string; seconds: number | null }[]
+  notes: Note[]
+}
+export interface Note { at: string; by: string; text: string }
+export interface Listening {
+  at: string
+  who: string
+  call: string | null
+  recording: string | null
+  kind: 'recording' | 'live'
+  reason: string | null
+}
+
+// ---- commands of a call: POST /calls/{id}/…  -> 204; 404 no such call (or not yours), 409 with a title:
+//   not-now (the call is elsewhere by now), refused (by policy), 403 no right
+// POST /calls/{id}/transfer      {to: Target}              blind
+// POST /calls/{id}/consult       {to: Target}              attended, first half: by the server, on the same phone line
+// POST /calls/{id}/complete                                attended, second half
+// POST /calls/{id}/three-way
+// POST /calls/{id}/end-consultation                        back to the caller
+// POST /calls/{id}/recording/pause | resume | withdraw
+// POST /calls/{id}/recording/override {category, reason}
+// POST /calls/{id}/notes         {text}                    also after the call, own calls
+// POST /calls/{id}/supervise     {mode}                    the supervisor's phone is called and joins
+// PUT  /calls/{id}/supervise     {mode}                    another mode
+// DELETE /calls/{id}/supervise
+export type Target = { queue: string } | { agent: string } | { number: string }
+export type SuperviseMode = 'listen' | 'whisper' | 'barge'
+export interface Problem { status: number; title: string; detail: string }
+
+// The server calls the agent's phone. A page knows by `GET /events` why: for a call in phase `lost` with itself
+// as the lost party, and for its own `supervise`, it answers without asking. The INVITE carries the call's id in
+// the header `X-Sayso-Call`, and in `X-Sayso-Purpose`: `offer` (a caller from the queue), `consult` (a
+// colleague asks), `transfer`, `reattach`, `supervise`.
