@@ -17,6 +17,7 @@ pub mod resample;
 pub mod rtc;
 pub mod rtcp;
 pub mod rtp;
+mod seat;
 pub mod sound;
 pub mod srtp;
 pub mod stream;
@@ -26,6 +27,8 @@ pub mod tones;
 use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
+
+pub use seat::{Seat, Voice};
 
 /// A DTMF key (RFC 4733 events 0-15).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
