@@ -4,6 +4,7 @@
 pub(crate) mod audio;
 pub(crate) mod authority;
 pub(crate) mod baresip;
+pub(crate) mod browser;
 pub(crate) mod capture;
 pub(crate) mod desk;
 pub(crate) mod metrics;

@@ -1,0 +1,115 @@
+// Drives Chromium for the tests, which are written in Rust: a JSON request a line on stdin, its answer a line on
+// stdout. Each page has a browser process of its own, for a microphone of its own. Everything waits for what it
+// wants (playwright waits on events), up to the request's `within` milliseconds.
+import { createInterface } from 'node:readline'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { chromium } from 'playwright-core'
+
+const axe = createRequire(import.meta.url).resolve('axe-core/axe.min.js')
+const pages = new Map()
+
+/** Chromium asks nothing of the world outside and takes the microphone from a file. */
+const flags = (audio) => [
+  '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+  '--disable-component-update', '--disable-sync', '--use-fake-ui-for-media-stream',
+  '--use-fake-device-for-media-stream', '--autoplay-policy=no-user-gesture-required',
+  '--disable-features=WebRtcHideLocalIpsWithMdns',
+  ...(audio ? [`--use-file-for-fake-audio-capture=${audio}%noloop`] : []),
+]
+
+const operations = {
+  async open({ page: name, url, audio, locale, size, scheme, certificates }) {
+    const dir = mkdtempSync(join(tmpdir(), 'sayso-chromium-'))
+    const context = await chromium.launchPersistentContext(dir, {
+      executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+      headless: true,
+      args: flags(audio),
+      locale: locale ?? 'en-GB',
+      viewport: size ?? { width: 1280, height: 800 },
+      colorScheme: scheme ?? 'light',
+      reducedMotion: 'reduce',
+      ignoreHTTPSErrors: certificates === 'any',
+      permissions: ['microphone', 'notifications'],
+    })
+    const page = context.pages()[0] ?? (await context.newPage())
+    const log = []
+    page.on('console', (message) => log.push(`${message.type()}: ${message.text()}`))
+    page.on('pageerror', (error) => log.push(`error: ${error.message}`))
+    pages.set(name, { context, page, dir, log })
+    await page.goto(url)
+  },
+  async goto({ at, url }) { await at.page.goto(url) },
+  async reload({ at }) { await at.page.reload({ waitUntil: 'commit' }) },
+  /** The process ends as in a crash: nothing is said to the server. */
+  async close({ page: name, at }) {
+    pages.delete(name)
+    await at.context.close()
+    rmSync(at.dir, { recursive: true, force: true })
+  },
+  async click({ at, role, name, within }) { await find(at, role ?? 'button', name).click({ timeout: within }) },
+  async fill({ at, label, text, within }) {
+    await at.page.getByLabel(label, { exact: true }).first().fill(text, { timeout: within })
+  },
+  async press({ at, keys }) { await at.page.keyboard.press(keys) },
+  /** Waits until it is to be seen; gives its text. */
+  async see({ at, role, name, text, within }) {
+    const what = role ? find(at, role, name) : at.page.getByText(text).first()
+    const wanted = role && text ? what.filter({ hasText: text }) : what
+    await wanted.waitFor({ state: 'visible', timeout: within })
+    return wanted.innerText()
+  },
+  async gone({ at, role, name, text, within }) {
+    const what = role ? find(at, role, name) : at.page.getByText(text).first()
+    await what.waitFor({ state: 'hidden', timeout: within })
+  },
+  /** The value of an expression in the page; promises are waited for. */
+  async evaluate({ at, js }) { return at.page.evaluate(js) },
+  /** Waits until an expression in the page is true; gives its value. */
+  async hold({ at, js, within }) {
+    const handle = await at.page.waitForFunction(js, undefined, { timeout: within, polling: 50 })
+    return handle.jsonValue()
+  },
+  async offline({ at, on }) { await at.context.setOffline(on) },
+  async screenshot({ at, path }) { await at.page.screenshot({ path }) },
+  /** What axe finds against WCAG 2.2 A and AA: a line each, empty when all is well. */
+  async axe({ at }) {
+    await at.page.addScriptTag({ path: axe }).catch(async () => {
+      // The page's policy takes no foreign script tags; this way goes past it.
+      const { readFileSync } = await import('node:fs')
+      await at.page.evaluate(readFileSync(axe, 'utf8'))
+    })
+    const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']
+    const found = await at.page.evaluate((values) => globalThis.axe.run({ runOnly: { type: 'tag', values } }), tags)
+    return found.violations.flatMap((v) => v.nodes.map((n) => `${v.id}: ${v.help}: ${n.target.join(' ')}`))
+  },
+  async log({ at }) { return at.log },
+}
+
+const find = (at, role, name) => at.page.getByRole(role, { name, exact: true }).first()
+
+async function answer(line) {
+  const { id, op, ...request } = JSON.parse(line)
+  const at = pages.get(request.page)
+  try {
+    if (!at && op !== 'open') throw new Error(`there is no page ${request.page}`)
+    const value = await operations[op]({ within: 15_000, ...request, at })
+    return { id, value: value ?? null }
+  } catch (error) {
+    const log = at ? at.log.slice(-15) : []
+    const text = at ? await at.page.evaluate('document.body.innerText').catch(() => '') : ''
+    return { id, error: `${op}: ${error.message}\npage: ${text}\nconsole: ${log.join('\n')}` }
+  }
+}
+
+const lines = createInterface({ input: process.stdin })
+lines.on('line', (line) => void answer(line).then((reply) => process.stdout.write(`${JSON.stringify(reply)}\n`)))
+lines.on('close', async () => {
+  for (const { context, dir } of pages.values()) {
+    await context.close().catch(() => {})
+    rmSync(dir, { recursive: true, force: true })
+  }
+  process.exit(0)
+})
