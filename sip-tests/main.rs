@@ -5,6 +5,12 @@
 
 mod harness;
 
+mod browser;
+mod browser_desk;
+mod browser_looks;
+mod browser_network;
+mod browser_transfers;
+mod browser_wallboard;
 mod carriers;
 mod cli;
 mod consent;

@@ -17,11 +17,13 @@ const flags = (audio) => [
   '--disable-component-update', '--disable-sync', '--use-fake-ui-for-media-stream',
   '--use-fake-device-for-media-stream', '--autoplay-policy=no-user-gesture-required',
   '--disable-features=WebRtcHideLocalIpsWithMdns',
-  ...(audio ? [`--use-file-for-fake-audio-capture=${audio}%noloop`] : []),
+  '--allow-loopback-in-peer-connection', // a machine without another network has calls, too
+  ...(audio ? [`--use-file-for-fake-audio-capture=${audio}`] : []),
 ]
 
 const operations = {
-  async open({ page: name, url, audio, locale, size, scheme, certificates }) {
+  /** `before`: a script that each document of the page runs first. */
+  async open({ page: name, url, audio, locale, size, scheme, certificates, before }) {
     const dir = mkdtempSync(join(tmpdir(), 'sayso-chromium-'))
     const context = await chromium.launchPersistentContext(dir, {
       executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
@@ -34,6 +36,7 @@ const operations = {
       ignoreHTTPSErrors: certificates === 'any',
       permissions: ['microphone', 'notifications'],
     })
+    if (before) await context.addInitScript(before)
     const page = context.pages()[0] ?? (await context.newPage())
     const log = []
     page.on('console', (message) => log.push(`${message.type()}: ${message.text()}`))
@@ -41,7 +44,6 @@ const operations = {
     pages.set(name, { context, page, dir, log })
     await page.goto(url)
   },
-  async goto({ at, url }) { await at.page.goto(url) },
   async reload({ at }) { await at.page.reload({ waitUntil: 'commit' }) },
   /** The process ends as in a crash: nothing is said to the server. */
   async close({ page: name, at }) {
@@ -50,9 +52,29 @@ const operations = {
     rmSync(at.dir, { recursive: true, force: true })
   },
   async click({ at, role, name, within }) { await find(at, role ?? 'button', name).click({ timeout: within }) },
+  /** Opens a list and takes one of it. */
+  async choose({ at, label, option, within }) {
+    await at.page.getByRole('combobox', { name: label, exact: true }).first().click({ timeout: within })
+    await at.page.getByRole('option', { name: option }).first().click({ timeout: within })
+  },
   async fill({ at, label, text, within }) {
     await at.page.getByLabel(label, { exact: true }).first().fill(text, { timeout: within })
   },
+  /** Presses Tab until what has this name has the focus. */
+  async reach({ at, name }) {
+    const seen = []
+    for (let n = 0; n < 80; n += 1) {
+      await at.page.keyboard.press('Tab')
+      const focus = at.page.locator(':focus')
+      if ((await focus.count()) === 0) continue
+      // What a screen reader says: "- button \"Answer\"", "- textbox \"Password\"".
+      const said = await focus.ariaSnapshot()
+      if (said.includes(`"${name}"`)) return
+      seen.push(said.split('\n')[0])
+    }
+    throw new Error(`Tab does not come to ${name}, but to ${seen.join(', ')}`)
+  },
+  async write({ at, text }) { await at.page.keyboard.type(text) },
   async press({ at, keys }) { await at.page.keyboard.press(keys) },
   /** Waits until it is to be seen; gives its text. */
   async see({ at, role, name, text, within }) {
@@ -72,7 +94,7 @@ const operations = {
     const handle = await at.page.waitForFunction(js, undefined, { timeout: within, polling: 50 })
     return handle.jsonValue()
   },
-  async offline({ at, on }) { await at.context.setOffline(on) },
+  async scheme({ at, scheme }) { await at.page.emulateMedia({ colorScheme: scheme }) },
   async screenshot({ at, path }) { await at.page.screenshot({ path }) },
   /** What axe finds against WCAG 2.2 A and AA: a line each, empty when all is well. */
   async axe({ at }) {

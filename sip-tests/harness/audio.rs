@@ -275,3 +275,50 @@ fn tones_are_told_apart() {
     }
     assert_eq!(seconds_of(400.0, &[0; 8000]), 0.0);
 }
+
+/// A voice for a browser's microphone: beeps of a pitch, a clip to be said over and over. A lasting tone would be
+/// taken for noise by the browser, and be taken out.
+pub(crate) fn beeps(hz: f64) -> PathBuf {
+    static DIR: OnceLock<tempfile::TempDir> = OnceLock::new();
+    let dir = DIR.get_or_init(|| tempfile::tempdir().expect("a folder"));
+    let path = dir.path().join(format!("{hz}.wav"));
+    // Made anew by each that asks, whole before it has its name.
+    let part = path.with_extension(super::phone::unique("part"));
+    let rate = 48_000u32;
+    let (beep, pause) = (rate / 4, rate / 10);
+    let mut wav = writer(&part, rate);
+    for n in 0..40 * (beep + pause) {
+        let at = n % (beep + pause);
+        let edge = f64::from(at.min(beep.saturating_sub(at))) / f64::from(rate / 100);
+        let wave = (std::f64::consts::TAU * hz * f64::from(n) / f64::from(rate)).sin();
+        wav.write_sample((wave * 12_000.0 * edge.min(1.0)) as i16).expect("it is written");
+    }
+    wav.finalize().expect("it is whole");
+    std::fs::rename(&part, &path).expect("the folder is writable");
+    path
+}
+
+/// The agent's clip for a browser's microphone, and the same twice over at 8 kHz, in which whatever it said in one
+/// go stands.
+pub(crate) fn spoken() -> &'static (PathBuf, Vec<i16>) {
+    static SPOKEN: OnceLock<(PathBuf, Vec<i16>)> = OnceLock::new();
+    SPOKEN.get_or_init(|| {
+        let mut samples = read(&clips().agent);
+        samples.truncate(samples.len() - 120 * RATE); // the quiet that baresip needs
+        let path = clips().agent.with_extension("spoken.wav");
+        let mut wav = writer(&path, RATE as u32);
+        samples.iter().for_each(|sample| wav.write_sample(*sample).expect("it is written"));
+        wav.finalize().expect("it is whole");
+        (path, samples.repeat(2))
+    })
+}
+
+fn writer(path: &Path, rate: u32) -> hound::WavWriter<std::io::BufWriter<std::fs::File>> {
+    let spec = hound::WavSpec {
+        channels: 1,
+        sample_rate: rate,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    hound::WavWriter::create(path, spec).expect("the folder is writable")
+}

@@ -81,7 +81,7 @@ fn ask(mut request: Value, within: Duration) -> Result<Value, String> {
 /// What a page is opened with.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Look<'a> {
-    /// What its microphone says, once; silence after it, or without it a beep.
+    /// What its microphone says, over and over; without it a beep.
     pub(crate) says: Option<&'a Path>,
     /// `en-GB` by default.
     pub(crate) locale: Option<&'a str>,
@@ -89,6 +89,8 @@ pub(crate) struct Look<'a> {
     pub(crate) scheme: Option<&'a str>,
     /// Width and height; 1280 by 800 by default.
     pub(crate) size: Option<(u32, u32)>,
+    /// A script that runs before the page's own.
+    pub(crate) before: Option<&'a str>,
 }
 
 /// A page in a browser of its own; closed when dropped.
@@ -109,6 +111,7 @@ impl Page {
         let size = look.size.map(|(width, height)| json!({ "width": width, "height": height }));
         let fields = json!({
             "url": url, "audio": look.says, "locale": look.locale, "scheme": look.scheme, "size": size,
+            "before": look.before,
         });
         page.ask("open", fields, START);
         page
@@ -139,6 +142,26 @@ impl Page {
         self.ask("see", json!({ "text": text }), SOON);
     }
 
+    /// The same, for what takes longer.
+    pub(crate) fn see_within(&self, text: &str, within: Duration) {
+        self.ask("see", json!({ "text": text }), within);
+    }
+
+    /// Waits until this text is not to be seen.
+    pub(crate) fn gone_text(&self, text: &str) {
+        self.ask("gone", json!({ "text": text }), SOON);
+    }
+
+    /// Goes to something of this name by the Tab key alone.
+    pub(crate) fn reach(&self, name: &str) {
+        self.ask("reach", json!({ "name": name }), SOON);
+    }
+
+    /// Types where the focus is.
+    pub(crate) fn write(&self, text: &str) {
+        self.ask("write", json!({ "text": text }), SOON);
+    }
+
     /// Waits until something of this role and name is to be seen, with this text in it; gives all its text.
     pub(crate) fn see_the(&self, role: &str, name: &str, text: Option<&str>) -> String {
         let seen = self.ask("see", json!({ "role": role, "name": name, "text": text }), SOON);
@@ -147,12 +170,22 @@ impl Page {
 
     /// Waits until no such button is to be seen.
     pub(crate) fn gone(&self, button: &str) {
-        self.ask("gone", json!({ "role": "button", "name": button }), SOON);
+        self.gone_the("button", button);
+    }
+
+    /// Waits until nothing of this role and name is to be seen.
+    pub(crate) fn gone_the(&self, role: &str, name: &str) {
+        self.ask("gone", json!({ "role": role, "name": name }), SOON);
     }
 
     /// The value of an expression in the page; promises are waited for.
     pub(crate) fn evaluate(&self, js: &str) -> Value {
         self.ask("evaluate", json!({ "js": js }), SOON)
+    }
+
+    /// The same; what went wrong, where something may.
+    pub(crate) fn try_evaluate(&self, js: &str) -> Result<Value, String> {
+        ask(json!({ "op": "evaluate", "js": js, "page": self.name }), SOON)
     }
 
     /// Waits until an expression in the page is true.
@@ -165,9 +198,14 @@ impl Page {
         self.ask("reload", json!({}), SOON);
     }
 
-    /// Takes the page's HTTP and WebSocket off the network, or back.
-    pub(crate) fn offline(&self, on: bool) {
-        self.ask("offline", json!({ "on": on }), SOON);
+    /// Opens the list of this label and takes the first option with this in its name.
+    pub(crate) fn choose(&self, label: &str, option: &str) {
+        self.ask("choose", json!({ "label": label, "option": option }), SOON);
+    }
+
+    /// The system turns `light` or `dark`.
+    pub(crate) fn turns(&self, scheme: &str) {
+        self.ask("scheme", json!({ "scheme": scheme }), SOON);
     }
 
     /// Keeps a picture of it.

@@ -6,15 +6,19 @@ pub(crate) mod authority;
 pub(crate) mod baresip;
 pub(crate) mod browser;
 pub(crate) mod capture;
+pub(crate) mod clerk;
 pub(crate) mod desk;
 pub(crate) mod metrics;
+pub(crate) mod office;
 pub(crate) mod phone;
+pub(crate) mod relay;
 pub(crate) mod rtp;
 pub(crate) mod script;
 pub(crate) mod server;
 #[path = "../../benches/load/sip.rs"]
 pub(crate) mod sip;
 pub(crate) mod sipp;
+pub(crate) mod turn;
 
 use std::process::{Child, Command};
 use std::sync::atomic::{AtomicU16, Ordering};
