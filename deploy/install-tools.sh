@@ -20,6 +20,10 @@ tests=(
     sqlite3:sqlite3         # a look into the database
     python3:python3         # runs PESQ, the judge of how speech sounds
     python3-config:python3-dev
+    chromium:chromium       # the agents' browser
+    turnserver:coturn       # the relay for browsers that UDP is closed to
+    node:nodejs             # drives Chromium
+    npm:npm
 )
 case "${1:-}" in
 build) tools=("${build[@]}") ;;
@@ -53,13 +57,26 @@ make_pesq() {
     echo "$pesq_state" > "$pesq/state"
 }
 
+# What drives Chromium, installed once for each state of its lock file.
+bridge=sip-tests/browser
+bridge_there() {
+    [ "$what" = build ] || cmp -s "$bridge/package-lock.json" "$bridge/node_modules/.state"
+}
+make_bridge() {
+    echo "$what tools: packages into $bridge/node_modules"
+    (cd "$bridge" && npm ci --silent --no-audit --no-fund)
+    cp "$bridge/package-lock.json" "$bridge/node_modules/.state"
+}
+
 if [ ${#missing[@]} -eq 0 ]; then
-    if pesq_there; then
+    all=yes
+    pesq_there || { all=no; [ "$list" != "--list" ] || echo "$what tools: missing PESQ"; }
+    bridge_there || { all=no; [ "$list" != "--list" ] || echo "$what tools: missing $bridge/node_modules"; }
+    if [ "$all" = yes ]; then
         [ "$what" = build ] || echo "$what tools: all there"
-    elif [ "$list" = "--list" ]; then
-        echo "$what tools: missing PESQ"
-    else
-        make_pesq
+    elif [ "$list" != "--list" ]; then
+        pesq_there || make_pesq
+        bridge_there || make_bridge
     fi
     exit 0
 fi
@@ -77,3 +94,4 @@ echo "$what tools: apt-get install ${missing[*]}"
 "${as_root[@]}" apt-get update -qq
 "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
 pesq_there || make_pesq
+bridge_there || make_bridge
