@@ -255,3 +255,47 @@ impl Stats {
         self.0[name].as_str().unwrap_or_else(|| panic!("{name}: {}", self.0))
     }
 }
+
+/// The ear and the browser's microphone by themselves: a page that calls itself. The yardstick for the tests with a
+/// server.
+#[test]
+fn a_page_hears_its_own_beeps() {
+    use super::browser::Look;
+    let _machine = super::shared();
+    let server = super::server::Server::start("[trunk.carrier]\nnetworks = [\"127.0.0.2/32\"]\n");
+    let beeps = super::audio::beeps(710.0);
+    // Any page of a secure origin will do.
+    let page = Page::open(
+        &format!("http://{}/healthz", server.http),
+        Look { says: Some(&beeps), ..Look::default() },
+    );
+    let itself = Clerk::new("nobody", page);
+    itself.page.evaluate(
+        "(async () => {
+            const microphone = await navigator.mediaDevices.getUserMedia({ audio: true })
+            const [here, there] = [new RTCPeerConnection(), new RTCPeerConnection()]
+            here.onicecandidate = ({ candidate }) => void there.addIceCandidate(candidate)
+            there.onicecandidate = ({ candidate }) => void here.addIceCandidate(candidate)
+            there.ontrack = ({ track }) => {
+                const player = new Audio()
+                player.srcObject = new MediaStream([track])
+                void player.play()
+            }
+            here.addTrack(microphone.getTracks()[0])
+            await here.setLocalDescription()
+            await there.setRemoteDescription(here.localDescription)
+            await there.setLocalDescription()
+            await here.setRemoteDescription(there.localDescription)
+            window.sayso = { peer: there }
+            window.microphone = microphone
+        })()",
+    );
+    itself.is_connected();
+    itself.hears(&[710.0], "its own voice");
+    itself.hears_none(&[420.0, 1_130.0, 1_510.0], "other voices");
+    assert_eq!(itself.stats().word("hears"), "audio/opus");
+    let before = itself.stats().energy();
+    itself.page.evaluate("microphone.getTracks()[0].enabled = false");
+    itself.hears_nothing("silence");
+    assert!(itself.stats().energy() > before);
+}
