@@ -37,7 +37,11 @@ pub(super) async fn sort(shared: Arc<Shared>, mut events: mpsc::Receiver<Event>)
         };
         match event {
             Event::Incoming(incoming) => admit(&shared, *incoming),
-            Event::Registered { agent, on, phones: _ } => {
+            Event::Registered { agent, on, phones } => {
+                shared.phones.set(&agent, on, phones);
+                if on && let Some(call) = shared.switchboard.call_of_agent(&agent) {
+                    shared.switchboard.post(call, Mail::PhoneIsBack(agent.clone()));
+                }
                 shared.desk.tell(queue::Input::Registered { agent, on }).await;
             }
             Event::Stranger { remote, ignored_until } => {

@@ -66,6 +66,17 @@ pub(super) fn conference(call: CallId, legs: &[LegId], at: Timestamp) -> AuditEv
         .new_value(Some(Value::plain(format!("legs {}", legs.join(", ")))))
 }
 
+/// Somebody asked something of a call that no fact of the call tells by whom.
+pub(super) fn asked(
+    call: CallId,
+    who: Actor,
+    class: Class,
+    action: &'static str,
+    at: Timestamp,
+) -> AuditEvent {
+    AuditEvent::new(class, who, at, action, Object::new("call", call))
+}
+
 /// A leg whose audio may be sealed is not: the other side cannot.
 pub(super) fn leg_in_the_open(leg: LegId, at: Timestamp) -> AuditEvent {
     let what = Object::new("leg", leg).attribute("srtp");

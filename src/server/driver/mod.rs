@@ -1,5 +1,6 @@
 //! Drives one call: feeds its state machine and does what it says. One task per call, no lock.
 
+mod asked;
 mod calling;
 mod dialogs;
 mod gauge;
@@ -26,6 +27,7 @@ use crate::queue;
 use crate::sip::core::{Command, Incoming, Particulars, Source};
 use crate::store::{Change, StoreError};
 
+use asked::Pending;
 use gauge::PhaseGauge;
 use log::log;
 use transfers::Moves;
@@ -94,6 +96,8 @@ struct Driver {
     /// Legs whose media is not closed yet.
     open: BTreeSet<u16>,
     moves: Moves,
+    /// What was asked and waits for the end of this turn.
+    asks: Vec<Pending>,
     /// The call has ended; only its last work is waited for.
     over: bool,
 }
@@ -152,6 +156,7 @@ impl Driver {
             quality: Vec::new(),
             open: BTreeSet::from([0]),
             moves: Moves::default(),
+            asks: Vec::new(),
             over: false,
             shared,
         };
@@ -164,6 +169,7 @@ impl Driver {
             while let Some(output) = self.call.poll_output() {
                 self.carry_out(output).await;
             }
+            self.answer_asks();
             self.tell_recording();
             if self.over {
                 self.close_media().await;
@@ -214,6 +220,8 @@ impl Driver {
             }
             // Not of a call; the desk posts only those above.
             Mail::Desk(queue::Output::AgentChanged { .. }) => {}
+            Mail::Asked(asked) => self.on_asked(*asked),
+            Mail::PhoneIsBack(_agent) => {}
             Mail::Shutdown => self.tell(Input::Shutdown),
         }
     }
@@ -258,6 +266,7 @@ impl Driver {
             Done::Committed(commit, facts, Ok(())) => {
                 for fact in facts {
                     log(&fact);
+                    self.shared.live.fact(&fact, self.shared.clock.now());
                     self.shared.notices.tell(self.id, || What::Stored(fact));
                 }
                 self.tell(Input::Committed(Receipt::durable(commit)));

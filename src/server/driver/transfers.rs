@@ -93,7 +93,7 @@ impl Driver {
     }
 
     /// The leg by which the call knows the agent of leg `n`: the one with the caller.
-    fn main_leg(&self, n: u16) -> LegId {
+    pub(super) fn main_leg(&self, n: u16) -> LegId {
         let n = match (self.call.phase(), self.moves.consult) {
             (Phase::Consulting, Some(Consult { by, own: Some(own) })) if own == n => by,
             (_, _) => n,
@@ -106,7 +106,10 @@ impl Driver {
         match progress {
             Progress::Trying | Progress::Ringing => {}
             Progress::Done => count("done"),
-            Progress::Failed(cause) => count(cause_word(cause)),
+            Progress::Failed(cause) => {
+                count(cause_word(cause));
+                self.refuse_asks(n, cause);
+            }
         }
         let calls_in = self.legs.get(&n).filter(|leg| leg.answer.is_some());
         if let (Some(leg), Progress::Ringing) = (calls_in, progress) {
