@@ -10,7 +10,7 @@ use tokio::sync::mpsc::Sender;
 
 use crate::call::PlayId;
 use crate::ids::CallId;
-use crate::media::LegMedia;
+use crate::media::{LegMedia, Seat};
 use crate::media::sound::Sound;
 use crate::media::tap::Tap;
 
@@ -35,7 +35,8 @@ pub(super) enum Command {
     Play { key: CallKey, leg: u16, play: PlayId, sound: Arc<Sound>, repeat: bool },
     StopPlay { key: CallKey, leg: u16 },
     Bridge { key: CallKey, a: u16, b: u16 },
-    Join { key: CallKey, legs: Box<[u16]> },
+    Join { key: CallKey, seats: Box<[Seat]> },
+    Echo { key: CallKey, leg: u16 },
     Unbridge { key: CallKey },
     Record { key: CallKey, tap: Box<Tap>, caller: u16, agent: u16 },
     PauseRecording { key: CallKey, on: bool },

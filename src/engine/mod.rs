@@ -43,7 +43,8 @@ use crate::call::PlayId;
 use crate::ids::CallId;
 use crate::media::sound::Sound;
 use crate::media::tap::Tap;
-use crate::media::{Digit, DigitChannel, LegMedia};
+use crate::media::rtc::Ours;
+use crate::media::{Digit, DigitChannel, LegMedia, Seat};
 use crate::time::Clock;
 
 use command::{CallKey, Command, Mailbox};
@@ -65,6 +66,9 @@ pub struct EngineConfig {
     pub advertise: Option<IpAddr>,
     /// Ports for RTP (even) and RTCP (the odd one above).
     pub ports: RangeInclusive<u16>,
+    /// The UDP port of the first worker's WebRTC legs; worker n takes this one + n. `None`: a port of
+    /// `ports` for each worker, taken when it has its first such leg.
+    pub webrtc_port: Option<u16>,
     /// A leg that should send and sends no RTP for this long raises [`MediaEvent::MediaTimeout`]; zero:
     /// never.
     pub media_timeout: Duration,
@@ -105,6 +109,17 @@ pub enum EngineError {
         /// The system's word.
         source: std::io::Error,
     },
+    /// The ports of WebRTC legs do not fit above the configured one.
+    #[error("webrtc-port {base}: {workers} workers need that many ports from there on, up to 65535")]
+    WebrtcPorts {
+        /// The configured port.
+        base: u16,
+        /// How many workers there are.
+        workers: usize,
+    },
+    /// The system gives no random bytes, or no certificate can be made of them.
+    #[error("no key for WebRTC legs could be made: {0}")]
+    NoKey(&'static str),
     /// The engine was shut down.
     #[error("the media engine has stopped")]
     Stopped,
@@ -141,6 +156,17 @@ pub enum MediaEvent {
     /// No RTP for the media time-out, though the leg should send. Told once for each
     /// [`CallMedia::configure`].
     MediaTimeout {
+        /// Which leg.
+        leg: u16,
+    },
+    /// A WebRTC leg that should send has sent no RTP for 1.5 s, or said goodbye (DTLS close_notify, told at
+    /// once). Told once, until it is heard again.
+    Silent {
+        /// Which leg.
+        leg: u16,
+    },
+    /// A WebRTC leg sends: told at its first packet, and when it sends again after [`MediaEvent::Silent`].
+    Heard {
         /// Which leg.
         leg: u16,
     },
@@ -308,6 +334,24 @@ impl CallMedia {
         })
     }
 
+    /// A WebRTC leg (RFC 8829) with number `leg`, on the port that all such legs of the worker share. Its
+    /// ICE credentials are drawn here. Nothing is sent before [`CallMedia::configure`] with
+    /// [`LegMedia::rtc`]; both addresses told are the same, since RTCP comes on the RTP port.
+    ///
+    /// # Errors
+    /// The port cannot be bound, there is no randomness, or the engine has stopped.
+    pub fn add_rtc_leg(&mut self, leg: u16) -> Result<(LocalMedia, Ours), EngineError> {
+        todo!()
+    }
+
+    /// New ICE credentials, for the answer to an ICE restart (RFC 8445 §9) or for an offer of one. The former
+    /// ones hold until the next [`CallMedia::configure`] with other credentials of the peer. `None`: it is no
+    /// WebRTC leg, or there is no randomness.
+    #[must_use]
+    pub fn restart_ice(&self, leg: u16) -> Option<Ours> {
+        todo!()
+    }
+
     /// Sets what offer and answer agreed; again on a re-INVITE. A new remote address opens the source lock
     /// again; the outgoing stream keeps its SSRC and goes on counting. A changed SRTP key counts from now
     /// on; what the peer sealed with its former key is understood for 5 s more.
@@ -339,12 +383,19 @@ impl CallMedia {
         self.send(Command::Bridge { key: self.key, a, b });
     }
 
-    /// Connects three legs or more: each hears the sum of the others, without itself. In place of what was
-    /// connected in this call; legs that were in its conference before go on without a break. Two legs are
-    /// a bridge. Keys reach [`MediaEvent::Digit`] and no other leg. A recording hears the caller on channel
-    /// 0 and all others on channel 1.
-    pub fn join(&self, legs: &[u16]) {
-        self.send(Command::Join { key: self.key, legs: legs.into() });
+    /// Connects legs: each hears the sum of those whose voice reaches it, without itself. In place of what
+    /// was connected in this call; legs that were in its conference before go on without a break. Two legs
+    /// with [`Voice::All`](crate::media::Voice) are a bridge. Keys reach [`MediaEvent::Digit`] and no other
+    /// leg. A recording hears the caller on channel 0 and all others with `Voice::All` on channel 1: nobody
+    /// who listens in or whispers.
+    pub fn join(&self, seats: &[Seat]) {
+        self.send(Command::Join { key: self.key, seats: seats.into() });
+    }
+
+    /// Sends back to a leg what it says, for a test of its line; takes apart what was connected in this call.
+    /// [`CallMedia::unbridge`] ends it.
+    pub fn echo(&self, leg: u16) {
+        self.send(Command::Echo { key: self.key, leg });
     }
 
     /// Takes the connected legs apart.

@@ -125,7 +125,8 @@ impl Sessions {
             }
             Command::StopPlay { key, leg } => self.stop_play(key, leg),
             Command::Bridge { key, a, b } => self.bridge(key, a, b, now),
-            Command::Join { key, legs } => self.join(key, &legs, now),
+            Command::Join { key, seats } => self.join(key, &seats, now),
+            Command::Echo { key, leg } => self.echo(key, leg, now),
             Command::Unbridge { key } => self.disconnect(key, &[], now),
             Command::Record { key, tap, caller, agent } => self.record(key, tap, (caller, agent), now),
             Command::PauseRecording { key, on } => {

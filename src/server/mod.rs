@@ -301,6 +301,7 @@ fn engine_config(config: &Config) -> EngineConfig {
         // The endpoint tells peers behind a NAT another one (`EndpointConfig::media_nat`).
         advertise: None,
         ports: config.ports(),
+        webrtc_port: config.media.webrtc_port,
         media_timeout: config.media.timeout,
     }
 }

@@ -238,6 +238,7 @@ impl Driver {
                     self.tell(Input::LegGone { leg, cause: Cause::MediaTimeout });
                 }
             }
+            MediaEvent::Silent { .. } | MediaEvent::Heard { .. } => {}
             MediaEvent::Closed { leg: n, stats } => {
                 self.open.remove(&n);
                 metrics::histogram!("sayso_leg_jitter_seconds").record(f64::from(stats.jitter_ms) / 1_000.0);

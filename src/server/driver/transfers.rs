@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::audit::cause_word;
 use crate::call::{Cause, Input, Outside, Phase, Progress};
 use crate::ids::LegId;
-use crate::media::Digit;
+use crate::media::{Digit, Seat, Voice};
 use crate::sip::core::cause::{of_status, to_status};
 use crate::sip::core::sdp::RecordState;
 use crate::sip::core::{Command, ReferTo};
@@ -201,7 +201,10 @@ impl Driver {
         }
         match legs.as_slice() {
             [one, other] => self.media.bridge(*one, *other),
-            _ => self.media.join(&legs),
+            _ => {
+                let seat = |leg: &u16| Seat { leg: *leg, voice: Voice::All };
+                self.media.join(&legs.iter().map(seat).collect::<Vec<_>>());
+            }
         }
         self.moves.together = legs;
     }
