@@ -105,7 +105,7 @@ impl Driver {
         }
         let trunk = self.legs.get(&self.call.caller().n).and_then(|leg| match &leg.party {
             Party::Caller(trunk) => trunk.as_ref(),
-            Party::Agent(_) | Party::Outside(_) => None,
+            Party::Agent(_) | Party::Outside(_) | Party::Supervisor => None,
         });
         let to = self.shared.destination(to, trunk)?;
         let own = self.legs.get(&by.n).and_then(|leg| leg.agent());

@@ -127,6 +127,11 @@ impl Driver {
             let sdp = leg.offer(None);
             return self.shared.send(Command::AcceptReinvite { dialog, sdp });
         };
+        if leg.restarts_ice(offer)
+            && let Some(ours) = self.media.restart_ice(n)
+        {
+            leg.renew_ice(ours);
+        }
         // An offer of ours that still waits for its turn must be newer than the answer given here.
         let waits = leg.is_offering();
         match leg.answer(offer) {

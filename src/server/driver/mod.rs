@@ -32,7 +32,7 @@ use gauge::PhaseGauge;
 use log::log;
 use transfers::Moves;
 
-use super::leg::{Leg, Party};
+use super::leg::{Leg, Opened, Party};
 use super::notice::What;
 use super::policy::Policy;
 use super::recorder::{Recorder, Recording};
@@ -117,8 +117,9 @@ impl Driver {
             shared.send(Command::Reject { dialog: incoming.dialog, status });
             shared.switchboard.remove_dialog(incoming.dialog);
         };
-        let local = match media.add_leg(0) {
-            Ok(local) => local,
+        let settings = shared.settings();
+        let opened = match Opened::of_caller(&mut media, 0, &incoming, &settings) {
+            Ok(opened) => opened,
             Err(error) => {
                 refuse(503, &error.to_string());
                 return None;
@@ -128,8 +129,8 @@ impl Driver {
             Source::Trunk(trunk) => Some(trunk.clone()),
             Source::Agent(_) => None,
         };
-        let policy = Policy::of_source(&shared.settings(), &incoming.source);
-        let (leg, agreed) = match Leg::called(&incoming, Party::Caller(trunk), policy, &local) {
+        let policy = Policy::of_source(&settings, &incoming.source);
+        let (leg, agreed) = match Leg::called(&incoming, Party::Caller(trunk), policy, opened) {
             Ok(called) => called,
             Err(error) => {
                 refuse(error.status(), &error.to_string());

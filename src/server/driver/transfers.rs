@@ -77,7 +77,7 @@ impl Driver {
             ReferTo::User(user) => {
                 let trunk = self.legs.get(&self.call.caller().n).and_then(|leg| match &leg.party {
                     Party::Caller(trunk) => trunk.as_ref(),
-                    Party::Agent(_) | Party::Outside(_) => None,
+                    Party::Agent(_) | Party::Outside(_) | Party::Supervisor => None,
                 });
                 let to = self.shared.target(&user, trunk).ok_or(404u16)?;
                 Ok((by, Input::Transfer { by, to }))
