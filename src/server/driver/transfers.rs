@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::audit::cause_word;
 use crate::call::{Cause, Input, Outside, Phase, Progress};
 use crate::ids::LegId;
-use crate::media::Digit;
+use crate::media::{Digit, Seat, Voice};
 use crate::sip::core::cause::{of_status, to_status};
 use crate::sip::core::sdp::RecordState;
 use crate::sip::core::{Command, ReferTo};
@@ -70,6 +70,7 @@ impl Driver {
             | Phase::Ringing
             | Phase::Joining
             | Phase::Transferring
+            | Phase::Lost
             | Phase::Over => return Err(403),
         }
         let by = self.main_leg(n);
@@ -184,8 +185,10 @@ impl Driver {
     }
 
     /// Three or more speak together from now on. The parties' own facts tell who; this tells that.
-    pub(super) fn confer(&mut self, legs: &[LegId]) {
-        let event = trail::conference(self.id, legs, self.shared.clock.now());
+    pub(super) fn confer(&mut self, seats: &[Seat]) {
+        let spoken = seats.iter().filter(|seat| seat.voice == Voice::All);
+        let legs: Vec<LegId> = spoken.map(|seat| LegId { call: self.id, n: seat.leg }).collect();
+        let event = trail::conference(self.id, &legs, self.shared.clock.now());
         self.shared.keep(vec![Change::Audit(event)]);
         self.join(legs.iter().map(|leg| leg.n).collect());
     }
