@@ -71,6 +71,10 @@ impl Ledger {
             | Fact::Consulted { .. }
             | Fact::Returned { .. }
             | Fact::Transferred { .. }
+            | Fact::Lost { .. }
+            | Fact::Reattached { .. }
+            | Fact::Supervised { .. }
+            | Fact::SuperviseEnded { .. }
             | Fact::Ended { .. }) => Some(fact),
         }));
     }

@@ -35,6 +35,7 @@ mod end;
 mod fact;
 mod io;
 mod ledger;
+mod may;
 mod recording;
 mod replaced;
 mod roles;
@@ -42,6 +43,7 @@ mod state;
 mod talk;
 mod timer;
 mod transfer;
+mod view;
 mod welcome;
 
 #[cfg(test)]
@@ -57,7 +59,9 @@ use crate::time::Timestamp;
 
 pub use fact::*;
 pub use io::*;
+pub use may::{NotNow, Request};
 pub use timer::TimerName;
+pub use view::*;
 
 use ledger::Ledger;
 use recording::Recorder;
@@ -116,6 +120,8 @@ pub enum Phase {
     Consulting,
     /// In conversation with two others.
     Conference,
+    /// The agent's phone is gone and waited for; hears music, or speaks with the third party.
+    Lost,
     /// Over.
     Over,
 }
@@ -186,6 +192,12 @@ impl Call {
             Input::Replaced { old, new, agent } => self.on_replaced(old, new, agent, now),
             Input::Referred { leg, result } => self.on_referred(leg, result, now),
             Input::Claimed { agent, free } => self.on_claimed(&agent, free, now),
+            Input::AgentLost { .. }
+            | Input::AgentBack { .. }
+            | Input::Reattach { .. }
+            | Input::Supervise { .. }
+            | Input::Supervising { .. }
+            | Input::Unsupervise { .. } => {}
             Input::Shutdown => self.finish(None, Cause::Shutdown, now),
         }
         self.flush();

@@ -1,6 +1,7 @@
 //! The conversation: putting legs together, taking them apart, hold, leaving.
 
 use crate::ids::LegId;
+use crate::media::{Seat, Voice};
 use crate::time::Timestamp;
 
 use super::state::{Asked, Pause, State, Talk};
@@ -32,9 +33,10 @@ impl Call {
                 self.bridge(self.caller, leg);
             }
             State::Conference(conference) => {
-                let legs = vec![self.caller, conference.talk.party.leg, conference.third.leg];
+                let legs = [self.caller, conference.talk.party.leg, conference.third.leg];
+                let seats = legs.map(|leg| Seat { leg: leg.n, voice: Voice::All }).into();
                 self.start_if_armed();
-                self.put(Output::Join { legs });
+                self.put(Output::Join { seats });
             }
             State::Consulting(consultation) => {
                 if let Asked::Speaking(party) = &consultation.asked {

@@ -320,7 +320,8 @@ impl Driver {
             }
             Output::TransferProgress { leg, progress } => self.tell_progress(leg.n, progress),
             Output::Refer { leg, to } => self.refer(leg, &to),
-            Output::Join { legs } => self.confer(&legs),
+            Output::Join { seats } => self.confer(&seats),
+            Output::Reattach { .. } => {}
             Output::AgentReport { agent, report } => {
                 self.shared.switchboard.agent_fares(&agent, self.id, report);
                 self.shared.desk.tell(queue::Input::Report { call: self.id, agent, report }).await;

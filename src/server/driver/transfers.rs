@@ -70,6 +70,7 @@ impl Driver {
             | Phase::Ringing
             | Phase::Joining
             | Phase::Transferring
+            | Phase::Lost
             | Phase::Over => return Err(403),
         }
         let by = self.main_leg(n);
@@ -187,8 +188,10 @@ impl Driver {
     }
 
     /// Three or more speak together from now on. The parties' own facts tell who; this tells that.
-    pub(super) fn confer(&mut self, legs: &[LegId]) {
-        let event = trail::conference(self.id, legs, self.shared.clock.now());
+    pub(super) fn confer(&mut self, seats: &[Seat]) {
+        let spoken = seats.iter().filter(|seat| seat.voice == Voice::All);
+        let legs: Vec<LegId> = spoken.map(|seat| LegId { call: self.id, n: seat.leg }).collect();
+        let event = trail::conference(self.id, &legs, self.shared.clock.now());
         self.shared.keep(vec![Change::Audit(event)]);
         self.join(legs.iter().map(|leg| leg.n).collect());
     }
