@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use tracing::warn;
 
-use crate::media::{Codec, Seat};
 use crate::media::mix::Mixer;
 use crate::media::sound::RATE;
 use crate::media::tap::Channel;
+use crate::media::{Codec, Seat};
 use crate::time::Timestamp;
 
 use super::command::CallKey;

@@ -41,9 +41,9 @@ use tokio::sync::mpsc::Sender;
 
 use crate::call::PlayId;
 use crate::ids::CallId;
+use crate::media::rtc::Ours;
 use crate::media::sound::Sound;
 use crate::media::tap::Tap;
-use crate::media::rtc::Ours;
 use crate::media::{Digit, DigitChannel, LegMedia, Seat};
 use crate::time::Clock;
 

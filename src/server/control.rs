@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use crate::api::control::{Ask, Asker, Control, Credential, Live, Refusal, Where};
-use crate::api::view::{AgentWord, Snapshot};
+use crate::api::view::{AgentWord, CallView, Snapshot};
 use crate::call::Target;
 use crate::ids::{AgentId, CallId, Redacted, TrunkId};
 use crate::queue::{self, NotReady};
@@ -28,6 +28,10 @@ const PATIENCE: Duration = Duration::from_secs(5);
 impl Control for Shared {
     fn watch(&self) -> (Snapshot, broadcast::Receiver<std::sync::Arc<Live>>) {
         self.live.watch(self.clock.now())
+    }
+
+    fn call(&self, call: CallId) -> Option<CallView> {
+        self.live.call_view(call)
     }
 
     fn ask(&self, call: CallId, who: Asker, what: Ask) -> BoxFuture<'_, Result<(), Refusal>> {

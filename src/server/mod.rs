@@ -16,6 +16,7 @@ mod phones;
 mod policy;
 mod recorder;
 mod salvage;
+mod selftest;
 mod switchboard;
 mod trail;
 mod uui;
@@ -112,7 +113,6 @@ impl Server {
         }
         let stack = stack_config(config, certificates.clone());
         let sip = crate::sip::io::start(stack, Arc::clone(&settings), clock, events).await?;
-        let front = web::front(config, certificates, sip.web());
         let switchboard = Switchboard::default();
         let live = live_of_today(&settings, &store, clock).await?;
         let told = Arc::clone(&live);
@@ -138,6 +138,7 @@ impl Server {
         tokio::spawn(watch_gauges(Arc::clone(&shared)));
         tokio::spawn(watch_load(Arc::clone(&shared), config.ports()));
         let ready = watch::start(Arc::clone(&shared), generation, prompts_dir);
+        let front = web::front(config, certificates, shared.sip.web(), Some(web::desktop(config, &shared)));
         let http = api::start(config.http.listen, front, metrics, ready).await?;
         let started = trail::started(clock.now());
         shared.store.commit(vec![Change::Audit(started)]).await?;

@@ -4,10 +4,9 @@
 use tokio::sync::oneshot;
 
 use crate::api::control::{Ask, Asker, Refusal, Where};
-use crate::api::view::Can;
 use crate::audit::{Class, cause_word};
-use crate::call::{Cause, Input, Phase, RecordingRequest, Target};
-use crate::consent::{OverrideReason, OverrideRefused};
+use crate::call::{Cause, Input, NotNow, RecordingRequest, Request, Target};
+use crate::consent::OverrideRefused;
 use crate::ids::{AgentId, LegId};
 use crate::store::Change;
 
@@ -30,128 +29,115 @@ pub(super) struct Pending {
 impl Driver {
     pub(super) fn on_asked(&mut self, asked: Asked) {
         let Asked { who, what, answer } = asked;
-        match self.ask(&who, what) {
+        let told = match what {
+            _ if self.over => return reply(answer, Err(Refusal::NoCall)),
+            Ask::Supervise(mode) => return reply(answer, self.supervise(&who, mode)),
+            Ask::Unsupervise => return reply(answer, self.unsupervise(&who)),
+            Ask::Transfer(to) => self.ask_transfer(&who, &to),
+            Ask::Consult(to) => self.ask_consult(&who, &to),
+            Ask::Complete => self.ask_of_asked(&who, OfAsked::Complete),
+            Ask::ThreeWay => self.ask_of_asked(&who, OfAsked::ThreeWay),
+            Ask::EndConsultation => self.ask_of_asked(&who, OfAsked::Back),
+            Ask::Pause => self.ask_recording(&who, |agent| RecordingRequest::Pause { agent }),
+            Ask::Resume => self.ask_recording(&who, |agent| RecordingRequest::Resume { agent }),
+            Ask::Override(reason) => {
+                self.ask_recording(&who, |agent| RecordingRequest::Override { agent, reason })
+            }
+            Ask::Withdraw => self.ask_recording(&who, |_| RecordingRequest::Withdraw),
+        };
+        match told {
             Ok((by, audit)) => self.asks.push(Pending { by, refused: None, answer, audit }),
             Err(refusal) => reply(answer, Err(refusal)),
         }
     }
 
-    /// Tells the call. `Ok`: for which leg it was asked, and what the audit log gets besides the call's facts.
-    fn ask(&mut self, who: &Asker, what: Ask) -> Result<(LegId, Option<Change>), Refusal> {
-        let agent = who.agent.as_ref().ok_or(Refusal::NoCall)?;
-        let by = self.agents_leg(agent).ok_or(Refusal::NoCall)?;
-        let now = self.shared.clock.now();
-        let audited = |class, action| Some(Change::Audit(trail::asked(self.id, who.actor(), class, action, now)));
-        let (input, audit) = match what {
-            Ask::Transfer(to) => (Input::Transfer { by, to: self.target_for(by, &to)? }, None),
-            Ask::Consult(to) => {
-                let to = self.target_for(by, &to)?;
-                self.moves.consult = Some(Consult { by: by.n, own: None });
-                (Input::Consult { by, own: None, to }, None)
+    fn ask_transfer(&mut self, who: &Asker, to: &Where) -> Told {
+        let (agent, by) = self.asker(who)?;
+        let to = self.target_of(to)?;
+        self.may(who, Request::Transfer { by: &agent, to: &to })?;
+        self.tell(Input::Transfer { by, to });
+        Ok((by, None))
+    }
+
+    fn ask_consult(&mut self, who: &Asker, to: &Where) -> Told {
+        let (agent, by) = self.asker(who)?;
+        let to = self.target_of(to)?;
+        self.may(who, Request::Consult { by: &agent, to: &to })?;
+        self.moves.consult = Some(Consult { by: by.n, own: None });
+        self.tell(Input::Consult { by, own: None, to });
+        Ok((by, None))
+    }
+
+    /// What is asked while there is somebody beside the caller.
+    fn ask_of_asked(&mut self, who: &Asker, what: OfAsked) -> Told {
+        let (agent, by) = self.asker(who)?;
+        let agent = &agent;
+        let (request, input, action) = match what {
+            OfAsked::Complete => (Request::Complete { by: agent }, Input::Complete { by }, None),
+            OfAsked::ThreeWay => {
+                (Request::ThreeWay { by: agent }, Input::ThreeWay { by }, Some("call.three-way"))
             }
-            Ask::Complete => (Input::Complete { by: self.with_third(by)? }, None),
-            Ask::ThreeWay => {
-                (Input::ThreeWay { by: self.with_third(by)? }, audited(Class::System, "call.three-way"))
-            }
-            Ask::EndConsultation => {
-                let audit = audited(Class::System, "call.consultation-ended");
-                (Input::EndConsultation { by: self.with_third(by)? }, audit)
-            }
-            Ask::Pause => {
-                self.allows(Can::Pause)?;
-                (Input::Recording(RecordingRequest::Pause { agent: agent.clone() }), None)
-            }
-            Ask::Resume => {
-                self.allows(Can::Resume)?;
-                (Input::Recording(RecordingRequest::Resume { agent: agent.clone() }), None)
-            }
-            Ask::Override(reason) => {
-                self.may_override(who, agent, &reason)?;
-                (Input::Recording(RecordingRequest::Override { agent: agent.clone(), reason }), None)
-            }
-            Ask::Withdraw => {
-                self.allows(Can::Withdraw)?;
-                // The fact names the caller, whose consent it is; this tells who pressed the button.
-                let audit = audited(Class::Modify, "consent.withdrawal-entered");
-                (Input::Recording(RecordingRequest::Withdraw), audit)
-            }
-            Ask::Supervise(_) | Ask::Unsupervise => return Err(Refusal::NoCall),
+            OfAsked::Back => (
+                Request::EndConsultation { by: agent },
+                Input::EndConsultation { by },
+                Some("call.consultation-ended"),
+            ),
         };
+        self.may(who, request)?;
         self.tell(input);
+        Ok((by, action.map(|action| self.audited(who, Class::System, action))))
+    }
+
+    fn ask_recording(&mut self, who: &Asker, what: impl FnOnce(AgentId) -> RecordingRequest) -> Told {
+        let (agent, by) = self.asker(who)?;
+        let what = what(agent.clone());
+        let by_agent = &agent;
+        let (request, audit) = match &what {
+            RecordingRequest::Pause { .. } => (Request::Pause { by: by_agent }, None),
+            RecordingRequest::Resume { .. } => (Request::Resume { by: by_agent }, None),
+            RecordingRequest::Override { reason, .. } => (Request::Override { by: by_agent, reason }, None),
+            RecordingRequest::Withdraw => {
+                // The fact names the caller, whose consent it is; this tells who pressed the button.
+                let audit = self.audited(who, Class::Modify, "consent.withdrawal-entered");
+                (Request::Withdraw { by: by_agent }, Some(audit))
+            }
+        };
+        self.may(who, request)?;
+        self.tell(Input::Recording(what));
         Ok((by, audit))
     }
 
-    /// The leg by which the call knows an agent who takes part.
-    fn agents_leg(&self, agent: &AgentId) -> Option<LegId> {
-        let leg = self.leg_with_caller(agent)?;
-        Some(self.main_leg(leg.n))
+    /// The agent who asks, and the leg by which the call knows this agent.
+    fn asker(&self, who: &Asker) -> Result<(AgentId, LegId), Refusal> {
+        let agent = who.agent.clone().ok_or(Refusal::NoCall)?;
+        let leg = self.leg_with_caller(&agent).ok_or(Refusal::NoCall)?;
+        Ok((agent, self.main_leg(leg.n)))
     }
 
-    /// Where a call is to be sent, or who is to be asked, if that can be now.
-    fn target_for(&self, by: LegId, to: &Where) -> Result<Target, Refusal> {
-        match self.call.phase() {
-            Phase::Talking => {}
-            Phase::Consulting | Phase::Conference => {
-                return Err(not_now("somebody is asked already: complete that, or go back to the caller first"));
-            }
-            Phase::Transferring => return Err(not_now("the call is being transferred already")),
-            Phase::Answering
-            | Phase::Welcome
-            | Phase::Asking
-            | Phase::Waiting
-            | Phase::Ringing
-            | Phase::Joining
-            | Phase::Over => return Err(not_now("there is no conversation with the caller now")),
-        }
+    fn target_of(&self, to: &Where) -> Result<Target, Refusal> {
         let trunk = self.legs.get(&self.call.caller().n).and_then(|leg| match &leg.party {
             Party::Caller(trunk) => trunk.as_ref(),
             Party::Agent(_) | Party::Outside(_) | Party::Supervisor => None,
         });
-        let to = self.shared.destination(to, trunk)?;
-        let own = self.legs.get(&by.n).and_then(|leg| leg.agent());
-        match &to {
-            Target::Agent(agent) if own == Some(agent) => {
-                Err(Refusal::NoTarget("that is you: choose somebody else".to_owned()))
+        self.shared.destination(to, trunk)
+    }
+
+    /// Whether the call would follow. An override that the settings forbid is audited: somebody tried to
+    /// record against them.
+    fn may(&mut self, who: &Asker, request: Request<'_>) -> Result<(), Refusal> {
+        match self.call.may(&request) {
+            Ok(()) => Ok(()),
+            Err(NotNow::Override(OverrideRefused::NotAllowed)) => {
+                let refused = self.audited(who, Class::Failure, "consent.override-refused");
+                self.shared.keep(vec![refused]);
+                Err(Refusal::Forbidden("the settings of the call's first queue allow no override".to_owned()))
             }
-            Target::Agent(_) | Target::Queue { .. } | Target::Outside(_) => Ok(to),
+            Err(why) => Err(not_now(why.to_string())),
         }
     }
 
-    /// `by`, while there is somebody beside the caller.
-    fn with_third(&self, by: LegId) -> Result<LegId, Refusal> {
-        match self.call.phase() {
-            Phase::Consulting | Phase::Conference => Ok(by),
-            Phase::Answering
-            | Phase::Welcome
-            | Phase::Asking
-            | Phase::Waiting
-            | Phase::Ringing
-            | Phase::Joining
-            | Phase::Talking
-            | Phase::Transferring
-            | Phase::Over => Err(not_now("nobody is being asked in this call")),
-        }
-    }
-
-    fn allows(&self, what: Can) -> Result<(), Refusal> {
-        let _ = what;
-        Ok(())
-    }
-
-    /// A refusal by policy is audited: somebody tried to record against it.
-    fn may_override(&self, who: &Asker, agent: &AgentId, reason: &OverrideReason) -> Result<(), Refusal> {
-        let Err(refused) = self.call.may_override(agent, reason) else { return Ok(()) };
-        Err(match refused {
-            OverrideRefused::NotAllowed => {
-                let (now, action) = (self.shared.clock.now(), "consent.override-refused");
-                let event = trail::asked(self.id, who.actor(), Class::Failure, action, now);
-                self.shared.keep(vec![Change::Audit(event)]);
-                Refusal::Forbidden("the settings of the call's first queue allow no override".to_owned())
-            }
-            OverrideRefused::NoReason | OverrideRefused::NotNeeded | OverrideRefused::Undecided => {
-                not_now(refused.to_string())
-            }
-        })
+    fn audited(&self, who: &Asker, class: Class, action: &'static str) -> Change {
+        Change::Audit(trail::asked(self.id, who.actor(), class, action, self.shared.clock.now()))
     }
 
     /// A leg was told that what it asked for failed.
@@ -176,6 +162,16 @@ impl Driver {
             }
         }
     }
+}
+
+/// For which leg it was asked, and what the audit log gets besides the call's facts.
+type Told = Result<(LegId, Option<Change>), Refusal>;
+
+/// What is asked of a consultation or a conversation of three.
+enum OfAsked {
+    Complete,
+    ThreeWay,
+    Back,
 }
 
 fn reply(to: oneshot::Sender<Result<(), Refusal>>, answer: Result<(), Refusal>) {

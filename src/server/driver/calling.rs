@@ -59,6 +59,7 @@ impl Driver {
             | Phase::Joining
             | Phase::Talking
             | Phase::Conference
+            | Phase::Lost
             | Phase::Over => Why::Offer,
         };
         let party = match &to {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::audit::cause_word;
 use crate::call::{Cause, Input, Outside, Phase, Progress};
 use crate::ids::LegId;
-use crate::media::{Digit, Seat, Voice};
+use crate::media::{Digit, Seat};
 use crate::sip::core::cause::{of_status, to_status};
 use crate::sip::core::sdp::RecordState;
 use crate::sip::core::{Command, ReferTo};
@@ -16,6 +16,7 @@ use super::super::keypad::{Asked, Keyed, Keypad};
 use super::super::leg::{Leg, Party};
 use super::super::{trail, uui};
 use super::Driver;
+use super::lost::Reattach;
 
 /// Where the call's legs are on their way to.
 #[derive(Default)]
@@ -32,6 +33,8 @@ pub(super) struct Moves {
     pub(super) referred_by: Option<String>,
     /// What agents' legs have pressed of their codes.
     pub(super) keypads: BTreeMap<u16, Keypad>,
+    /// The agent whose phone is to be called anew.
+    pub(super) reattach: Option<Reattach>,
 }
 
 /// A consultation: the agent's leg with the caller, and the second line it came in by, if it did.
@@ -187,27 +190,30 @@ impl Driver {
         self.moves.together = vec![waiting, n];
     }
 
-    /// Three or more speak together from now on. The parties' own facts tell who; this tells that.
+    /// Connects legs' audio, seat by seat. The parties' own facts tell who speaks; that three or more do is told
+    /// here. Supervisors come and go by facts of their own.
     pub(super) fn confer(&mut self, seats: &[Seat]) {
-        let spoken = seats.iter().filter(|seat| seat.voice == Voice::All);
-        let legs: Vec<LegId> = spoken.map(|seat| LegId { call: self.id, n: seat.leg }).collect();
-        let event = trail::conference(self.id, &legs, self.shared.clock.now());
-        self.shared.keep(vec![Change::Audit(event)]);
-        self.join(legs.iter().map(|leg| leg.n).collect());
+        let is_party = |n: &u16| !self.supervisors.contains_key(n);
+        let parties: Vec<u16> = seats.iter().map(|seat| seat.leg).filter(is_party).collect();
+        let before = self.moves.together.iter().copied().filter(is_party);
+        if parties.len() > 2 && !before.eq(parties.iter().copied()) {
+            let event = trail::conference(self.id, &parties, self.shared.clock.now());
+            self.shared.keep(vec![Change::Audit(event)]);
+        }
+        self.media.join(seats);
+        self.are_together(seats.iter().map(|seat| seat.leg).collect());
     }
 
-    /// Connects legs' audio.
-    pub(super) fn join(&mut self, legs: Vec<u16>) {
+    /// Connects two legs' audio.
+    pub(super) fn join(&mut self, one: u16, other: u16) {
+        self.media.bridge(one, other);
+        self.are_together(vec![one, other]);
+    }
+
+    fn are_together(&mut self, legs: Vec<u16>) {
         let codecs: Vec<_> = legs.iter().filter_map(|n| self.legs.get(n)?.codec()).collect();
         if codecs.windows(2).any(|pair| pair[0] != pair[1]) {
             metrics::counter!("sayso_transcoded_total").increment(1);
-        }
-        match legs.as_slice() {
-            [one, other] => self.media.bridge(*one, *other),
-            _ => {
-                let seat = |leg: &u16| Seat { leg: *leg, voice: Voice::All };
-                self.media.join(&legs.iter().map(seat).collect::<Vec<_>>());
-            }
         }
         self.moves.together = legs;
     }

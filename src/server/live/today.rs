@@ -85,6 +85,10 @@ impl Waits {
             | Fact::RecordingFailed { .. }
             | Fact::Consulted { .. }
             | Fact::Returned { .. }
+            | Fact::Lost { .. }
+            | Fact::Reattached { .. }
+            | Fact::Supervised { .. }
+            | Fact::SuperviseEnded { .. }
             | Fact::Transferred { .. } => None,
         }
     }
