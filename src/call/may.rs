@@ -4,7 +4,8 @@
 use crate::consent::{OverrideReason, OverrideRefused};
 use crate::ids::AgentId;
 
-use super::{Supervision, Target};
+use super::state::{Asked, Origin, State, Transfer};
+use super::{Call, Supervision, Target};
 
 /// A command, as people give it. `by` is the agent who does.
 #[derive(Clone, Copy, Debug)]
@@ -119,7 +120,7 @@ pub enum NotNow {
     /// There is no agent to supervise.
     #[error("no agent is in conversation with the caller")]
     NoConversation,
-    /// A handful hear each other's steps no more.
+    /// See [`MAX_SUPERVISORS`](super::MAX_SUPERVISORS).
     #[error("this conversation has as many supervisors as it can have")]
     TooManySupervisors,
     /// Said twice.
@@ -131,4 +132,104 @@ pub enum NotNow {
     /// An agent of the call cannot supervise it.
     #[error("you are in this call yourself")]
     OwnCall,
+}
+
+/// What an agent is about, as far as commands go.
+enum Busy {
+    /// With the caller.
+    Talking,
+    /// Asks somebody; `answered`: and speaks with them.
+    Asking { answered: bool },
+    /// With the caller and a third party.
+    WithThird,
+    /// On the way out: the caller is being sent on.
+    Sending,
+    /// The phone is gone.
+    Lost,
+}
+
+impl Call {
+    /// Whether a command would be followed now.
+    ///
+    /// # Errors
+    /// Why it would not be.
+    pub fn may(&self, request: &Request<'_>) -> Result<(), NotNow> {
+        match request {
+            Request::Pause { by } => self.may_pause(by),
+            Request::Resume { by } => self.may_resume(by),
+            Request::Override { by, reason } => {
+                match self.busy(by)? {
+                    Busy::Talking | Busy::WithThird => {}
+                    Busy::Asking { .. } | Busy::Sending => return Err(NotNow::Apart),
+                    Busy::Lost => return Err(NotNow::Lost),
+                }
+                self.may_override(by, reason).map_err(NotNow::Override)
+            }
+            Request::Withdraw { by } => {
+                if !self.has_agent(by) {
+                    return Err(NotNow::NotYours);
+                }
+                self.may_withdraw()
+            }
+            Request::Transfer { by, to } | Request::Consult { by, to } => match (self.busy(by)?, to) {
+                (Busy::Talking, Target::Agent(agent)) if self.has_agent(agent) => Err(NotNow::InCallAlready),
+                (Busy::Talking, Target::Agent(_) | Target::Queue { .. } | Target::Outside(_)) => Ok(()),
+                (Busy::Asking { .. } | Busy::Sending, _) => Err(NotNow::Apart),
+                (Busy::WithThird, _) => Err(NotNow::ThirdParty),
+                (Busy::Lost, _) => Err(NotNow::Lost),
+            },
+            Request::Complete { by } | Request::EndConsultation { by } => match self.busy(by)? {
+                Busy::Asking { .. } | Busy::WithThird => Ok(()),
+                Busy::Talking | Busy::Sending => Err(NotNow::NobodyAsked),
+                Busy::Lost => Err(NotNow::Lost),
+            },
+            Request::ThreeWay { by } => match self.busy(by)? {
+                Busy::Asking { answered: true } => Ok(()),
+                Busy::Asking { answered: false } => Err(NotNow::NotAnswered),
+                Busy::WithThird => Err(NotNow::ThirdParty),
+                Busy::Talking | Busy::Sending => Err(NotNow::NobodyAsked),
+                Busy::Lost => Err(NotNow::Lost),
+            },
+            Request::Supervise { by, agent, mode } => self.may_supervise(by, *agent, *mode),
+            Request::Unsupervise { by } => self.supervisor(by).map(drop).ok_or(NotNow::DoesNotSupervise),
+        }
+    }
+
+    fn may_supervise(&self, by: &str, agent: Option<&AgentId>, mode: Supervision) -> Result<(), NotNow> {
+        match self.supervisor(by) {
+            Some((_, now)) if now == mode => return Err(NotNow::SupervisesAlready),
+            Some(_) => return Ok(()),
+            None => {}
+        }
+        if agent.is_some_and(|agent| self.has_agent(agent)) {
+            return Err(NotNow::OwnCall);
+        }
+        self.admits_supervisor()
+    }
+
+    /// What the agent of the conversation is about.
+    fn busy(&self, agent: &AgentId) -> Result<Busy, NotNow> {
+        let own = self.talk().is_some_and(|talk| talk.party.agent() == Some(agent));
+        match &self.state {
+            State::Talking(_) if own => Ok(Busy::Talking),
+            State::Conference(_) if own => Ok(Busy::WithThird),
+            State::Consulting(consultation) if own => {
+                Ok(Busy::Asking { answered: matches!(consultation.asked, Asked::Speaking(_)) })
+            }
+            State::Transferring(Transfer { origin: Origin::Kept(_), .. }) if own => Ok(Busy::Sending),
+            State::Lost(_) if own => Ok(Busy::Lost),
+            State::Talking(_)
+            | State::Conference(_)
+            | State::Consulting(_)
+            | State::Transferring(_)
+            | State::Lost(_)
+            | State::Answering
+            | State::Welcoming(_)
+            | State::Asking { .. }
+            | State::Waiting(_)
+            | State::Offering(..)
+            | State::Joining(..)
+            | State::Over => Err(NotNow::NotYours),
+        }
+    }
 }
