@@ -21,7 +21,7 @@ use super::tests::{arrival, key, legal, queue as plain_queue, script};
 use super::*;
 use crate::consent::{AskRule, Known, OverrideCategory, OverrideReason, Policy, Script};
 use crate::queue::{self, Desk};
-use crate::settings::{self, Agent, OnRecordingFailure, Overflow, Queue, Settings, SipCredentials};
+use crate::settings::{self, Agent, OnRecordingFailure, Overflow, Queue, Settings};
 
 use event::{Event, event, word_for};
 use shell::Shell;
