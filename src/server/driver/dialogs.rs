@@ -202,6 +202,7 @@ impl Driver {
             self.moves.keypads.remove(&n);
             self.moves.replacing.remove(&n);
             self.supervisors.remove(&n);
+            self.rings_no_more(n);
         }
     }
 }

@@ -183,6 +183,13 @@ impl Driver {
         }
     }
 
+    /// A leg is dropped: if it was the phone called anew, nothing is to be given up any more.
+    pub(super) fn rings_no_more(&mut self, n: u16) {
+        if let Some(reattach) = &mut self.moves.reattach {
+            reattach.called.take_if(|called| called.leg.n == n);
+        }
+    }
+
     fn give_up(&mut self, leg: LegId) {
         if let Some(gone) = self.legs.get(&leg.n) {
             self.shared.send(Command::Hangup { dialog: gone.dialog, cause: Cause::NoAnswer });
