@@ -17,6 +17,7 @@ mod ports;
 mod recording;
 mod relay;
 mod reporting;
+mod rtc;
 mod secure;
 mod session;
 mod socket;
@@ -29,10 +30,11 @@ mod worker;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::ops::RangeInclusive;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -49,7 +51,8 @@ use crate::time::Clock;
 
 use command::{CallKey, Command, Mailbox};
 use leg::Identity;
-use ports::Ports;
+use ports::{Lease, Ports};
+use rtc::Door;
 use stats::Counters;
 use worker::{Setup, Worker};
 
@@ -197,6 +200,39 @@ struct Handle {
     counters: Arc<Counters>,
     /// Calls opened and not yet dropped, for choosing the least loaded worker.
     calls: AtomicUsize,
+    /// The port its WebRTC legs share, once it is open.
+    door: Mutex<Option<u16>>,
+}
+
+impl Handle {
+    /// The port its WebRTC legs share; taken from the range when there is none yet.
+    fn door(&self, ports: &Arc<Ports>) -> Result<u16, EngineError> {
+        if let Some(port) = *self.door.lock().unwrap_or_else(PoisonError::into_inner) {
+            return Ok(port);
+        }
+        let (socket, lease) = ports.open_shared()?;
+        self.open_door(socket, Some(lease))
+    }
+
+    /// Gives the worker its WebRTC port. Of two that are given at once it keeps the first.
+    fn open_door(&self, socket: UdpSocket, lease: Option<Lease>) -> Result<u16, EngineError> {
+        let local = socket.local_addr();
+        let address = local.map_err(|source| EngineError::Worker {
+            worker: 0,
+            what: "WebRTC socket",
+            source,
+        })?;
+        let mut door = self.door.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(port) = *door {
+            return Ok(port);
+        }
+        let opened = Command::OpenDoor { door: Box::new(Door::new(Arc::new(socket), lease)) };
+        if !self.mailbox.send(opened) {
+            return Err(EngineError::Stopped);
+        }
+        *door = Some(address.port());
+        Ok(address.port())
+    }
 }
 
 impl Engine {
@@ -218,6 +254,7 @@ impl Engine {
             next_call: AtomicU64::new(0),
             entropy: RandomState::new(),
         };
+        let fixed = fixed_ports(config.webrtc_port, count)?;
         for number in 0..count {
             let failed = |what| move |source| EngineError::Worker { worker: number, what, source };
             let counters = Arc::new(Counters::default());
@@ -230,7 +267,11 @@ impl Engine {
                 .spawn(move || worker.run())
                 .map_err(failed("thread"))?;
             engine.threads.push(thread);
-            engine.workers.push(Arc::new(Handle { mailbox, counters, calls: AtomicUsize::new(0) }));
+            let handle = Handle { mailbox, counters, calls: AtomicUsize::new(0), door: Mutex::new(None) };
+            if let Some(port) = fixed.get(number) {
+                handle.open_door(engine.ports.open_fixed(*port)?, None)?;
+            }
+            engine.workers.push(Arc::new(handle));
         }
         Ok(engine)
     }
@@ -250,6 +291,7 @@ impl Engine {
             ports: Arc::clone(&self.ports),
             advertise: self.advertise,
             entropy: self.entropy.clone(),
+            rtc_legs: HashSet::new(),
         }
     }
 
@@ -283,6 +325,16 @@ impl Drop for Engine {
     }
 }
 
+/// The WebRTC ports of all workers, when they are configured.
+fn fixed_ports(base: Option<u16>, workers: usize) -> Result<Vec<u16>, EngineError> {
+    let Some(base) = base else { return Ok(Vec::new()) };
+    let last = u16::try_from(workers.saturating_sub(1)).ok().and_then(|more| base.checked_add(more));
+    match last {
+        Some(last) if base != 0 => Ok((base..=last).collect()),
+        Some(_) | None => Err(EngineError::WebrtcPorts { base, workers }),
+    }
+}
+
 /// The address peers reach us at when bound to all of them: that of the route to the outside. No
 /// packet is sent for finding it. Loopback when there is no route.
 fn reachable(bind: IpAddr) -> IpAddr {
@@ -310,6 +362,8 @@ pub struct CallMedia {
     ports: Arc<Ports>,
     advertise: IpAddr,
     entropy: RandomState,
+    /// Which legs have ever been WebRTC legs.
+    rtc_legs: HashSet<u16>,
 }
 
 impl CallMedia {
@@ -322,8 +376,8 @@ impl CallMedia {
     pub fn add_leg(&mut self, leg: u16) -> Result<LocalMedia, EngineError> {
         let sockets = self.ports.open_pair()?;
         let port = sockets.rtp_port();
-        let draw = |what: u8| self.entropy.hash_one((self.key.0, leg, port, what));
-        let identity = Identity::from_random([draw(0), draw(1), draw(2)]);
+        let identity = self.identity(leg, port);
+        self.rtc_legs.remove(&leg);
         let added = Command::AddLeg { key: self.key, leg, sockets: Box::new(sockets), identity };
         if !self.worker.mailbox.send(added) {
             return Err(EngineError::Stopped);
@@ -341,7 +395,17 @@ impl CallMedia {
     /// # Errors
     /// The port cannot be bound, there is no randomness, or the engine has stopped.
     pub fn add_rtc_leg(&mut self, leg: u16) -> Result<(LocalMedia, Ours), EngineError> {
-        todo!()
+        let fingerprint = rtc::certificate()?.fingerprint();
+        let ice = rtc::draw().ok_or(EngineError::NoKey("the system gives no random bytes"))?;
+        let port = self.worker.door(&self.ports)?;
+        let identity = self.identity(leg, port);
+        let added = Command::AddRtcLeg { key: self.key, leg, ours: ice.clone(), identity };
+        if !self.worker.mailbox.send(added) {
+            return Err(EngineError::Stopped);
+        }
+        self.rtc_legs.insert(leg);
+        let address = SocketAddr::new(self.advertise, port);
+        Ok((LocalMedia { rtp: address, rtcp: address }, Ours { ice, fingerprint }))
     }
 
     /// New ICE credentials, for the answer to an ICE restart (RFC 8445 §9) or for an offer of one. The former
@@ -349,7 +413,10 @@ impl CallMedia {
     /// WebRTC leg, or there is no randomness.
     #[must_use]
     pub fn restart_ice(&self, leg: u16) -> Option<Ours> {
-        todo!()
+        let fingerprint = rtc::certificate().ok().filter(|_| self.rtc_legs.contains(&leg))?.fingerprint();
+        let ice = rtc::draw()?;
+        self.send(Command::RestartIce { key: self.key, leg, next: ice.clone() });
+        Some(Ours { ice, fingerprint })
     }
 
     /// Sets what offer and answer agreed; again on a re-INVITE. A new remote address opens the source lock
@@ -418,6 +485,11 @@ impl CallMedia {
     /// Finishes the recording; its sink is told.
     pub fn stop_recording(&self) {
         self.send(Command::StopRecording { key: self.key });
+    }
+
+    fn identity(&self, leg: u16, port: u16) -> Identity {
+        let draw = |what: u8| self.entropy.hash_one((self.key.0, leg, port, what));
+        Identity::from_random([draw(0), draw(1), draw(2)])
     }
 
     fn send(&self, command: Command) {
