@@ -2,6 +2,7 @@
 import { NOTHING, reduce, type Live, type LiveEvent } from '../logic/live'
 import { Store } from '../logic/store'
 
+import { api, Fault } from './client'
 import type { AgentView, CallView, QueueView, Snapshot } from './types'
 
 /** First wait before a new attempt, ms; doubles up to the second. A reload of a page takes about as long. */
@@ -56,6 +57,12 @@ export class LiveStream {
     source.onerror = () => {
       source.close()
       this.lost()
+      // A stream does not say why it was refused; the session does.
+      void api.session().catch((fault: unknown) => {
+        if (!(fault instanceof Fault && fault.status === 401)) return
+        this.stop()
+        this.loggedOut()
+      })
       this.timer = window.setTimeout(this.open, this.wait)
       this.wait = Math.min(this.wait * 2, LONGEST_WAIT)
     }
