@@ -1,0 +1,147 @@
+// The frame of all pages: who am I, where can I go, my state, and the call that rings wherever I am.
+import { ActionIcon, Alert, Button } from '@mantine/core'
+import { useEffect, useMemo, useState } from 'react'
+
+import { api } from '../api/client'
+import { LiveStream } from '../api/events'
+import type { Session } from '../api/types'
+import { Desk } from '../desktop/Desk'
+import { Incoming } from '../desktop/Incoming'
+import { ListeningLog } from '../desktop/ListeningLog'
+import { MyCalls } from '../desktop/MyCalls'
+import { Presence } from '../desktop/Presence'
+import { ShortcutList, useShortcuts } from '../desktop/shortcuts'
+import { may } from '../logic/mine'
+import { Audio } from '../phone/audio'
+import { Phone } from '../phone/phone'
+import { useTexts } from '../texts'
+import { Icon } from '../ui/icons'
+import { SupervisorBar } from '../wallboard/SupervisorBar'
+import { Wallboard } from '../wallboard/Wallboard'
+
+import { DeskContext, useLive, usePhone, useStore, useDesk, useCommand } from './hooks'
+import { Brand, LanguageMenu, ThemeMenu } from './menus'
+import { address, PAGES, usePage, type PageName } from './route'
+
+export function Shell({ session, onLoggedOut, onEnded }: { session: Session; onLoggedOut(): void; onEnded(): void }) {
+  const desk = useMemo(() => {
+    const phone = new Phone(new Audio())
+    const live = new LiveStream(onEnded)
+    const logOut = () => {
+      phone.stop()
+      void api.logOut().finally(onLoggedOut)
+    }
+    return { session, phone, live, logOut }
+  // The session's name is the shell's key: another user gets another shell.
+  }, [session, onEnded, onLoggedOut])
+  useEffect(() => {
+    desk.live.start()
+    if (session.agent !== null) desk.phone.start()
+    return () => {
+      desk.live.stop()
+      desk.phone.stop()
+    }
+  }, [desk, session.agent])
+  return <DeskContext value={desk}><Frame /></DeskContext>
+}
+
+function Frame() {
+  const t = useTexts()
+  const { session } = useDesk()
+  const page = usePage(session.agent === null && may(session, 'wallboard') ? 'wallboard' : 'desk')
+  const [help, setHelp] = useState(false)
+  useShortcuts({ help: () => { setHelp(true) } })
+  useEffect(() => { document.title = `${t.nav[page]} · Sayso` }, [t, page])
+  return (
+    <>
+      <a className="skip" href="#main" onClick={(event) => {
+        event.preventDefault()
+        document.getElementById('main')?.focus()
+      }}>{t.common.skip}</a>
+      <Header page={page} onHelp={() => { setHelp(true) }} />
+      <main id="main" tabIndex={-1} className="page">
+        <Warnings />
+        <Incoming />
+        <SupervisorBar />
+        {page === 'desk' && <Desk />}
+        {page === 'wallboard' && may(session, 'wallboard') && <Wallboard />}
+        {page === 'calls' && <MyCalls />}
+        {page === 'listening' && <ListeningLog />}
+      </main>
+      <ShortcutList opened={help} onClose={() => { setHelp(false) }} />
+    </>
+  )
+}
+
+function Header({ page, onHelp }: { page: PageName; onHelp(): void }) {
+  const t = useTexts()
+  const { session, logOut } = useDesk()
+  const shown = PAGES.filter((one) => one !== 'wallboard' || may(session, 'wallboard'))
+  return (
+    <header className="top">
+      <div className="top-row">
+        <Brand />
+        <nav className="nav" aria-label={t.nav.label}>
+          {shown.map((one) => (
+            <a key={one} href={address(one)} aria-current={one === page ? 'page' : undefined}>{t.nav[one]}</a>
+          ))}
+        </nav>
+        <span className="grow" />
+        <LinkState />
+        <span className="soft"><span className="hidden">{t.nav.account} </span>{session.name}</span>
+        <div className="row" style={{ gap: 2 }}>
+          <ActionIcon variant="subtle" color="gray" size="lg" aria-label={t.nav.shortcuts} onClick={onHelp}>
+            <Icon name="keyboard" />
+          </ActionIcon>
+          <LanguageMenu />
+          <ThemeMenu />
+        </div>
+        <Button variant="default" size="xs" onClick={logOut}>{t.nav.logout}</Button>
+      </div>
+      {session.agent !== null && <div className="top-row"><Presence agent={session.agent} /></div>}
+    </header>
+  )
+}
+
+function LinkState() {
+  const t = useTexts()
+  const { link } = useLive()
+  return (
+    <span role="status" className={`state ${link === 'lost' ? 'bad' : 'soft'}`} style={{ fontSize: '0.85rem' }}>
+      <span className="dot" data-state={link} />{t.nav[link]}
+    </span>
+  )
+}
+
+/** What keeps the phone from working, and what to do. */
+function Warnings() {
+  const t = useTexts()
+  const { phone } = useDesk()
+  const { link, line, microphone } = usePhone()
+  const waits = useStore(phone.audio.waitsForClick)
+  const command = useCommand()
+  return (
+    <div className="stack" style={{ display: 'contents' }}>
+      {link === 'elsewhere' && (
+        <Alert color="yellow" variant="outline" role="status" icon={<Icon name="warning" />}>
+          <div className="apart">{t.phone.elsewhereLead}
+            <Button size="xs" onClick={() => { phone.takeOver() }}>{t.phone.useHere}</Button></div>
+        </Alert>
+      )}
+      {microphone && (
+        <Alert color="red" variant="outline" role="alert" icon={<Icon name="mute" />}>
+          <div className="apart">{t.phone.microphone[microphone]}
+            {microphone !== 'insecure' && (
+              <Button size="xs" variant="default" onClick={() => { void command(() => phone.tryMicrophone()) }}>{t.common.retry}</Button>
+            )}</div>
+        </Alert>
+      )}
+      {waits && line && (
+        <Alert color="yellow" variant="outline" role="alert" icon={<Icon name="ear" />}>
+          <div className="apart">{t.phone.hearLead}
+            <Button size="xs" onClick={() => { void phone.audio.play() }}>{t.phone.hear}</Button></div>
+        </Alert>
+      )}
+    </div>
+  )
+}

@@ -1,0 +1,39 @@
+// The agent's page: the call in the middle; phone, notes and queues beside it.
+import { mine } from '../logic/mine'
+import { useDesk, useLive, usePhone } from '../app/hooks'
+import { useTexts } from '../texts'
+import { Icon } from '../ui/icons'
+
+import { CallPanel } from './CallPanel'
+import { Notes } from './Notes'
+import { PhoneCard } from './PhoneCard'
+import { YourQueues } from './YourQueues'
+
+export function Desk() {
+  const t = useTexts()
+  const { session } = useDesk()
+  const live = useLive()
+  const { line } = usePhone()
+  const my = mine(live, session.agent)
+  const ringing = line?.phase === 'ringing' || (my !== null && ['dialled', 'ringing'].includes(my.party.state))
+  const supervising = line?.purpose === 'supervise'
+  const inCall = !ringing && (my !== null || (line !== null && !supervising))
+  return (
+    <div className="desk">
+      <div className="stack">
+        {inCall ? <CallPanel my={my} line={supervising ? null : line} /> : !ringing && (
+          <section className="card idle" aria-label={t.call.title}>
+            <Icon name="phone" size={40} />
+            <h1>{session.agent === null ? t.presence.noAgent : t.call.none}</h1>
+            {session.agent !== null && <p>{t.call.noneLead}</p>}
+          </section>
+        )}
+        <Notes call={my?.call.id ?? null} />
+      </div>
+      <div className="side">
+        {session.agent !== null && <PhoneCard />}
+        <YourQueues />
+      </div>
+    </div>
+  )
+}
