@@ -7,7 +7,7 @@ let current = null
 
 const ua = new UA({ sockets: [socket], uri: 'sip:server@mock.invalid', register: true, session_timers: false })
 ua.on('registered', () => { document.title = 'registered' })
-ua.on('newRTCSession', ({ originator, session }) => {
+function answerWithEcho({ originator, session }) {
   session.on('icecandidate', ({ ready }) => ready())
   if (originator !== 'remote') return
   const out = context.createMediaStreamDestination()
@@ -21,9 +21,14 @@ ua.on('newRTCSession', ({ originator, session }) => {
     })
   })
   session.answer({ mediaStream: out.stream })
-})
+}
+ua.on('newRTCSession', ({ session }) => { session.on('icecandidate', ({ ready }) => ready()) })
 const onData = socket.ondata
 ua.start()
+// A phone takes calls of its own name only.
+const echo = new UA({ sockets: [new WebSocketInterface(`ws://${location.host}/sip`)], uri: 'sip:selftest@mock.invalid', register: true, session_timers: false })
+echo.on('newRTCSession', answerWithEcho)
+echo.start()
 const passed = socket.ondata ?? onData
 socket.ondata = (data) => {
   if (!String(data).startsWith('MOCK ')) return passed(data)

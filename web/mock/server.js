@@ -258,8 +258,7 @@ function sip(socket, data) {
     rings(agent, id, purpose)
   }
   if (dialog && ['BYE', 'CANCEL'].includes(method)) ended(dialog.agent, dialog.call)
-  const place = userOf(uri) === 'selftest' ? 'server' : userOf(uri)
-  places.get(place)?.send(message)
+  places.get(userOf(uri))?.send(message)
 }
 
 /** @returns {import('vite').Plugin} */

@@ -29,13 +29,15 @@ export function App() {
     },
   })
   const setSession = useCallback((session: Session | null) => {
-    if (session === null) queries.clear()
+    // All but the session itself: who looks at it is to be told.
+    if (session === null) queries.removeQueries({ predicate: ({ queryKey }) => queryKey[0] !== SESSION[0] })
     queries.setQueryData(SESSION, session)
   }, [queries])
   const end = useCallback(() => {
     setEnded(true)
     setSession(null)
   }, [setSession])
+  const leave = useCallback(() => { setSession(null) }, [setSession])
   useEffect(() => { onLoggedOut(end) }, [end])
   // A server that starts up is asked again.
   useEffect(() => {
@@ -49,8 +51,8 @@ export function App() {
       {isPending || error ? <div className="page"><div className="idle"><Loader /></div></div>
         : !session ? <LogIn ended={ended} onSession={(session) => { setEnded(false); setSession(session) }} />
           : session.mustChangePassword
-            ? <ChangePassword onDone={() => { void refetch() }} onLogOut={() => { void api.logOut().finally(() => { setSession(null) }) }} />
-            : <Shell key={session.user} session={session} onLoggedOut={() => { setSession(null) }} onEnded={end} />}
+            ? <ChangePassword onDone={() => { void refetch() }} onLogOut={() => { void api.logOut().finally(leave) }} />
+            : <Shell key={session.user} session={session} onLoggedOut={leave} onEnded={end} />}
     </TextsProvider>
   )
 }

@@ -24,24 +24,24 @@ import { Brand, LanguageMenu, ThemeMenu } from './menus'
 import { address, PAGES, usePage, type PageName } from './route'
 
 export function Shell({ session, onLoggedOut, onEnded }: { session: Session; onLoggedOut(): void; onEnded(): void }) {
-  const desk = useMemo(() => {
-    const phone = new Phone(new Audio())
-    const live = new LiveStream(onEnded)
-    const logOut = () => {
+  // The session's user is the shell's key: another one gets another shell, and this one's phone lasts as long as it.
+  const [phone] = useState(() => new Phone(new Audio()))
+  const [live] = useState(() => new LiveStream(onEnded))
+  const desk = useMemo(() => ({
+    session, phone, live,
+    logOut: () => {
       phone.stop()
       void api.logOut().finally(onLoggedOut)
-    }
-    return { session, phone, live, logOut }
-  // The session's name is the shell's key: another user gets another shell.
-  }, [session, onEnded, onLoggedOut])
+    },
+  }), [session, phone, live, onLoggedOut])
   useEffect(() => {
-    desk.live.start()
-    if (session.agent !== null) desk.phone.start()
+    live.start()
+    if (session.agent !== null) phone.start()
     return () => {
-      desk.live.stop()
-      desk.phone.stop()
+      live.stop()
+      phone.stop()
     }
-  }, [desk, session.agent])
+  }, [live, phone, session.agent])
   return <DeskContext value={desk}><Frame /></DeskContext>
 }
 

@@ -1,7 +1,9 @@
 // What most parts of the page need: stores as React sees them, the ticking clock, and commands whose faults are told.
 import { Button, type ButtonProps } from '@mantine/core'
 import { notifications } from '@mantine/notifications'
-import { createContext, useContext, useState, useSyncExternalStore, type ReactNode } from 'react'
+import {
+  createContext, useCallback, useContext, useEffect, useRef, useState, useSyncExternalStore, type ReactNode,
+} from 'react'
 
 import { Fault } from '../api/client'
 import type { LiveStream } from '../api/events'
@@ -62,6 +64,28 @@ export function tell(t: Texts, message: string, fault = false) {
   })
 }
 
+/**
+ * Keeps the focus in a part of the page whose buttons come and go: when the one that had it is gone, the part gets it, or
+ * the first button left where that does no harm. `check` is for moments without a drawing, such as a dialog's end.
+ */
+export function useKeepFocus<T extends HTMLElement>(to: 'part' | 'button') {
+  const part = useRef<T>(null)
+  const inside = useRef(false)
+  const check = useCallback(() => {
+    if (!inside.current || document.activeElement !== document.body) return
+    const left = to === 'button' ? part.current?.querySelector<HTMLElement>('button:not(:disabled)') : null
+    const next = left ?? part.current
+    next?.focus()
+  }, [to])
+  useEffect(check)
+  const onFocus = () => { inside.current = true }
+  const onBlur = ({ target, relatedTarget }: React.FocusEvent) => {
+    // Gone or disabled under the user's hands; anything else is the user's own move.
+    inside.current = relatedTarget === null && (!target.isConnected || target.matches(':disabled'))
+  }
+  return { check, keep: { ref: part, onFocus, onBlur, tabIndex: -1 } }
+}
+
 /** Runs a command; tells a fault. Whether it went well. */
 export function useCommand(): (act: () => Promise<unknown>) => Promise<boolean> {
   const t = useTexts()
@@ -84,9 +108,11 @@ export function CommandButton({ act, children, ...props }: ButtonProps & {
   const command = useCommand()
   const [busy, setBusy] = useState(false)
   const press = async () => {
+    if (busy) return
     setBusy(true)
     await command(act)
     setBusy(false)
   }
-  return <Button {...props} loading={busy} onClick={() => { void press() }}>{children}</Button>
+  // Not `loading`: that disables it, and a disabled button loses the focus.
+  return <Button {...props} aria-busy={busy} data-loading={busy || undefined} onClick={() => { void press() }}>{children}</Button>
 }

@@ -3,7 +3,7 @@ import { Alert, Badge, Button } from '@mantine/core'
 import { useEffect, useRef, useState } from 'react'
 
 import { api } from '../api/client'
-import { CommandButton, useDesk } from '../app/hooks'
+import { CommandButton, useDesk, useKeepFocus } from '../app/hooks'
 import { abilities, type Mine } from '../logic/mine'
 import type { LineState } from '../phone/line'
 import { useTexts, type Texts } from '../texts'
@@ -18,14 +18,15 @@ import { TransferDialog } from './Transfer'
 export function CallPanel({ my, line }: { my: Mine | null; line: LineState | null }) {
   const t = useTexts()
   const heading = useRef<HTMLHeadingElement>(null)
+  const { keep } = useKeepFocus<HTMLElement>('part')
   // "Answer" is gone with its card: the focus goes on to the call, not to the page's beginning.
   useEffect(() => { if (document.activeElement === document.body) heading.current?.focus() }, [])
   const guest = my?.party.state === 'consulted'
   return (
-    <section className="card call stack" aria-label={t.call.title}>
+    <section className="card call stack" aria-label={t.call.title} {...keep}>
       <div className="apart" style={{ alignItems: 'flex-start' }}>
         <div>
-          <h1 className="caller" ref={heading} tabIndex={-1}>{callerWords(t, my?.call ?? null, line?.caller ?? null)}</h1>
+          <h2 className="caller" ref={heading} tabIndex={-1}>{callerWords(t, my?.call ?? null, line?.caller ?? null)}</h2>
           {my ? <CallFacts call={my.call} /> : <p className="soft">{t.call.answering}</p>}
         </div>
         {my && <Badge size="lg" variant="outline" color="gray" tt="none">{t.call.phases[my.call.phase]}</Badge>}

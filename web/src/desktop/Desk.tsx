@@ -20,15 +20,16 @@ export function Desk() {
   const inCall = !ringing && (my !== null || (line !== null && !supervising))
   return (
     <div className="desk">
+      <h1 className="hidden">{t.nav.desk}</h1>
       <div className="stack">
         {inCall ? <CallPanel my={my} line={supervising ? null : line} /> : !ringing && (
           <section className="card idle" aria-label={t.call.title}>
             <Icon name="phone" size={40} />
-            <h1>{session.agent === null ? t.presence.noAgent : t.call.none}</h1>
+            <h2>{session.agent === null ? t.presence.noAgent : t.call.none}</h2>
             {session.agent !== null && <p>{t.call.noneLead}</p>}
           </section>
         )}
-        <Notes call={my?.call.id ?? null} />
+        <Notes call={inCall ? my?.call.id ?? null : null} />
       </div>
       <div className="side">
         {session.agent !== null && <PhoneCard />}

@@ -51,8 +51,8 @@ function Choices() {
         </>
       ) : <Text c="dimmed">{t.devices.fixed}</Text>}
       <div>
-        <Text fw={500} id="volume">{t.devices.volume}</Text>
-        <Slider aria-labelledby="volume" thumbProps={{ 'aria-labelledby': 'volume' }} min={0} max={100} step={5} value={Math.round(preferences.volume * 100)}
+        <Text fw={500} aria-hidden="true">{t.devices.volume}</Text>
+        <Slider thumbLabel={t.devices.volume} min={0} max={100} step={5} value={Math.round(preferences.volume * 100)}
           onChange={(value) => { phone.audio.choose({ volume: value / 100 }) }} label={(value) => `${value} %`} />
       </div>
       <Button variant="default" onClick={toggleRing} disabled={line?.phase === 'ringing'}>{rings ? t.devices.tryStop : t.devices.try}</Button>

@@ -40,7 +40,7 @@ function Ringing({ line, call }: { line: LineState; call: CallView | null }) {
       <div role="alert" className="hidden">{t.call.announce(caller, call?.queue ?? t.common.unknown)}</div>
       <div className="stack" style={{ gap: 10 }}>
         <div className="soft">{t.call.purpose[line.purpose]}</div>
-        <div className="caller">{caller}</div>
+        <h2 className="caller">{caller}</h2>
         {call && <CallFacts call={call} />}
         {call && <LampLine call={call} />}
       </div>
@@ -61,7 +61,7 @@ function Elsewhere({ call }: { call: CallView }) {
     <section className="card incoming" aria-label={t.call.incoming}>
       <div className="stack" style={{ gap: 10 }}>
         <div className="soft" role="status">{t.call.deskPhone}</div>
-        <div className="caller">{callerWords(t, call, null)}</div>
+        <h2 className="caller">{callerWords(t, call, null)}</h2>
         <CallFacts call={call} />
       </div>
     </section>
@@ -75,7 +75,7 @@ export function CallFacts({ call }: { call: CallView }) {
       <div><dt>{t.call.queue}</dt><dd>{call.queue}</dd></div>
       {call.waitingSince && <div><dt>{t.call.waited}</dt><dd><Timer from={call.waitingSince} /></dd></div>}
       {call.connectedAt && <div><dt>{t.call.since}</dt><dd><Timer from={call.connectedAt} /></dd></div>}
-      {call.firstQueue !== call.queue && <div><dt>{t.lamp.label}</dt><dd>{t.call.firstQueue(call.firstQueue)}</dd></div>}
+      {call.firstQueue !== call.queue && <div><dt>{t.call.firstQueue}</dt><dd>{call.firstQueue}</dd></div>}
     </dl>
   )
 }

@@ -4,7 +4,7 @@ import { useState, type FormEvent } from 'react'
 
 import { api } from '../api/client'
 import type { CallView, Category } from '../api/types'
-import { CommandButton, Timer, useCommand, useDesk, useLive } from '../app/hooks'
+import { CommandButton, Timer, useCommand, useDesk, useKeepFocus, useLive } from '../app/hooks'
 import { lamp } from '../logic/lamp'
 import { may } from '../logic/mine'
 import { useTexts } from '../texts'
@@ -25,13 +25,14 @@ export function Lamp({ call }: { call: CallView }) {
   const command = useCommand()
   const { shape, headline, why } = useLamp(call)
   const [dialog, setDialog] = useState<'override' | 'withdraw' | null>(null)
+  const { keep, check } = useKeepFocus<HTMLElement>('button')
   const { recording } = call
   const can = (what: CallView['recording']['can'][number]) =>
     recording.can.includes(what) && (what !== 'override' || may(session, 'override'))
   const toggle = can('pause') ? 'pause' as const : can('resume') ? 'resume' as const : null
   useShortcuts({ record: toggle ? () => { void command(() => api.recording(call.id, toggle)) } : undefined })
   return (
-    <section className="lamp" data-shape={shape} aria-label={t.calls.basis}>
+    <section className="lamp" data-shape={shape} aria-label={t.recording.region} {...keep}>
       <LampSign shape={shape} />
       <div role="status" aria-label={t.lamp.label}>
         <span className="headline">{headline}</span> <span className="why">{why}</span>
@@ -56,8 +57,8 @@ export function Lamp({ call }: { call: CallView }) {
           <Button variant="default" onClick={() => { setDialog('withdraw') }}>{t.recording.withdraw}</Button>
         )}
       </div>
-      <OverrideDialog call={call.id} opened={dialog === 'override'} onClose={() => { setDialog(null) }} />
-      <WithdrawDialog call={call.id} opened={dialog === 'withdraw'} onClose={() => { setDialog(null) }} />
+      <OverrideDialog call={call.id} opened={dialog === 'override'} onClose={() => { setDialog(null) }} onGone={check} />
+      <WithdrawDialog call={call.id} opened={dialog === 'withdraw'} onClose={() => { setDialog(null) }} onGone={check} />
     </section>
   )
 }
@@ -73,10 +74,10 @@ export function LampLine({ call }: { call: CallView }) {
   )
 }
 
-interface DialogProps { call: string; opened: boolean; onClose(): void }
+interface DialogProps { call: string; opened: boolean; onClose(): void; onGone(): void }
 const CATEGORIES: Category[] = ['emergency', 'legal', 'business']
 
-function OverrideDialog({ call, opened, onClose }: DialogProps) {
+function OverrideDialog({ call, opened, onClose, onGone }: DialogProps) {
   const t = useTexts()
   const command = useCommand()
   const [category, setCategory] = useState<Category>('emergency')
@@ -96,7 +97,7 @@ function OverrideDialog({ call, opened, onClose }: DialogProps) {
     onClose()
   }
   return (
-    <Modal opened={opened} onClose={onClose} title={t.recording.overrideTitle} closeButtonProps={{ 'aria-label': t.common.close }}>
+    <Modal opened={opened} onClose={onClose} onExitTransitionEnd={onGone} title={t.recording.overrideTitle} closeButtonProps={{ 'aria-label': t.common.close }}>
       <form onSubmit={(event) => { void submit(event) }} noValidate>
         <Stack>
           <p>{t.recording.overrideLead}</p>
@@ -120,10 +121,10 @@ function OverrideDialog({ call, opened, onClose }: DialogProps) {
   )
 }
 
-function WithdrawDialog({ call, opened, onClose }: DialogProps) {
+function WithdrawDialog({ call, opened, onClose, onGone }: DialogProps) {
   const t = useTexts()
   return (
-    <Modal opened={opened} onClose={onClose} title={t.recording.withdrawTitle} closeButtonProps={{ 'aria-label': t.common.close }}>
+    <Modal opened={opened} onClose={onClose} onExitTransitionEnd={onGone} title={t.recording.withdrawTitle} closeButtonProps={{ 'aria-label': t.common.close }}>
       <Stack>
         <p>{t.recording.withdrawLead}</p>
         <div className="row" style={{ justifyContent: 'flex-end' }}>

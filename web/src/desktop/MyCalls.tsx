@@ -50,8 +50,9 @@ function Calls({ items, onOpen }: { items: PastCall[]; onOpen(call: PastCall): v
             <Table.Td ta="right">{length(t, call)}</Table.Td>
             <Table.Td>{recorded(t, call)}</Table.Td>
             <Table.Td>
-              <Button size="compact-sm" variant="subtle" onClick={() => { onOpen(call) }} leftSection={<Icon name="note" size={16} />}
-                aria-label={`${t.calls.details(t.format.moment(call.arrivedAt))} (${call.notes.length})`}>{call.notes.length}</Button>
+              <Button size="compact-sm" variant="subtle" onClick={() => { onOpen(call) }} leftSection={<Icon name="note" size={16} />}>
+                {call.notes.length}<span className="hidden">, {t.calls.details(t.format.moment(call.arrivedAt))}</span>
+              </Button>
             </Table.Td>
           </Table.Tr>
         ))}

@@ -34,12 +34,15 @@ export class Line {
   microphone: MediaStream | null = null
   private restartTimer: number | undefined
   private over = false
+  private moved = false
 
   constructor(
     private readonly session: RTCSession,
     request: IncomingRequest,
     private readonly audio: Audio,
     private readonly config: RTCConfiguration,
+    /** Whether a request of ours would get through now: JsSIP ends a session whose request does not. */
+    private readonly canSignal: () => boolean,
     onOver: () => void,
   ) {
     const purpose = PURPOSES.find((one) => one === header(request, 'X-Sayso-Purpose')) ?? 'unknown'
@@ -99,7 +102,9 @@ export class Line {
   }
 
   /** False: not now, another negotiation is under way. */
-  setHeld(held: boolean): boolean { return held ? this.session.hold() : this.session.unhold() }
+  setHeld(held: boolean): boolean {
+    return this.canSignal() && (held ? this.session.hold() : this.session.unhold())
+  }
 
   digit(digit: string) {
     this.session.sendDTMF(digit, {
@@ -124,10 +129,13 @@ export class Line {
   get peer(): RTCPeerConnection | null { return (this.session.connection as RTCPeerConnection | undefined) ?? null }
 
   /** When the way to the server is new: its address for us is, too. */
-  networkChanged() { if (this.state.get().phase === 'talking') this.restart() }
+  networkChanged() { this.moved = true }
 
-  /** The signalling is back: an interrupted connection is worth an attempt at once. */
-  signallingBack() { if (this.state.get().media === 'interrupted') this.restart() }
+  /** The signalling is back: an interrupted connection, or one over another network now, is worth an attempt at once. */
+  signallingBack() {
+    if (this.moved || this.state.get().media === 'interrupted') this.restart()
+    this.moved = false
+  }
 
   private followMicrophone() {
     const track = this.microphone?.getAudioTracks()[0]
@@ -166,7 +174,9 @@ export class Line {
   private restart() {
     window.clearTimeout(this.restartTimer)
     if (this.over) return
-    if (this.session.isEstablished()) this.session.renegotiate({ rtcOfferConstraints: { iceRestart: true } })
+    if (this.session.isEstablished() && this.canSignal()) {
+      this.session.renegotiate({ rtcOfferConstraints: { iceRestart: true } })
+    }
     this.restartTimer = window.setTimeout(() => {
       if (this.state.get().media === 'interrupted') this.restart()
     }, AGAIN)

@@ -182,7 +182,8 @@ export class Phone {
   }
 
   private incoming(session: RTCSession, request: IncomingRequest) {
-    const line: Line = new Line(session, request, this.audio, this.config(), () => { this.overWith(line) })
+    const canSignal = () => this.store.get().link === 'registered'
+    const line: Line = new Line(session, request, this.audio, this.config(), canSignal, () => { this.overWith(line) })
     const { purpose } = line.state.get()
     if (this.line && purpose !== 'reattach') {
       line.busy()
@@ -210,8 +211,9 @@ export class Phone {
   }
 
   private readonly online = () => {
-    this.socket?.renew()
+    // First the flag: a socket that is already back registers at once.
     this.line?.networkChanged()
+    this.socket?.renew()
   }
 
   private readonly devicesChanged = () => {

@@ -98,7 +98,7 @@ export const de: Texts = {
     },
     held: 'Gehalten: Der Anrufer hört Musik', muted: 'Ihr Mikrofon ist stumm',
     announce: (caller, queue) => `Ankommender Anruf von ${caller}, Warteschlange ${queue}`,
-    firstQueue: (queue) => `Aufnahmeregeln der Warteschlange ${queue}`,
+    firstQueue: 'Aufnahmeregeln von',
     parties: 'In diesem Anruf', you: 'Sie', theCaller: 'Anrufer',
     party: {
       dialled: 'wird angerufen', ringing: 'klingelt', talking: 'spricht', holding: 'hält', consulted: 'in Rückfrage',
@@ -145,6 +145,7 @@ export const de: Texts = {
   },
   category: { emergency: 'Notfall', legal: 'Rechtlich', business: 'Geschäftlich' },
   recording: {
+    region: 'Aufnahme dieses Anrufs',
     pause: 'Aufnahme anhalten', resume: 'Aufnahme fortsetzen', override: 'Trotzdem aufnehmen…', start: 'Aufnahme beginnen',
     withdraw: 'Anrufer widerruft',
     overrideTitle: 'Ohne Einwilligung aufnehmen',
@@ -161,7 +162,7 @@ export const de: Texts = {
   queues: {
     title: 'Ihre Warteschlangen', name: 'Warteschlange', waiting: 'Wartend', longest: 'Längste Wartezeit', level: 'Servicelevel',
     levelHint: (seconds) => `angenommen in ${seconds} s`,
-    offered: 'Angeboten', answered: 'Angenommen', abandoned: 'Aufgegeben', ready: 'Bereite Agenten', today: 'heute', none: 'Keine Warteschlangen.',
+    offered: 'Angeboten', answered: 'Angenommen', abandoned: 'Aufgegeben', ready: 'Bereit', today: 'heute', none: 'Keine Warteschlangen.',
   },
   calls: {
     title: 'Meine Anrufe', none: 'Noch keine Anrufe.', time: 'Zeit', queue: 'Warteschlange', caller: 'Anrufer', length: 'Dauer',

@@ -97,7 +97,7 @@ export const en = {
     },
     held: 'On hold: the caller hears music', muted: 'Your microphone is muted',
     announce: (caller: string, queue: string) => `Incoming call from ${caller}, queue ${queue}`,
-    firstQueue: (queue: string) => `Recording rules of queue ${queue}`,
+    firstQueue: 'Recording rules of',
     parties: 'In this call', you: 'you', theCaller: 'Caller',
     party: {
       dialled: 'being called', ringing: 'ringing', talking: 'talking', holding: 'on hold', consulted: 'consulted',
@@ -146,6 +146,7 @@ export const en = {
   },
   category: { emergency: 'Emergency', legal: 'Legal', business: 'Business' },
   recording: {
+    region: 'Recording of this call',
     pause: 'Pause recording', resume: 'Resume recording', override: 'Record anyway…', start: 'Start recording',
     withdraw: 'Caller withdraws consent',
     overrideTitle: 'Record without consent',
@@ -164,7 +165,7 @@ export const en = {
   queues: {
     title: 'Your queues', name: 'Queue', waiting: 'Waiting', longest: 'Longest wait', level: 'Service level',
     levelHint: (seconds: number) => `answered within ${seconds} s`,
-    offered: 'Offered', answered: 'Answered', abandoned: 'Abandoned', ready: 'Ready agents', today: 'today', none: 'No queues.',
+    offered: 'Offered', answered: 'Answered', abandoned: 'Abandoned', ready: 'Ready', today: 'today', none: 'No queues.',
   },
   calls: {
     title: 'My calls', none: 'No calls yet.', time: 'Time', queue: 'Queue', caller: 'Caller', length: 'Length',

@@ -97,7 +97,7 @@ export const fi: Texts = {
     },
     held: 'Pidossa: soittaja kuulee musiikkia', muted: 'Mikrofonisi on mykistetty',
     announce: (caller, queue) => `Saapuva puhelu: ${caller}, jono ${queue}`,
-    firstQueue: (queue) => `Tallennussäännöt jonosta ${queue}`,
+    firstQueue: 'Tallennussäännöt jonosta',
     parties: 'Tässä puhelussa', you: 'sinä', theCaller: 'Soittaja',
     party: {
       dialled: 'soitetaan', ringing: 'soi', talking: 'puhuu', holding: 'pidossa', consulted: 'neuvottelussa',
@@ -144,6 +144,7 @@ export const fi: Texts = {
   },
   category: { emergency: 'Hätätilanne', legal: 'Oikeudellinen', business: 'Liiketoiminta' },
   recording: {
+    region: 'Tämän puhelun tallennus',
     pause: 'Keskeytä tallennus', resume: 'Jatka tallennusta', override: 'Tallenna silti…', start: 'Aloita tallennus',
     withdraw: 'Soittaja peruu suostumuksen',
     overrideTitle: 'Tallenna ilman suostumusta',

@@ -19,7 +19,12 @@ export const theme = createTheme({
   cursorType: 'pointer',
   respectReducedMotion: true,
   components: {
-    Modal: { defaultProps: { centered: true, radius: 'lg', overlayProps: { backgroundOpacity: 0.45 } } },
+    // A dialog's head is no banner of the page (axe: landmark-no-duplicate-banner).
+    Modal: {
+      defaultProps: {
+        centered: true, radius: 'lg', overlayProps: { backgroundOpacity: 0.45 }, attributes: { header: { role: 'none' } },
+      },
+    },
     Table: { defaultProps: { verticalSpacing: 8, horizontalSpacing: 12 } },
   },
 })

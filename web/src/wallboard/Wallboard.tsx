@@ -67,17 +67,17 @@ function Agents({ agents }: { agents: AgentView[] }) {
   return (
     <Table className="plain" horizontalSpacing={6}>
       <Table.Thead>
-        <Table.Tr><Table.Th>{t.wallboard.agent}</Table.Th><Table.Th>{t.wallboard.state}</Table.Th><Table.Th ta="right">{t.wallboard.for}</Table.Th></Table.Tr>
+        <Table.Tr><Table.Th>{t.wallboard.agent}, {t.wallboard.state.toLocaleLowerCase()}</Table.Th><Table.Th ta="right">{t.wallboard.for}</Table.Th></Table.Tr>
       </Table.Thead>
       <Table.Tbody>
         {agents.map((agent) => (
           <Table.Tr key={agent.id}>
-            <Table.Td>{agent.name}<div className="soft" style={{ fontSize: '0.8rem' }}>{agent.queues.join(', ')}</div></Table.Td>
             <Table.Td>
-              <span className="state" style={{ fontWeight: 500 }}><span className="dot" data-state={agent.state} />{t.presence.states[agent.state]}</span>
-              {agent.reason && <div className="soft" style={{ fontSize: '0.8rem', paddingLeft: 20 }}>{reasonWords(t, agent.reason)}</div>}
+              {agent.name}
+              <div className="state soft" style={{ fontWeight: 400, fontSize: '0.85rem' }}><span className="dot" data-state={agent.state} />
+                <span>{t.presence.states[agent.state]}{agent.reason ? `: ${reasonWords(t, agent.reason)}` : ''}<WrapUp agent={agent} /></span></div>
             </Table.Td>
-            <Table.Td ta="right"><Timer from={agent.since} /><WrapUp agent={agent} /></Table.Td>
+            <Table.Td ta="right" style={{ verticalAlign: 'top' }}><Timer from={agent.since} /></Table.Td>
           </Table.Tr>
         ))}
       </Table.Tbody>
@@ -88,7 +88,7 @@ function Agents({ agents }: { agents: AgentView[] }) {
 function WrapUp({ agent }: { agent: AgentView }) {
   const t = useTexts()
   const left = useCountdown(agent.state === 'wrap-up' ? agent.until : null)
-  return left === null ? null : <div className="soft" style={{ fontSize: '0.8rem' }}>{t.presence.wrapUpEnds(left)}</div>
+  return left === null ? null : <>, {t.presence.wrapUpEnds(left)}</>
 }
 
 function Calls({ calls }: { calls: CallView[] }) {
@@ -98,7 +98,7 @@ function Calls({ calls }: { calls: CallView[] }) {
   return (
     <>
       <div className="scroll">
-        <Table className="plain">
+        <Table className="plain" horizontalSpacing={8}>
           <Table.Thead>
             <Table.Tr>
               <Table.Th>{t.wallboard.caller}</Table.Th><Table.Th>{t.wallboard.phase}</Table.Th><Table.Th>{t.wallboard.with}</Table.Th>
@@ -118,14 +118,16 @@ function CallRow({ call, supervises }: { call: CallView; supervises: boolean }) 
   const t = useTexts()
   const others = call.parties.filter(({ kind }) => kind !== 'supervisor')
   const name = `call-${call.id}`
+  // Before somebody speaks there is nothing to listen to.
+  const called = call.parties.length > 0 && call.phase !== 'ringing'
   return (
     <Table.Tr>
       <Table.Td id={name} style={{ whiteSpace: 'nowrap' }}>{call.caller ?? t.common.withheld}<div className="soft" style={{ fontSize: '0.8rem' }}>{call.queue}</div></Table.Td>
       <Table.Td style={{ whiteSpace: 'nowrap' }}>{t.call.phases[call.phase]}<div className="soft" style={{ fontSize: '0.8rem' }}><Timer from={call.connectedAt ?? call.waitingSince ?? call.arrivedAt} /></div></Table.Td>
       <Table.Td>{others.map((party) => <div key={party.leg}>{party.name}</div>)}{others.length === 0 && t.quality.none}</Table.Td>
       <Table.Td>{t.wallboard.consents[call.consent.state]}</Table.Td>
-      <Table.Td miw={180}><LampLine call={call} /></Table.Td>
-      {supervises && <Table.Td><Supervise call={call} describedBy={name} /></Table.Td>}
+      <Table.Td miw={170}><LampLine call={call} /></Table.Td>
+      {supervises && <Table.Td>{called && <Supervise call={call} describedBy={name} />}</Table.Td>}
     </Table.Tr>
   )
 }
@@ -145,7 +147,7 @@ function Supervise({ call, describedBy }: { call: CallView; describedBy: string 
       act={() => (here ? api.superviseAs(call.id, to) : api.supervise(call.id, to))}>{label}</CommandButton>
   )
   return (
-    <div className="row" style={{ gap: 6 }}>
+    <div className="row" style={{ gap: 4, flexWrap: 'nowrap' }}>
       {button('listen', 'listen-live', t.wallboard.listen)}
       {button('whisper', 'whisper', t.wallboard.whisper)}
       {button('barge', 'barge', t.wallboard.barge)}
