@@ -505,7 +505,8 @@ pub enum AgentReport {
     Ringing,
     /// In conversation.
     Connected,
-    /// Did not take it: free again (or not ready, by the queue's rule for unanswered calls).
+    /// Did not take it, or was lost in mid-conversation: free again (or not ready, by the queue's rule for
+    /// unanswered calls).
     Missed(Cause),
     /// Another agent was quicker, or the caller left: free again.
     Released,

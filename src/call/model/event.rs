@@ -54,7 +54,7 @@ pub(super) enum Event {
 pub(super) fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
         3 => any::<u16>().prop_map(Event::Arrive),
-        40 => any::<u8>().prop_map(Event::Progress),
+        60 => any::<u8>().prop_map(Event::Progress),
         16 => any::<u8>().prop_map(Event::Deliver),
         4 => any::<u8>().prop_map(Event::Pass),
         4 => Just(Event::NextTimer),
@@ -67,7 +67,7 @@ pub(super) fn event() -> impl Strategy<Value = Event> {
         2 => any::<(u8, u8, u8)>().prop_map(|(c, n, why)| Event::PhoneFails(c, n, why)),
         1 => any::<u8>().prop_map(Event::CallerGone),
         2 => any::<(u8, bool, bool)>().prop_map(|(c, who, on)| Event::Hold(c, who, on)),
-        2 => any::<(u8, bool)>().prop_map(|(c, on)| Event::Pause(c, on)),
+        4 => (any::<u8>(), prop::bool::weighted(0.7)).prop_map(|(c, on)| Event::Pause(c, on)),
         4 => (any::<u8>(), prop::bool::weighted(0.8)).prop_map(|(c, text)| Event::Override(c, text)),
         1 => any::<u8>().prop_map(Event::Withdraw),
         4 => any::<(u8, u8)>().prop_map(|(c, to)| Event::Transfer(c, to)),
@@ -80,7 +80,7 @@ pub(super) fn event() -> impl Strategy<Value = Event> {
         4 => any::<(u8, u8)>().prop_map(|(c, n)| Event::Lost(c, n)),
         1 => any::<(u8, u8)>().prop_map(|(c, n)| Event::Back(c, n)),
         1 => any::<u8>().prop_map(Event::Reattach),
-        4 => any::<(u8, u8, u8)>().prop_map(|(c, who, mode)| Event::Supervise(c, who, mode)),
+        5 => any::<(u8, u8, u8)>().prop_map(|(c, who, mode)| Event::Supervise(c, who, mode)),
         2 => any::<(u8, u8, u8)>().prop_map(|(c, who, mode)| Event::Supervising(c, who, mode)),
         1 => any::<(u8, u8)>().prop_map(|(c, who)| Event::Unsupervise(c, who)),
         3 => any::<(u8, u8)>().prop_map(|(c, what)| Event::Stale(c, what)),

@@ -58,7 +58,7 @@ fn chance_gets_far_enough_to_matter() {
     let mut runner = TestRunner::deterministic();
     let strategy = prop::collection::vec(event(), 150..300);
     let mut seen = shell::Seen::default();
-    for _ in 0..200 {
+    for _ in 0..400 {
         let events = strategy.new_tree(&mut runner).expect("events").current();
         for shell in run(&events, false).shells {
             seen.add(&shell.seen);

@@ -53,6 +53,8 @@ pub(super) struct Shell {
     plays: BTreeMap<LegId, (PlayId, Prompt)>,
     units: Vec<(CommitId, Vec<Fact>)>,
     stored: Vec<Fact>,
+    /// What was told and could not be stored; most of it is told once more.
+    failed: Vec<Fact>,
     tape: Tape,
     /// Who hears whom.
     seats: Vec<Seat>,
@@ -90,6 +92,7 @@ impl Shell {
             plays: BTreeMap::new(),
             units: Vec::new(),
             stored: Vec::new(),
+            failed: Vec::new(),
             tape: Tape::None,
             seats: Vec::new(),
             met: BTreeSet::new(),
@@ -154,7 +157,8 @@ impl Shell {
             }
             Input::CommitFailed(commit) => {
                 self.seen.failed_units += 1;
-                self.take_unit(*commit);
+                let facts = self.take_unit(*commit);
+                self.failed.extend(facts);
             }
             Input::RecordingArmed(take) => match std::mem::replace(&mut self.tape, Tape::None) {
                 Tape::Arming(id, basis) if id == *take => self.tape = Tape::Armed(id, basis),
@@ -216,7 +220,10 @@ impl Shell {
             Output::Commit(id, facts) => {
                 assert!(!facts.is_empty());
                 for fact in &facts {
-                    self.fact(fact);
+                    match self.failed.iter().position(|failed| failed == fact) {
+                        Some(at) => drop(self.failed.remove(at)),
+                        None => self.fact(fact),
+                    }
                 }
                 self.units.push((id, facts));
             }
@@ -288,7 +295,7 @@ impl Shell {
             }
             Output::Reattach { agent, lost } => {
                 assert_eq!(self.call.agent(), Some(&agent));
-                assert!(self.lost.is_some() && self.legs.contains_key(&lost));
+                assert!(self.call.phase() == Phase::Lost && self.legs.contains_key(&lost));
                 self.wanted = Some(agent);
             }
             Output::Hangup { leg, .. } => {

@@ -80,7 +80,7 @@ impl Shell {
                 (None, _) if self.call.phase() == Phase::Transferring => Some(self.referred(n & 16 == 0)),
                 (None, Some(by)) => match n >> 4 & 7 {
                     0 => Some(Input::Complete { by }),
-                    1 => Some(Input::ThreeWay { by }),
+                    1 | 2 => Some(Input::ThreeWay { by }),
                     _ => None,
                 },
                 (None, None) => None,

@@ -11,7 +11,7 @@ macro_rules! seen {
                 $(self.$what += other.$what;)+
             }
 
-            /// More than so often in 200 runs.
+            /// More than so often in 400 runs.
             pub(in crate::call::model) fn check(&self) {
                 $(assert!(self.$what > $least, "{}: {self:?}", stringify!($what));)+
             }
@@ -38,7 +38,7 @@ seen!(
     lost: 50,
     reattached: 20,
     requeued: 5,
-    paused_while_lost: 2,
+    paused_while_lost: 5,
     supervised: 50,
     listened: 20,
     whispered: 20,
