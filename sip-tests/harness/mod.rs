@@ -14,6 +14,8 @@ pub(crate) mod server;
 #[path = "../../benches/load/sip.rs"]
 pub(crate) mod sip;
 pub(crate) mod sipp;
+pub(crate) mod web;
+pub(crate) mod web_line;
 
 use std::process::{Child, Command};
 use std::sync::atomic::{AtomicU16, Ordering};

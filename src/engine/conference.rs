@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use tracing::warn;
 
-use crate::media::Codec;
 use crate::media::mix::Mixer;
 use crate::media::sound::RATE;
 use crate::media::tap::Channel;
+use crate::media::{Codec, Seat};
 use crate::time::Timestamp;
 
 use super::command::CallKey;
@@ -48,8 +48,8 @@ impl fmt::Debug for Room {
 
 impl Sessions {
     /// Connects these legs, in place of what was connected. Two are a bridge, fewer are nothing.
-    pub(super) fn join(&mut self, key: CallKey, numbers: &[u16], now: Timestamp) {
-        let mut legs: Vec<usize> = numbers.iter().filter_map(|number| self.find(key, *number)).collect();
+    pub(super) fn join(&mut self, key: CallKey, seats: &[Seat], now: Timestamp) {
+        let mut legs: Vec<usize> = seats.iter().filter_map(|seat| self.find(key, seat.leg)).collect();
         legs.sort_unstable();
         legs.dedup();
         if let [a, b] = legs[..] {
@@ -85,6 +85,11 @@ impl Sessions {
         });
         self.record_room(at);
         self.update_hold(key, now);
+    }
+
+    pub(super) fn echo(&mut self, key: CallKey, leg: u16, now: Timestamp) {
+        let _ = (leg, now);
+        self.disconnect(key, &[], now);
     }
 
     fn is_wideband(&self, leg: usize) -> bool {

@@ -1,6 +1,6 @@
 //! Three legs that hear one another.
 
-use super::rig::{Pace, Phone, Rig, strength};
+use super::rig::{Pace, Phone, Rig, seats, strength};
 use crate::media::{Codec, Direction};
 
 const THERE: f64 = 5_000.0;
@@ -36,7 +36,7 @@ fn each_hears_the_others_and_not_itself_whatever_the_codecs() {
         let mut rig = Rig::new();
         let pace = Pace::new(&mut rig);
         let mut phones: Vec<Phone> = (0..3).map(|n| rig.phone(n, codecs[usize::from(n)])).collect();
-        rig.call.join(&[0, 1, 2]);
+        rig.call.join(&seats(&[0, 1, 2]));
         rig.barrier(0);
         for (own, heard) in talk(&pace, &mut phones).into_iter().enumerate() {
             for (tone, strength) in heard.into_iter().enumerate() {
@@ -56,7 +56,7 @@ fn legs_come_and_go_and_keys_are_told_but_not_passed_on() {
     rig.barrier(0);
     phones[0].say(1);
     phones[1].hear();
-    rig.call.join(&[0, 1, 2]);
+    rig.call.join(&seats(&[0, 1, 2]));
     rig.barrier(0);
     let key = |rig: &mut Rig, phones: &mut [Phone]| {
         rig.heard(2, &mut phones[2], '7');
@@ -80,7 +80,7 @@ fn legs_come_and_go_and_keys_are_told_but_not_passed_on() {
     rig.close(2);
     let heard = talk(&pace, &mut phones[..2]);
     assert!(heard[0][1] > THERE && heard[1][0] > THERE, "{heard:?}");
-    rig.call.join(&[0, 1]);
+    rig.call.join(&seats(&[0, 1]));
     rig.barrier(0);
     phones.iter().for_each(|phone| while phone.next().is_some() {});
     let said = phones[0].say(77);
@@ -98,7 +98,7 @@ fn a_conference_is_recorded_with_the_caller_on_one_channel_and_all_others_on_the
         .collect();
     rig.call.bridge(0, 1);
     let reel = rig.record(0, 1);
-    rig.call.join(&[0, 1, 2]);
+    rig.call.join(&seats(&[0, 1, 2]));
     rig.barrier(0);
     talk(&pace, &mut phones);
     let middle = reel.lock().unwrap().samples.len();

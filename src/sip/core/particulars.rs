@@ -37,6 +37,8 @@ pub(super) fn read(headers: &Headers, source: &Source) -> Particulars {
         history: values(headers, &HeaderName::HistoryInfo),
         user_to_user: values(headers, &user_to_user()),
         referred_by: referred_by(headers),
+        call: None,
+        purpose: None,
     }
 }
 
@@ -168,6 +170,7 @@ mod tests {
                 history: bad(value),
                 user_to_user: bad(value),
                 referred_by: Some(value.to_owned()),
+                ..Particulars::default()
             };
             let rows = write(&particulars, "h");
             assert!(rows.iter().all(|(_, value)| value == "<sip:ok@h>"), "{value:?}: {rows:?}");

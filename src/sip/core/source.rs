@@ -163,7 +163,7 @@ fn same_way(a: &Flow, b: &Flow) -> bool {
 
 fn credentials(settings: &Settings, user: &str) -> Option<SipCredentials> {
     match who(settings, user)? {
-        LoggedIn::Agent(agent) => settings.agents.get(&agent).map(|agent| agent.credentials.clone()),
+        LoggedIn::Agent(agent) => settings.agents.get(&agent)?.credentials.clone(),
         LoggedIn::Trunk(trunk) => settings.trunks.get(&trunk).and_then(|trunk| trunk.digest.clone()),
     }
 }

@@ -86,7 +86,7 @@ impl Endpoint {
         }
         let ways = match to {
             Callee::Trunk { trunk, number } => return self.invite_trunk(id, trunk, &number, wish, now),
-            Callee::Agent(agent) => self.phones(&agent, now),
+            Callee::Agent { agent, media: _ } => self.phones(&agent, now),
             Callee::Uri { uri, remote, transport, login } => {
                 let target = Uri::parse(Bytes::from(uri.clone())).ok();
                 let flow = self.flow_to(transport, remote);
