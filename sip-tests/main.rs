@@ -29,3 +29,4 @@ mod terms;
 mod torture;
 mod transfers;
 mod transports;
+mod webrtc;

@@ -19,6 +19,8 @@ pub(crate) mod server;
 pub(crate) mod sip;
 pub(crate) mod sipp;
 pub(crate) mod turn;
+pub(crate) mod web;
+pub(crate) mod web_line;
 
 use std::process::{Child, Command};
 use std::sync::atomic::{AtomicU16, Ordering};
