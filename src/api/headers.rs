@@ -12,7 +12,8 @@ impl Headers {
     pub(super) fn new(tls: bool, url: Option<&str>) -> Self {
         // The page speaks SIP by WebSocket: some browsers do not count that as `'self'`. Styles are set by
         // script (Mantine); scripts come from files of ours alone.
-        let sockets = if tls || url.is_some_and(|url| url.starts_with("https://")) { "wss:" } else { "ws: wss:" };
+        let sockets =
+            if tls || url.is_some_and(|url| url.starts_with("https://")) { "wss:" } else { "ws: wss:" };
         let policy = format!(
             "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
              font-src 'self' data:; media-src 'self' blob: data:; connect-src 'self' {sockets}; \
@@ -35,7 +36,9 @@ impl Headers {
             .into_iter()
             .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
             .collect();
-        list.extend(HeaderValue::try_from(policy).ok().map(|policy| (header::CONTENT_SECURITY_POLICY, policy)));
+        list.extend(
+            HeaderValue::try_from(policy).ok().map(|policy| (header::CONTENT_SECURITY_POLICY, policy)),
+        );
         // Only where the operator has said that there is TLS for good: a browser keeps it for a year.
         if url.is_some_and(|url| url.starts_with("https://")) {
             let year = HeaderValue::from_static("max-age=31536000");

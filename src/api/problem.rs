@@ -26,7 +26,11 @@ impl Problem {
     }
 
     pub(super) fn not_logged_in() -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "not-logged-in", "Log in first: there is no session, or it is over.")
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "not-logged-in",
+            "Log in first: there is no session, or it is over.",
+        )
     }
 
     pub(super) fn unprocessable(title: &'static str, detail: impl Into<String>) -> Self {

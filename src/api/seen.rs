@@ -37,12 +37,7 @@ impl Seen {
     /// For a visitor; call [`Self::begin`] first.
     pub(super) fn new(visitor: &Visitor) -> Self {
         let all = visitor.has(Right::Wallboard);
-        Self {
-            agent: visitor.account.agent.clone(),
-            all,
-            queues: HashSet::new(),
-            calls: HashSet::new(),
-        }
+        Self { agent: visitor.account.agent.clone(), all, queues: HashSet::new(), calls: HashSet::new() }
     }
 
     /// What there is at the start.
@@ -66,15 +61,24 @@ impl Seen {
             }
             // It was the visitor's own and is no longer.
             Live::Call(CallView { id, .. }) | Live::Gone(id) => {
-                if self.calls.remove(id) { Shown::Gone(*id) } else { Shown::Nothing }
+                if self.calls.remove(id) {
+                    Shown::Gone(*id)
+                } else {
+                    Shown::Nothing
+                }
             }
             Live::Agent(agent) => {
                 let own = Some(&agent.id) == self.agent.as_ref();
                 let queues = || agent.queues.iter().cloned().collect::<HashSet<_>>();
-                if own && !self.all && queues() != self.queues { Shown::Anew } else { Shown::Agent(agent.clone()) }
+                if own && !self.all && queues() != self.queues {
+                    Shown::Anew
+                } else {
+                    Shown::Agent(agent.clone())
+                }
             }
             Live::Queue(queue) if self.sees_queue(&queue.id) => Shown::Queue(queue.clone()),
             Live::Queue(_) => Shown::Nothing,
+            Live::Anew => Shown::Anew,
         }
     }
 

@@ -62,7 +62,8 @@ pub(super) async fn log_in(
     let (key, now) = (key_of(&token), desk.now());
     let (user, password_hash) = (name.to_owned(), account.password_hash.clone());
     let opened = SessionChange::Opened { key, user, password_hash, at: now };
-    let event = AuditEvent::new(Class::Rights, Actor::User(name.into()), now, "user.logged-in", user_object(name));
+    let event =
+        AuditEvent::new(Class::Rights, Actor::User(name.into()), now, "user.logged-in", user_object(name));
     let mut changes = vec![Change::Session(opened), Change::Audit(event.about(Some(from.to_string())))];
     if attempts != Attempts::default() {
         changes.push(Change::Attempts { user: name.to_owned(), attempts: Attempts::default() });
@@ -162,15 +163,13 @@ async fn store_password(
             must_change_password: false,
             ..stored.clone()
         };
-        let what = Changed::Altered {
-            old: Setting::User(Arc::new(stored)),
-            new: Setting::User(Arc::new(changed)),
-        };
+        let what =
+            Changed::Altered { old: Setting::User(Arc::new(stored)), new: Setting::User(Arc::new(changed)) };
         let difference = Difference { kind: Kind::User, name: name.clone(), what };
         let key = visitor.key;
-        let renewed = SessionChange::Renewed { key, user: name.clone(), password_hash: password_hash.clone() };
-        let mut changes =
-            vec![Change::Settings(vec![difference], visitor.actor()), Change::Session(renewed)];
+        let renewed =
+            SessionChange::Renewed { key, user: name.clone(), password_hash: password_hash.clone() };
+        let mut changes = vec![Change::Settings(vec![difference], visitor.actor()), Change::Session(renewed)];
         if attempts != Attempts::default() {
             changes.push(Change::Attempts { user: name.clone(), attempts: Attempts::default() });
         }
@@ -217,7 +216,8 @@ async fn failed(desk: &Desk, name: &str, wrong: &Wrong, attempts: Attempts, from
         let event = AuditEvent::new(Class::Failure, Actor::System, now, action, what.clone());
         event.about(Some(from.to_string()))
     };
-    let mut changes = vec![Change::Audit(event("user.login-failed", &what).new_value(Some(Value::plain(why))))];
+    let mut changes =
+        vec![Change::Audit(event("user.login-failed", &what).new_value(Some(Value::plain(why))))];
     let problem = match wrong {
         Wrong::Locked(until) => {
             let detail = format!("Too many log-ins failed. Try again after {}.", until.to_rfc3339());

@@ -114,7 +114,8 @@ pub(super) async fn override_refusal(
 ) -> Done {
     let reason = reason.trim();
     if reason.is_empty() || reason.chars().count() > LONGEST_REASON {
-        let detail = format!("Recording without consent needs a written reason of 1 to {LONGEST_REASON} characters.");
+        let detail =
+            format!("Recording without consent needs a written reason of 1 to {LONGEST_REASON} characters.");
         return Err(Problem::unprocessable("bad-reason", detail));
     }
     let reason = OverrideReason { category, text: Redacted(reason.to_owned()) };

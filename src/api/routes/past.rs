@@ -12,9 +12,7 @@ use crate::api::guard::Visitor;
 use crate::api::input::{Before, Of, Told};
 use crate::api::problem::Problem;
 use crate::ids::{CallId, QueueId, Redacted};
-use crate::store::{
-    Change, ListenedRow, NoteChange, NoteRow, OwnCallRow, OwnRecordingRow, Page, StoreError,
-};
+use crate::store::{Change, ListenedRow, NoteChange, NoteRow, OwnCallRow, OwnRecordingRow, Page, StoreError};
 use crate::time::Timestamp;
 
 /// Rows of a page.

@@ -69,7 +69,9 @@ pub(super) async fn lend(
 fn reached(desk: &Desk, headers: &HeaderMap) -> Result<(String, String), Problem> {
     if let Some(url) = desk.url() {
         let authority = url.split_once("://").map_or(url, |(_, authority)| authority);
-        let host = authority.parse().map_or_else(|_| authority.to_owned(), |a: axum::http::uri::Authority| a.host().to_owned());
+        let host = authority
+            .parse()
+            .map_or_else(|_| authority.to_owned(), |a: axum::http::uri::Authority| a.host().to_owned());
         return Ok((host, format!("{}/sip", url.replacen("http", "ws", 1))));
     }
     let Some(authority) = host(headers) else {
@@ -113,7 +115,10 @@ mod tests {
             ttl: Duration::from_secs(3_600),
         };
         let servers = ice_servers(&turn, &"bob".into(), Timestamp::from_micros(1_795_339_800_000_001));
-        assert_eq!(servers[0], IceServer { urls: vec!["stun:t.example".into()], username: None, credential: None });
+        assert_eq!(
+            servers[0],
+            IceServer { urls: vec!["stun:t.example".into()], username: None, credential: None }
+        );
         assert_eq!(servers[1].username.as_deref(), Some("1795343400:bob"));
         // printf 1795343400:bob | openssl dgst -sha1 -hmac north -binary | base64
         assert_eq!(servers[1].credential, Some(Redacted("QUHDqtK1y1gtPjCmQX4g27zMqXc=".into())));
