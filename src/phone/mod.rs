@@ -1,6 +1,7 @@
 //! A scriptable SIP phone: presses keys, speaks a file, records what it hears. It is the caller of
 //! `sayso call`, and both the caller and the agent of the demo. One call at a time.
 
+pub mod browser;
 mod ear;
 mod mouth;
 mod seal;

@@ -37,7 +37,7 @@ pub(super) async fn sort(shared: Arc<Shared>, mut events: mpsc::Receiver<Event>)
         };
         match event {
             Event::Incoming(incoming) => admit(&shared, *incoming),
-            Event::Registered { agent, on } => {
+            Event::Registered { agent, on, phones: _ } => {
                 shared.desk.tell(queue::Input::Registered { agent, on }).await;
             }
             Event::Stranger { remote, ignored_until } => {
@@ -66,6 +66,7 @@ pub(super) async fn sort(shared: Arc<Shared>, mut events: mpsc::Receiver<Event>)
             | Event::Refresh { .. }
             | Event::Refer { .. }
             | Event::ReferProgress { .. }
+            | Event::Unreachable { .. }
             | Event::Ended { .. }) => {
                 if let Some(dialog) = dialog_of(&other) {
                     shared.switchboard.post_to_dialog(dialog, other);

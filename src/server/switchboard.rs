@@ -154,6 +154,7 @@ pub(super) fn dialog_of(event: &Event) -> Option<DialogId> {
         | Event::Refresh { dialog }
         | Event::Refer { dialog, .. }
         | Event::ReferProgress { dialog, .. }
+        | Event::Unreachable { dialog }
         | Event::Ended { dialog, .. } => Some(*dialog),
         Event::Registered { .. }
         | Event::Stranger { .. }

@@ -2,7 +2,7 @@
 //!
 //! It is the whole truth for every object it names: an attribute it does not mention has its
 //! default. Only passwords differ: an agent, trunk or user that exists keeps its password when the
-//! file gives none. Objects it does not name stay as they are, unless pruning is asked for, see
+//! file gives none. A new agent without one works in the browser alone. Objects it does not name stay as they are, unless pruning is asked for, see
 //! [`DiffOptions::prune`](super::DiffOptions::prune).
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,8 +24,8 @@ use super::read::{
 };
 use super::trunk;
 use super::{
-    Codes, Language, Number, OnRecordingFailure, Overflow, Phone, Queue, Role, SipCredentials, SrtpPolicy,
-    Strategy, Trunk,
+    Codes, Language, Number, OnRecordingFailure, Overflow, Phone, PhoneMedia, Queue, Role, SipCredentials,
+    SrtpPolicy, Strategy, Trunk,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -404,6 +404,7 @@ fn phone(source: &mut Source<'_>, table: &mut Table<'_>) -> Phone {
     let usual = Phone::default();
     let codecs = table.take(source, "codecs", trunk::codecs).unwrap_or(usual.codecs);
     let srtp = table.take(source, "srtp", |value| word(value, &SrtpPolicy::WORDS)).unwrap_or(usual.srtp);
+    let media = table.take(source, "media", |value| word(value, &PhoneMedia::WORDS)).unwrap_or(usual.media);
     let mut code = |key, usual| table.take(source, key, code).unwrap_or(usual);
     let codes = Codes {
         three_way: code("three-way-code", usual.codes.three_way),
@@ -414,7 +415,7 @@ fn phone(source: &mut Source<'_>, table: &mut Table<'_>) -> Phone {
         let what = format!("has keypad codes of which one begins with another ({clash}): make them differ");
         source.error(table.at, table.path.clone(), what);
     }
-    Phone { codecs, srtp, codes }
+    Phone { codecs, srtp, codes, media }
 }
 
 /// One to four keys, or `"none"`.

@@ -19,7 +19,7 @@ use super::tests::{arrival, key, legal, queue as plain_queue, script};
 use super::*;
 use crate::consent::{AskRule, Known, OverrideCategory, OverrideReason, Policy, Script};
 use crate::queue::{self, Desk};
-use crate::settings::{self, Agent, OnRecordingFailure, Overflow, Queue, Settings, SipCredentials};
+use crate::settings::{self, Agent, OnRecordingFailure, Overflow, Queue, Settings};
 
 use shell::Shell;
 
@@ -128,7 +128,7 @@ fn a_queue(n: usize, variant: u8) -> Queue {
 
 fn some_settings(variant: u8) -> Arc<Settings> {
     let secret = || crate::ids::Redacted(String::new());
-    let credentials = SipCredentials { user: String::new(), ha1_md5: secret(), ha1_sha256: secret() };
+    let credentials = None;
     let mut settings = Settings::default();
     for (n, name) in QUEUES.iter().enumerate() {
         // Sometimes a queue is taken away while callers wait in it.

@@ -3,7 +3,7 @@
 
 use crate::call::{Cause, Input, Outside, Phase, Whom};
 use crate::ids::LegId;
-use crate::sip::core::{Callee, Command, Particulars};
+use crate::sip::core::{Callee, Command, Media, Particulars};
 
 use super::super::leg::{Leg, Party};
 use super::super::policy::Policy;
@@ -35,7 +35,7 @@ impl Driver {
         let (party, policy, to) = match to {
             Whom::Agent(agent) => {
                 let policy = Policy::of_agent(&settings, &agent);
-                (Party::Agent(agent.clone()), policy, Callee::Agent(agent))
+                (Party::Agent(agent.clone()), policy, Callee::Agent { agent, media: Media::Rtp })
             }
             Whom::Outside(Outside { trunk, number, .. }) => {
                 let policy = Policy::of_trunk(&settings, &trunk);
@@ -83,6 +83,7 @@ impl Driver {
             history: theirs.history.clone(),
             user_to_user: theirs.user_to_user.iter().cloned().chain([ours]).collect(),
             referred_by: self.moves.referred_by.clone(),
+            ..Particulars::default()
         };
         // The endpoint puts the house's number in where a trunk wants one (`caller-id`).
         let from = caller.unwrap_or_else(|| "anonymous".to_owned());

@@ -42,6 +42,7 @@ impl Driver {
             }
             Event::Refer { to, referred_by, .. } => self.on_refer(n, to, referred_by),
             Event::ReferProgress { status, .. } => self.on_refer_progress(leg, status),
+            Event::Unreachable { .. } => {}
             // Sorted out by the switchboard: they reach no call.
             Event::Incoming(_)
             | Event::Registered { .. }

@@ -110,7 +110,7 @@ fn a_whole_file_is_read_with_good_defaults() {
     let carrier = &settings.trunks[&"carrier".into()];
     assert_eq!(carrier.networks[1], "198.51.100.7/32".parse().expect("a network"));
     assert_eq!(settings.trunks[&"pbx".into()].digest, Some(ha1("pbx", REALM, "hunter22")));
-    assert_eq!(settings.agents[&"bob".into()].credentials, ha1("bob", REALM, "s3cret"));
+    assert_eq!(settings.agents[&"bob".into()].credentials, Some(ha1("bob", REALM, "s3cret")));
     assert!(verify_password(&settings.users["ada"].password_hash, "correct horse"));
     assert_eq!(settings.numbers["100"].language, Some(Language("de".into())));
     assert_eq!(
@@ -189,6 +189,25 @@ fn a_stored_password_may_be_left_out() {
     let errors = diff(&settings, &read(&other), &OPTIONS).expect_err("no password is right");
     let places: Vec<_> = errors.iter().map(|error| (error.line, error.key.as_str())).collect();
     assert_eq!(places, [(Some(4), "trunk.pbx.digest.password"), (Some(6), "user.eve.password")]);
+}
+
+#[test]
+fn an_agent_of_the_browser_needs_no_password() {
+    let text = "[agent.eve]\nmedia = \"webrtc\"";
+    let (settings, lines) = applied(&Settings::default(), text, &OPTIONS);
+    let eve = &settings.agents[&"eve".into()];
+    assert_eq!((&eve.credentials, eve.phone.media), (&None, PhoneMedia::Webrtc));
+    assert_eq!(lines, ["+ agent eve"]);
+    let later = format!("{text}\npassword = \"s3cret\"");
+    let (settings, lines) = applied(&settings, &later.replace("webrtc", "auto"), &OPTIONS);
+    let login = settings.agents[&"eve".into()].credentials.as_ref();
+    assert_eq!(login, Some(&ha1("eve", REALM, "s3cret")));
+    assert_eq!(lines, ["~ agent eve.password: (none) -> (secret)\n~ agent eve.media: webrtc -> auto"]);
+    // A document of before has neither.
+    let stored = r#"{"display_name":"Eve","credentials":{"user":"eve","ha1_md5":"a","ha1_sha256":"b"},
+        "queues":[],"phone":{"codecs":["Pcma"],"srtp":"off","codes":{"three_way":[],"complete":[],"back":[]}}}"#;
+    let Ok(Object::Agent(eve)) = Object::from_json(Kind::Agent, stored) else { panic!("an agent") };
+    assert!(eve.credentials.is_some() && eve.phone.media == PhoneMedia::Auto);
 }
 
 #[test]
