@@ -78,7 +78,6 @@ impl Seen {
             }
             Live::Queue(queue) if self.sees_queue(&queue.id) => Shown::Queue(queue.clone()),
             Live::Queue(_) => Shown::Nothing,
-            Live::Anew => Shown::Anew,
         }
     }
 

@@ -17,7 +17,7 @@ use super::rows::{ListenedRow, NoteRow, OwnCallRow, OwnRecordingRow};
 use super::writer::Work;
 
 /// Calls an agent spoke in, by the first leg on which it did: each once, however often its phone was called.
-const OWN_CALLS: &str = "SELECT c.*, l.dialled_at AS dialled FROM legs l JOIN calls c ON c.id = l.call \
+const OWN_CALLS: &str = "SELECT c.*, l.dialled_at AS leg_dialled_at FROM legs l JOIN calls c ON c.id = l.call \
      WHERE l.agent = $1 AND l.connected_at IS NOT NULL AND (l.dialled_at, l.call) < ($2, $3) \
      AND NOT EXISTS (SELECT 1 FROM legs e WHERE e.call = l.call AND e.agent = l.agent \
      AND e.connected_at IS NOT NULL AND e.n < l.n) ORDER BY l.dialled_at DESC, l.call DESC LIMIT $4";
@@ -104,7 +104,7 @@ impl Store {
             .await
             .doing("reading an agent's calls")?;
         let read = |row| {
-            let dialled_at = Cells { table: "legs", row }.time("dialled")?;
+            let dialled_at = Cells { table: "legs", row }.time("leg_dialled_at")?;
             Ok(OwnCallRow { call: read_call(row)?, dialled_at, recordings: Vec::new(), notes: Vec::new() })
         };
         let rows: Vec<OwnCallRow> = rows.iter().map(read).collect::<Result<_, StoreError>>()?;

@@ -2,6 +2,7 @@
 
 mod chain;
 mod commit;
+mod people;
 mod rows;
 
 use std::path::PathBuf;
