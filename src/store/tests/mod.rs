@@ -3,6 +3,7 @@
 mod chain;
 mod commit;
 mod rows;
+mod supervised;
 
 use std::path::PathBuf;
 
