@@ -211,7 +211,8 @@ impl Sessions {
         self.remove_leg(key, number, now);
         let Some(&at) = self.index.get(&key) else { return };
         self.generation = self.generation.wrapping_add(1);
-        let leg = self.legs.insert(Leg::new(Way::Ports(sockets), identity, (at, number), self.generation, now));
+        let leg =
+            self.legs.insert(Leg::new(Way::Ports(sockets), identity, (at, number), self.generation, now));
         let Way::Ports(sockets) = &self.legs[leg].way else { return };
         for (descriptor, port) in [(sockets.rtp().as_fd(), Port::Rtp), (sockets.rtcp().as_fd(), Port::Rtcp)] {
             let data = epoll::EventData::new_u64(token(leg, port));
@@ -296,7 +297,7 @@ impl Sessions {
     pub(super) fn disconnect(&mut self, key: CallKey, keep: &[usize], now: Timestamp) {
         let Some(call) = self.call(key).filter(|call| call.connects()) else { return };
         let pair = call.bridge.take().map(|(a, b)| vec![a, b]);
-        let legs = pair.or(call.room.take().map(|room| room.legs)).unwrap_or_default();
+        let legs = pair.or(call.room.take().map(|room| room.legs().collect())).unwrap_or_default();
         for at in legs {
             let Some(leg) = self.legs.get_mut(at) else { continue };
             leg.peer = None;
