@@ -90,9 +90,8 @@ fn first_log_in(office: &Office, ada: &Clerk) {
     ada.page.click("Change password");
     ada.is_reachable();
     ada.is_ready();
-    office.audited("session.refused", 1);
-    office.audited("session.begun", 1);
-    office.audited("user.password-changed", 1);
+    office.audited("user.login-failed", 1);
+    office.audited("user.logged-in", 1);
 }
 
 /// Recording, consent and audit log of the only call, in which the caller said and heard this.

@@ -25,7 +25,7 @@ fn hold_mute_keypad_and_notes() {
 
     ada.page.click("Hold");
     ada.page.see_the("button", "Resume call", None);
-    ada.lamp("Recording paused", "contract: test");
+    ada.lamp("Recording paused: on hold", "contract: test");
     let held = caller.listens(SPAN);
     assert!(rms(&held) > 50.0, "music to the caller, RMS {}", rms(&held));
     assert!(seconds_of(ADA_HZ, &held[RATE / 2..]) < 0.1, "not Ada");
@@ -48,7 +48,7 @@ fn hold_mute_keypad_and_notes() {
 
     ada.page.fill("Note on this call", "Wants seven green chairs.");
     ada.page.click("Save note");
-    ada.page.see("Wants seven green chairs.");
+    ada.page.see("Note saved.");
     ada.page.click("Hang up");
     caller.is_hung_up();
     ada.is("ready");
@@ -140,7 +140,7 @@ fn presence_declining_and_wrap_up() {
     for what in ["Lunch", "ready", "wrap-up"] {
         assert!(texts.iter().any(|row| row.contains(what)), "{what} in {texts:?}");
     }
-    office.audited("session.ended", 1);
+    office.audited("user.logged-out", 1);
     is_empty(&office.server);
 }
 

@@ -42,12 +42,18 @@ fn axe_finds_nothing_from_log_in_to_log_out() {
     for (button, dialog) in [
         ("Record anyway…", "Record without consent"),
         ("Transfer", "Transfer the call"),
-        ("Keypad", "Keypad"),
+        ("Devices…", "Audio devices"),
+        ("Keyboard shortcuts", "Keyboard shortcuts"),
     ] {
         ada.page.click(button);
+        ada.page.see_the("dialog", dialog, None);
         accessible(&ada.page, dialog);
         ada.page.press("Escape");
+        ada.page.gone_the("dialog", dialog);
     }
+    ada.page.click("Keypad");
+    accessible(&ada.page, "Keypad");
+    ada.page.click("Keypad");
     ada.page.screenshot(&picture("desktop-refused"));
     ada.page.click("Hang up");
     caller.is_hung_up();
@@ -108,13 +114,13 @@ fn a_call_without_a_mouse() {
     ada.lamp("Recording", "caller agreed");
     ada.hears(&[CALLER_HZ], "Ada hears the caller");
     // The shortcuts, which the page lists itself.
-    ada.page.press("m");
+    ada.page.press("Alt+m");
     ada.page.see_the("button", "Unmute", None);
-    ada.page.press("m");
+    ada.page.press("Alt+m");
     ada.page.see_the("button", "Mute", None);
-    ada.page.press("p");
+    ada.page.press("Alt+p");
     ada.lamp("Recording paused", "caller agreed");
-    ada.page.press("p");
+    ada.page.press("Alt+p");
     ada.page.reach("Hang up");
     ada.page.press("Enter");
     caller.is_hung_up();

@@ -52,10 +52,10 @@ const operations = {
     rmSync(at.dir, { recursive: true, force: true })
   },
   async click({ at, role, name, within }) { await find(at, role ?? 'button', name).click({ timeout: within }) },
-  /** Opens a list and takes one of it. */
-  async choose({ at, label, option, within }) {
-    await at.page.getByRole('combobox', { name: label, exact: true }).first().click({ timeout: within })
-    await at.page.getByRole('option', { name: option }).first().click({ timeout: within })
+  /** Clicks what has a name that begins like this. */
+  async clickLike({ at, role, name, within }) {
+    const like = new RegExp(`^${name.replace(/[^\w ]/g, '\\$&')}`)
+    await at.page.getByRole(role, { name: like }).first().click({ timeout: within })
   },
   async fill({ at, label, text, within }) {
     await at.page.getByLabel(label, { exact: true }).first().fill(text, { timeout: within })

@@ -127,6 +127,11 @@ impl Page {
         self.ask("click", json!({ "role": role, "name": name }), SOON);
     }
 
+    /// Clicks what has a name that begins like this.
+    pub(crate) fn click_like(&self, role: &str, name: &str) {
+        self.ask("clickLike", json!({ "role": role, "name": name }), SOON);
+    }
+
     /// Types into the field of this label, in place of what is there.
     pub(crate) fn fill(&self, label: &str, text: &str) {
         self.ask("fill", json!({ "label": label, "text": text }), SOON);
@@ -196,11 +201,6 @@ impl Page {
     /// Loads the page anew, without goodbye to the server.
     pub(crate) fn reload(&self) {
         self.ask("reload", json!({}), SOON);
-    }
-
-    /// Opens the list of this label and takes the first option with this in its name.
-    pub(crate) fn choose(&self, label: &str, option: &str) {
-        self.ask("choose", json!({ "label": label, "option": option }), SOON);
     }
 
     /// The system turns `light` or `dark`.

@@ -172,14 +172,14 @@ impl Clerk {
     /// Sends the caller on to an agent or a queue at once.
     pub(crate) fn transfer_to(&self, name: &str) {
         self.page.click("Transfer");
-        self.page.click_the("radio", name);
+        self.page.click_like("radio", name);
         self.page.click("Transfer now");
     }
 
     /// Asks an agent or a queue first.
     pub(crate) fn consult(&self, name: &str) {
         self.page.click("Transfer");
-        self.page.click_the("radio", name);
+        self.page.click_like("radio", name);
         self.page.click("Consult");
     }
 
@@ -188,10 +188,13 @@ impl Clerk {
         self.page.hold("window.sayso?.peer?.connectionState === 'connected'", LATER);
     }
 
-    /// Waits until the lamp says this, and why.
+    /// Waits until the lamp says exactly this, and why.
     pub(crate) fn lamp(&self, state: &str, why: &str) {
-        let text = self.page.see_the("status", "Recording", Some(why));
-        assert!(text.starts_with(state), "the lamp says {text:?}, {state:?} is expected");
+        let says = || {
+            let last = self.page.see_the("status", "Recording", None);
+            last.strip_prefix(state).filter(|rest| rest.trim_start().starts_with(why)).map(|_| ())
+        };
+        until(SOON, &format!("the lamp to say {state:?} and {why:?}"), says);
     }
 
     /// What the browser tells of its connection.
