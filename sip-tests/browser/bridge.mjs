@@ -39,7 +39,7 @@ const operations = {
     if (before) await context.addInitScript(before)
     const page = context.pages()[0] ?? (await context.newPage())
     const log = []
-    page.on('console', (message) => log.push(`${message.type()}: ${message.text()}`))
+    page.on('console', (message) => log.push(`${message.type()}: ${message.text()} ${message.location().url}`))
     page.on('pageerror', (error) => log.push(`error: ${error.message}`))
     pages.set(name, { context, page, dir, log })
     await page.goto(url)
@@ -58,7 +58,9 @@ const operations = {
     await at.page.getByRole(role, { name: like }).first().click({ timeout: within })
   },
   async fill({ at, label, text, within }) {
-    await at.page.getByLabel(label, { exact: true }).first().fill(text, { timeout: within })
+    // A password has no role; a label may have an asterisk that is no part of the name.
+    const field = at.page.getByLabel(label, { exact: true }).or(at.page.getByRole('textbox', { name: label, exact: true }))
+    await field.first().fill(text, { timeout: within })
   },
   /** Presses Tab until what has this name has the focus. */
   async reach({ at, name }) {
@@ -89,10 +91,16 @@ const operations = {
   },
   /** The value of an expression in the page; promises are waited for. */
   async evaluate({ at, js }) { return at.page.evaluate(js) },
-  /** Waits until an expression in the page is true; gives its value. */
+  /** Waits until an expression in the page is true; gives its value. The page's own policy forbids `eval`, which
+   * playwright's way would need. */
   async hold({ at, js, within }) {
-    const handle = await at.page.waitForFunction(js, undefined, { timeout: within, polling: 50 })
-    return handle.jsonValue()
+    const end = Date.now() + within
+    for (;;) {
+      const value = await at.page.evaluate(js).catch(() => null) // a page that is just loading
+      if (value) return value
+      if (Date.now() > end) throw new Error(`${js} is still ${value}`)
+      await new Promise((go) => setTimeout(go, 50)) // between two looks
+    }
   },
   async scheme({ at, scheme }) { await at.page.emulateMedia({ colorScheme: scheme }) },
   async screenshot({ at, path }) { await at.page.screenshot({ path }) },
