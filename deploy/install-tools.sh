@@ -9,6 +9,8 @@ cd "$(dirname "$0")/.."
 build=(
     cc:build-essential      # the C parts of SQLite, AWS-LC and Opus
     cmake:cmake             # builds Opus
+    node:nodejs             # builds the pages
+    npm:npm
 )
 tests=(
     sipp:sip-tester         # crowds of callers, scripted dialogs
@@ -18,6 +20,7 @@ tests=(
     espeak-ng:espeak-ng     # speech in other languages
     sox:sox                 # audio files
     sqlite3:sqlite3         # a look into the database
+    chromium:chromium       # the agents' browser
     python3:python3         # runs PESQ, the judge of how speech sounds
     python3-config:python3-dev
 )
@@ -35,6 +38,13 @@ for tool in "${tools[@]}"; do
 done
 # Debian has Python without what makes environments.
 if [ "$what" = test ] && ! python3 -c 'import ensurepip, venv' 2>/dev/null; then missing+=(python3-venv); fi
+
+# The pages need Node 18 or newer. Older systems have an older one: nothing apt could put right.
+node_new_enough() {
+    node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 18 ? 1 : 0)' && return
+    echo "$what tools: Node $(node --version) is too old, 18 or newer is needed: see nodejs.org" >&2
+    return 1
+}
 
 # PESQ in an environment of its own, made once for each state of its requirements.
 pesq=target/tools/pesq
@@ -54,6 +64,7 @@ make_pesq() {
 }
 
 if [ ${#missing[@]} -eq 0 ]; then
+    node_new_enough
     if pesq_there; then
         [ "$what" = build ] || echo "$what tools: all there"
     elif [ "$list" = "--list" ]; then
@@ -76,4 +87,5 @@ export DEBIAN_FRONTEND=noninteractive
 echo "$what tools: apt-get install ${missing[*]}"
 "${as_root[@]}" apt-get update -qq
 "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
+node_new_enough
 pesq_there || make_pesq

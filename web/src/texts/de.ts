@@ -161,7 +161,7 @@ export const de: Texts = {
   notes: { title: 'Notizen', field: 'Notiz zu diesem Anruf', save: 'Notiz speichern', saved: 'Notiz gespeichert.', after: 'Zu Ihrem letzten Anruf' },
   queues: {
     title: 'Ihre Warteschlangen', name: 'Warteschlange', waiting: 'Wartend', longest: 'Längste Wartezeit', level: 'Servicelevel',
-    levelHint: (seconds) => `angenommen in ${seconds} s`,
+    levelHint: (seconds) => `in ${seconds} s`,
     offered: 'Angeboten', answered: 'Angenommen', abandoned: 'Aufgegeben', ready: 'Bereit', today: 'heute', none: 'Keine Warteschlangen.',
   },
   calls: {

@@ -164,7 +164,7 @@ export const en = {
   },
   queues: {
     title: 'Your queues', name: 'Queue', waiting: 'Waiting', longest: 'Longest wait', level: 'Service level',
-    levelHint: (seconds: number) => `answered within ${seconds} s`,
+    levelHint: (seconds: number) => `within ${seconds} s`,
     offered: 'Offered', answered: 'Answered', abandoned: 'Abandoned', ready: 'Ready', today: 'today', none: 'No queues.',
   },
   calls: {
