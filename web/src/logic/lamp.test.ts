@@ -39,7 +39,7 @@ describe('the lamp', () => {
 
   test('is "not yet" only where it is allowed and nobody talks', () => {
     expect(view('off', { kind: 'agreed', at: AT }, 'waiting').headline).toBe('Not recording yet')
-    expect(view('off', { kind: 'agreed', at: AT }, 'consulting').headline).toBe('Not recording')
+    expect(view('off', { kind: 'agreed', at: AT }, 'consulting').headline).toBe('Not recording: consultation')
     expect(view('off', { kind: 'never' }, 'waiting').headline).toBe('Not recording')
   })
 

@@ -122,7 +122,7 @@ export const de: Texts = {
   lamp: {
     label: 'Aufnahme',
     recording: 'Aufnahme läuft', paused: 'Aufnahme angehalten', pausedByHold: 'Aufnahme angehalten: gehalten',
-    off: 'Keine Aufnahme', notYet: 'Noch keine Aufnahme', starting: 'Noch keine Aufnahme: beginnt',
+    off: 'Keine Aufnahme', consulting: 'Keine Aufnahme: Rückfrage', notYet: 'Noch keine Aufnahme', starting: 'Noch keine Aufnahme: beginnt',
     failed: 'Keine Aufnahme: Der Rekorder ist gescheitert',
     pausedFor: 'Angehalten seit', resumesIn: 'geht von selbst weiter in', because: 'Warum',
   },

@@ -121,7 +121,7 @@ export const en = {
   lamp: {
     label: 'Recording',
     recording: 'Recording', paused: 'Recording paused', pausedByHold: 'Recording paused: on hold',
-    off: 'Not recording', notYet: 'Not recording yet', starting: 'Not recording yet: starting',
+    off: 'Not recording', consulting: 'Not recording: consultation', notYet: 'Not recording yet', starting: 'Not recording yet: starting',
     failed: 'Not recording: the recorder failed',
     pausedFor: 'Paused for', resumesIn: 'goes on by itself in', because: 'Why',
   },

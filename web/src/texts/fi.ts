@@ -121,7 +121,7 @@ export const fi: Texts = {
   lamp: {
     label: 'Tallennus',
     recording: 'Tallennetaan', paused: 'Tallennus tauolla', pausedByHold: 'Tallennus tauolla: pidossa',
-    off: 'Ei tallenneta', notYet: 'Ei tallenneta vielä', starting: 'Ei tallenneta vielä: alkamassa',
+    off: 'Ei tallenneta', consulting: 'Ei tallenneta: neuvottelu', notYet: 'Ei tallenneta vielä', starting: 'Ei tallenneta vielä: alkamassa',
     failed: 'Ei tallenneta: tallennin pettyi',
     pausedFor: 'Tauolla', resumesIn: 'jatkuu itsestään', because: 'Miksi',
   },
