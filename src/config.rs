@@ -3,6 +3,7 @@
 //! The environment wins over the file: `SAYSO_DATA`, `SAYSO_DATABASE_URL`, `SAYSO_HTTP_LISTEN`,
 //! `SAYSO_LOG`. Anything unknown, misspelt or out of range is an error that says where it stands.
 
+mod desktop;
 mod network;
 
 use std::fmt;
@@ -19,6 +20,7 @@ use crate::settings::parse_span;
 use crate::sip::core::digest::Algorithm;
 use crate::sip::core::{Advertise, Nat};
 
+pub use desktop::{DesktopConfig, TurnConfig};
 pub use network::{Fact, TlsConfig};
 
 /// All that an operator sets for one node.
@@ -37,6 +39,10 @@ pub struct Config {
     pub media: MediaConfig,
     /// Health, metrics.
     pub http: HttpConfig,
+    /// The agents' pages.
+    pub desktop: DesktopConfig,
+    /// How browsers reach us from behind a NAT or a firewall.
+    pub turn: TurnConfig,
     /// Recordings at rest.
     pub vault: VaultSection,
     /// What is logged, and how.
@@ -93,7 +99,7 @@ pub struct SipConfig {
 
 /// See [`Config::media`].
 #[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct MediaConfig {
     /// The address RTP sockets are bound to.
     pub ip: IpAddr,
@@ -103,6 +109,9 @@ pub struct MediaConfig {
     /// First and last RTP port; each leg takes an even and the next odd one.
     #[serde(deserialize_with = "port_range")]
     pub ports: (u16, u16),
+    /// The UDP port that all WebRTC legs of the first media thread share; thread n takes this one + n. By
+    /// default one of `ports` for each.
+    pub webrtc_port: Option<u16>,
     /// Media threads; one per core by default.
     pub workers: Option<NonZeroUsize>,
     /// A leg without RTP for so long is taken for dead.
@@ -159,6 +168,8 @@ impl Default for Config {
             tls: TlsConfig::default(),
             media: MediaConfig::default(),
             http: HttpConfig::default(),
+            desktop: DesktopConfig::default(),
+            turn: TurnConfig::default(),
             vault: VaultSection::default(),
             log: LogConfig::default(),
             drain: Duration::from_secs(30),
@@ -191,6 +202,7 @@ impl Default for MediaConfig {
             ip: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             advertise: Advertise::Nothing,
             ports: (20_000, 29_999),
+            webrtc_port: None,
             workers: None,
             timeout: Duration::from_secs(60),
         }
@@ -230,6 +242,7 @@ impl Config {
     pub fn parse(text: &str, file: &str) -> Result<Self, ConfigError> {
         let config: Self = toml::from_str(text).map_err(|error| ConfigError::of_toml(file, text, &error))?;
         config.check_network(file)?;
+        config.check_desktop(file)?;
         Ok(config)
     }
 

@@ -42,10 +42,11 @@ fn queue() -> impl Generator<Value = Queue> {
         seconds(0, 3_600),
         seconds(1, 86_400),
         of(seconds(10, 3_600)),
+        1u32..=3_600,
     );
     ("[a-z]{2,3}", policy(), choices, spans).prop_map(|(language, recording, choices, spans)| {
         let (override_allowed, destroy_on_withdrawal, drop_call, strategy, priority) = choices;
-        let (pause_limit, ring_timeout, wrap_up, max_wait, position_every) = spans;
+        let (pause_limit, ring_timeout, wrap_up, max_wait, position_every, service_seconds) = spans;
         Queue {
             language: Language(language),
             recording,
@@ -64,6 +65,7 @@ fn queue() -> impl Generator<Value = Queue> {
             max_wait,
             overflow: Overflow::Hangup,
             position_every,
+            service_seconds,
         }
     })
 }
@@ -88,11 +90,12 @@ fn phone() -> impl Generator<Value = Phone> {
         of("[0-9*#]{0,3}")
             .prop_map(move |rest| rest.map_or(Vec::new(), |rest| keys(format!("{first}{rest}"))))
     };
-    (codecs(), srtp(), code('*'), code('#'), code('5')).prop_map(
-        |(codecs, srtp, three_way, complete, back)| Phone {
+    (codecs(), srtp(), code('*'), code('#'), code('5'), 0usize..3).prop_map(
+        |(codecs, srtp, three_way, complete, back, media)| Phone {
             codecs,
             srtp,
             codes: Codes { three_way, complete, back },
+            media: PhoneMedia::WORDS[media].1,
         },
     )
 }
@@ -142,7 +145,9 @@ fn settings() -> impl Generator<Value = Settings> {
         for (name, (display_name, at, phone)) in agents {
             let queues: std::collections::BTreeSet<QueueId> =
                 at.iter().map(|at| at.get(&ids).clone()).collect();
-            let credentials = ha1(&name, REALM, &format!("pw {name}"));
+            // By its name, as a password that is there stays when the file names none.
+            let has_password = name.len() % 3 != 0;
+            let credentials = has_password.then(|| ha1(&name, REALM, &format!("pw {name}")));
             let display_name = Redacted(display_name);
             let agent = Agent { display_name, credentials, queues: queues.into_iter().collect(), phone };
             settings.agents.insert(AgentId(name), Arc::new(agent));
@@ -209,9 +214,10 @@ fn to_toml(settings: &Settings) -> String {
                     value.to_string()
                 }
                 ("in-band-digits" | "release-path" | "outbound.register", value) => value.to_string(),
-                ("priority" | "consent.attempts" | "max-calls" | "calls-per-second", value) => {
-                    value.to_string()
-                }
+                (
+                    "priority" | "service-seconds" | "consent.attempts" | "max-calls" | "calls-per-second",
+                    value,
+                ) => value.to_string(),
                 (_, value) => format!("\"{value}\""),
             };
             writeln!(text, "{attribute} = {value}").expect("writes");

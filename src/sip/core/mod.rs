@@ -5,7 +5,7 @@
 //! [`Endpoint::poll_output`].
 
 mod body;
-mod buckets;
+pub(crate) mod buckets;
 pub(crate) mod cause;
 mod challenge;
 mod dialog;
@@ -18,11 +18,13 @@ mod hunt;
 mod inbound;
 mod io;
 mod leg;
+mod loans;
 mod locate;
 mod machines;
 mod mint;
 pub mod naming;
 mod nat;
+mod outbound;
 mod particulars;
 mod pressure;
 mod reason;
@@ -55,5 +57,6 @@ mod wire;
 pub use endpoint::{Endpoint, EndpointConfig, Sizes, Timers};
 pub use guard::{Refusals, StunQuota};
 pub use io::*;
+pub use loans::Lent;
 pub use nat::{Advertise, Nat};
 pub use pressure::Pressure;
