@@ -78,6 +78,7 @@ impl Seen {
             }
             Live::Queue(queue) if self.sees_queue(&queue.id) => Shown::Queue(queue.clone()),
             Live::Queue(_) => Shown::Nothing,
+            Live::Anew => Shown::Anew,
         }
     }
 
