@@ -38,6 +38,12 @@ impl Transport {
         matches!(self, Self::Tcp | Self::Tls)
     }
 
+    /// Whether it is WebSocket: only the other side can connect, and each frame is a message.
+    #[must_use]
+    pub const fn is_web(self) -> bool {
+        matches!(self, Self::Ws | Self::Wss)
+    }
+
     /// Whether nobody on the way can read it.
     #[must_use]
     pub const fn is_secure(self) -> bool {
@@ -354,7 +360,7 @@ pub enum Event {
         status: Option<u16>,
     },
     /// An agent's phone registered (`true`) or its last binding went; told again when the kinds of its phones
-    /// change.
+    /// change, and when one registers over a new WebSocket connection.
     Registered {
         /// Whose.
         agent: AgentId,

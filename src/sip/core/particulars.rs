@@ -68,6 +68,15 @@ pub(super) fn write(particulars: &Particulars, host: &str) -> Vec<(HeaderName, S
     rows
 }
 
+/// What agents' phones are told beside it, and nobody else: which call of ours it is, and why they are called.
+pub(super) fn write_ours(particulars: &Particulars) -> Vec<(HeaderName, String)> {
+    let call = particulars.call.as_deref().map(|value| (&b"X-Sayso-Call"[..], value));
+    let purpose = particulars.purpose.map(|value| (&b"X-Sayso-Purpose"[..], value));
+    let rows = call.into_iter().chain(purpose).filter(|(_, value)| is_fit(value));
+    rows.map(|(name, value)| (HeaderName::parse(&bytes::Bytes::from_static(name)), value.to_owned()))
+        .collect()
+}
+
 /// The caller's number or name: what the trunk asserts (RFC 3325), else From; `None` when withheld.
 pub(super) fn caller(inbound: &Inbound, source: &Source) -> Option<String> {
     let headers = &inbound.request.headers;

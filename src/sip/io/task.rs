@@ -114,7 +114,7 @@ impl Task {
                 }
                 Some(lending) = loans.recv() => match lending {
                     Lending::Lend(loan) => self.endpoint.lend(loan, self.clock.now()),
-                    Lending::TakeBack(user) => self.endpoint.end_loan(&user, self.clock.now()),
+                    Lending::TakeBack(user) => self.endpoint.end_loan(&user),
                 },
                 Ok(()) = settings.changed() => {
                     let newest = Arc::clone(&settings.borrow_and_update());
