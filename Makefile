@@ -2,18 +2,35 @@
 
 CARGO ?= cargo
 .DEFAULT_GOAL := help
-.PHONY: help build demo test fuzz bench soak fmt tools build-tools deny
+# The pages in the browser: built anew when a source is newer than what was built.
+WEB_SOURCES := $(shell find web/src -type f -not -name '*.test.ts') web/index.html web/package.json web/tsconfig.json web/vite.config.js
+NPM_QUIET := --no-audit --no-fund --no-update-notifier --loglevel=error
+
+.PHONY: help build web web-check demo test fuzz bench soak fmt tools build-tools deny
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-build: build-tools ## The server, target/release/sayso
+build: build-tools web ## The server with its pages, target/release/sayso
 	$(CARGO) build --release
+
+web: web/dist/index.html ## The pages alone, web/dist
+
+web/dist/index.html: $(WEB_SOURCES) web/node_modules/.package-lock.json
+	@echo "web: building the pages"
+	@cd web && npm run --silent build
+
+web/node_modules/.package-lock.json: web/package-lock.json web/package.json | build-tools
+	@echo "web: npm ci"
+	@cd web && npm ci $(NPM_QUIET) >/dev/null && touch node_modules/.package-lock.json
+
+web-check: web/node_modules/.package-lock.json ## Types and unit tests of the pages
+	@cd web && npm run --silent check
 
 demo: build ## Two calls, one that agrees and one that refuses, then a server to call
 	target/release/sayso demo
 
-test: tools ## Format, lints, documentation, unit tests, end-to-end tests; ends with the sum
+test: tools web ## Format, lints, documentation, unit tests, end-to-end tests; ends with the sum
 	@deploy/test.sh
 
 fuzz: build-tools ## Fuzz every target for a minute (SECONDS=60)

@@ -9,6 +9,8 @@ cd "$(dirname "$0")/.."
 build=(
     cc:build-essential      # the C parts of SQLite, AWS-LC and Opus
     cmake:cmake             # builds Opus
+    node:nodejs             # builds the pages
+    npm:npm
 )
 tests=(
     sipp:sip-tester         # crowds of callers, scripted dialogs
@@ -22,8 +24,6 @@ tests=(
     python3-config:python3-dev
     chromium:chromium       # the agents' browser
     turnserver:coturn       # the relay for browsers that UDP is closed to
-    node:nodejs             # drives Chromium
-    npm:npm
 )
 case "${1:-}" in
 build) tools=("${build[@]}") ;;
@@ -39,6 +39,13 @@ for tool in "${tools[@]}"; do
 done
 # Debian has Python without what makes environments.
 if [ "$what" = test ] && ! python3 -c 'import ensurepip, venv' 2>/dev/null; then missing+=(python3-venv); fi
+
+# The pages need Node 18 or newer. Older systems have an older one: nothing apt could put right.
+node_new_enough() {
+    node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 18 ? 1 : 0)' && return
+    echo "$what tools: Node $(node --version) is too old, 18 or newer is needed: see nodejs.org" >&2
+    return 1
+}
 
 # PESQ in an environment of its own, made once for each state of its requirements.
 pesq=target/tools/pesq
@@ -69,6 +76,7 @@ make_bridge() {
 }
 
 if [ ${#missing[@]} -eq 0 ]; then
+    node_new_enough
     all=yes
     pesq_there || { all=no; [ "$list" != "--list" ] || echo "$what tools: missing PESQ"; }
     bridge_there || { all=no; [ "$list" != "--list" ] || echo "$what tools: missing $bridge/node_modules"; }
@@ -93,5 +101,6 @@ export DEBIAN_FRONTEND=noninteractive
 echo "$what tools: apt-get install ${missing[*]}"
 "${as_root[@]}" apt-get update -qq
 "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
+node_new_enough
 pesq_there || make_pesq
 bridge_there || make_bridge

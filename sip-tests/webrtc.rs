@@ -8,11 +8,11 @@ use serde_json::json;
 use crate::harness::api::Session;
 use crate::harness::audio::{seconds_of, tone};
 use crate::harness::desk::{
-    ADA_HZ, ALWAYS, CALLER, CALLER_HZ, LATER, NEVER, NUMBER, is_empty, only_call, only_recording,
+    ADA_HZ, ALWAYS, CALLER, CALLER_HZ, LATER, NEVER, NUMBER, only_call, only_recording,
 };
 use crate::harness::phone::{Phone, SOON};
 use crate::harness::rtp::Stream;
-use crate::harness::server::{Server, password};
+use crate::harness::server::{HELD_BY_CALLS, Server, password};
 use crate::harness::web::WebPhone;
 use crate::harness::{shared, until};
 
@@ -65,8 +65,14 @@ impl Office {
         caller
     }
 
+    /// No call holds anything, the log is whole and nothing was lost inside. The port that WebRTC legs share stays.
     fn is_empty(&self) {
-        is_empty(&self.server);
+        self.server.empty(&HELD_BY_CALLS[..2], SOON);
+        self.server.audit_is_whole();
+        let metrics = self.server.metrics();
+        for name in ["sayso_sip_commands_lost_total", "sayso_mail_lost_total", "sayso_store_failures_total"] {
+            assert_eq!(metrics.sum(name).unwrap_or(0.0), 0.0, "{name}");
+        }
     }
 }
 

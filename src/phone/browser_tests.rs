@@ -90,6 +90,8 @@ fn two_of_them_call_speak_and_press_keys() {
     let events = caller.dtmf.unwrap();
     assert_eq!(events.clock, caller.codec.clock());
     pair.connect();
+    assert_eq!(pair.ends[0].suite(), pair.ends[1].suite());
+    assert!(matches!(pair.ends[0].suite(), Some(Suite::AeadAes256Gcm | Suite::AeadAes128Gcm)));
     let number = caller.payload_type;
     // Over the end of the numbers, and from both sides.
     for n in 0..40u16 {

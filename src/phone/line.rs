@@ -184,7 +184,7 @@ impl Line {
     pub(super) fn suite(&self) -> Option<Suite> {
         match self {
             Self::Rtp(rtp) => rtp.seal.suite(),
-            Self::Webrtc(_) => None,
+            Self::Webrtc(webrtc) => webrtc.browser.suite(),
         }
     }
 

@@ -2,6 +2,7 @@
 //! `sayso call`, and both the caller and the agent of the demo. One call at a time.
 
 pub mod browser;
+mod cipher;
 mod ear;
 mod line;
 mod mouth;

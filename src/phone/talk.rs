@@ -36,7 +36,7 @@ pub struct Report {
     pub rate: u32,
     /// The codec spoken at the end.
     pub codec: Codec,
-    /// The suite it was sealed with at the end; of a WebRTC call only the other side tells it.
+    /// The suite it was sealed with at the end.
     pub srtp: Option<Suite>,
     /// What a WebRTC call sent and heard; `None`: it was none.
     pub webrtc: Option<Packets>,

@@ -70,19 +70,19 @@ export function tell(t: Texts, message: string, fault = false) {
  */
 export function useKeepFocus<T extends HTMLElement>(to: 'part' | 'button') {
   const part = useRef<T>(null)
-  const inside = useRef(false)
+  // Dialogs count as inside: React's events go up its tree, not the page's.
+  const last = useRef<HTMLElement | null>(null)
   const check = useCallback(() => {
-    if (!inside.current || document.activeElement !== document.body) return
+    const gone = last.current && (!last.current.isConnected || last.current.matches(':disabled'))
+    if (!gone || document.activeElement !== document.body) return
     const left = to === 'button' ? part.current?.querySelector<HTMLElement>('button:not(:disabled)') : null
     const next = left ?? part.current
     next?.focus()
   }, [to])
   useEffect(check)
-  const onFocus = () => { inside.current = true }
-  const onBlur = ({ target, relatedTarget }: React.FocusEvent) => {
-    // Gone or disabled under the user's hands; anything else is the user's own move.
-    inside.current = relatedTarget === null && (!target.isConnected || target.matches(':disabled'))
-  }
+  const onFocus = ({ target }: React.FocusEvent<HTMLElement>) => { last.current = target }
+  // To nowhere: perhaps removed under the user's hands, which the next look will show.
+  const onBlur = ({ relatedTarget }: React.FocusEvent) => { if (relatedTarget) last.current = null }
   return { check, keep: { ref: part, onFocus, onBlur, tabIndex: -1 } }
 }
 

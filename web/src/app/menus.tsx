@@ -17,7 +17,7 @@ export function LanguageMenu() {
       </Menu.Target>
       <Menu.Dropdown>
         {(Object.keys(LANGUAGES) as Language[]).map((one) => (
-          <Menu.Item key={one} lang={one} role="menuitemradio" aria-checked={one === language} onClick={() => { choose(one) }}
+          <Menu.Item key={one} lang={one} aria-current={one === language} onClick={() => { choose(one) }}
             leftSection={one === language ? <Icon name="check" size={16} /> : <span style={{ width: 16 }} />}>
             {LANGUAGES[one].languageName}
           </Menu.Item>
@@ -37,7 +37,7 @@ export function ThemeMenu() {
       </Menu.Target>
       <Menu.Dropdown>
         {(['auto', 'light', 'dark'] as const).map((one) => (
-          <Menu.Item key={one} role="menuitemradio" aria-checked={one === colorScheme} onClick={() => { setColorScheme(one) }}
+          <Menu.Item key={one} aria-current={one === colorScheme} onClick={() => { setColorScheme(one) }}
             leftSection={one === colorScheme ? <Icon name="check" size={16} /> : <span style={{ width: 16 }} />}>
             {t.nav.themes[one]}
           </Menu.Item>

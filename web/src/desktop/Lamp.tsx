@@ -26,6 +26,8 @@ export function Lamp({ call }: { call: CallView }) {
   const { shape, headline, why } = useLamp(call)
   const [dialog, setDialog] = useState<'override' | 'withdraw' | null>(null)
   const { keep, check } = useKeepFocus<HTMLElement>('button')
+  // The dialog tells of its end a moment before it is gone.
+  const gone = () => { window.setTimeout(check) }
   const { recording } = call
   const can = (what: CallView['recording']['can'][number]) =>
     recording.can.includes(what) && (what !== 'override' || may(session, 'override'))
@@ -57,8 +59,8 @@ export function Lamp({ call }: { call: CallView }) {
           <Button variant="default" onClick={() => { setDialog('withdraw') }}>{t.recording.withdraw}</Button>
         )}
       </div>
-      <OverrideDialog call={call.id} opened={dialog === 'override'} onClose={() => { setDialog(null) }} onGone={check} />
-      <WithdrawDialog call={call.id} opened={dialog === 'withdraw'} onClose={() => { setDialog(null) }} onGone={check} />
+      <OverrideDialog call={call.id} opened={dialog === 'override'} onClose={() => { setDialog(null) }} onGone={gone} />
+      <WithdrawDialog call={call.id} opened={dialog === 'withdraw'} onClose={() => { setDialog(null) }} onGone={gone} />
     </section>
   )
 }
@@ -110,7 +112,10 @@ function OverrideDialog({ call, opened, onClose, onGone }: DialogProps) {
           </Radio.Group>
           <Textarea label={t.recording.reason} description={t.recording.reasonHint} value={reason} required autosize minRows={3} maxRows={8}
             maxLength={2000} error={missing ? t.recording.reasonMissing : null}
-            onChange={(event) => { setReason(event.currentTarget.value) }} data-autofocus />
+            onChange={(event) => {
+              setReason(event.currentTarget.value)
+              setMissing(false)
+            }} data-autofocus />
           <div className="row" style={{ justifyContent: 'flex-end' }}>
             <Button variant="default" onClick={onClose}>{t.common.cancel}</Button>
             <Button type="submit" color="red" loading={busy}>{t.recording.start}</Button>

@@ -3,7 +3,7 @@ import { useQuery } from '@tanstack/react-query'
 
 import { api } from '../api/client'
 import type { AgentView } from '../api/types'
-import { CommandButton, Timer, useCommand, useCountdown, useDesk, useLive, usePhone } from '../app/hooks'
+import { CommandButton, Timer, useCommand, useCountdown, useDesk, useKeepFocus, useLive, usePhone } from '../app/hooks'
 import { useTexts, type Texts } from '../texts'
 import { Icon } from '../ui/icons'
 
@@ -18,6 +18,7 @@ export function Presence({ agent }: { agent: string }) {
   const { line } = usePhone()
   const me = useLive().agents.get(agent)
   const command = useCommand()
+  const { keep } = useKeepFocus<HTMLElement>('part')
   const state = me?.state ?? 'logged-off'
   const inCall = state === 'talking' || state === 'ringing'
   const ready = async () => {
@@ -27,7 +28,7 @@ export function Presence({ agent }: { agent: string }) {
   const canReady = state === 'not-ready' || state === 'wrap-up' || state === 'logged-off'
   useShortcuts({ ready: canReady ? () => { void command(ready) } : undefined })
   return (
-    <section aria-label={t.presence.label} className="apart grow">
+    <section aria-label={t.presence.label} className="apart grow" {...keep}>
       <div className="row">
         <span className="state" role="status">
           <span className="dot" data-state={state} />

@@ -30,6 +30,7 @@ export function lamp(call: Pick<CallView, 'phase' | 'recording'>, t: Texts, nami
       return { shape: 'fault', headline: t.lamp.failed, why }
     case 'off':
       if (!allowed(recording)) return { shape: 'off', headline: t.lamp.off, why }
+      if (phase === 'consulting') return { shape: 'off', headline: t.lamp.consulting, why }
       return { shape: 'off', headline: talks ? t.lamp.off : t.lamp.notYet, why }
   }
 }

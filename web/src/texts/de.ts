@@ -122,7 +122,7 @@ export const de: Texts = {
   lamp: {
     label: 'Aufnahme',
     recording: 'Aufnahme läuft', paused: 'Aufnahme angehalten', pausedByHold: 'Aufnahme angehalten: gehalten',
-    off: 'Keine Aufnahme', notYet: 'Noch keine Aufnahme', starting: 'Noch keine Aufnahme: beginnt',
+    off: 'Keine Aufnahme', consulting: 'Keine Aufnahme: Rückfrage', notYet: 'Noch keine Aufnahme', starting: 'Noch keine Aufnahme: beginnt',
     failed: 'Keine Aufnahme: Der Rekorder ist gescheitert',
     pausedFor: 'Angehalten seit', resumesIn: 'geht von selbst weiter in', because: 'Warum',
   },
@@ -161,7 +161,7 @@ export const de: Texts = {
   notes: { title: 'Notizen', field: 'Notiz zu diesem Anruf', save: 'Notiz speichern', saved: 'Notiz gespeichert.', after: 'Zu Ihrem letzten Anruf' },
   queues: {
     title: 'Ihre Warteschlangen', name: 'Warteschlange', waiting: 'Wartend', longest: 'Längste Wartezeit', level: 'Servicelevel',
-    levelHint: (seconds) => `angenommen in ${seconds} s`,
+    levelHint: (seconds) => `in ${seconds} s`,
     offered: 'Angeboten', answered: 'Angenommen', abandoned: 'Aufgegeben', ready: 'Bereit', today: 'heute', none: 'Keine Warteschlangen.',
   },
   calls: {

@@ -121,7 +121,7 @@ export const en = {
   lamp: {
     label: 'Recording',
     recording: 'Recording', paused: 'Recording paused', pausedByHold: 'Recording paused: on hold',
-    off: 'Not recording', notYet: 'Not recording yet', starting: 'Not recording yet: starting',
+    off: 'Not recording', consulting: 'Not recording: consultation', notYet: 'Not recording yet', starting: 'Not recording yet: starting',
     failed: 'Not recording: the recorder failed',
     pausedFor: 'Paused for', resumesIn: 'goes on by itself in', because: 'Why',
   },
@@ -164,7 +164,7 @@ export const en = {
   },
   queues: {
     title: 'Your queues', name: 'Queue', waiting: 'Waiting', longest: 'Longest wait', level: 'Service level',
-    levelHint: (seconds: number) => `answered within ${seconds} s`,
+    levelHint: (seconds: number) => `within ${seconds} s`,
     offered: 'Offered', answered: 'Answered', abandoned: 'Abandoned', ready: 'Ready', today: 'today', none: 'No queues.',
   },
   calls: {

@@ -121,7 +121,7 @@ export const fi: Texts = {
   lamp: {
     label: 'Tallennus',
     recording: 'Tallennetaan', paused: 'Tallennus tauolla', pausedByHold: 'Tallennus tauolla: pidossa',
-    off: 'Ei tallenneta', notYet: 'Ei tallenneta vielä', starting: 'Ei tallenneta vielä: alkamassa',
+    off: 'Ei tallenneta', consulting: 'Ei tallenneta: neuvottelu', notYet: 'Ei tallenneta vielä', starting: 'Ei tallenneta vielä: alkamassa',
     failed: 'Ei tallenneta: tallennin pettyi',
     pausedFor: 'Tauolla', resumesIn: 'jatkuu itsestään', because: 'Miksi',
   },
@@ -160,7 +160,7 @@ export const fi: Texts = {
   notes: { title: 'Muistiinpanot', field: 'Muistiinpano tästä puhelusta', save: 'Tallenna muistiinpano', saved: 'Muistiinpano tallennettu.', after: 'Edelliseen puheluusi' },
   queues: {
     title: 'Jonosi', name: 'Jono', waiting: 'Odottaa', longest: 'Pisin odotus', level: 'Palvelutaso',
-    levelHint: (seconds) => `vastattu ${seconds} sekunnissa`,
+    levelHint: (seconds) => `${seconds} s`,
     offered: 'Tulleet', answered: 'Vastatut', abandoned: 'Luopuneet', ready: 'Valmiina', today: 'tänään', none: 'Ei jonoja.',
   },
   calls: {

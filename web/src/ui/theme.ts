@@ -8,10 +8,14 @@ const green: MantineColorsTuple =
 const red: MantineColorsTuple =
   ['#fdeeee', '#f9dada', '#f1b1b1', '#ea8888', '#e46767', '#dc4a4a', '#cf3535', '#b92626', '#9a1f1f', '#7a1818']
 
+// Ground and fields of the dark scheme: bluish, as ours.
+const dark: MantineColorsTuple =
+  ['#e3e8ee', '#cdd5de', '#a9b4c1', '#8592a1', '#465160', '#343d49', '#252c35', '#1c222a', '#171c23', '#101419']
+
 export const theme = createTheme({
   primaryColor: 'navy',
   primaryShade: { light: 7, dark: 7 },
-  colors: { navy, green, red },
+  colors: { navy, green, red, dark },
   defaultRadius: 'md',
   fontFamily: 'system-ui, -apple-system, "Segoe UI", Roboto, "Liberation Sans", Arial, sans-serif',
   fontSizes: { xs: '0.8rem', sm: '0.9rem', md: '1rem', lg: '1.125rem', xl: '1.375rem' },
@@ -23,6 +27,7 @@ export const theme = createTheme({
     Modal: {
       defaultProps: {
         centered: true, radius: 'lg', overlayProps: { backgroundOpacity: 0.45 }, attributes: { header: { role: 'none' } },
+        styles: { title: { fontWeight: 600, fontSize: '1.125rem' } },
       },
     },
     Table: { defaultProps: { verticalSpacing: 8, horizontalSpacing: 12 } },

@@ -74,7 +74,7 @@ function Agents({ agents }: { agents: AgentView[] }) {
           <Table.Tr key={agent.id}>
             <Table.Td>
               {agent.name}
-              <div className="state soft" style={{ fontWeight: 400, fontSize: '0.85rem' }}><span className="dot" data-state={agent.state} />
+              <div className="calm"><span className="dot" data-state={agent.state} />
                 <span>{t.presence.states[agent.state]}{agent.reason ? `: ${reasonWords(t, agent.reason)}` : ''}<WrapUp agent={agent} /></span></div>
             </Table.Td>
             <Table.Td ta="right" style={{ verticalAlign: 'top' }}><Timer from={agent.since} /></Table.Td>
