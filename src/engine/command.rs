@@ -10,8 +10,8 @@ use tokio::sync::mpsc::Sender;
 
 use crate::call::PlayId;
 use crate::ids::CallId;
-use crate::media::sound::Sound;
 use crate::media::rtc::IceLogin;
+use crate::media::sound::Sound;
 use crate::media::tap::Tap;
 use crate::media::{LegMedia, Seat};
 
