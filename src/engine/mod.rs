@@ -43,9 +43,9 @@ use tokio::sync::mpsc::Sender;
 
 use crate::call::PlayId;
 use crate::ids::CallId;
-use crate::media::rtc::Ours;
 use crate::media::sound::Sound;
 use crate::media::tap::Tap;
+use crate::media::rtc::Ours;
 use crate::media::{Digit, DigitChannel, LegMedia, Seat};
 use crate::time::Clock;
 
@@ -265,10 +265,11 @@ impl Engine {
                 .map_err(failed("thread"))?;
             engine.threads.push(thread);
             let handle = Handle { mailbox, counters, calls: AtomicUsize::new(0), door: Mutex::new(None) };
-            if let Some(port) = fixed.get(number) {
-                handle.open_door(engine.ports.open_fixed(*port)?, None)?;
-            }
             engine.workers.push(Arc::new(handle));
+            // From here on a failure stops the threads.
+            if let Some(port) = fixed.get(number) {
+                engine.workers[number].open_door(engine.ports.open_fixed(*port)?, None)?;
+            }
         }
         Ok(engine)
     }

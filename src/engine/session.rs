@@ -297,7 +297,7 @@ impl Sessions {
     pub(super) fn disconnect(&mut self, key: CallKey, keep: &[usize], now: Timestamp) {
         let Some(call) = self.call(key).filter(|call| call.connects()) else { return };
         let pair = call.bridge.take().map(|(a, b)| vec![a, b]);
-        let legs = pair.or(call.room.take().map(|room| room.legs)).unwrap_or_default();
+        let legs = pair.or(call.room.take().map(|room| room.legs().collect())).unwrap_or_default();
         for at in legs {
             let Some(leg) = self.legs.get_mut(at) else { continue };
             leg.peer = None;

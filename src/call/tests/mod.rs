@@ -7,11 +7,14 @@ use std::time::Duration;
 
 use ulid::Ulid;
 
+mod answers;
 mod asking;
 mod consult;
 mod flow;
+mod lost;
 mod recording;
 mod replaced;
+mod supervise;
 mod transfer;
 
 use super::*;

@@ -4,6 +4,7 @@ mod chain;
 mod commit;
 mod people;
 mod rows;
+mod supervised;
 
 use std::path::PathBuf;
 
