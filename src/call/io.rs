@@ -178,8 +178,8 @@ pub enum Input {
     Ring {
         /// Whom.
         agents: Vec<AgentId>,
-        /// Which wait it is for ([`Output::Enqueue`](super::Output::Enqueue)). An offer for a wait that was left is void: leaving
-        /// has set its agents free.
+        /// Which wait it is for ([`Output::Enqueue`](super::Output::Enqueue)). An offer for a wait that was
+        /// left is void: leaving has set its agents free.
         since: Timestamp,
     },
     /// The queue's place for this caller, 1 is next.
@@ -208,7 +208,8 @@ pub enum Input {
         /// On hold or not.
         on: bool,
     },
-    /// The recording asked for by [`Output::ArmRecording`](super::Output::ArmRecording) can start at once: key and row are stored.
+    /// The recording asked for by [`Output::ArmRecording`](super::Output::ArmRecording) can start at once:
+    /// key and row are stored.
     RecordingArmed(TakeId),
     /// It cannot be made, or broke while running. The shell has cleaned up what there was; no
     /// [`Output::StopRecording`](super::Output::StopRecording) follows.
@@ -226,10 +227,11 @@ pub enum Input {
     Consult {
         /// The agent's leg with the caller.
         by: LegId,
-        /// A second leg of the same agent, called in for this (a SIP phone's second line); `None`: the
-        /// same leg speaks with both. Its number was drawn with `Call::admit_leg`. It is answered when the
-        /// target answers ([`Output::AnswerLeg`](super::Output::AnswerLeg)), so that a failure can be told as its final response; until
-        /// then [`Output::TransferProgress`](super::Output::TransferProgress) tells it of the ringing. If it ends, so does the consultation.
+        /// A second leg of the same agent, called in for this (a SIP phone's second line); `None`: the same
+        /// leg speaks with both. Its number was drawn with `Call::admit_leg`. It is answered when the target
+        /// answers ([`Output::AnswerLeg`](super::Output::AnswerLeg)), so that a failure can be told as its
+        /// final response; until then [`Output::TransferProgress`](super::Output::TransferProgress) tells it
+        /// of the ringing. If it ends, so does the consultation.
         own: Option<LegId>,
         /// Whom; a queue's first free agent is a target, too.
         to: Target,
@@ -262,7 +264,8 @@ pub enum Input {
         /// Whose phone it is, when it takes an agent's place; `None`: somebody outside.
         agent: Option<AgentId>,
     },
-    /// How a REFER to a leg went ([`Output::Refer`](super::Output::Refer)): with `Ok` the other side has gone where it was sent.
+    /// How a REFER to a leg went ([`Output::Refer`](super::Output::Refer)): with `Ok` the other side has gone
+    /// where it was sent.
     Referred {
         /// Which leg.
         leg: LegId,
@@ -288,8 +291,9 @@ pub enum Input {
         /// Which leg.
         leg: LegId,
     },
-    /// The phone of the agent who is waited for is dialled anew ([`Output::Reattach`](super::Output::Reattach)). The leg's number was drawn
-    /// with `Call::admit_leg`. [`Input::AgentAnswered`] or [`Input::LegGone`] follows.
+    /// The phone of the agent who is waited for is dialled anew
+    /// ([`Output::Reattach`](super::Output::Reattach)). The leg's number was drawn with `Call::admit_leg`.
+    /// [`Input::AgentAnswered`] or [`Input::LegGone`] follows.
     Reattach {
         /// The new leg.
         leg: LegId,

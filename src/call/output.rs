@@ -84,9 +84,9 @@ pub enum Output {
         /// The caller first, then the parties, then supervisors.
         seats: Vec<Seat>,
     },
-    /// Ring this agent's phone anew, as soon as one is there: draw a leg with `Call::admit_leg`, dial, and say
-    /// [`Input::Reattach`](super::Input::Reattach). Said again when that leg came to nothing: then when the phone registers next. Void once
-    /// the call's phase is no longer [`Phase::Lost`](super::Phase::Lost).
+    /// Ring this agent's phone anew, as soon as one is there: draw a leg with `Call::admit_leg`, dial, and
+    /// say [`Input::Reattach`](super::Input::Reattach). Said again when that leg came to nothing: then when
+    /// the phone registers next. Void once the call's phase is no longer [`Phase::Lost`](super::Phase::Lost).
     Reattach {
         /// Whom.
         agent: AgentId,
@@ -111,7 +111,8 @@ pub enum Output {
     Unbridge,
     /// Recording is allowed: make id, key and row, so that it can start without delay.
     ArmRecording {
-        /// Comes back in [`Input::RecordingArmed`](super::Input::RecordingArmed) or [`Input::RecordingFailed`](super::Input::RecordingFailed).
+        /// Comes back in [`Input::RecordingArmed`](super::Input::RecordingArmed) or
+        /// [`Input::RecordingFailed`](super::Input::RecordingFailed).
         take: TakeId,
         /// The leave to record.
         grant: Grant,

@@ -1,5 +1,5 @@
-//! Silence in the recording at an agent's wish, until resumed or until the queue's limit (domain rule 7). It is of the
-//! conversation: it outlasts all that conversation outlasts, a lost phone included.
+//! Silence in the recording at an agent's wish, until resumed or until the queue's limit (domain rule 7). It
+//! is of the conversation: it outlasts all that conversation outlasts, a lost phone included.
 
 use crate::ids::AgentId;
 use crate::time::Timestamp;
