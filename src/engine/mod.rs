@@ -34,8 +34,8 @@ use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::ops::RangeInclusive;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -43,9 +43,9 @@ use tokio::sync::mpsc::Sender;
 
 use crate::call::PlayId;
 use crate::ids::CallId;
+use crate::media::rtc::Ours;
 use crate::media::sound::Sound;
 use crate::media::tap::Tap;
-use crate::media::rtc::Ours;
 use crate::media::{Digit, DigitChannel, LegMedia, Seat};
 use crate::time::Clock;
 
@@ -217,11 +217,8 @@ impl Handle {
     /// Gives the worker its WebRTC port. Of two that are given at once it keeps the first.
     fn open_door(&self, socket: UdpSocket, lease: Option<Lease>) -> Result<u16, EngineError> {
         let local = socket.local_addr();
-        let address = local.map_err(|source| EngineError::Worker {
-            worker: 0,
-            what: "WebRTC socket",
-            source,
-        })?;
+        let address =
+            local.map_err(|source| EngineError::Worker { worker: 0, what: "WebRTC socket", source })?;
         let mut door = self.door.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(port) = *door {
             return Ok(port);
