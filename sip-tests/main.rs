@@ -23,3 +23,4 @@ mod terms;
 mod torture;
 mod transfers;
 mod transports;
+mod webrtc;

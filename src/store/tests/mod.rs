@@ -2,7 +2,9 @@
 
 mod chain;
 mod commit;
+mod people;
 mod rows;
+mod supervised;
 
 use std::path::PathBuf;
 
