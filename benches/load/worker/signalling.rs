@@ -137,7 +137,8 @@ impl Worker<'_> {
         {
             self.counts.key_to_invite.push((now - pressed) / 1000);
         }
-        let Some(answers) = self.agents[agent].invited(invite, caller as u32, self.instant(now)) else {
+        let instant = self.instant(now);
+        let Some(answers) = self.agents[agent].invited(invite, caller as u32, instant) else {
             if self.plan.web {
                 self.fail(caller, "an agent's browser did not take the offer");
             }
