@@ -137,7 +137,11 @@ impl Worker<'_> {
         {
             self.counts.key_to_invite.push((now - pressed) / 1000);
         }
-        let Some(answers) = self.agents[agent].invited(invite, caller as u32) else {
+        let instant = self.instant(now);
+        let Some(answers) = self.agents[agent].invited(invite, caller as u32, instant) else {
+            if self.plan.web {
+                self.fail(caller, "an agent's browser did not take the offer");
+            }
             return send(&self.agent_sip, &invite.response(486, "Busy Here", "x").bytes(), from);
         };
         let first = answers[0].is_some();
@@ -148,6 +152,7 @@ impl Worker<'_> {
             let generation = self.agents[agent].generation;
             self.timers.set(now + agent as u64 * 3_700_001 % FRAME, Timer::AgentPacket(agent, generation));
             self.timers.set(now + u64::from(T1) * MS, Timer::ResendOk(agent, generation));
+            self.serve(agent);
         }
     }
 

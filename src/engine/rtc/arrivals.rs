@@ -158,6 +158,9 @@ impl Sessions {
             self.stats.strangers += 1;
             return;
         };
+        if matches!(&leg.way, Way::Shared(rtc) if rtc.is_over()) {
+            return;
+        }
         if rtp::is_rtcp(&buffer[..len]) {
             leg.take_rtcp(&mut buffer[..len], None, true, now);
             return;

@@ -122,7 +122,10 @@ impl Lite {
         let reply = match conflict {
             // The lite side never controls (RFC 8445 §6.1.1): the peer has to change its mind.
             true => StunMessage::binding_role_conflict_reply(message.trans_id()),
-            false => StunMessage::binding_reply(message.trans_id(), from),
+            false => {
+                let seen = SocketAddr::new(from.ip().to_canonical(), from.port());
+                StunMessage::binding_reply(message.trans_id(), seen)
+            }
         };
         let Ok(len) = reply.to_bytes(Some(password), answer, hmac) else { return Checked::Refused };
         if conflict {

@@ -137,6 +137,11 @@ impl Rtc {
         }
     }
 
+    /// Whether the peer has said goodbye: what still comes was on its way.
+    fn is_over(&self) -> bool {
+        self.connection.as_ref().is_some_and(Connection::is_over)
+    }
+
     /// Whether ICE has found the peer.
     pub(super) fn is_reachable(&self) -> bool {
         self.ice.destination().is_some()
