@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::harness::audio::{beeps, rms, seconds_of};
 use crate::harness::browser::Look;
 use crate::harness::clerk::Clerk;
-use crate::harness::desk::{ADA_HZ, ALWAYS, CALLER_HZ, LATER, is_empty};
+use crate::harness::desk::{ADA_HZ, ALWAYS, CALLER_HZ, LATER};
 use crate::harness::office::{ASK, Office, secret};
 use crate::harness::relay::Relay;
 use crate::harness::turn::Turn;
@@ -60,7 +60,7 @@ fn a_page_loaded_anew_is_in_its_call_again() {
         assert_eq!(events.iter().filter(|event| *event == kind).count(), 2, "{events:?}");
     }
     assert_eq!(office.server.rows(&["consents", "list"]).len(), 1, "nobody was asked again");
-    is_empty(&office.server);
+    office.is_empty();
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn a_network_that_goes_and_comes_leaves_the_conversation() {
     caller.is_hung_up();
     ada.is("ready");
     assert_eq!(office.recordings(1).len(), 1, "one recording: nothing was interrupted");
-    is_empty(&office.server);
+    office.is_empty();
 }
 
 #[test]
@@ -132,7 +132,7 @@ fn audio_goes_through_a_turn_server() {
     ada.page.click("Hang up");
     caller.is_hung_up();
     turn.is_for("ada");
-    is_empty(&office.server);
+    office.is_empty();
 }
 
 #[test]
