@@ -99,8 +99,8 @@ fn proven(office: &Office, said: &[i16], heard: &[i16]) {
     let row = office.recordings(1).remove(0);
     let [left, right] = office.channels(&row);
     assert_eq!(left.len(), right.len(), "channels of one length");
-    // Capture begins between two packets: the first 20 ms may be half silence.
-    find(&left[RATE / 50..], said).assert("channel 0 is the caller", 8, 0.99, 0.0);
+    // The first packets of a new conversation are not all there; a browser beside it may hold one of them up.
+    find(&left[RATE / 2..], said).assert("channel 0 is the caller", 8, 0.99, 0.1);
     // The caller's own jitter buffer stands between, and may cut in a window.
     find(&right[RATE..], heard).assert("channel 1 is what the caller heard", 8, 0.95, 0.15);
     find(&right[RATE..], &spoken().1).assert("channel 1 is the agent", 8, ALIKE, 0.2);

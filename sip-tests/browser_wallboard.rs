@@ -114,7 +114,7 @@ fn the_wallboard_shows_queues_agents_and_calls() {
     // One is served, the next waits and gives up.
     let mut first = office.conversation('2', &ada);
     let mut second = office.caller('1');
-    let waits = queue(&|it| it["waiting"] == 1, "one who waits");
+    let waits = queue(&|it| it["waiting"] == 1 && it["offered"] == 2, "one who waits");
     assert!(waits["longestSince"].is_string(), "{waits}");
     assert_eq!(
         (&waits["offered"], &waits["answered"], &waits["ready"]),

@@ -52,9 +52,11 @@ impl Office {
              [agent.bob]\ndisplay-name = \"Bob\"\nqueues = [\"sales\"]\n\
              [agent.sue]\ndisplay-name = \"Sue\"\n"
         );
-        for (user, role) in [("ada", "agent"), ("bob", "agent"), ("sue", "supervisor")] {
+        for (user, name, role) in
+            [("ada", "Ada", "agent"), ("bob", "Bob", "agent"), ("sue", "Sue", "supervisor")]
+        {
             text.push_str(&format!(
-                "[user.{user}]\nrole = \"{role}\"\nagent = \"{user}\"\npassword = \"{}\"\nmust-change = false\n",
+                "[user.{user}]\ndisplay-name = \"{name}\"\nrole = \"{role}\"\nagent = \"{user}\"\npassword = \"{}\"\nmust-change = false\n",
                 secret(user)
             ));
         }
