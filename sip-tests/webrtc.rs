@@ -172,6 +172,7 @@ fn a_page_that_is_loaded_anew_has_its_call_back_within_ten_seconds() {
     });
     ada.pick_up(&tone(ADA_HZ));
     let back = began.elapsed();
+    println!("re-attached {:.2} s after the page was closed", back.as_secs_f64());
     assert!(back < Duration::from_secs(10), "{back:?}");
     hears(&caller, ADA_HZ, 0.5, "the caller hears Ada again");
     page_hears(&ada, CALLER_HZ, 0.5, "Ada hears the caller again");
