@@ -36,7 +36,7 @@ export const de: Texts = {
     refused: 'Die Regeln dieses Anrufs erlauben das nicht.',
     forbidden: 'Dazu fehlt Ihnen das Recht.',
     gone: 'Diesen Anruf gibt es nicht mehr.',
-    noTarget: 'Dort ist niemand erreichbar. Prüfen Sie das Ziel.',
+    noTarget: 'Dort ist jetzt niemand zu erreichen. Wählen Sie ein anderes Ziel.',
     badText: 'Zu lang oder leer.',
     network: 'Der Server ist nicht erreichbar. Prüfen Sie Ihre Verbindung.',
     other: (detail) => `Das hat nicht geklappt: ${detail}`,

@@ -36,7 +36,7 @@ export const en = {
     refused: 'The policy of this call does not allow that.',
     forbidden: 'You lack the right to do that.',
     gone: 'There is no such call any more.',
-    noTarget: 'Nothing can be reached there. Check the target.',
+    noTarget: 'Nobody can be reached there now. Choose another target.',
     badText: 'Too long, or empty.',
     network: 'The server cannot be reached. Check your connection.',
     other: (detail: string) => `That did not work: ${detail}`,
@@ -104,7 +104,7 @@ export const en = {
     firstQueue: 'Recording rules of',
     parties: 'In this call', you: 'you', theCaller: 'Caller',
     party: {
-      dialled: 'being called', ringing: 'ringing', talking: 'talking', holding: 'on hold', consulted: 'consulted',
+      dialled: 'being called', ringing: 'ringing', talking: 'talking', holding: 'holds the line', consulted: 'consulted',
       lost: 'phone lost', listening: 'listens in', whispering: 'whispers to you', barged: 'joined the call',
     },
     keypadLead: 'Digits go to the other side as keys pressed.', sent: 'Sent',

@@ -36,7 +36,7 @@ export const fi: Texts = {
     refused: 'Tämän puhelun säännöt eivät salli sitä.',
     forbidden: 'Sinulla ei ole oikeutta siihen.',
     gone: 'Puhelua ei enää ole.',
-    noTarget: 'Sieltä ei tavoiteta ketään. Tarkista kohde.',
+    noTarget: 'Sieltä ei nyt tavoiteta ketään. Valitse toinen kohde.',
     badText: 'Liian pitkä tai tyhjä.',
     network: 'Palvelimeen ei saada yhteyttä. Tarkista verkkoyhteytesi.',
     other: (detail) => `Se ei onnistunut: ${detail}`,
@@ -104,7 +104,7 @@ export const fi: Texts = {
     firstQueue: 'Tallennussäännöt jonosta',
     parties: 'Tässä puhelussa', you: 'sinä', theCaller: 'Soittaja',
     party: {
-      dialled: 'soitetaan', ringing: 'soi', talking: 'puhuu', holding: 'pidossa', consulted: 'neuvottelussa',
+      dialled: 'soitetaan', ringing: 'soi', talking: 'puhuu', holding: 'pitää linjaa', consulted: 'neuvottelussa',
       lost: 'yhteys katkennut', listening: 'kuuntelee', whispering: 'kuiskaa sinulle', barged: 'liittyi puheluun',
     },
     keypadLead: 'Numerot menevät toiselle puolelle näppäinpainalluksina.', sent: 'Lähetetty',
