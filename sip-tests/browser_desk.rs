@@ -120,7 +120,7 @@ fn presence_declining_and_wrap_up() {
     caller.hangs_up();
     let agent = ada.is("wrap-up");
     assert!(agent["until"].is_string(), "wrap-up has an end: {agent}");
-    ada.page.see("Wrap-up");
+    ada.page.see("ends in");
     ada.page.click("Ready");
     ada.is("ready");
 
@@ -236,6 +236,9 @@ fn override_after_refusal_begins_at_the_press() {
     office.server.nothing_captured();
     ada.page.click("Record anyway…");
     ada.page.click_the("radio", "Emergency");
+    ada.page.click("Start recording");
+    ada.page.see("Write a reason.");
+    office.server.nothing_captured();
     ada.page.fill("Reason", "The caller speaks of a fire.");
     ada.page.screenshot(&crate::harness::office::picture("desktop-override"));
     // What is said up to the press has another pitch than what is said after it.

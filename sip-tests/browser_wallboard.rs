@@ -112,8 +112,8 @@ fn the_wallboard_shows_queues_agents_and_calls() {
     };
     queue(&|it| it["ready"] == 1 && it["waiting"] == 0, "an agent who is ready");
     // One is served, the next waits and gives up.
-    let mut first = office.conversation('2', &ada);
-    let mut second = office.caller('1');
+    let mut first = office.conversation('1', &ada);
+    let mut second = office.caller('2');
     let waits = queue(&|it| it["waiting"] == 1 && it["offered"] == 2, "one who waits");
     assert!(waits["longestSince"].is_string(), "{waits}");
     assert_eq!(
@@ -123,7 +123,9 @@ fn the_wallboard_shows_queues_agents_and_calls() {
     );
     assert_eq!(waits["serviceLevel"].as_f64(), Some(1.0), "{waits}");
     sue.page.see("Refused");
-    sue.page.see("Not recording");
+    sue.page.see("caller refused");
+    sue.page.see("Given");
+    sue.page.see("caller agreed");
     sue.page.is_accessible("the wallboard");
     sue.page.screenshot(&picture("wallboard"));
     sue.page.turns("dark");

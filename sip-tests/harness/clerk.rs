@@ -121,7 +121,7 @@ impl Clerk {
     pub(crate) fn agent(&self) -> Value {
         let snapshot = self.snapshot();
         let agents = snapshot["agents"].as_array().into_iter().flatten();
-        agents.cloned().find(|agent| agent["id"] == self.user).unwrap_or_default()
+        agents.into_iter().find(|agent| agent["id"] == self.user).cloned().unwrap_or_default()
     }
 
     /// All that goes on, as the server tells this user.

@@ -63,7 +63,9 @@ function Controls({ my, line }: { my: Mine | null; line: LineState | null }) {
   const can = my ? abilities(my) : null
   const talking = line?.phase === 'talking'
   const mute = talking ? () => { phone.line?.setMuted(!line.muted) } : undefined
-  const hold = talking && (can?.hold || line.held) ? () => { phone.line?.setHeld(!line.held) } : undefined
+  // Without signalling the request would go nowhere.
+  const signals = usePhone().link === 'registered'
+  const hold = talking && signals && (can?.hold || line.held) ? () => { phone.line?.setHeld(!line.held) } : undefined
   const hangUp = () => { phone.line?.hangUp() }
   const toggleKeypad = () => { setKeypad((open) => !open) }
   useShortcuts({
