@@ -1,9 +1,11 @@
 import react from '@vitejs/plugin-react'
 import { defineConfig } from 'vite'
 
+import { licences } from './licences.js'
+
 // `vite --mode mock` (npm run dev) answers /api and /sip by itself: see mock/server.js. A build has none of it.
 export default defineConfig(async ({ mode }) => ({
-  plugins: [react(), mode === 'mock' && (await import('./mock/server.js')).mockServer()],
+  plugins: [react(), licences(), mode === 'mock' && (await import('./mock/server.js')).mockServer()],
   build: {
     target: 'es2022',
     // The page's policy allows no inline script and no data: address but for images.

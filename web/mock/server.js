@@ -52,7 +52,7 @@ const past = Array.from({ length: 30 }, (_, i) => ({
 }))
 const listening = Array.from({ length: 8 }, (_, i) => ({
   at: at(-7200 * (i + 1)), who: i % 2 ? 'sam' : 'alice', call: `p-${i}`, recording: i % 2 ? null : `r-${i}`,
-  kind: i % 2 ? 'live' : 'recording', reason: i % 2 ? null : 'Customer asked what was agreed',
+  kind: i % 2 ? 'live' : 'recording', mode: i % 2 ? 'whisper' : null, reason: i % 2 ? null : 'Customer asked what was agreed',
 }))
 
 const sessions = new Map()

@@ -36,7 +36,9 @@ export function ChangePassword({ onDone, onLogOut }: { onDone(): void; onLogOut(
     if (!(error instanceof Fault)) return faultWords(t, error)
     if (error.title === 'too-short') return t.password.tooShort
     if (error.title === 'used-before') return t.password.usedBefore
-    return error.status === 401 || error.status === 403 ? t.password.wrong : faultWords(t, error)
+    if (error.title === 'too-long') return t.password.tooLong
+    if (error.status === 423) return t.login.locked
+    return error.title === 'wrong-password' ? t.password.wrong : faultWords(t, error)
   }
   const field = (label: string, value: string, set: (value: string) => void, autoComplete: string) => (
     <PasswordInput label={label} value={value} onChange={(event) => { set(event.currentTarget.value) }} required

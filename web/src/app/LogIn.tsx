@@ -23,7 +23,8 @@ export function LogIn({ ended, onSession }: { ended: boolean; onSession(session:
       onSession(await api.logIn(user, password))
     } catch (error) {
       const status = error instanceof Fault ? error.status : null
-      setFault(status === 401 ? t.login.wrong : status === 423 ? t.login.locked : faultWords(t, error))
+      setFault(status === 401 ? t.login.wrong : status === 423 ? t.login.locked : status === 429 ? t.login.tooMany
+        : faultWords(t, error))
       setPassword('')
     }
     setBusy(false)

@@ -53,6 +53,8 @@ export function faultWords(t: Texts, error: unknown): string {
   if (error.status === 0) return t.problem.network
   if (error.title === 'not-now') return t.problem.notNow
   if (error.title === 'refused') return t.problem.refused
+  if (error.title === 'no-target' || error.title === 'bad-number') return t.problem.noTarget
+  if (error.title === 'bad-note' || error.title === 'bad-reason') return t.problem.badText
   if (error.status === 403) return t.problem.forbidden
   return error.status === 404 ? t.problem.gone : t.problem.other(error.message)
 }

@@ -120,7 +120,7 @@ function secondWords(t: Texts, { call, party, others }: Mine): string | null {
   if (call.phase === 'transferring') return t.transfer.transferring
   if (call.phase === 'conference') return t.transfer.conference
   if (call.phase !== 'consulting') return null
-  if (!other) return t.transfer.waitingFor(call.queue)
+  if (!other) return t.transfer.queued
   return other.state === 'dialled' || other.state === 'ringing' ? t.transfer.reaching(other.name) : t.transfer.consulting(other.name)
 }
 

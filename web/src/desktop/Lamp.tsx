@@ -111,7 +111,7 @@ function OverrideDialog({ call, opened, onClose, onGone }: DialogProps) {
             </Stack>
           </Radio.Group>
           <Textarea label={t.recording.reason} description={t.recording.reasonHint} value={reason} required autosize minRows={3} maxRows={8}
-            maxLength={2000} error={missing ? t.recording.reasonMissing : null}
+            maxLength={1000} error={missing ? t.recording.reasonMissing : null}
             onChange={(event) => {
               setReason(event.currentTarget.value)
               setMissing(false)

@@ -45,7 +45,7 @@ function Entries({ items }: { items: Listening[] }) {
           <Table.Tr key={`${entry.at}-${at}`}>
             <Table.Td style={{ whiteSpace: 'nowrap' }}>{t.format.moment(entry.at)}</Table.Td>
             <Table.Td>{entry.who}</Table.Td>
-            <Table.Td>{t.listening.kinds[entry.kind]}</Table.Td>
+            <Table.Td>{t.listening.kinds[entry.kind]}{entry.mode ? `: ${t.listening.modes[entry.mode]}` : ''}</Table.Td>
             <Table.Td>{entry.call ?? entry.recording ?? t.quality.none}</Table.Td>
             <Table.Td>{entry.reason ?? t.quality.none}</Table.Td>
           </Table.Tr>

@@ -9,7 +9,8 @@ import { Icon } from '../ui/icons'
 
 import { keys, useShortcuts } from './shortcuts'
 
-export const reasonWords = (t: Texts, reason: string) => t.presence.reasons[reason] ?? reason
+/** The reasons are the operator's; those everybody has are translated. */
+export const reasonWords = (t: Texts, reason: string) => t.presence.reasons[reason.toLowerCase()] ?? reason
 
 /** The agent's own state, always in sight, and the two buttons that change it. */
 export function Presence({ agent }: { agent: string }) {

@@ -76,6 +76,7 @@ export class Audio {
       this.ringer.pause()
       return
     }
+    if (!this.ringer.paused) return
     this.ringtone ??= URL.createObjectURL(new Blob([ringtone()], { type: 'audio/wav' }))
     this.ringer.src = this.ringtone
     this.ringer.loop = true

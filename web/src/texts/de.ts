@@ -18,6 +18,7 @@ export const de: Texts = {
     title: 'Bei Sayso anmelden', user: 'Benutzername', password: 'Passwort', submit: 'Anmelden',
     wrong: 'Benutzername oder Passwort ist falsch.',
     locked: 'Zu viele Versuche: Das Konto ist für eine Weile gesperrt. Versuchen Sie es später wieder.',
+    tooMany: 'Zu viele Versuche von hier. Warten Sie ein paar Minuten.',
     ended: 'Ihre Sitzung ist beendet. Bitte melden Sie sich neu an.',
   },
   password: {
@@ -25,7 +26,8 @@ export const de: Texts = {
     lead: 'Das Passwort, das Sie bekommen haben, gilt nur für die erste Anmeldung.',
     change: 'Passwort ändern', old: 'Bisheriges Passwort', fresh: 'Neues Passwort', again: 'Neues Passwort, noch einmal',
     submit: 'Passwort ändern', differs: 'Die beiden stimmen nicht überein.',
-    tooShort: 'Zu kurz. Mindestens 12 Zeichen; ein paar Wörter hintereinander sind gut.',
+    tooShort: 'Zu kurz. Mindestens 9 Zeichen; ein paar Wörter hintereinander sind gut.',
+    tooLong: 'Zu lang. Höchstens 128 Zeichen.',
     usedBefore: 'Dieses Passwort hatten Sie schon einmal. Nehmen Sie ein anderes.',
     wrong: 'Das bisherige Passwort ist falsch.', done: 'Passwort geändert.',
   },
@@ -34,6 +36,8 @@ export const de: Texts = {
     refused: 'Die Regeln dieses Anrufs erlauben das nicht.',
     forbidden: 'Dazu fehlt Ihnen das Recht.',
     gone: 'Diesen Anruf gibt es nicht mehr.',
+    noTarget: 'Dort ist niemand erreichbar. Prüfen Sie das Ziel.',
+    badText: 'Zu lang oder leer.',
     network: 'Der Server ist nicht erreichbar. Prüfen Sie Ihre Verbindung.',
     other: (detail) => `Das hat nicht geklappt: ${detail}`,
   },
@@ -52,7 +56,7 @@ export const de: Texts = {
     noAgent: 'Ihr Konto ist kein Agent: Es nimmt keine Anrufe an.',
     reasons: {
       'break': 'Pause', 'lunch': 'Mittag', 'meeting': 'Besprechung', 'training': 'Schulung', 'coaching': 'Coaching',
-      'paperwork': 'Büroarbeit', 'admin': 'Büroarbeit', 'technical': 'Technische Störung', 'no-answer': 'Nicht abgenommen',
+      'paperwork': 'Büroarbeit', 'after-call work': 'Nacharbeit', 'technical': 'Technische Störung', 'no-answer': 'Nicht abgenommen',
       'declined': 'Anruf abgelehnt', 'other': 'Anderes',
     },
   },
@@ -113,7 +117,7 @@ export const de: Texts = {
     explain: 'Rückfragen: erst sprechen, der Anrufer hört Musik. Jetzt vermitteln: Der Anrufer geht sofort dorthin.',
     consulting: (name) => `Rückfrage bei ${name}. Der Anrufer hört Musik und wird nicht aufgenommen.`,
     reaching: (name) => `${name} wird angerufen. Der Anrufer hört Musik.`,
-    waitingFor: (queue) => `Warten auf einen Agenten von ${queue}. Der Anrufer hört Musik.`,
+    queued: 'Warten auf einen Agenten der Warteschlange. Der Anrufer hört Musik.',
     conference: 'Sie, der Anrufer und eine dritte Seite hören einander.',
     transferring: 'Der Anruf wird vermittelt…', asked: 'Kollegin oder Kollege',
     complete: 'Vermittlung abschließen', threeWay: 'Dreiergespräch', back: 'Zurück zum Anrufer',
@@ -178,6 +182,7 @@ export const de: Texts = {
   listening: {
     title: 'Abhörprotokoll', lead: 'Jedes Mal, wenn jemand eine Aufnahme oder einen laufenden Anruf gehört hat.',
     own: 'Meine Einträge', all: 'Alle Einträge', none: 'Keine Einträge.', at: 'Zeit', who: 'Wer', what: 'Was', reason: 'Grund',
+    modes: { listen: 'mitgehört', whisper: 'geflüstert', barge: 'mitgesprochen' },
     kinds: { recording: 'Aufnahme', live: 'Laufender Anruf' }, call: 'Anruf',
   },
   wallboard: {

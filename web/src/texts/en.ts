@@ -18,6 +18,7 @@ export const en = {
     title: 'Log in to Sayso', user: 'User name', password: 'Password', submit: 'Log in',
     wrong: 'User name or password is wrong.',
     locked: 'Too many attempts: this account is locked for a while. Try again later.',
+    tooMany: 'Too many attempts from here. Wait a few minutes.',
     ended: 'Your session has ended. Please log in again.',
   },
   password: {
@@ -25,7 +26,8 @@ export const en = {
     lead: 'The password you were given is for the first log-in only.',
     change: 'Change password', old: 'Present password', fresh: 'New password', again: 'New password, again',
     submit: 'Change password', differs: 'The two do not match.',
-    tooShort: 'Too short. Take at least 12 characters; a few words in a row are fine.',
+    tooShort: 'Too short. Take at least 9 characters; a few words in a row are fine.',
+    tooLong: 'Too long. Take at most 128 characters.',
     usedBefore: 'You have used this password before. Take another.',
     wrong: 'The present password is wrong.', done: 'Password changed.',
   },
@@ -34,6 +36,8 @@ export const en = {
     refused: 'The policy of this call does not allow that.',
     forbidden: 'You lack the right to do that.',
     gone: 'There is no such call any more.',
+    noTarget: 'Nothing can be reached there. Check the target.',
+    badText: 'Too long, or empty.',
     network: 'The server cannot be reached. Check your connection.',
     other: (detail: string) => `That did not work: ${detail}`,
   },
@@ -52,7 +56,7 @@ export const en = {
     noAgent: 'Your account is no agent: it takes no calls.',
     reasons: {
       'break': 'Break', 'lunch': 'Lunch', 'meeting': 'Meeting', 'training': 'Training', 'coaching': 'Coaching',
-      'paperwork': 'Paperwork', 'admin': 'Paperwork', 'technical': 'Technical trouble', 'no-answer': 'Did not answer',
+      'paperwork': 'Paperwork', 'after-call work': 'After-call work', 'technical': 'Technical trouble', 'no-answer': 'Did not answer',
       'declined': 'Declined a call', 'other': 'Other',
     } as Record<string, string>,
   },
@@ -112,7 +116,7 @@ export const en = {
     explain: 'Consult: speak first, the caller hears music. Transfer now: the caller goes there at once.',
     consulting: (name: string) => `You consult ${name}. The caller hears music and is not recorded.`,
     reaching: (name: string) => `${name} is being called. The caller hears music.`,
-    waitingFor: (queue: string) => `Waiting for an agent of ${queue}. The caller hears music.`,
+    queued: 'Waiting for an agent of the queue. The caller hears music.',
     conference: 'You, the caller and a third party hear one another.',
     transferring: 'The call is being transferred…', asked: 'a colleague',
     complete: 'Complete transfer', threeWay: 'Three-way', back: 'Back to caller',
@@ -181,6 +185,7 @@ export const en = {
   listening: {
     title: 'Listening log', lead: 'Every time somebody listened to a recording or a live call.',
     own: 'My entries', all: 'All entries', none: 'No entries.', at: 'Time', who: 'Who', what: 'What', reason: 'Reason',
+    modes: { listen: 'listened', whisper: 'whispered', barge: 'joined' },
     kinds: { recording: 'Recording', live: 'Live call' }, call: 'Call',
   },
   wallboard: {

@@ -18,6 +18,7 @@ export const fi: Texts = {
     title: 'Kirjaudu Saysoon', user: 'Käyttäjätunnus', password: 'Salasana', submit: 'Kirjaudu',
     wrong: 'Käyttäjätunnus tai salasana on väärä.',
     locked: 'Liian monta yritystä: tili on lukittu hetkeksi. Yritä myöhemmin uudelleen.',
+    tooMany: 'Liian monta yritystä täältä. Odota muutama minuutti.',
     ended: 'Istuntosi on päättynyt. Kirjaudu uudelleen.',
   },
   password: {
@@ -25,7 +26,8 @@ export const fi: Texts = {
     lead: 'Saamasi salasana on vain ensimmäistä kirjautumista varten.',
     change: 'Vaihda salasana', old: 'Nykyinen salasana', fresh: 'Uusi salasana', again: 'Uusi salasana uudelleen',
     submit: 'Vaihda salasana', differs: 'Salasanat eivät ole samat.',
-    tooShort: 'Liian lyhyt. Vähintään 12 merkkiä; muutama sana peräkkäin käy hyvin.',
+    tooShort: 'Liian lyhyt. Vähintään 9 merkkiä; muutama sana peräkkäin käy hyvin.',
+    tooLong: 'Liian pitkä. Enintään 128 merkkiä.',
     usedBefore: 'Olet käyttänyt tätä salasanaa ennenkin. Valitse toinen.',
     wrong: 'Nykyinen salasana on väärä.', done: 'Salasana vaihdettu.',
   },
@@ -34,6 +36,8 @@ export const fi: Texts = {
     refused: 'Tämän puhelun säännöt eivät salli sitä.',
     forbidden: 'Sinulla ei ole oikeutta siihen.',
     gone: 'Puhelua ei enää ole.',
+    noTarget: 'Sieltä ei tavoiteta ketään. Tarkista kohde.',
+    badText: 'Liian pitkä tai tyhjä.',
     network: 'Palvelimeen ei saada yhteyttä. Tarkista verkkoyhteytesi.',
     other: (detail) => `Se ei onnistunut: ${detail}`,
   },
@@ -52,7 +56,7 @@ export const fi: Texts = {
     noAgent: 'Tilisi ei ole asiakaspalvelija: sille ei tule puheluja.',
     reasons: {
       'break': 'Tauko', 'lunch': 'Lounas', 'meeting': 'Kokous', 'training': 'Koulutus', 'coaching': 'Valmennus',
-      'paperwork': 'Paperityöt', 'admin': 'Paperityöt', 'technical': 'Tekninen vika', 'no-answer': 'Ei vastannut',
+      'paperwork': 'Paperityöt', 'after-call work': 'Jälkityö', 'technical': 'Tekninen vika', 'no-answer': 'Ei vastannut',
       'declined': 'Hylkäsi puhelun', 'other': 'Muu',
     },
   },
@@ -112,7 +116,7 @@ export const fi: Texts = {
     explain: 'Neuvottele: puhu ensin, soittaja kuulee musiikkia. Siirrä heti: soittaja menee sinne saman tien.',
     consulting: (name) => `Neuvottelet: ${name}. Soittaja kuulee musiikkia eikä häntä tallenneta.`,
     reaching: (name) => `Soitetaan: ${name}. Soittaja kuulee musiikkia.`,
-    waitingFor: (queue) => `Odotetaan jonon ${queue} asiakaspalvelijaa. Soittaja kuulee musiikkia.`,
+    queued: 'Odotetaan jonon asiakaspalvelijaa. Soittaja kuulee musiikkia.',
     conference: 'Sinä, soittaja ja kolmas osapuoli kuulette toisenne.',
     transferring: 'Puhelua siirretään…', asked: 'kollega',
     complete: 'Viimeistele siirto', threeWay: 'Kolmen puhelu', back: 'Takaisin soittajalle',
@@ -177,6 +181,7 @@ export const fi: Texts = {
   listening: {
     title: 'Kuunteluloki', lead: 'Jokainen kerta, kun joku on kuunnellut tallennetta tai käynnissä olevaa puhelua.',
     own: 'Omat merkinnät', all: 'Kaikki merkinnät', none: 'Ei merkintöjä.', at: 'Aika', who: 'Kuka', what: 'Mitä', reason: 'Syy',
+    modes: { listen: 'kuunteli', whisper: 'kuiskasi', barge: 'liittyi' },
     kinds: { recording: 'Tallenne', live: 'Käynnissä oleva puhelu' }, call: 'Puhelu',
   },
   wallboard: {
