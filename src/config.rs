@@ -111,6 +111,7 @@ pub struct MediaConfig {
     pub ports: (u16, u16),
     /// The UDP port that all WebRTC legs of the first media thread share; thread n takes this one + n. By
     /// default one of `ports` for each.
+    #[serde(deserialize_with = "shared_port")]
     pub webrtc_port: Option<u16>,
     /// Media threads; one per core by default.
     pub workers: Option<NonZeroUsize>,
@@ -306,6 +307,14 @@ fn port_range<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(u16, u16), 
         return Err(serde::de::Error::custom(fault));
     }
     Ok((first, last))
+}
+
+fn shared_port<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u16>, D::Error> {
+    let port = u16::deserialize(deserializer)?;
+    if port < 1024 {
+        return Err(serde::de::Error::custom(format!("{port}: a port from 1024 on")));
+    }
+    Ok(Some(port))
 }
 
 fn realm<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {

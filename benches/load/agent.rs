@@ -1,10 +1,14 @@
 //! An agent's phone: registers, answers every call at once, talks until told to stop.
 
 use std::net::SocketAddr;
+use std::time::Instant;
+
+use sayso::phone::browser::BrowserError;
 
 use crate::plan;
 use crate::rtp::Talker;
 use crate::sip::{Ids, Message, audio_of, authorize, sdp};
+use crate::web::Page;
 
 /// One agent.
 pub(crate) struct Agent {
@@ -13,6 +17,8 @@ pub(crate) struct Agent {
     /// Our SIP address and our RTP address.
     sip: SocketAddr,
     rtp: SocketAddr,
+    /// Its phone is a browser.
+    web: bool,
     /// Counts calls, so that timers of an earlier one are recognised.
     pub(crate) generation: u32,
     pub(crate) state: State,
@@ -40,15 +46,17 @@ pub(crate) struct Up {
     /// Where our audio goes.
     pub(crate) remote: SocketAddr,
     pub(crate) talker: Talker,
+    /// Its browser's side of the call.
+    pub(crate) page: Option<Box<Page>>,
     /// Still to be sent again until the ACK is here.
     pub(crate) unacknowledged: Option<Vec<u8>>,
 }
 
 impl Agent {
     /// The agent for call number `n`.
-    pub(crate) fn new(n: u32, sip: SocketAddr, rtp: SocketAddr) -> Self {
+    pub(crate) fn new(n: u32, sip: SocketAddr, rtp: SocketAddr, web: bool) -> Self {
         let (name, password) = plan::agent(n);
-        Self { name, password, sip, rtp, generation: 0, state: State::Idle }
+        Self { name, password, sip, rtp, web, generation: 0, state: State::Idle }
     }
 
     /// The first REGISTER.
@@ -103,21 +111,42 @@ impl Agent {
         }
     }
 
-    /// Answers an INVITE of `call`: the 180 and the 200. A re-INVITE gets the 200 alone.
-    pub(crate) fn invited(&mut self, invite: &Message, call: u32) -> Option<[Option<Vec<u8>>; 2]> {
+    /// Answers an INVITE of `call`: the 180 and the 200. A re-INVITE gets the 200 alone. `Err`: why not.
+    pub(crate) fn invited(
+        &mut self,
+        invite: &Message,
+        call: u32,
+        now: Instant,
+    ) -> Result<[Option<Vec<u8>>; 2], String> {
         let contact = format!("<sip:{}@{}>", self.name, self.sip);
         let tag = format!("a{}-{}", self.name, self.generation);
-        let (remote, _) = audio_of(&invite.body)?;
+        let (remote, _) = audio_of(&invite.body).ok_or("the offer names no address")?;
+        let refused = |error: BrowserError| format!("an agent's browser: {error}");
+        let mut opened = None;
+        let body = match (&mut self.state, self.web) {
+            (_, false) => sdp(self.rtp, &[8], "sendrecv", 1),
+            (State::Up(Up { page: Some(page), .. }), true) => page.answer(&invite.body).map_err(refused)?,
+            (State::Up(_) | State::Idle | State::Registering { .. }, true) => {
+                let (page, answer) = Page::open(self.rtp, &invite.body, now).map_err(refused)?;
+                opened = Some(page);
+                answer
+            }
+        };
         let ok = invite.response(200, "OK", &tag).with("Contact", &contact);
-        let ok = ok.with_body("application/sdp", &sdp(self.rtp, &[8], "sendrecv", 1)).bytes();
-        let call_id = invite.get("Call-ID")?.to_owned();
+        let ok = ok.with_body("application/sdp", &body).bytes();
+        let call_id = invite.get("Call-ID").ok_or("an INVITE without Call-ID")?.to_owned();
         if let State::Up(up) = &mut self.state {
             up.remote = remote;
-            return (up.call_id == call_id).then_some([None, Some(ok)]);
+            return if up.call_id == call_id {
+                Ok([None, Some(ok)])
+            } else {
+                Err("an agent is rung in a call".into())
+            };
         }
         self.generation += 1;
         let talker = Talker::new(0xa000_0000 | call);
-        self.state = State::Up(Up { call, call_id, remote, talker, unacknowledged: Some(ok.clone()) });
-        Some([Some(invite.response(180, "Ringing", &tag).bytes()), Some(ok)])
+        self.state =
+            State::Up(Up { call, call_id, remote, talker, page: opened, unacknowledged: Some(ok.clone()) });
+        Ok([Some(invite.response(180, "Ringing", &tag).bytes()), Some(ok)])
     }
 }

@@ -35,37 +35,65 @@ struct Bar {
 pub(crate) fn bench(options: &Options) -> Result<bool> {
     let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let &Options { calls, hold, workers, .. } = options;
-    let talk = |server| Plan { server, ip, calls, rate: 20.0, workers, kind: Kind::Talk };
+    let talk = |server| Plan { server, ip, calls, rate: 20.0, workers, kind: Kind::Talk, web: false };
     // First the generator against itself: its own delay is part of every delay below.
     let direct = Measure { hold: Duration::from_secs(5), pid: None, idle: None };
     let own = run("generator alone", &talk(None), &direct)?;
-    let server = Server::start(&options.sayso, &settings(calls, workers), &Media::default())?;
+    let server = Server::start(&options.sayso, &settings(calls, workers, false), &Media::default())?;
     let (pid, idle) = (Some(server.pid()), Usage::of(server.pid()));
     let held = run("ivr-record", &talk(Some(server.udp)), &Measure { hold, pid, idle })?;
     let (rate, kind) = (100.0, Kind::SetUp { hold: Duration::ZERO });
-    let plan = Plan { server: Some(server.udp), ip, calls: 2000, rate, workers: 1, kind };
+    let plan = Plan { server: Some(server.udp), ip, calls: 2000, rate, workers: 1, kind, web: false };
     let setup = run("setup", &plan, &Measure { hold: Duration::ZERO, pid, idle })?;
     drop(server);
     let bars = bars(&held, &setup);
     let good = bars.iter().all(|bar| bar.is <= bar.bar);
-    if options.json {
-        let bars: Vec<Value> = bars
-            .iter()
-            .map(|b| json!({ "name": b.name, "is": b.is, "bar": b.bar, "unit": b.unit }))
-            .collect();
-        println!(
-            "{}",
-            json!({ "generator": own, "ivr_record": held, "setup": setup, "bars": bars, "met": good })
-        );
-    } else {
-        print!("{}\n{}\n{}\n", own.table(), held.table(), setup.table());
-        println!("{:<34}{:>10}{:>10}", "", "is", "bar");
-        for Bar { name, is, bar, unit } in &bars {
-            let verdict = if is <= bar { "" } else { "  MISSED" };
-            println!("{name:<34}{is:>10.3}{bar:>10.3} {unit}{verdict}");
-        }
-    }
+    let reports = [("generator", &own), ("ivr_record", &held), ("setup", &setup)];
+    print(&reports, &bars, options.json);
     Ok(good)
+}
+
+/// Runs callers against agents in browsers; whether all bars were met.
+pub(crate) fn webrtc(options: &Options) -> Result<bool> {
+    let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let &Options { calls, hold, workers, .. } = options;
+    let server = Server::start(&options.sayso, &settings(calls, workers, true), &Media::default())?;
+    let (pid, idle) = (Some(server.pid()), Usage::of(server.pid()));
+    let plan = Plan { server: Some(server.udp), ip, calls, rate: 20.0, workers, kind: Kind::Talk, web: true };
+    let held = run("webrtc", &plan, &Measure { hold, pid, idle })?;
+    drop(server);
+    let cost = held.server.as_ref();
+    let cpu = cost.and_then(|cost| cost.cpu_ms_per_call_second).unwrap_or(f64::INFINITY);
+    let memory = cost.and_then(|cost| cost.rss_mb_per_call).unwrap_or(f64::INFINITY);
+    // The first two of issue 7.
+    let bars = [
+        Bar { name: "CPU per call-second, recorded", is: cpu, bar: 1.2, unit: "ms" },
+        Bar { name: "memory per call", is: memory, bar: 0.3, unit: "MB" },
+        Bar { name: "packets lost", is: held.packets.lost as f64, bar: 0.0, unit: "" },
+        Bar { name: "calls failed", is: f64::from(held.failed), bar: 0.0, unit: "" },
+    ];
+    print(&[("webrtc", &held)], &bars, options.json);
+    Ok(bars.iter().all(|bar| bar.is <= bar.bar))
+}
+
+fn print(reports: &[(&str, &Report)], bars: &[Bar], json: bool) {
+    if json {
+        let bar = |b: &Bar| json!({ "name": b.name, "is": b.is, "bar": b.bar, "unit": b.unit });
+        let mut all: serde_json::Map<String, Value> =
+            reports.iter().map(|(name, report)| ((*name).to_owned(), json!(report))).collect();
+        all.insert("bars".to_owned(), bars.iter().map(bar).collect());
+        all.insert("met".to_owned(), json!(bars.iter().all(|bar| bar.is <= bar.bar)));
+        println!("{}", Value::Object(all));
+        return;
+    }
+    for (_, report) in reports {
+        println!("{}", report.table());
+    }
+    println!("{:<34}{:>10}{:>10}", "", "is", "bar");
+    for Bar { name, is, bar, unit } in bars {
+        let verdict = if is <= bar { "" } else { "  MISSED" };
+        println!("{name:<34}{is:>10.3}{bar:>10.3} {unit}{verdict}");
+    }
 }
 
 /// The first bars (issue 2). Delay is measured from system call to system call, the generator's own included.

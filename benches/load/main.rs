@@ -1,7 +1,8 @@
 //! `sayso-load`: callers and agents by the hundred with real paced RTP, and what the server makes of them.
 //!
 //! `ivr-record` holds calls that agreed to be recorded, `setup` sets calls up and tears them down, `bench`
-//! starts a server of its own and runs both beside the bars, `soak` looks for what grows.
+//! starts a server of its own and runs both beside the bars, `webrtc` does so with agents in browsers, `soak`
+//! looks for what grows.
 #![allow(clippy::print_stdout)] // a command-line tool
 #![allow(clippy::disallowed_methods)] // measures real time
 
@@ -16,6 +17,7 @@ mod run;
 mod sip;
 mod soak;
 mod timers;
+mod web;
 mod worker;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -95,6 +97,25 @@ enum Profile {
         #[arg(long)]
         json: bool,
     },
+    /// Start a server in a folder of its own and let callers talk with agents in browsers (WebRTC), recorded;
+    /// print it beside the bars.
+    Webrtc {
+        /// The server's binary.
+        #[arg(long)]
+        sayso: PathBuf,
+        /// Calls held at once.
+        #[arg(long, default_value_t = 200)]
+        calls: u32,
+        /// Seconds they are held.
+        #[arg(long, default_value_t = 30)]
+        hold: u64,
+        /// Threads of the generator.
+        #[arg(long, default_value_t = 1)]
+        workers: u32,
+        /// Print JSON instead of tables.
+        #[arg(long)]
+        json: bool,
+    },
     /// Start a server in a folder of its own and go through mixed calls, transfers, holds and faults: does
     /// anything grow, is anything left?
     Soak {
@@ -149,8 +170,15 @@ fn start(profile: Profile) -> Result<bool> {
     let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
     match profile {
         Profile::IvrRecord { common, calls, hold, rate } => {
-            let plan =
-                Plan { server: common.server, ip, calls, rate, workers: common.workers, kind: Kind::Talk };
+            let plan = Plan {
+                server: common.server,
+                ip,
+                calls,
+                rate,
+                workers: common.workers,
+                kind: Kind::Talk,
+                web: false,
+            };
             let measure = Measure { hold: Duration::from_secs(hold), pid: common.pid, idle: None };
             print(&run("ivr-record", &plan, &measure)?, common.json)
         }
@@ -158,16 +186,20 @@ fn start(profile: Profile) -> Result<bool> {
             let kind = Kind::SetUp { hold: Duration::from_millis(hold) };
             let calls = (rate * f64::from(seconds)) as u32;
             anyhow::ensure!(common.server.is_some(), "setup needs --server");
-            let plan = Plan { server: common.server, ip, calls, rate, workers: common.workers, kind };
+            let plan =
+                Plan { server: common.server, ip, calls, rate, workers: common.workers, kind, web: false };
             let measure = Measure { hold: Duration::ZERO, pid: common.pid, idle: None };
             print(&run("setup", &plan, &measure)?, common.json)
         }
         Profile::Settings { agents, workers } => {
-            print!("{}", plan::settings(agents, workers));
+            print!("{}", plan::settings(agents, workers, false));
             Ok(true)
         }
         Profile::Bench { sayso, calls, hold, workers, json } => {
             bench::bench(&bench::Options { sayso, calls, hold: Duration::from_secs(hold), workers, json })
+        }
+        Profile::Webrtc { sayso, calls, hold, workers, json } => {
+            bench::webrtc(&bench::Options { sayso, calls, hold: Duration::from_secs(hold), workers, json })
         }
         Profile::Soak { sayso, minutes, lanes, first_port, json } => {
             let span = Duration::from_secs_f64(minutes.max(0.1) * 60.0);

@@ -23,6 +23,8 @@ pub(crate) struct Plan {
     pub(crate) workers: u32,
     /// What a call is for.
     pub(crate) kind: Kind,
+    /// Agents are browsers: ICE, DTLS and SRTP (their signalling stays UDP, which costs the server the same).
+    pub(crate) web: bool,
 }
 
 /// What a call is for.
@@ -64,7 +66,8 @@ pub(crate) fn agent(n: u32) -> (String, String) {
 
 /// Settings for `sayso apply`: a queue with a number for each worker, `agents` agents in all, and a number
 /// for set-ups.
-pub(crate) fn settings(agents: u32, workers: u32) -> String {
+pub(crate) fn settings(agents: u32, workers: u32, web: bool) -> String {
+    let media = if web { "media = \"webrtc\"\n" } else { "" };
     let mut text = String::from("[trunk.load]\nnetworks = [\"127.0.0.1/32\"]\n");
     for worker in 0..workers {
         text.push_str(&format!(
@@ -78,7 +81,9 @@ pub(crate) fn settings(agents: u32, workers: u32) -> String {
     for n in 0..agents {
         let (name, password) = agent(n);
         let worker = n % workers.max(1);
-        text.push_str(&format!("\n[agent.{name}]\npassword = \"{password}\"\nqueues = [\"talk{worker}\"]\n"));
+        text.push_str(&format!(
+            "\n[agent.{name}]\npassword = \"{password}\"\nqueues = [\"talk{worker}\"]\n{media}"
+        ));
     }
     text
 }

@@ -85,8 +85,13 @@ impl Talker {
 
 /// What an RTP packet says about itself; `None` for prompts, music, keys and RTCP.
 pub(crate) fn mark(packet: &[u8]) -> Option<Mark> {
-    let payload = packet.get(HEADER..HEADER + 24)?;
-    if packet[1] & 0x7f != PCMA || payload[..8] != MAGIC {
+    mark_in(packet.get(1)? & 0x7f, packet.get(HEADER..)?)
+}
+
+/// The same, of a payload.
+pub(crate) fn mark_in(payload_type: u8, payload: &[u8]) -> Option<Mark> {
+    let payload = payload.get(..24)?;
+    if payload_type != PCMA || payload[..8] != MAGIC {
         return None;
     }
     let word = |at: usize| payload[at..at + 4].try_into().map(u32::from_be_bytes).ok();

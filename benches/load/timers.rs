@@ -12,6 +12,8 @@ pub(crate) enum Timer {
     CallerPacket(usize),
     /// An agent's next RTP packet, in its call of this generation.
     AgentPacket(usize, u32),
+    /// An agent's browser wants to be woken, in its call of this generation.
+    Wake(usize, u32),
     /// A caller presses its key, unless an agent has come.
     Press(usize),
     /// A caller's request has no answer yet: once more, after this many milliseconds next time.

@@ -16,7 +16,7 @@ use rustix::time::{
 use crate::agent::{self, Agent};
 use crate::caller::{self, Caller};
 use crate::plan::{Kind, Plan, Shared};
-use crate::rtp::Listener;
+use crate::rtp::{Listener, Mark};
 use crate::timers::{Timer, Timers};
 
 mod audio;
@@ -82,6 +82,8 @@ pub(crate) struct Worker<'a> {
     callers_by_id: HashMap<String, usize>,
     /// Callers by their number, agents by their name.
     names: HashMap<String, usize>,
+    /// Scratch: what a browser heard.
+    heard: Vec<Mark>,
     timers: Timers,
     counts: Counts,
     going: bool,
@@ -120,7 +122,8 @@ impl<'a> Worker<'a> {
             callers.push(Caller::new(*call, &number, caller_sip.local_addr()?, at));
             names.insert(number, i);
             if plan.kind == Kind::Talk {
-                let agent = Agent::new(*call, agent_sip.local_addr()?, rtp[i * 2 + 1].local_addr()?);
+                let agent =
+                    Agent::new(*call, agent_sip.local_addr()?, rtp[i * 2 + 1].local_addr()?, plan.web);
                 names.insert(agent.name.clone(), i);
                 agents.push(agent);
             }
@@ -130,6 +133,7 @@ impl<'a> Worker<'a> {
             flows: callers.iter().map(|_| Flow::default()).collect(),
             callers_by_id: callers.iter().enumerate().map(|(i, c)| (c.call_id().to_owned(), i)).collect(),
             counts: Counts::default(),
+            heard: Vec::new(),
             timers: Timers::default(),
             going: false,
             stopping: false,
@@ -224,6 +228,7 @@ impl<'a> Worker<'a> {
             Timer::Start(i) => self.start(i),
             Timer::CallerPacket(i) => self.caller_packet(i, due),
             Timer::AgentPacket(i, generation) => self.agent_packet(i, generation, due),
+            Timer::Wake(i, generation) => self.wake(i, generation),
             Timer::Press(i) => self.press(i),
             Timer::Resend(i, after) => {
                 if let Some(bytes) = self.callers[i].again() {

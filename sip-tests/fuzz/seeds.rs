@@ -15,6 +15,15 @@ const OFFER: &str = "v=0\r\no=- 1 1 IN IP4 10.0.0.2\r\ns=-\r\nc=IN IP4 10.0.0.2\
     a=crypto:2 AEAD_AES_256_GCM inline:QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWZnaGlqa2xtbm9wcXI=\r\n\
     a=rtcp:4001\r\na=rtcp-mux\r\na=record:on\r\na=recordpref:off\r\nm=video 0 RTP/AVP 31\r\n";
 
+/// A browser's offer, with a second stream in its bundle.
+const WEBRTC: &str = "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0 1\r\n\
+    m=audio 9 UDP/TLS/RTP/SAVPF 111 9 0 8 110 126\r\nc=IN IP4 0.0.0.0\r\na=ice-ufrag:aaaa\r\n\
+    a=ice-pwd:aaaaaaaaaaaaaaaaaaaaaa\r\na=setup:actpass\r\na=mid:0\r\na=rtcp-mux\r\na=sendrecv\r\n\
+    a=fingerprint:sha-256 00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF\r\n\
+    a=extmap:3 urn:ietf:params:rtp-hdrext:sdes:mid\r\na=rtpmap:111 opus/48000/2\r\n\
+    a=rtpmap:110 telephone-event/48000\r\na=rtpmap:126 telephone-event/8000\r\na=ssrc:7 cname:x\r\n\
+    m=audio 0 UDP/TLS/RTP/SAVPF 0\r\na=mid:1\r\na=bundle-only\r\na=rtcp-mux\r\n";
+
 /// A request of the peer: `to` may hold a tag, the body goes last.
 fn request(method: &str, cseq: u32, to: &str, extra: &str, body: &str) -> String {
     let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
@@ -93,6 +102,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         put("stream", name, &[&[200], script.replace(['\x04', '\x05', '\x06'], "").as_bytes()].concat())?;
     }
     put("sdp", "offer", &[b"1", OFFER.as_bytes()].concat())?;
+    put("sdp", "webrtc", &[b"0", WEBRTC.as_bytes()].concat())?;
     let packets = [rtp(1, 8, &[0xD5; 160]), rtp(2, 101, &[5, 0x8A, 3, 0x20]), rtp(9, 13, &[60])];
     let framed: Vec<u8> =
         packets.iter().flat_map(|packet| [&[packet.len() as u8, 20], &packet[..]].concat()).collect();

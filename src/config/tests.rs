@@ -11,6 +11,15 @@ fn an_empty_file_is_a_configuration() {
     let config = Config::parse("", "sayso.toml").expect("defaults");
     assert_eq!(config.database_url(), "sqlite:var/sayso.db");
     assert_eq!(config.media.timeout, Duration::from_secs(60));
+    assert_eq!(config.media.webrtc_port, None);
+}
+
+#[test]
+fn the_port_of_webrtc_is_one() {
+    let config = Config::parse("[media]\nwebrtc-port = 40000\n", "sayso.toml").expect("a port");
+    assert_eq!(config.media.webrtc_port, Some(40_000));
+    assert!(fault("[media]\nwebrtc-port = 70000\n").starts_with("sayso.toml:2: "));
+    assert!(fault("[media]\nwebrtc-port = 0\n").contains("from 1024 on"));
 }
 
 #[test]

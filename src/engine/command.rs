@@ -10,10 +10,10 @@ use tokio::sync::mpsc::Sender;
 
 use crate::call::PlayId;
 use crate::ids::CallId;
-use crate::media::{LegMedia, Seat};
-use crate::media::sound::Sound;
 use crate::media::rtc::IceLogin;
+use crate::media::sound::Sound;
 use crate::media::tap::Tap;
+use crate::media::{LegMedia, Seat};
 
 use super::MediaEvent;
 use super::leg::Identity;

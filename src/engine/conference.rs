@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use tracing::warn;
 
-use crate::media::{Codec, Seat, Voice};
 use crate::media::mix::Mixer;
 use crate::media::sound::RATE;
 use crate::media::tap::Channel;
+use crate::media::{Codec, Seat, Voice};
 use crate::time::Timestamp;
 
 use super::command::CallKey;
@@ -74,7 +74,10 @@ impl Room {
 
 impl fmt::Debug for Room {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Room").field("chairs", &self.chairs.len()).field("rate", &self.rate).finish_non_exhaustive()
+        f.debug_struct("Room")
+            .field("chairs", &self.chairs.len())
+            .field("rate", &self.rate)
+            .finish_non_exhaustive()
     }
 }
 
@@ -102,7 +105,9 @@ impl Sessions {
     /// A leg hears itself: decoded, mixed and encoded as in a conference, so that all of it is tried.
     pub(super) fn echo(&mut self, key: CallKey, leg: u16, now: Timestamp) {
         match self.find(key, leg) {
-            Some(leg) => self.open_room(key, vec![Chair { echoes: true, ..Chair::new(leg, Voice::All) }], now),
+            Some(leg) => {
+                self.open_room(key, vec![Chair { echoes: true, ..Chair::new(leg, Voice::All) }], now)
+            }
             None => self.disconnect(key, &[], now),
         }
     }
@@ -204,7 +209,9 @@ impl Sessions {
     /// Each leg is told what the others said to it; silence too, so that its stream does not break off.
     fn tell_all(&mut self, room: &mut Room) {
         for chair in &room.chairs {
-            let Some(leg) = self.legs.get_mut(chair.leg).filter(|leg| leg.hears().is_some()) else { continue };
+            let Some(leg) = self.legs.get_mut(chair.leg).filter(|leg| leg.hears().is_some()) else {
+                continue;
+            };
             room.mix.clear();
             let own = if chair.is_heard_by_all() && !chair.echoes { &chair.said[..] } else { &[] };
             room.mixer.without(own, &mut room.mix);

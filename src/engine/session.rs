@@ -211,7 +211,8 @@ impl Sessions {
         self.remove_leg(key, number, now);
         let Some(&at) = self.index.get(&key) else { return };
         self.generation = self.generation.wrapping_add(1);
-        let leg = self.legs.insert(Leg::new(Way::Ports(sockets), identity, (at, number), self.generation, now));
+        let leg =
+            self.legs.insert(Leg::new(Way::Ports(sockets), identity, (at, number), self.generation, now));
         let Way::Ports(sockets) = &self.legs[leg].way else { return };
         for (descriptor, port) in [(sockets.rtp().as_fd(), Port::Rtp), (sockets.rtcp().as_fd(), Port::Rtcp)] {
             let data = epoll::EventData::new_u64(token(leg, port));

@@ -11,7 +11,6 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
-use str0m::crypto::CryptoProvider;
 use str0m::crypto::dtls::DtlsCert;
 use str0m::format::{Codec as Payload, CodecConfig, FormatParams};
 use str0m::media::{Direction as Way, Frequency, MediaKind, Mid};
@@ -19,9 +18,11 @@ use str0m::net::{Protocol, Receive};
 use str0m::rtp::{Extension, RtpWrite};
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig, RtcError};
 
+use super::cipher::{self, provider};
 use crate::ids::Redacted;
 use crate::media::rtc::{Fingerprint, IceLogin, Ours};
 use crate::media::rtp::Header;
+use crate::media::srtp::Suite;
 use crate::media::{Codec, Direction, LegMedia};
 use crate::sip::core::sdp::{self, Local, SdpError, Terms};
 
@@ -100,6 +101,7 @@ pub struct Browser {
     /// The sequence number of the last packet sent, roll-overs counted.
     sequence: Option<u64>,
     packets: Packets,
+    suite: Option<Suite>,
     /// SSRC, first and last number of the stream that is heard, and how many came of it.
     heard: Option<(u32, u64, u64, u64)>,
 }
@@ -127,6 +129,7 @@ impl Browser {
             connected: false,
             sequence: None,
             packets: Packets::default(),
+            suite: None,
             heard: None,
         };
         browser.add_candidate(local)?;
@@ -206,7 +209,7 @@ impl Browser {
     /// [`BrowserError::Rtc`] when the connection has failed.
     pub fn receive(&mut self, from: SocketAddr, datagram: &[u8], now: Instant) -> Result<(), BrowserError> {
         let Ok(received) = Receive::new(Protocol::Udp, from, self.local, datagram) else { return Ok(()) };
-        Ok(self.rtc.handle_input(Input::Receive(now, received))?)
+        self.take(Input::Receive(now, received))
     }
 
     /// Time has come, see [`Out::Wait`].
@@ -214,7 +217,7 @@ impl Browser {
     /// # Errors
     /// [`BrowserError::Rtc`] when the connection has failed.
     pub fn wake(&mut self, now: Instant) -> Result<(), BrowserError> {
-        Ok(self.rtc.handle_input(Input::Timeout(now))?)
+        self.take(Input::Timeout(now))
     }
 
     /// Sends a packet. Of the header, payload type, sequence number, timestamp and marker count. Before the
@@ -245,7 +248,10 @@ impl Browser {
     /// [`BrowserError::Rtc`] when the connection has failed.
     pub fn poll(&mut self) -> Result<Out, BrowserError> {
         loop {
-            match self.rtc.poll_output()? {
+            cipher::asked_for();
+            let output = self.rtc.poll_output()?;
+            self.suite = cipher::asked_for().or(self.suite);
+            match output {
                 Output::Timeout(at) => return Ok(Out::Wait(at)),
                 Output::Transmit(send) => {
                     return Ok(Out::Send { to: send.destination, datagram: send.contents.to_vec() });
@@ -290,6 +296,19 @@ impl Browser {
     pub fn packets(&self) -> Packets {
         let lost = self.heard.map_or(0, |(_, first, last, count)| (last - first + 1).saturating_sub(count));
         Packets { lost: self.packets.lost + lost, ..self.packets }
+    }
+
+    /// What the packets are sealed with; `None` before DTLS has agreed.
+    #[must_use]
+    pub fn suite(&self) -> Option<Suite> {
+        self.suite
+    }
+
+    fn take(&mut self, input: Input<'_>) -> Result<(), BrowserError> {
+        cipher::asked_for();
+        let taken = self.rtc.handle_input(input);
+        self.suite = cipher::asked_for().or(self.suite);
+        Ok(taken?)
     }
 
     fn add_candidate(&mut self, at: SocketAddr) -> Result<(), BrowserError> {
@@ -397,11 +416,6 @@ fn text(sdp: &[u8]) -> Result<&str, BrowserError> {
 
 fn unread(error: &impl std::fmt::Display) -> BrowserError {
     BrowserError::Text(error.to_string())
-}
-
-fn provider() -> &'static Arc<CryptoProvider> {
-    static PROVIDER: OnceLock<Arc<CryptoProvider>> = OnceLock::new();
-    PROVIDER.get_or_init(|| Arc::new(str0m::crypto::from_feature_flags()))
 }
 
 /// One for the process: making it costs more than a call.

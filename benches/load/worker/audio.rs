@@ -1,12 +1,15 @@
 //! RTP: the next packet of each stream when it is due, and what the packets that arrive show.
 
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
 
 use super::{FRAME, PRESS, Worker, send};
 use crate::agent;
 use crate::caller;
-use crate::rtp::mark;
+use crate::rtp::{Mark, mark};
 use crate::timers::Timer;
+use crate::web::Page;
+use sayso::phone::browser::BrowserError;
 
 impl Worker<'_> {
     pub(super) fn caller_packet(&mut self, i: usize, due: u64) {
@@ -33,7 +36,11 @@ impl Worker<'_> {
         }
         let mut buffer = [0u8; 172];
         let length = up.talker.packet(up.call, now, &mut buffer);
-        send(&self.rtp[i * 2 + 1], &buffer[..length], up.remote);
+        if up.page.is_some() {
+            self.page(i, |page, now| page.send(&buffer[..length], now));
+        } else {
+            send(&self.rtp[i * 2 + 1], &buffer[..length], up.remote);
+        }
         self.timers.set(due + FRAME, Timer::AgentPacket(i, generation));
     }
 
@@ -50,10 +57,18 @@ impl Worker<'_> {
 
     pub(super) fn read_rtp(&mut self, which: usize) {
         let mut buffer = [0u8; 2048];
-        let Ok(length) = self.rtp[which].recv(&mut buffer) else { return };
-        let now = self.now();
-        let Some(mark) = mark(&buffer[..length]) else { return };
-        let call = mark.call as usize;
+        let Ok((length, from)) = self.rtp[which].recv_from(&mut buffer) else { return };
+        let to_agent = !which.is_multiple_of(2);
+        if to_agent && self.plan.web {
+            self.page(which / 2, |page, now| page.receive(from, &buffer[..length], now));
+        } else if let Some(mark) = mark(&buffer[..length]) {
+            self.note(which, mark);
+        }
+    }
+
+    /// A packet of ours arrived.
+    fn note(&mut self, which: usize, mark: Mark) {
+        let (now, call) = (self.now(), mark.call as usize);
         let Some(flow) = self.flows.get_mut(call) else { return };
         // A caller must hear its own call; an agent may serve any.
         let to_caller = which.is_multiple_of(2);
@@ -72,5 +87,42 @@ impl Worker<'_> {
         if self.shared.measuring.load(Relaxed) {
             self.counts.delay.push(now.saturating_sub(mark.sent) / 1000);
         }
+    }
+
+    pub(super) fn instant(&self, now: u64) -> Instant {
+        self.clock + Duration::from_nanos(now)
+    }
+
+    pub(super) fn wake(&mut self, i: usize, generation: u32) {
+        if self.agents[i].generation == generation {
+            self.page(i, Page::wake);
+        }
+    }
+
+    /// Wakes an agent's browser that was given something to do.
+    pub(super) fn serve(&mut self, i: usize) {
+        self.page(i, Page::wake);
+    }
+
+    /// Does this with an agent's browser, and then what comes of it.
+    fn page(&mut self, i: usize, with: impl FnOnce(&mut Page, Instant) -> Result<(), BrowserError>) {
+        let instant = self.instant(self.now());
+        let generation = self.agents[i].generation;
+        let agent::State::Up(agent::Up { page: Some(page), call, .. }) = &mut self.agents[i].state else {
+            return;
+        };
+        let (call, socket) = (*call as usize, &self.rtp[i * 2 + 1]);
+        let served = with(page, instant).and_then(|()| page.serve(socket, &mut self.heard));
+        match served {
+            Ok(Some(at)) => {
+                let at = at.saturating_duration_since(self.clock).as_nanos() as u64;
+                self.timers.set(at, Timer::Wake(i, generation));
+            }
+            Ok(None) => {}
+            Err(error) => self.fail(call, &error.to_string()),
+        }
+        let mut heard = std::mem::take(&mut self.heard);
+        heard.drain(..).for_each(|mark| self.note(i * 2 + 1, mark));
+        self.heard = heard;
     }
 }

@@ -137,8 +137,15 @@ impl Worker<'_> {
         {
             self.counts.key_to_invite.push((now - pressed) / 1000);
         }
-        let Some(answers) = self.agents[agent].invited(invite, caller as u32) else {
-            return send(&self.agent_sip, &invite.response(486, "Busy Here", "x").bytes(), from);
+        let instant = self.instant(now);
+        let answers = match self.agents[agent].invited(invite, caller as u32, instant) {
+            Ok(answers) => answers,
+            Err(why) => {
+                if self.plan.web {
+                    self.fail(caller, &why);
+                }
+                return send(&self.agent_sip, &invite.response(486, "Busy Here", "x").bytes(), from);
+            }
         };
         let first = answers[0].is_some();
         for answer in answers.into_iter().flatten() {
@@ -148,6 +155,7 @@ impl Worker<'_> {
             let generation = self.agents[agent].generation;
             self.timers.set(now + agent as u64 * 3_700_001 % FRAME, Timer::AgentPacket(agent, generation));
             self.timers.set(now + u64::from(T1) * MS, Timer::ResendOk(agent, generation));
+            self.serve(agent);
         }
     }
 

@@ -143,7 +143,8 @@ impl Sessions {
     fn take_record(&mut self, datagram: &[u8], from: SocketAddr, now: Timestamp) {
         let instant = self.clock.instant(now);
         let at = self.door.as_ref().and_then(|door| door.addresses.get(&from).copied());
-        let Some((at, Way::Shared(rtc))) = at.and_then(|at| Some((at, &mut self.legs.get_mut(at)?.way))) else {
+        let Some((at, Way::Shared(rtc))) = at.and_then(|at| Some((at, &mut self.legs.get_mut(at)?.way)))
+        else {
             self.stats.strangers += 1;
             return;
         };
@@ -157,6 +158,9 @@ impl Sessions {
             self.stats.strangers += 1;
             return;
         };
+        if matches!(&leg.way, Way::Shared(rtc) if rtc.is_over()) {
+            return;
+        }
         if rtp::is_rtcp(&buffer[..len]) {
             leg.take_rtcp(&mut buffer[..len], None, true, now);
             return;

@@ -110,6 +110,11 @@ impl Connection {
         (self.theirs, self.role) == (theirs, role) && self.state != State::Ended
     }
 
+    /// Whether it was closed, or failed.
+    pub(super) fn is_over(&self) -> bool {
+        self.state == State::Ended
+    }
+
     /// Says hello, when that is on us: there is somebody to say it to.
     pub(super) fn begin(&mut self, now: Instant, send: impl FnMut(&[u8])) -> Outcome {
         if self.state != State::Idle {

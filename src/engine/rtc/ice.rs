@@ -122,7 +122,10 @@ impl Lite {
         let reply = match conflict {
             // The lite side never controls (RFC 8445 §6.1.1): the peer has to change its mind.
             true => StunMessage::binding_role_conflict_reply(message.trans_id()),
-            false => StunMessage::binding_reply(message.trans_id(), from),
+            false => {
+                let seen = SocketAddr::new(from.ip().to_canonical(), from.port());
+                StunMessage::binding_reply(message.trans_id(), seen)
+            }
         };
         let Ok(len) = reply.to_bytes(Some(password), answer, hmac) else { return Checked::Refused };
         if conflict {
@@ -218,7 +221,9 @@ mod tests {
     #[test]
     fn nothing_is_learned_from_whom_does_not_know_the_password() {
         let mut lite = Lite::new(login("ours"));
-        for (ufrag, password) in [("ours", "a-guess-of-22-characters"), ("theirs", "ours-password-of-22-chars")] {
+        for (ufrag, password) in
+            [("ours", "a-guess-of-22-characters"), ("theirs", "ours-password-of-22-chars")]
+        {
             let checked = check_with(&mut lite, (ufrag, password), address(0), (true, true), at(0));
             assert_eq!(checked, Checked::Refused);
         }
@@ -257,7 +262,10 @@ mod tests {
         let ours = login("ours");
         let mut lite = Lite::new(ours.clone());
         let told = (&ours.ufrag[..], &ours.password.0[..]);
-        assert!(matches!(check_with(&mut lite, told, address(1), (false, false), at(0)), Checked::Answered(_)));
+        assert!(matches!(
+            check_with(&mut lite, told, address(1), (false, false), at(0)),
+            Checked::Answered(_)
+        ));
         assert_eq!(lite.destination(), None);
     }
 
@@ -285,7 +293,9 @@ mod tests {
         check(&mut lite, &ours, address(0), true, at(0));
         let mut forgotten = Vec::new();
         for n in 1..10 {
-            let Checked::Learned(_, gone) = check(&mut lite, &ours, address(n), false, at(10)) else { panic!() };
+            let Checked::Learned(_, gone) = check(&mut lite, &ours, address(n), false, at(10)) else {
+                panic!()
+            };
             forgotten.extend(gone);
         }
         assert_eq!(lite.known().len(), KNOWN);

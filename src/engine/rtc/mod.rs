@@ -137,6 +137,11 @@ impl Rtc {
         }
     }
 
+    /// Whether the peer has said goodbye: what still comes was on its way.
+    fn is_over(&self) -> bool {
+        self.connection.as_ref().is_some_and(Connection::is_over)
+    }
+
     /// Whether ICE has found the peer.
     pub(super) fn is_reachable(&self) -> bool {
         self.ice.destination().is_some()
@@ -181,7 +186,8 @@ impl Rtc {
     fn agree(&mut self, theirs: &Theirs, now: Instant) -> (Option<IceLogin>, Outcome) {
         let dropped = self.ice.agree(&theirs.ice);
         self.mid = theirs.mid_extension.and_then(|id| Mid::new(id, &theirs.mid));
-        let goes_on = self.connection.as_ref().is_some_and(|old| old.is_with(theirs.fingerprint, theirs.role));
+        let goes_on =
+            self.connection.as_ref().is_some_and(|old| old.is_with(theirs.fingerprint, theirs.role));
         if goes_on {
             return (dropped, Outcome::default());
         }

@@ -73,6 +73,7 @@ impl Browser {
         let mut config = RtcConfig::new()
             .clear_codecs()
             .set_rtp_mode(true)
+            .set_rtcp_report_interval_audio(Duration::from_millis(200))
             .clear_extension_map()
             .set_extension(MID_EXTENSION, Extension::RtpMid)
             .enable_opus(true, false)

@@ -63,7 +63,8 @@ impl Rig {
         event_room: usize,
     ) -> Self {
         let clock = Clock::start();
-        let config = EngineConfig { workers: 1, bind, advertise: None, ports, webrtc_port: None, media_timeout };
+        let config =
+            EngineConfig { workers: 1, bind, advertise: None, ports, webrtc_port: None, media_timeout };
         let engine = Engine::start(config, clock).unwrap();
         let (sender, events) = tokio::sync::mpsc::channel(event_room);
         let call = engine.open(CallId::new(ulid::Ulid(1)), sender);
