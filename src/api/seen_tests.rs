@@ -157,6 +157,7 @@ fn another_queue_shows_everything_anew() {
     );
     let mut all = Seen::new(&visitor(Role::Supervisor, Some("bob")));
     all.begin(snapshot());
+    assert_eq!(all.change(&Live::Anew), Shown::Anew);
     assert_eq!(all.change(&Live::Agent(agent("bob", &[]))), Shown::Agent(agent("bob", &[])));
 }
 

@@ -259,7 +259,6 @@ fn queue(source: &mut Source<'_>, table: &mut Table<'_>, lines: &mut BTreeMap<St
             .unwrap_or(Some(MINUTE)),
         service_seconds: table
             .take(source, "service-seconds", |v| integer(v, 1..=3_600))
-            .and_then(|seconds| u32::try_from(seconds).ok())
             .unwrap_or_else(super::service_seconds),
     }
 }

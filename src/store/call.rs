@@ -13,7 +13,7 @@ use crate::consent::{Answered, Basis};
 use crate::ids::{AgentId, CallId, LegId, PhoneNumber, QueueId};
 use crate::time::Timestamp;
 
-use super::change::LegQuality;
+use super::change::{LegQuality, Listened, ListenedTo};
 use super::error::{Doing as _, StoreError};
 use super::query::json;
 use super::writer::Work;
@@ -132,6 +132,8 @@ impl Work<'_> {
                 if was.is_none() {
                     self.leg(*leg, "out", None, *at, Some(*at)).await?;
                 }
+                let to = ListenedTo::Live { call: *call, mode: supervision_word(*mode) };
+                self.listening(&Listened { at: *at, who: by.clone(), to, reason: None }).await?;
                 let detail = Some(format!("{} by {by}", supervision_word(*mode)));
                 self.event(*call, *at, Event { kind: "supervised", detail, ..Event::default() }).await?;
             }

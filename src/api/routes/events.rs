@@ -168,3 +168,7 @@ impl Telling {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "events_tests.rs"]
+mod tests;

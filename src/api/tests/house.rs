@@ -23,8 +23,8 @@ use crate::settings::{self, DiffOptions, Difference};
 use crate::store::Store;
 use crate::time::Clock;
 
-pub(super) const START: Timestamp = Timestamp::from_micros(1_795_000_000_000_000);
-pub(super) const PASSWORD: &str = "correct horse";
+pub(in crate::api) const START: Timestamp = Timestamp::from_micros(1_795_000_000_000_000);
+pub(in crate::api) const PASSWORD: &str = "correct horse";
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// `fresh` has to change the password first.
@@ -81,18 +81,18 @@ agent = "fresh"
 
 /// What was asked of the server, and what it answers.
 #[derive(Default)]
-pub(super) struct Heard {
-    pub(super) asked: Vec<(CallId, Asker, Ask)>,
-    pub(super) refusal: Option<Refusal>,
-    pub(super) presence: Vec<(AgentId, Result<(), NotReady>)>,
-    pub(super) lent: Vec<(AgentId, Timestamp)>,
-    pub(super) taken_back: Vec<String>,
-    pub(super) calls: Vec<CallView>,
-    pub(super) agents: Vec<AgentView>,
-    pub(super) queues: Vec<QueueView>,
+pub(in crate::api) struct Heard {
+    pub(in crate::api) asked: Vec<(CallId, Asker, Ask)>,
+    pub(in crate::api) refusal: Option<Refusal>,
+    pub(in crate::api) presence: Vec<(AgentId, Result<(), NotReady>)>,
+    pub(in crate::api) lent: Vec<(AgentId, Timestamp)>,
+    pub(in crate::api) taken_back: Vec<String>,
+    pub(in crate::api) calls: Vec<CallView>,
+    pub(in crate::api) agents: Vec<AgentView>,
+    pub(in crate::api) queues: Vec<QueueView>,
 }
 
-pub(super) struct Fake {
+pub(in crate::api) struct Fake {
     heard: Mutex<Heard>,
     live: broadcast::Sender<Arc<Live>>,
 }
@@ -132,20 +132,21 @@ impl Control for Fake {
     }
 }
 
-pub(super) struct House {
+pub(in crate::api) struct House {
     _dir: TempDir,
-    pub(super) store: Store,
+    pub(in crate::api) store: Store,
+    pub(in crate::api) desktop: Desktop,
     control: Arc<Fake>,
     now: Arc<AtomicI64>,
     at: SocketAddr,
 }
 
 impl House {
-    pub(super) async fn new() -> Self {
+    pub(in crate::api) async fn new() -> Self {
         Self::at(None).await
     }
 
-    pub(super) async fn at(url: Option<&str>) -> Self {
+    pub(in crate::api) async fn at(url: Option<&str>) -> Self {
         let dir = TempDir::new().unwrap();
         let path = dir.path().join("sayso.db").display().to_string();
         let store = Store::open(&path, Clock::start()).await.unwrap();
@@ -171,52 +172,52 @@ impl House {
         };
         let (ready_out, ready) = watch::channel(Readiness { store: true, draining: false, generation: 1 });
         drop(ready_out);
-        let front = Front { desktop: Some(desktop), ..Front::default() };
+        let front = Front { desktop: Some(desktop.clone()), ..Front::default() };
         let at = start("127.0.0.1:0".parse().unwrap(), front, install_metrics(), ready).await.unwrap();
-        Self { _dir: dir, store, control, now, at }
+        Self { _dir: dir, store, desktop, control, now, at }
     }
 
-    pub(super) fn pass(&self, span: Duration) {
+    pub(in crate::api) fn pass(&self, span: Duration) {
         self.now.fetch_add(i64::try_from(span.as_micros()).unwrap(), Ordering::SeqCst);
     }
 
-    pub(super) fn heard(&self) -> MutexGuard<'_, Heard> {
+    pub(in crate::api) fn heard(&self) -> MutexGuard<'_, Heard> {
         self.control.heard.lock().unwrap()
     }
 
-    pub(super) fn happen(&self, live: Live) {
+    pub(in crate::api) fn happen(&self, live: Live) {
         let _ = self.control.live.send(Arc::new(live));
     }
 
     /// A browser that has not logged in.
-    pub(super) fn stranger(&self) -> Client {
+    pub(in crate::api) fn stranger(&self) -> Client {
         Client { at: self.at, cookie: None }
     }
 
-    pub(super) async fn log_in(&self, user: &str) -> Client {
+    pub(in crate::api) async fn log_in(&self, user: &str) -> Client {
         self.log_in_with(user, PASSWORD).await
     }
 
-    pub(super) async fn log_in_with(&self, user: &str, password: &str) -> Client {
+    pub(in crate::api) async fn log_in_with(&self, user: &str, password: &str) -> Client {
         let answer = self.stranger().try_log_in(user, password).await;
         assert_eq!(answer.status, 200, "{answer:?}");
         Client { at: self.at, cookie: Some(answer.cookie()) }
     }
 
     /// Applies settings as `sayso apply` does.
-    pub(super) async fn apply(&self, text: &str) {
+    pub(in crate::api) async fn apply(&self, text: &str) {
         let (_, stored) = self.store.settings().await.unwrap();
         let changes = differences(&stored, text);
         self.store.commit(vec![Change::Settings(changes, Actor::User("root".into()))]).await.unwrap();
     }
 
     /// Applies the settings once more.
-    pub(super) async fn apply_again(&self) {
+    pub(in crate::api) async fn apply_again(&self) {
         self.apply(SETTINGS).await;
     }
 
     /// Audit events of an action: class, who, object, new value; the earliest first.
-    pub(super) async fn audit(&self, action: &str) -> Vec<(Class, String, String, Option<String>)> {
+    pub(in crate::api) async fn audit(&self, action: &str) -> Vec<(Class, String, String, Option<String>)> {
         let filter = AuditFilter { action: Some(action.to_owned()), ..AuditFilter::default() };
         let rows = self.store.audit(&filter).await.unwrap();
         let text = |sealed: &Option<Sealed>| sealed.as_ref().and_then(Sealed::text).map(str::to_owned);
@@ -232,30 +233,30 @@ fn differences(stored: &settings::Settings, text: &str) -> Vec<Difference> {
 
 /// A browser: it sends what our page sends.
 #[derive(Clone, Debug)]
-pub(super) struct Client {
+pub(in crate::api) struct Client {
     at: SocketAddr,
-    pub(super) cookie: Option<String>,
+    pub(in crate::api) cookie: Option<String>,
 }
 
 impl Client {
-    pub(super) async fn try_log_in(&self, user: &str, password: &str) -> Answer {
+    pub(in crate::api) async fn try_log_in(&self, user: &str, password: &str) -> Answer {
         self.post("/session", json!({ "user": user, "password": password })).await
     }
 
-    pub(super) async fn get(&self, path: &str) -> Answer {
+    pub(in crate::api) async fn get(&self, path: &str) -> Answer {
         self.send("GET", &format!("/api/v1{path}"), &[], None).await
     }
 
-    pub(super) async fn post(&self, path: &str, body: Value) -> Answer {
+    pub(in crate::api) async fn post(&self, path: &str, body: Value) -> Answer {
         self.ours("POST", path, Some(body)).await
     }
 
-    pub(super) async fn ours(&self, method: &str, path: &str, body: Option<Value>) -> Answer {
+    pub(in crate::api) async fn ours(&self, method: &str, path: &str, body: Option<Value>) -> Answer {
         let headers = [("x-sayso", "1"), ("content-type", "application/json")];
         self.send(method, &format!("/api/v1{path}"), &headers, body.map(|body| body.to_string())).await
     }
 
-    pub(super) async fn send(
+    pub(in crate::api) async fn send(
         &self,
         method: &str,
         path: &str,
@@ -267,7 +268,7 @@ impl Client {
     }
 
     /// The event stream, its headers read.
-    pub(super) async fn events(&self) -> Stream {
+    pub(in crate::api) async fn events(&self) -> Stream {
         let mut stream = self.request("GET", "/api/v1/events", &[], None).await;
         let answer = timeout(PATIENCE, stream.answer()).await.expect("an answer in time");
         assert_eq!(answer.status, 200, "{answer:?}");
@@ -298,7 +299,7 @@ impl Client {
 }
 
 /// What comes back.
-pub(super) struct Stream {
+pub(in crate::api) struct Stream {
     socket: TcpStream,
     text: String,
 }
@@ -335,7 +336,7 @@ impl Stream {
     }
 
     /// The next event and its data; `None`: the stream is over.
-    pub(super) async fn event(&mut self) -> Option<(String, Value)> {
+    pub(in crate::api) async fn event(&mut self) -> Option<(String, Value)> {
         timeout(PATIENCE, async {
             loop {
                 let begin = self.text.find("event: ").unwrap_or(self.text.len());
@@ -355,7 +356,7 @@ impl Stream {
     }
 
     /// As [`Self::event`], of this name.
-    pub(super) async fn expect(&mut self, name: &str) -> Value {
+    pub(in crate::api) async fn expect(&mut self, name: &str) -> Value {
         let (event, data) = self.event().await.expect("an event");
         assert_eq!(event, name, "{data}");
         data
@@ -363,19 +364,19 @@ impl Stream {
 }
 
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) headers: HashMap<String, String>,
-    pub(super) body: String,
+pub(in crate::api) struct Answer {
+    pub(in crate::api) status: u16,
+    pub(in crate::api) headers: HashMap<String, String>,
+    pub(in crate::api) body: String,
 }
 
 impl Answer {
-    pub(super) fn json(&self) -> Value {
+    pub(in crate::api) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
     /// Status and title of a problem.
-    pub(super) fn problem(&self) -> (u16, String) {
+    pub(in crate::api) fn problem(&self) -> (u16, String) {
         assert_eq!(self.headers["content-type"], "application/problem+json", "{self:?}");
         let json = self.json();
         assert_eq!(json["status"], self.status);
@@ -389,12 +390,12 @@ impl Answer {
     }
 }
 
-pub(super) fn id(n: u128) -> CallId {
+pub(in crate::api) fn id(n: u128) -> CallId {
     CallId::new(Ulid(n + 1))
 }
 
 /// A call in conversation with these agents.
-pub(super) fn call_view(n: u128, agents: &[&str]) -> CallView {
+pub(in crate::api) fn call_view(n: u128, agents: &[&str]) -> CallView {
     let party = |(leg, agent): (usize, &&str)| PartyView {
         leg: u16::try_from(leg + 1).unwrap(),
         kind: PartyKind::Agent,

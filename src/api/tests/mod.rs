@@ -2,7 +2,7 @@
 
 mod calls;
 mod events;
-mod house;
+pub(super) mod house;
 mod phone;
 mod routes;
 mod session;

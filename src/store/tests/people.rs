@@ -190,6 +190,27 @@ async fn listening_to_recordings_and_to_conversations_is_one_log() {
 }
 
 #[tokio::test]
+async fn a_supervisor_s_listening_is_in_the_log_in_each_way_and_audited_once() {
+    let place = Place::new().await;
+    place.facts(every_fact(call(0))).await;
+    let before = place.audit_rows().await;
+    let supervised = |mode, was, second| Fact::Supervised {
+        call: call(0),
+        leg: leg(call(0), 7),
+        by: "eve".into(),
+        mode,
+        was,
+        at: at(second),
+    };
+    use crate::call::Supervision::{Barge, Listen};
+    place.facts(vec![supervised(Listen, None, 20), supervised(Barge, Some(Listen), 30)]).await;
+    assert_eq!(place.audit_rows().await, before + 2);
+    let page = place.store.listening_log(Some("eve"), None, 9).await.expect("reads");
+    let rows: Vec<_> = page.items.iter().map(|row| (row.at, row.mode.as_deref(), row.call)).collect();
+    assert_eq!(rows, [(at(30), Some("barge"), Some(call(0))), (at(20), Some("listen"), Some(call(0)))]);
+}
+
+#[tokio::test]
 async fn a_note_is_kept_and_the_audit_log_tells_of_it_without_its_text() {
     let place = Place::new().await;
     place.facts(vec![arrived(call(0), 0)]).await;
