@@ -1,14 +1,12 @@
-//! What goes into a [`Call`](super::Call) and what comes out of it.
+//! What goes into a [`Call`](super::Call), and the words that its outputs share.
 
 use std::sync::Arc;
 
-use crate::consent::{Grant, Known, OverrideReason, Receipt};
+use crate::consent::{Known, OverrideReason, Receipt};
 use crate::ids::{AgentId, CallId, LegId, PhoneNumber, QueueId, TrunkId};
-use crate::media::{Digit, DigitChannel, Seat};
+use crate::media::{Digit, DigitChannel};
 use crate::settings::{Language, Queue};
 use crate::time::Timestamp;
-
-use super::fact::Fact;
 
 /// A call at the door: all that the core must know before it answers.
 #[derive(Clone, Debug)]
@@ -145,19 +143,6 @@ pub enum Supervision {
     Barge,
 }
 
-/// How a transfer goes, for who asked for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Progress {
-    /// Under way.
-    Trying,
-    /// The target's phone rings, or the caller waits in the queue.
-    Ringing,
-    /// The caller is with the target, or in the target queue; who asked is not needed any more.
-    Done,
-    /// It failed: the caller is with who asked again, or waits for them.
-    Failed(Cause),
-}
-
 /// What happened.
 #[derive(Debug)]
 pub enum Input {
@@ -193,8 +178,8 @@ pub enum Input {
     Ring {
         /// Whom.
         agents: Vec<AgentId>,
-        /// Which wait it is for ([`Output::Enqueue`]). An offer for a wait that was left is void: leaving
-        /// has set its agents free.
+        /// Which wait it is for ([`Output::Enqueue`](super::Output::Enqueue)). An offer for a wait that was
+        /// left is void: leaving has set its agents free.
         since: Timestamp,
     },
     /// The queue's place for this caller, 1 is next.
@@ -223,10 +208,11 @@ pub enum Input {
         /// On hold or not.
         on: bool,
     },
-    /// The recording asked for by [`Output::ArmRecording`] can start at once: key and row are stored.
+    /// The recording asked for by [`Output::ArmRecording`](super::Output::ArmRecording) can start at once:
+    /// key and row are stored.
     RecordingArmed(TakeId),
     /// It cannot be made, or broke while running. The shell has cleaned up what there was; no
-    /// [`Output::StopRecording`] follows.
+    /// [`Output::StopRecording`](super::Output::StopRecording) follows.
     RecordingFailed(TakeId),
     /// A party asks for a pause, a resume, an override or takes its consent back.
     Recording(RecordingRequest),
@@ -241,10 +227,11 @@ pub enum Input {
     Consult {
         /// The agent's leg with the caller.
         by: LegId,
-        /// A second leg of the same agent, called in for this (a SIP phone's second line); `None`: the
-        /// same leg speaks with both. Its number was drawn with `Call::admit_leg`. It is answered when the
-        /// target answers ([`Output::AnswerLeg`]), so that a failure can be told as its final response; until
-        /// then [`Output::TransferProgress`] tells it of the ringing. If it ends, so does the consultation.
+        /// A second leg of the same agent, called in for this (a SIP phone's second line); `None`: the same
+        /// leg speaks with both. Its number was drawn with `Call::admit_leg`. It is answered when the target
+        /// answers ([`Output::AnswerLeg`](super::Output::AnswerLeg)), so that a failure can be told as its
+        /// final response; until then [`Output::TransferProgress`](super::Output::TransferProgress) tells it
+        /// of the ringing. If it ends, so does the consultation.
         own: Option<LegId>,
         /// Whom; a queue's first free agent is a target, too.
         to: Target,
@@ -277,7 +264,8 @@ pub enum Input {
         /// Whose phone it is, when it takes an agent's place; `None`: somebody outside.
         agent: Option<AgentId>,
     },
-    /// How a REFER to a leg went ([`Output::Refer`]): with `Ok` the other side has gone where it was sent.
+    /// How a REFER to a leg went ([`Output::Refer`](super::Output::Refer)): with `Ok` the other side has gone
+    /// where it was sent.
     Referred {
         /// Which leg.
         leg: LegId,
@@ -285,7 +273,7 @@ pub enum Input {
         result: Result<(), Cause>,
     },
     /// The queue holds this agent for this call, to be dialled, or cannot now (busy, logged off). Exactly one
-    /// for each [`Output::Claim`], in their order.
+    /// for each [`Output::Claim`](super::Output::Claim), in their order.
     Claimed {
         /// Whom.
         agent: AgentId,
@@ -303,8 +291,9 @@ pub enum Input {
         /// Which leg.
         leg: LegId,
     },
-    /// The phone of the agent who is waited for is dialled anew ([`Output::Reattach`]). The leg's number was drawn
-    /// with `Call::admit_leg`. [`Input::AgentAnswered`] or [`Input::LegGone`] follows.
+    /// The phone of the agent who is waited for is dialled anew
+    /// ([`Output::Reattach`](super::Output::Reattach)). The leg's number was drawn with `Call::admit_leg`.
+    /// [`Input::AgentAnswered`] or [`Input::LegGone`] follows.
     Reattach {
         /// The new leg.
         leg: LegId,
@@ -357,159 +346,4 @@ pub enum RecordingRequest {
     },
     /// The caller takes the consent back (rule 8).
     Withdraw,
-}
-
-/// What to do, in order.
-#[derive(Debug)]
-pub enum Output {
-    /// Answer the caller (200 OK).
-    Answer,
-    /// Play a prompt to a leg; stops what was playing there.
-    Play {
-        /// To whom.
-        leg: LegId,
-        /// Comes back in [`Input::PromptDone`].
-        play: PlayId,
-        /// What.
-        prompt: Prompt,
-    },
-    /// Stop what plays to a leg.
-    StopPlay {
-        /// To whom.
-        leg: LegId,
-    },
-    /// Store these facts durably, in one transaction, with their audit rows; then say
-    /// [`Input::Committed`] or [`Input::CommitFailed`].
-    Commit(CommitId, Vec<Fact>),
-    /// Wait in a queue.
-    Enqueue {
-        /// Which.
-        queue: QueueId,
-        /// Higher goes first.
-        priority: u8,
-        /// This agent first (transfer to an agent); anyone of the queue once that agent has missed the
-        /// offer, is gone, or has not come free within the maximum wait.
-        only: Option<AgentId>,
-        /// The place counts from then: the arrival, so that how a caller answered the consent question
-        /// changes nothing, or the transfer. It also names the wait: no two of a call that may overlap have
-        /// the same.
-        since: Timestamp,
-    },
-    /// Leave the queue (hung up, connected or overflowed).
-    Dequeue,
-    /// Dial an agent's phone or a number outside.
-    Dial {
-        /// The new leg.
-        leg: LegId,
-        /// Whom.
-        to: Whom,
-    },
-    /// Answer a leg that called in for a consultation; its bridge follows at once.
-    AnswerLeg {
-        /// Which.
-        leg: LegId,
-    },
-    /// Hold this agent for this call, past every queue; [`Input::Claimed`] answers.
-    Claim {
-        /// Whom.
-        agent: AgentId,
-    },
-    /// Tell a leg how the transfer it asked for goes.
-    TransferProgress {
-        /// Who asked.
-        leg: LegId,
-        /// How it goes.
-        progress: Progress,
-    },
-    /// Send a leg elsewhere by the network (REFER); [`Input::Referred`] answers.
-    Refer {
-        /// Which leg.
-        leg: LegId,
-        /// Where to.
-        to: Outside,
-    },
-    /// Connect these legs' audio: who hears whom from now on. Takes the place of a bridge or of an earlier join at
-    /// once, without a gap and in the same recording: then only supervisors have come, gone or changed. Two seats
-    /// are a bridge. [`Output::Unbridge`] takes them apart.
-    Join {
-        /// The caller first, then the parties, then supervisors.
-        seats: Vec<Seat>,
-    },
-    /// Ring this agent's phone anew, as soon as one is there: draw a leg with `Call::admit_leg`, dial, and say
-    /// [`Input::Reattach`]. Said again when that leg came to nothing: then when the phone registers next. Void once
-    /// the call's phase is no longer [`Phase::Lost`](super::Phase::Lost).
-    Reattach {
-        /// Whom.
-        agent: AgentId,
-        /// The leg that was lost.
-        lost: LegId,
-    },
-    /// Tell the queue how an agent's offer or conversation went.
-    AgentReport {
-        /// Who.
-        agent: AgentId,
-        /// How.
-        report: AgentReport,
-    },
-    /// Connect two legs' audio. Never while others are bridged or joined.
-    Bridge {
-        /// The caller; in a consultation the agent who asks.
-        caller: LegId,
-        /// The agent, or who is outside in the agent's place; in a consultation who is asked.
-        agent: LegId,
-    },
-    /// Take apart all legs that were bridged or joined.
-    Unbridge,
-    /// Recording is allowed: make id, key and row, so that it can start without delay.
-    ArmRecording {
-        /// Comes back in [`Input::RecordingArmed`] or [`Input::RecordingFailed`].
-        take: TakeId,
-        /// The leave to record.
-        grant: Grant,
-    },
-    /// Start capturing the armed take: channel 0 caller, channel 1 agent. Comes before
-    /// [`Output::Bridge`], except for an override and for a store slower than the arm limit.
-    StartRecording {
-        /// Channel 0.
-        caller: LegId,
-        /// Channel 1; of three joined legs, with the other one mixed in.
-        agent: LegId,
-    },
-    /// Capture silence from now on.
-    PauseRecording,
-    /// Capture sound again.
-    ResumeRecording,
-    /// Finish the recording (or discard one that was armed and never started).
-    StopRecording {
-        /// Destroy what exists (withdrawal): this take and all earlier takes of the call. May come when
-        /// no take is open.
-        destroy: bool,
-    },
-    /// End a leg: CANCEL, BYE or a final response, as its state asks.
-    Hangup {
-        /// Which.
-        leg: LegId,
-        /// Why.
-        cause: Cause,
-    },
-    /// All is over: nothing will come any more, drop this call. The last [`Output::Commit`] came just
-    /// before. Units of work that have no answer yet are now the shell's to see through, and to try again
-    /// if they fail.
-    Ended,
-}
-
-/// How an agent fared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AgentReport {
-    /// The phone rings.
-    Ringing,
-    /// In conversation.
-    Connected,
-    /// Did not take it, or was lost in mid-conversation: free again (or not ready, by the queue's rule for
-    /// unanswered calls).
-    Missed(Cause),
-    /// Another agent was quicker, or the caller left: free again.
-    Released,
-    /// The conversation is over: wrap-up begins.
-    Finished,
 }

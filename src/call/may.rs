@@ -166,10 +166,11 @@ impl Call {
                 self.may_override(by, reason).map_err(NotNow::Override)
             }
             Request::Withdraw { by } => {
-                if !self.has_agent(by) {
-                    return Err(NotNow::NotYours);
+                // The caller's word is taken at any moment, also by an agent who is not with the caller just now.
+                match self.with_caller(by) {
+                    Err(NotNow::NotYours) => Err(NotNow::NotYours),
+                    Ok(_) | Err(_) => self.may_withdraw(),
                 }
-                self.may_withdraw()
             }
             Request::Transfer { by, to } | Request::Consult { by, to } => match (self.busy(by)?, to) {
                 (Busy::Talking, Target::Agent(agent)) if self.has_agent(agent) => Err(NotNow::InCallAlready),

@@ -21,9 +21,9 @@
 //!   the agent has hung up before, the caller waits for that agent first, then for anyone of the queue.
 //! - **Hanging up completes**: an agent who hangs up in a consultation has sent the caller to whom was asked, also
 //!   while it still rings: that is what most desk phones do. Ending the second line is ending the consultation.
-//! - **A lost phone is no goodbye**: the caller hears music while the agent's phone is rung anew, and the conversation
-//!   goes on as it was, pause and override included. Only after [`LOST_GRACE`] the caller waits again, at the place
-//!   of the arrival; the agent's phone has missed a call then.
+//! - **A lost phone is no goodbye**: the caller hears music while the agent's phone is rung anew, and the
+//!   conversation goes on as it was, pause and override included. Only after [`LOST_GRACE`] the caller waits
+//!   again, at the place of the arrival; the agent's phone has missed a call then.
 //! - **A supervisor belongs to one agent's conversation**: hears it while agent and caller are together and nobody
 //!   holds the line, once that is stored, and nothing else; goes when it ends. Coming and going changes no take.
 //! - **Hold is silence** in the recording: the held party talks to nobody. Of three, an agent's hold silences
@@ -42,6 +42,8 @@ mod io;
 mod ledger;
 mod lost;
 mod may;
+mod output;
+mod pause;
 mod recording;
 mod replaced;
 mod roles;
@@ -68,6 +70,7 @@ use crate::time::Timestamp;
 pub use fact::*;
 pub use io::*;
 pub use may::{NotNow, Request};
+pub use output::*;
 pub use supervise::MAX_SUPERVISORS;
 pub use timer::{LOST_GRACE, TimerName};
 pub use view::*;
@@ -309,8 +312,9 @@ impl Call {
         }
     }
 
-    /// Draws a number for a leg that calls in: a second line for [`Input::Consult`], or one that takes another's
-    /// place for [`Input::Replaced`], or one that is dialled for [`Input::Reattach`] or [`Input::Supervise`]. `None` once all 65,535 are used. The call knows the leg from that input on;
+    /// Draws a number for a leg that calls in: a second line for [`Input::Consult`], or one that takes
+    /// another's place for [`Input::Replaced`], or one that is dialled for [`Input::Reattach`] or
+    /// [`Input::Supervise`]. `None` once all 65,535 are used. The call knows the leg from that input on;
     /// until then, and if it is over by then, the shell ends it.
     #[must_use]
     pub fn admit_leg(&mut self) -> Option<LegId> {

@@ -6,9 +6,7 @@ use crate::ids::{AgentId, CommitId, LegId};
 use crate::settings::OnRecordingFailure;
 use crate::time::Timestamp;
 
-use super::state::{
-    Conference, Consultation, Lost, Origin, Overriding, Party, Pause, Sent, State, Talk, Transfer,
-};
+use super::state::{Conference, Consultation, Lost, Overriding, Sent, State, Transfer};
 use super::{Call, Cause, Fact, NotNow, Output, RecordingRequest, RecordingState, TakeId};
 
 /// The take of the conversation under way or to come.
@@ -286,84 +284,9 @@ impl Call {
         }
     }
 
-    /// A pause may be asked for while the take is still being armed: then it begins silent.
-    pub(super) fn may_pause(&self, agent: &AgentId) -> Result<(), NotNow> {
-        let talk = self.with_caller(agent)?;
-        let coming = self.recorder.is_open() || self.standing.awaits_store();
-        match (coming || !matches!(talk.overriding, Overriding::No), talk.paused()) {
-            (false, _) => Err(NotNow::NotRecorded),
-            (true, true) => Err(NotNow::PausedAlready),
-            (true, false) => Ok(()),
-        }
-    }
-
-    pub(super) fn may_resume(&self, agent: &AgentId) -> Result<(), NotNow> {
-        if self.with_caller(agent)?.paused() { Ok(()) } else { Err(NotNow::NotPaused) }
-    }
-
     pub(super) fn may_withdraw(&self) -> Result<(), NotNow> {
         let consent = self.standing.basis().is_some_and(Basis::is_consent);
         if consent { Ok(()) } else { Err(NotNow::NoConsent) }
-    }
-
-    /// Any agent who is with the caller may pause and resume; nobody outside.
-    fn with_caller(&self, agent: &AgentId) -> Result<&Talk, NotNow> {
-        let is = |party: &Party| party.agent() == Some(agent);
-        match &self.state {
-            State::Talking(talk) if is(&talk.party) => Ok(talk),
-            State::Conference(Conference { talk, third }) if is(&talk.party) || is(third) => Ok(talk),
-            State::Lost(Lost { talk, third: Some(third), .. }) if is(third) => Ok(talk),
-            State::Lost(Lost { talk, .. }) if is(&talk.party) => Err(NotNow::Lost),
-            State::Consulting(Consultation { talk, .. })
-            | State::Transferring(Transfer { origin: Origin::Kept(talk), .. })
-                if is(&talk.party) =>
-            {
-                Err(NotNow::Apart)
-            }
-            State::Talking(_)
-            | State::Conference(_)
-            | State::Lost(_)
-            | State::Answering
-            | State::Welcoming(_)
-            | State::Asking { .. }
-            | State::Waiting(_)
-            | State::Offering(..)
-            | State::Joining(..)
-            | State::Transferring(_)
-            | State::Consulting(_)
-            | State::Over => Err(NotNow::NotYours),
-        }
-    }
-
-    fn pause(&mut self, agent: AgentId, now: Timestamp) {
-        if self.may_pause(&agent).is_err() {
-            return;
-        }
-        let until = self.arrival.queue.pause_limit.map(|limit| now + limit);
-        let Some(talk) = self.talk_mut() else { return };
-        talk.pause = Pause::Yes { since: now, until };
-        self.follow_quiet();
-        self.note(Fact::Paused { call: self.arrival.call, agent: Some(agent), on: true, at: now });
-    }
-
-    fn resume(&mut self, agent: AgentId, now: Timestamp) {
-        if self.may_resume(&agent).is_ok() {
-            self.end_pause(Some(agent), now);
-        }
-    }
-
-    pub(super) fn on_pause_limit(&mut self, now: Timestamp) {
-        self.end_pause(None, now);
-    }
-
-    fn end_pause(&mut self, agent: Option<AgentId>, now: Timestamp) {
-        let Some(talk) = self.talk_mut() else { return };
-        if !talk.paused() {
-            return;
-        }
-        talk.pause = Pause::No;
-        self.follow_quiet();
-        self.note(Fact::Paused { call: self.arrival.call, agent, on: false, at: now });
     }
 
     fn overriding(&self, agent: &AgentId, reason: &OverrideReason) -> Result<Decision, OverrideRefused> {
@@ -453,12 +376,5 @@ impl Overriding {
             Self::No => None,
             Self::Lodged(_, at) | Self::Stored(_, at) => Some(*at),
         }
-    }
-}
-
-impl Talk {
-    /// Whether an agent asked for silence.
-    pub(super) const fn paused(&self) -> bool {
-        matches!(self.pause, Pause::Yes { .. })
     }
 }

@@ -165,6 +165,7 @@ pub(super) struct Transfer {
 
 /// Who gets the caller back when the target cannot be had.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant)] // the call's other states are as large: nothing is won by a box
 pub(super) enum Origin {
     /// The agent's leg is kept until the target is connected.
     Kept(Talk),

@@ -58,6 +58,8 @@ pub(super) struct Shell {
     tape: Tape,
     /// Who hears whom.
     seats: Vec<Seat>,
+    /// How supervisors were told to take part.
+    modes: BTreeMap<LegId, Supervision>,
     /// Who were ever together with the caller.
     met: BTreeSet<LegId>,
     /// Which legs are recorded.
@@ -95,6 +97,7 @@ impl Shell {
             failed: Vec::new(),
             tape: Tape::None,
             seats: Vec::new(),
+            modes: BTreeMap::new(),
             met: BTreeSet::new(),
             taped: None,
             holds: BTreeSet::new(),
@@ -133,7 +136,13 @@ impl Shell {
                 let agent = self.wanted.take();
                 self.legs.insert(*leg, (Leg::Ringing, Came::Anew(agent)));
             }
-            Input::Supervise { leg, .. } => {
+            Input::Supervising { by, mode } => {
+                if let Some((leg, _)) = self.call.supervisor(by) {
+                    self.modes.insert(leg, *mode);
+                }
+            }
+            Input::Supervise { leg, mode, .. } => {
+                self.modes.insert(*leg, *mode);
                 self.legs.insert(*leg, (Leg::Answered, Came::Supervises));
             }
             Input::Overflow { since, .. } if *since == self.wait => self.queued = false,

@@ -117,6 +117,9 @@ fn each_command_is_answered_as_it_is_followed() {
     assert_eq!(may(&scene, Request::Resume { by }), Err(NotNow::NotPaused));
     assert_eq!(may(&scene, Request::Withdraw { by: other }), Err(NotNow::NotYours));
     assert_eq!(may(&scene, Request::Withdraw { by }), Ok(()));
+    let mut early = Scene::with(consent(), |_| {}).welcomed();
+    early.press('1').ring(&["ann"]);
+    assert_eq!(may(&early, Request::Withdraw { by }), Err(NotNow::NotYours), "her phone only rings");
     assert_eq!(may(&scene, Request::Transfer { by: other, to: &to_bob }), Err(NotNow::NotYours));
     assert_eq!(may(&scene, Request::Transfer { by, to: &to_ann }), Err(NotNow::InCallAlready));
     assert_eq!(may(&scene, Request::Complete { by }), Err(NotNow::NobodyAsked));

@@ -86,9 +86,7 @@ impl Shell {
                 continue;
             }
             assert!(with_caller && self.stored_listening(leg), "{leg} listens to what it may not");
-            // The call has noted it by now; what is asked for is what is given.
-            let found = self.call.talk().and_then(|talk| talk.supervisors.iter().find(|who| who.leg == leg));
-            let voice = match found.expect("takes part").mode {
+            let voice = match self.modes[&leg] {
                 Supervision::Listen => (Voice::Nobody, &mut self.seen.listened),
                 Supervision::Whisper => (Voice::Only(own.expect("an agent")), &mut self.seen.whispered),
                 Supervision::Barge => (Voice::All, &mut self.seen.barged),
