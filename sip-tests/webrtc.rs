@@ -172,6 +172,7 @@ fn a_page_that_is_loaded_anew_has_its_call_back_within_ten_seconds() {
     });
     ada.pick_up(&tone(ADA_HZ));
     let back = began.elapsed();
+    println!("re-attached {:.2} s after the page was closed", back.as_secs_f64());
     assert!(back < Duration::from_secs(10), "{back:?}");
     hears(&caller, ADA_HZ, 0.5, "the caller hears Ada again");
     page_hears(&ada, CALLER_HZ, 0.5, "Ada hears the caller again");
@@ -194,6 +195,98 @@ fn a_page_that_is_loaded_anew_has_its_call_back_within_ten_seconds() {
         whole.then_some(rows)
     });
     assert_eq!(rows.len(), 2, "each conversation is a recording of its own");
+    office.is_empty();
+}
+
+#[test]
+fn a_page_that_falls_silent_is_called_on_the_connection_it_has() {
+    let _machine = shared();
+    let mut office = Office::new(NEVER);
+    let mut ada = office.page("ada");
+    let caller = office.connect(&mut ada);
+    hears(&caller, ADA_HZ, 0.5, "the caller hears Ada");
+    ada.line = None;
+    let invite = ada.rung_within(SOON);
+    assert_eq!(invite.get("X-Sayso-Purpose"), Some("reattach"));
+    ada.pick_up(&tone(ADA_HZ));
+    hears(&caller, ADA_HZ, 0.5, "the caller hears Ada again");
+    office.caller.bye();
+    drop((caller, ada));
+    office.is_empty();
+}
+
+#[test]
+fn a_held_call_comes_back_to_a_page_that_is_loaded_anew() {
+    let _machine = shared();
+    let mut office = Office::new(NEVER);
+    let mut ada = office.page("ada");
+    let caller = office.connect(&mut ada);
+    hears(&caller, ADA_HZ, 0.5, "the caller hears Ada");
+    ada.hold(true);
+    does_not_hear(&caller, ADA_HZ, "the caller is on hold");
+    drop(ada);
+    let mut ada = office.page("ada");
+    let invite = ada.rung_within(Duration::from_secs(8));
+    assert_eq!(invite.get("X-Sayso-Purpose"), Some("reattach"));
+    ada.pick_up(&tone(ADA_HZ));
+    hears(&caller, ADA_HZ, 0.5, "the caller hears Ada again");
+    office.caller.bye();
+    ada.take("BYE", SOON);
+    drop((caller, ada));
+    office.is_empty();
+}
+
+#[test]
+fn a_session_lends_its_page_a_phone_and_takes_it_back() {
+    let _machine = shared();
+    let office = Office::new(NEVER);
+    let session = office.session("ada");
+    let (status, lent) = session.ask("POST", "/phone", None);
+    assert_eq!((status, lent["selfTest"].as_str()), (200, Some("sip:selftest@127.0.0.1")), "{lent}");
+    let text = |key: &str| lent[key].as_str().expect("text").to_owned();
+    let mut ada = WebPhone::new(office.server.http, "ada");
+    ada.register(&text("user"), &text("password"));
+    let is = |state: &str| {
+        let sue = office.session("sue");
+        until(SOON, state, || {
+            let agents = sue.snapshot()["agents"].take();
+            agents.as_array()?.iter().find(|one| one["id"] == "ada" && one["state"] == state).cloned()
+        })
+    };
+    is("ready");
+    session.does("PUT", "/presence", Some(json!({ "ready": false, "reason": "Lunch" })));
+    assert_eq!(is("not-ready")["reason"], "Lunch");
+    session.does("PUT", "/presence", Some(json!({ "ready": true })));
+    is("ready");
+    session.does("DELETE", "/session", None);
+    is("logged-off");
+    drop(ada);
+}
+
+#[test]
+fn a_telephone_tests_its_line_too_but_not_in_a_conversation() {
+    let _machine = shared();
+    let mut office = Office::new(NEVER);
+    let mut ada = Phone::new(office.server.udp, [127, 0, 0, 1], "ada");
+    ada.register(&password("ada"), 3600);
+    ada.call_as("selftest", &password("ada"));
+    let answer = ada.response("INVITE");
+    assert_eq!(answer.status(), Some(200));
+    ada.answered(&answer);
+    let line = ada.talk(tone(ADA_HZ));
+    hears(&line, ADA_HZ, 0.5, "Ada hears herself");
+    ada.bye();
+    drop(line);
+    office.caller.call_answered(NUMBER);
+    ada.rung_within(LATER);
+    ada.pick_up();
+    office.server.phase("talking");
+    let mut other = WebPhone::registered(office.server.http, "ada", &password("ada"));
+    assert_eq!(other.call("selftest", &tone(ADA_HZ)), 486, "in conversation");
+    office.caller.bye();
+    ada.take("BYE", SOON);
+    assert_eq!(office.server.rows(&["calls", "list"]).len(), 1, "the test is no call");
+    drop(other);
     office.is_empty();
 }
 

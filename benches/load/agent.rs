@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
+use sayso::phone::browser::BrowserError;
+
 use crate::plan;
 use crate::rtp::Talker;
 use crate::sip::{Ids, Message, audio_of, authorize, sdp};
@@ -109,37 +111,42 @@ impl Agent {
         }
     }
 
-    /// Answers an INVITE of `call`: the 180 and the 200. A re-INVITE gets the 200 alone.
+    /// Answers an INVITE of `call`: the 180 and the 200. A re-INVITE gets the 200 alone. `Err`: why not.
     pub(crate) fn invited(
         &mut self,
         invite: &Message,
         call: u32,
         now: Instant,
-    ) -> Option<[Option<Vec<u8>>; 2]> {
+    ) -> Result<[Option<Vec<u8>>; 2], String> {
         let contact = format!("<sip:{}@{}>", self.name, self.sip);
         let tag = format!("a{}-{}", self.name, self.generation);
-        let (remote, _) = audio_of(&invite.body)?;
+        let (remote, _) = audio_of(&invite.body).ok_or("the offer names no address")?;
+        let refused = |error: BrowserError| format!("an agent's browser: {error}");
         let mut opened = None;
         let body = match (&mut self.state, self.web) {
             (_, false) => sdp(self.rtp, &[8], "sendrecv", 1),
-            (State::Up(Up { page: Some(page), .. }), true) => page.answer(&invite.body).ok()?,
+            (State::Up(Up { page: Some(page), .. }), true) => page.answer(&invite.body).map_err(refused)?,
             (State::Up(_) | State::Idle | State::Registering { .. }, true) => {
-                let (page, answer) = Page::open(self.rtp, &invite.body, now).ok()?;
+                let (page, answer) = Page::open(self.rtp, &invite.body, now).map_err(refused)?;
                 opened = Some(page);
                 answer
             }
         };
         let ok = invite.response(200, "OK", &tag).with("Contact", &contact);
         let ok = ok.with_body("application/sdp", &body).bytes();
-        let call_id = invite.get("Call-ID")?.to_owned();
+        let call_id = invite.get("Call-ID").ok_or("an INVITE without Call-ID")?.to_owned();
         if let State::Up(up) = &mut self.state {
             up.remote = remote;
-            return (up.call_id == call_id).then_some([None, Some(ok)]);
+            return if up.call_id == call_id {
+                Ok([None, Some(ok)])
+            } else {
+                Err("an agent is rung in a call".into())
+            };
         }
         self.generation += 1;
         let talker = Talker::new(0xa000_0000 | call);
         self.state =
             State::Up(Up { call, call_id, remote, talker, page: opened, unacknowledged: Some(ok.clone()) });
-        Some([Some(invite.response(180, "Ringing", &tag).bytes()), Some(ok)])
+        Ok([Some(invite.response(180, "Ringing", &tag).bytes()), Some(ok)])
     }
 }

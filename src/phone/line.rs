@@ -15,11 +15,12 @@ use crate::media::rtp::{HEADER, View};
 use crate::media::srtp::Suite;
 use crate::sip::core::Media;
 use crate::sip::core::sdp::{self, Local};
+use crate::time::Clock;
 
 /// See the module.
 pub(super) enum Line {
     /// RTP.
-    Rtp(Rtp),
+    Rtp(Box<Rtp>),
     /// ICE, DTLS and SRTP.
     Webrtc(Box<Webrtc>),
 }
@@ -34,6 +35,7 @@ pub(super) struct Rtp {
 /// See [`Line::Webrtc`].
 pub(super) struct Webrtc {
     browser: Browser,
+    clock: Clock,
     wakes: Option<Instant>,
     queues: Queues,
 }
@@ -50,11 +52,12 @@ impl Line {
         local: &Local,
         voices: &Voices,
         media: Media,
+        clock: Clock,
     ) -> Result<(Self, Bytes), PhoneError> {
         match media {
-            Media::Rtp => Ok((Self::Rtp(Rtp::default()), sdp::offer(local, &voices.terms()))),
+            Media::Rtp => Ok((Self::Rtp(Box::default()), sdp::offer(local, &voices.terms()))),
             Media::Webrtc => {
-                let mut webrtc = Webrtc::new(local, voices)?;
+                let mut webrtc = Webrtc::new(local, voices, clock)?;
                 let offer = webrtc.browser.offer()?;
                 Ok((Self::Webrtc(webrtc), offer))
             }
@@ -62,11 +65,16 @@ impl Line {
     }
 
     /// For a call that came, of the kind that is offered.
-    pub(super) fn answering(local: &Local, voices: &Voices, offer: &[u8]) -> Result<Self, PhoneError> {
+    pub(super) fn answering(
+        local: &Local,
+        voices: &Voices,
+        offer: &[u8],
+        clock: Clock,
+    ) -> Result<Self, PhoneError> {
         Ok(if sdp::is_webrtc(offer) {
-            Self::Webrtc(Webrtc::new(local, voices)?)
+            Self::Webrtc(Webrtc::new(local, voices, clock)?)
         } else {
-            Self::Rtp(Rtp::default())
+            Self::Rtp(Box::default())
         })
     }
 
@@ -118,7 +126,7 @@ impl Line {
             Self::Webrtc(webrtc) => {
                 if let Ok(view) = View::parse(&packet) {
                     let payload: Arc<[u8]> = packet[view.payload()].into();
-                    webrtc.browser.send(&view.header, payload, Instant::now())?;
+                    webrtc.browser.send(&view.header, payload, webrtc.now())?;
                 }
                 webrtc.drain()
             }
@@ -134,7 +142,7 @@ impl Line {
                 Ok(())
             }
             Self::Webrtc(webrtc) => {
-                webrtc.browser.receive(from, datagram, Instant::now())?;
+                webrtc.browser.receive(from, datagram, webrtc.now())?;
                 webrtc.drain()
             }
         }
@@ -153,19 +161,19 @@ impl Line {
         match self {
             Self::Rtp(_) => Ok(()),
             Self::Webrtc(webrtc) => {
-                webrtc.browser.wake(Instant::now())?;
+                webrtc.browser.wake(webrtc.now())?;
                 webrtc.drain()
             }
         }
     }
 
     /// What is to be sent.
-    pub(super) fn to_send(&mut self) -> Vec<(SocketAddr, Vec<u8>)> {
+    pub(super) fn take_outgoing(&mut self) -> Vec<(SocketAddr, Vec<u8>)> {
         std::mem::take(&mut self.queues().out)
     }
 
     /// What was heard: RTP packets.
-    pub(super) fn heard(&mut self) -> Vec<Vec<u8>> {
+    pub(super) fn take_heard(&mut self) -> Vec<Vec<u8>> {
         std::mem::take(&mut self.queues().heard)
     }
 
@@ -205,9 +213,13 @@ impl Line {
 }
 
 impl Webrtc {
-    fn new(local: &Local, voices: &Voices) -> Result<Box<Self>, PhoneError> {
-        let browser = Browser::new(local.rtp, &voices.codecs, Instant::now())?;
-        Ok(Box::new(Self { browser, wakes: None, queues: Queues::default() }))
+    fn new(local: &Local, voices: &Voices, clock: Clock) -> Result<Box<Self>, PhoneError> {
+        let browser = Browser::new(local.rtp, &voices.codecs, clock.instant(clock.now()))?;
+        Ok(Box::new(Self { browser, clock, wakes: None, queues: Queues::default() }))
+    }
+
+    fn now(&self) -> Instant {
+        self.clock.instant(self.clock.now())
     }
 
     fn drain(&mut self) -> Result<(), PhoneError> {

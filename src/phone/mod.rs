@@ -156,7 +156,7 @@ impl Phone {
         let dialog = self.sip.new_dialog();
         let (socket, local) = self.media(dialog).await?;
         let voices = Voices::new(&script)?;
-        let (mut line, offer) = Line::offering(&local, &voices, script.media)?;
+        let (mut line, offer) = Line::offering(&local, &voices, script.media, self.clock)?;
         self.sip.send(Command::Invite {
             dialog,
             to,
@@ -209,7 +209,7 @@ impl Phone {
             let (socket, local) = self.media(dialog).await?;
             let offer = incoming.sdp.as_deref().unwrap_or_default();
             let voices = Voices::new(&script)?;
-            let mut line = Line::answering(&local, &voices, offer)?;
+            let mut line = Line::answering(&local, &voices, offer, self.clock)?;
             let (sdp, media) = match line.answer(offer, &local, &voices) {
                 Ok(agreed) => agreed,
                 Err(error) => {

@@ -163,7 +163,7 @@ impl<'a> Talk<'a> {
     /// Whether something was heard.
     fn hear(&mut self, ear: &mut Ear, mouth: &Mouth) -> bool {
         let mut heard = false;
-        for packet in self.line.heard() {
+        for packet in self.line.take_heard() {
             // What is no packet of its codec is not heard.
             heard |= ear.hear(&packet, &mouth.media().receive).is_ok();
         }
@@ -172,7 +172,7 @@ impl<'a> Talk<'a> {
 
     /// Sends what the line has to send.
     async fn flush(&mut self) -> Result<(), PhoneError> {
-        for (to, packet) in self.line.to_send() {
+        for (to, packet) in self.line.take_outgoing() {
             send(&self.socket, to, &packet).await?;
         }
         Ok(())

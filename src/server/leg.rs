@@ -145,19 +145,21 @@ impl Leg {
         }
     }
 
-    /// A leg that calls in, the body of its 200 OK prepared; with what was agreed, unless its offer is late.
+    /// A leg that calls in, the body of its 200 OK prepared; with what was agreed, unless its offer is late. `first`
+    /// is preferred of what may be spoken.
     pub(super) fn called(
         incoming: &Incoming,
         party: Party,
         policy: Policy,
         opened: Opened,
+        first: Option<Codec>,
     ) -> Result<(Self, Option<LegMedia>), SdpError> {
         let mut leg = Self::new(incoming.dialog, party, policy, opened);
         leg.record_aware = incoming.record_aware;
         leg.signalled_from = Some(incoming.flow.remote.ip());
         let (answer, agreed) = match &incoming.sdp {
-            None => (leg.offer(None), None),
-            Some(offer) => leg.answer(offer).map(|(answer, agreed)| (answer, Some(agreed)))?,
+            None => (leg.offer(first), None),
+            Some(offer) => leg.answer_with(offer, first).map(|(answer, agreed)| (answer, Some(agreed)))?,
         };
         leg.answer = Some(answer);
         Ok((leg, agreed))
@@ -188,9 +190,13 @@ impl Leg {
 
     /// Answers an offer. In mid-call the codec in use is kept when the offer still has it.
     pub(super) fn answer(&mut self, offer: &[u8]) -> Result<(Bytes, LegMedia), SdpError> {
+        self.answer_with(offer, None)
+    }
+
+    fn answer_with(&mut self, offer: &[u8], first: Option<Codec>) -> Result<(Bytes, LegMedia), SdpError> {
         self.local.version += 1;
-        let (answer, media) =
-            self.on_terms(&self.codecs(None), |local, terms| sdp::answer(offer, local, terms))?;
+        let codecs = self.codecs(first);
+        let (answer, media) = self.on_terms(&codecs, |local, terms| sdp::answer(offer, local, terms))?;
         self.agreed(&media);
         self.sent = Some(answer.clone());
         Ok((answer, media))

@@ -114,6 +114,12 @@ impl Server {
         let stack = stack_config(config, certificates.clone());
         let sip = crate::sip::io::start(stack, Arc::clone(&settings), clock, events).await?;
         let switchboard = Switchboard::default();
+        if settings.users.is_empty() {
+            tracing::info!(
+                "nobody can log in at the pages yet: name a user in the settings, [user.NAME] with display-name, \
+                 role and password (and agent, to take calls), and `sayso apply` them"
+            );
+        }
         let live = live_of_today(&settings, &store, clock).await?;
         let told = Arc::clone(&live);
         let desk = desk::start(Arc::clone(&settings), switchboard.clone(), told, store.clone(), clock);

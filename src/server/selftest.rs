@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{sleep_until, timeout};
 use tracing::Instrument;
 use ulid::Ulid;
 
@@ -13,7 +13,7 @@ use crate::call::Cause;
 use crate::engine::{CallMedia, MediaEvent};
 use crate::ids::CallId;
 use crate::media::LegMedia;
-use crate::sip::core::{Command, Event, Incoming, Source};
+use crate::sip::core::{Command, DialogId, Event, Incoming, Source};
 
 use super::Shared;
 use super::leg::{Leg, Opened, Party};
@@ -55,7 +55,7 @@ pub(super) fn begin(shared: &Arc<Shared>, incoming: Incoming) -> Result<(), u16>
     })?;
     let policy = Policy::of_source(&settings, &incoming.source);
     let party = Party::Agent(agent.clone());
-    let called = Leg::called(&incoming, party, policy, opened);
+    let called = Leg::called(&incoming, party, policy, opened, None);
     let (leg, agreed) = called.map_err(|error| error.status())?;
     if let Some(agreed) = agreed {
         media.configure(LEG, agreed);
@@ -83,7 +83,8 @@ impl SelfTest {
             self.shared.send(Command::Answer { dialog, sdp });
         }
         self.media.echo(LEG);
-        let until = Instant::now() + LIMIT;
+        let clock = self.shared.clock;
+        let until = clock.instant(clock.now() + LIMIT).into();
         let mut heard = false;
         loop {
             let goes_on = tokio::select! {
@@ -174,7 +175,7 @@ impl SelfTest {
         }
     }
 
-    fn on_reinvite(&mut self, dialog: crate::sip::core::DialogId, offer: Option<&[u8]>) {
+    fn on_reinvite(&mut self, dialog: DialogId, offer: Option<&[u8]>) {
         let Some(offer) = offer else {
             let sdp = self.leg.offer(None);
             return self.shared.send(Command::AcceptReinvite { dialog, sdp });

@@ -1,7 +1,7 @@
 //! Who is who: dialogs and calls to the mailboxes of their drivers, and the task that sorts SIP
 //! events into them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{mpsc, oneshot};
@@ -63,6 +63,8 @@ struct Tables {
     dialogs: HashMap<DialogId, CallId>,
     /// Agents in conversation.
     agents: HashMap<AgentId, CallId>,
+    /// Agents whose phones are called to supervise a call, or do.
+    supervisors: HashSet<AgentId>,
 }
 
 /// The tables, shared by all drivers. Locked for look-ups only, never on the packet path.
@@ -101,6 +103,16 @@ impl Switchboard {
     /// The call an agent is in conversation in.
     pub(super) fn call_of_agent(&self, agent: &AgentId) -> Option<CallId> {
         self.tables().agents.get(agent).copied()
+    }
+
+    /// An agent's phone is called to supervise a call; `false`: it supervises one already.
+    pub(super) fn begins_supervising(&self, agent: &AgentId) -> bool {
+        self.tables().supervisors.insert(agent.clone())
+    }
+
+    /// It supervises no longer.
+    pub(super) fn ends_supervising(&self, agent: &AgentId) {
+        self.tables().supervisors.remove(agent);
     }
 
     /// An agent's conversation began or is over.
@@ -176,5 +188,19 @@ pub(super) fn dialog_of(event: &Event) -> Option<DialogId> {
         | Event::LoginFailed { .. }
         | Event::TrunkRegistered { .. }
         | Event::Limited { .. } => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_phone_supervises_one_call_at_a_time() {
+        let (switchboard, sue) = (Switchboard::default(), AgentId::from("sue"));
+        assert!(switchboard.begins_supervising(&sue) && !switchboard.begins_supervising(&sue));
+        assert!(switchboard.begins_supervising(&"tom".into()), "others are free");
+        switchboard.ends_supervising(&sue);
+        assert!(switchboard.begins_supervising(&sue));
     }
 }

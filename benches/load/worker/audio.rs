@@ -99,9 +99,9 @@ impl Worker<'_> {
         }
     }
 
-    /// Does what an agent's browser waits for.
+    /// Wakes an agent's browser that was given something to do.
     pub(super) fn serve(&mut self, i: usize) {
-        self.page(i, |_, _| Ok(()));
+        self.page(i, Page::wake);
     }
 
     /// Does this with an agent's browser, and then what comes of it.

@@ -138,11 +138,14 @@ impl Worker<'_> {
             self.counts.key_to_invite.push((now - pressed) / 1000);
         }
         let instant = self.instant(now);
-        let Some(answers) = self.agents[agent].invited(invite, caller as u32, instant) else {
-            if self.plan.web {
-                self.fail(caller, "an agent's browser did not take the offer");
+        let answers = match self.agents[agent].invited(invite, caller as u32, instant) {
+            Ok(answers) => answers,
+            Err(why) => {
+                if self.plan.web {
+                    self.fail(caller, &why);
+                }
+                return send(&self.agent_sip, &invite.response(486, "Busy Here", "x").bytes(), from);
             }
-            return send(&self.agent_sip, &invite.response(486, "Busy Here", "x").bytes(), from);
         };
         let first = answers[0].is_some();
         for answer in answers.into_iter().flatten() {

@@ -287,6 +287,25 @@ fn lost_in_a_consultation_the_agent_is_back_with_the_caller() {
     assert_eq!((bridged(&scene), scene.call.phase()), (Some(1), Phase::Talking));
 }
 
+/// What ann may record on her own word is not recorded while she is away.
+#[test]
+fn an_override_rests_while_its_agent_is_away_from_three() {
+    let mut scene = Scene::with(consent(), |_| {}).welcomed();
+    scene.press('2').store(true).ring(&["ann"]);
+    let by = scene.leg(1);
+    scene.input(Input::AgentAnswered { leg: by });
+    let reason = OverrideReason { category: OverrideCategory::Emergency, text: Redacted("threat".into()) };
+    scene.input(Input::Recording(RecordingRequest::Override { agent: "ann".into(), reason })).store(true);
+    scene.input(Input::Consult { by, own: None, to: Target::Agent("bob".into()) });
+    scene.input(Input::Claimed { agent: "bob".into(), free: true });
+    let bob = scene.leg(2);
+    scene.input(Input::AgentAnswered { leg: bob }).input(Input::ThreeWay { by });
+    scene.input(Input::AgentLost { leg: by });
+    assert_eq!((bridged(&scene), scene.armed()), (Some(2), None));
+    scene.input(Input::AgentBack { leg: by });
+    assert!(scene.armed().is_some() && scene.call.phase() == Phase::Conference);
+}
+
 /// Ann, bob and the caller.
 fn three() -> Scene {
     let (mut scene, by) = talking();

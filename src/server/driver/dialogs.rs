@@ -201,7 +201,7 @@ impl Driver {
             self.media.remove_leg(n);
             self.moves.keypads.remove(&n);
             self.moves.replacing.remove(&n);
-            self.supervisors.remove(&n);
+            self.supervises_no_more(n);
             self.rings_no_more(n);
         }
     }

@@ -61,7 +61,9 @@ impl Driver {
             503u16
         })?;
         self.open.insert(leg.n);
-        let (calls_in, agreed) = match Leg::called(incoming, party, policy, opened) {
+        // What the caller speaks goes in front: nothing need be converted then.
+        let first = self.legs.get(&self.call.caller().n).and_then(Leg::codec);
+        let (calls_in, agreed) = match Leg::called(incoming, party, policy, opened, first) {
             Ok(called) => called,
             Err(error) => {
                 self.media.remove_leg(leg.n);

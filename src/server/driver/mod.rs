@@ -7,6 +7,7 @@ mod gauge;
 mod joining;
 mod log;
 mod lost;
+mod storing;
 mod supervise;
 mod transfers;
 
@@ -19,7 +20,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep_until, timeout};
 use tracing::Instrument;
 
-use crate::audit::{channel_word, supervision_word};
+use crate::audit::channel_word;
 use crate::call::{Arrival, Call, Cause, CommitId, Fact, Input, Output, View};
 use crate::consent::Receipt;
 use crate::engine::{CallMedia, MediaEvent};
@@ -27,7 +28,7 @@ use crate::ids::{CallId, LegId};
 use crate::media::DigitChannel;
 use crate::queue;
 use crate::sip::core::{Command, Incoming, Particulars, Source};
-use crate::store::{Change, Listened, ListenedTo, StoreError};
+use crate::store::{Change, StoreError};
 
 use asked::Pending;
 use gauge::PhaseGauge;
@@ -44,8 +45,6 @@ use super::{Shared, convert, views};
 
 /// How long a finished call waits for its legs' last statistics.
 const CLOSING: Duration = Duration::from_secs(2);
-/// How long to wait before a finished call's last facts are tried again.
-const COMMIT_AGAIN: Duration = Duration::from_secs(1);
 /// Media events that may wait for a call's driver.
 const MEDIA_EVENTS: usize = 64;
 
@@ -138,7 +137,7 @@ impl Driver {
             Source::Agent(_) => None,
         };
         let policy = Policy::of_source(&settings, &incoming.source);
-        let (leg, agreed) = match Leg::called(&incoming, Party::Caller(trunk), policy, opened) {
+        let (leg, agreed) = match Leg::called(&incoming, Party::Caller(trunk), policy, opened, None) {
             Ok(called) => called,
             Err(error) => {
                 refuse(error.status(), &error.to_string());
@@ -386,31 +385,6 @@ impl Driver {
         }
     }
 
-    /// Hands what is to be stored to the store, in order, and waits for the answers on the side. The
-    /// closed legs' statistics go with the call's last facts.
-    async fn submit(&mut self) {
-        for (commit, facts) in std::mem::take(&mut self.to_store) {
-            let mut changes: Vec<Change> = facts.iter().cloned().map(Change::Fact).collect();
-            changes.extend(facts.iter().filter_map(listening));
-            if self.over {
-                changes.append(&mut self.quality);
-            }
-            let answer = self.shared.store.submit(changes).await;
-            self.work.spawn(async move { Done::Committed(commit, facts, answer.wait().await) });
-        }
-    }
-
-    /// The call is over and says nothing more: its last facts are tried again until they are stored.
-    fn commit_again(&mut self, commit: CommitId, facts: Vec<Fact>) {
-        let store = self.shared.store.clone();
-        self.work.spawn(async move {
-            tokio::time::sleep(COMMIT_AGAIN).await;
-            let changes = facts.iter().cloned().map(Change::Fact);
-            let stored = store.commit(changes.chain(facts.iter().filter_map(listening)).collect()).await;
-            Done::Committed(commit, facts, stored)
-        });
-    }
-
     /// The call is over: drops the legs that are left and takes their last statistics.
     async fn close_media(&mut self) {
         let legs: Vec<u16> = self.legs.keys().copied().collect();
@@ -433,11 +407,4 @@ impl Driver {
             }
         }
     }
-}
-
-/// The listening log's row of a fact, if it tells that somebody begins to listen (domain rule 24).
-fn listening(fact: &Fact) -> Option<Change> {
-    let Fact::Supervised { call, by, mode, was: None, at, .. } = fact else { return None };
-    let to = ListenedTo::Live { call: *call, mode: supervision_word(*mode) };
-    Some(Change::Listened(Listened { at: *at, who: by.clone(), to, reason: None }))
 }

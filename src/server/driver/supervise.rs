@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::api::control::{Asker, Mode, Refusal};
 use crate::call::{Cause, Input, Request, Supervision, Whom};
-use crate::ids::LegId;
+use crate::ids::{AgentId, LegId};
 use crate::sip::core::Command;
 use crate::time::Timestamp;
 
@@ -19,6 +19,8 @@ const RINGS: Duration = Duration::from_secs(30);
 /// A supervisor of this call.
 pub(super) struct Supervisor {
     user: String,
+    /// Whose phone it is.
+    agent: AgentId,
     mode: Supervision,
     /// When the phone is given up; `None`: it has answered.
     until: Option<Timestamp>,
@@ -50,13 +52,31 @@ impl Driver {
         if self.shared.phones.kind(agent).is_none() {
             return Err(not_now("your phone is not logged on"));
         }
+        if !self.shared.switchboard.begins_supervising(agent) {
+            return Err(not_now("you take part in another conversation: leave that first"));
+        }
+        let called = self.call_supervisor(who.user.clone(), agent.clone(), mode);
+        if called.is_err() {
+            self.shared.switchboard.ends_supervising(agent);
+        }
+        called
+    }
+
+    fn call_supervisor(&mut self, user: String, agent: AgentId, mode: Supervision) -> Result<(), Refusal> {
         let leg = self.call.admit_leg().ok_or_else(|| not_now("this call can take nobody more"))?;
         if !self.invite(leg, Party::Supervisor, Whom::Agent(agent.clone()), Why::Supervise) {
             return Err(not_now("there is no media port free: try again later"));
         }
         let until = Some(self.shared.clock.now() + RINGS);
-        self.supervisors.insert(leg.n, Supervisor { user: who.user.clone(), mode, until });
+        self.supervisors.insert(leg.n, Supervisor { user, agent, mode, until });
         Ok(())
+    }
+
+    /// A leg is dropped: if it was a supervisor's, the phone is free again.
+    pub(super) fn supervises_no_more(&mut self, n: u16) {
+        if let Some(one) = self.supervisors.remove(&n) {
+            self.shared.switchboard.ends_supervising(&one.agent);
+        }
     }
 
     /// Takes part no longer.

@@ -32,9 +32,9 @@ fn of_timestamp(at: Timestamp) -> OffsetDateTime {
         .unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }
 
-/// UTC where the system has no time zone.
-fn local_offset(_at: OffsetDateTime) -> UtcOffset {
-    UtcOffset::UTC
+/// UTC where the system knows no time zone.
+fn local_offset(at: OffsetDateTime) -> UtcOffset {
+    UtcOffset::local_offset_at(at).unwrap_or(UtcOffset::UTC)
 }
 
 #[cfg(test)]

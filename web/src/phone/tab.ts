@@ -11,7 +11,7 @@ export type Holding = 'waiting' | 'ours' | 'elsewhere'
  */
 export class Tab {
   private free: (() => void) | null = null
-  private readonly aborter = new AbortController()
+  private aborter = new AbortController()
 
   constructor(private readonly tell: (holding: Holding) => void) {}
 
@@ -22,8 +22,12 @@ export class Tab {
     this.ask({ signal: this.aborter.signal })
   }
 
-  /** Takes it from the other tab. */
-  take() { this.ask({ steal: true }) }
+  /** Takes it from the other tab; our place in line is given up for it. */
+  take() {
+    this.aborter.abort()
+    this.aborter = new AbortController()
+    this.ask({ steal: true })
+  }
 
   stop() {
     this.aborter.abort()
@@ -32,15 +36,17 @@ export class Tab {
   }
 
   private ask(options: LockOptions) {
+    const { signal } = this.aborter
     const hold = () => new Promise<void>((free) => {
       this.free = free
       this.tell('ours')
     })
     navigator.locks.request(NAME, options, hold).catch((error: unknown) => {
-      // Stolen by another tab, or given up by us.
-      if (this.aborter.signal.aborted || !(error instanceof DOMException)) return
+      // Given up by us, or stolen by another tab: then in line behind it.
+      if (signal.aborted || !(error instanceof DOMException)) return
       this.free = null
       this.tell('elsewhere')
+      this.ask({ signal: this.aborter.signal })
     })
   }
 }
