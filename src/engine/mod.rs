@@ -159,8 +159,8 @@ pub enum MediaEvent {
         /// Which leg.
         leg: u16,
     },
-    /// A WebRTC leg that should send has sent no RTP for 1.5 s, or said goodbye (DTLS close_notify, told at
-    /// once). Told once, until it is heard again.
+    /// A WebRTC leg that should send has sent no RTP for 1.5 s (for 4 s when it has sent none yet), or said
+    /// goodbye (DTLS close_notify, told at once). Told once, until it is heard again.
     Silent {
         /// Which leg.
         leg: u16,

@@ -198,8 +198,9 @@ impl Sessions {
     /// The time to look for silence.
     pub(in crate::engine) fn check_quiet(&mut self, place: Place, now: Timestamp) {
         let Some(leg) = present(&mut self.legs, place) else { return };
-        let until = leg.silent_since().map(|since| since + QUIET);
+        let since = leg.silent_since();
         let Way::Shared(rtc) = &mut leg.way else { return };
+        let until = since.map(|since| since + rtc.presence.patience());
         match until {
             Some(until) if until > now && rtc.presence != Presence::Silent => {
                 self.wheel.arm(until, Timer::Quiet(place));

@@ -189,7 +189,7 @@ impl Connection {
                     return Outcome { timeout, keys, ended: None };
                 }
                 // Of str0m's making, and of a later version.
-                _ => return self.end("its records are too large"),
+                DtlsOutput::BufferTooSmall { .. } | _ => return self.end("its records are too large"),
             }
         }
     }

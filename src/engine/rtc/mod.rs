@@ -33,7 +33,9 @@ pub(super) use ice::draw;
 
 /// A WebRTC leg that should send and sends nothing for so long is told of: long against a burst of loss,
 /// short against the time a caller wonders.
-pub(super) const QUIET: Duration = Duration::from_millis(1_500);
+const QUIET: Duration = Duration::from_millis(1_500);
+/// The same before its first packet: ICE over a relay, or a flight of DTLS that was lost, take seconds.
+const FIRST: Duration = Duration::from_secs(4);
 /// Room for the largest packet with the extension: 60 ms of G.711 are 480 octets, Opus has 1,275 at most.
 const PACKET: usize = 1_500;
 /// The extension with a MID of at most 16 octets, which is all that its one-octet header can say.
@@ -86,6 +88,16 @@ pub(super) enum Presence {
     Heard,
     /// Not any more; that was told.
     Silent,
+}
+
+impl Presence {
+    /// How long it may send nothing.
+    const fn patience(self) -> Duration {
+        match self {
+            Self::Awaited => FIRST,
+            Self::Heard | Self::Silent => QUIET,
+        }
+    }
 }
 
 /// The header extension that names the media section (RFC 8285 §4.2, RFC 9143 §15), as it stands in every

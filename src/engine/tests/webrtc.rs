@@ -223,6 +223,7 @@ fn a_stranger_learns_and_changes_nothing() {
     let login = browser.media(Direction::SendRecv).rtc.unwrap().ice;
     // It saw the user name on its way, and guesses the password.
     let other = rig.call.restart_ice(1).unwrap();
+    rig.barrier(0);
     let hmac = |key: &[u8], parts: &[&[u8]]| {
         str0m::crypto::from_feature_flags().sha1_hmac_provider.sha1_hmac(key, parts)
     };
@@ -303,6 +304,17 @@ fn a_leg_that_falls_silent_is_told_of_and_so_is_its_return() {
     assert_eq!(rig.event(), MediaEvent::PlayDone { play: PlayId(4) });
     rig.call.configure(1, browser.media(Direction::SendRecv));
     assert_eq!(rig.event(), MediaEvent::Silent { leg: 1 });
+}
+
+#[test]
+fn one_that_never_speaks_is_waited_for_a_little_longer() {
+    let mut rig = Rig::new();
+    let before = rig.now();
+    let mut browser = rig.browser(1, Codec::Pcma);
+    browser.until("missed", |_| !rig.no_event());
+    assert!(rig.now().since(before) >= Duration::from_secs(4));
+    browser.say(0);
+    assert_eq!(rig.event(), HEARD);
 }
 
 #[test]
