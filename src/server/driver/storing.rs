@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use crate::audit::supervision_word;
 use crate::call::{CommitId, Fact};
-use crate::store::{Change, Listened, ListenedTo};
+use crate::store::Change;
 
 use super::{Done, Driver};
 
@@ -17,7 +16,6 @@ impl Driver {
     pub(super) async fn submit(&mut self) {
         for (commit, facts) in std::mem::take(&mut self.to_store) {
             let mut changes: Vec<Change> = facts.iter().cloned().map(Change::Fact).collect();
-            changes.extend(facts.iter().filter_map(listening));
             if self.over {
                 changes.append(&mut self.quality);
             }
@@ -31,16 +29,8 @@ impl Driver {
         let store = self.shared.store.clone();
         self.work.spawn(async move {
             tokio::time::sleep(COMMIT_AGAIN).await;
-            let changes = facts.iter().cloned().map(Change::Fact);
-            let stored = store.commit(changes.chain(facts.iter().filter_map(listening)).collect()).await;
+            let stored = store.commit(facts.iter().cloned().map(Change::Fact).collect()).await;
             Done::Committed(commit, facts, stored)
         });
     }
-}
-
-/// The listening log's row of a fact, if it tells that somebody begins to listen (domain rule 24).
-fn listening(fact: &Fact) -> Option<Change> {
-    let Fact::Supervised { call, by, mode, was: None, at, .. } = fact else { return None };
-    let to = ListenedTo::Live { call: *call, mode: supervision_word(*mode) };
-    Some(Change::Listened(Listened { at: *at, who: by.clone(), to, reason: None }))
 }
