@@ -3,8 +3,8 @@ import { Alert, Badge, Button } from '@mantine/core'
 import { useEffect, useRef, useState } from 'react'
 
 import { api } from '../api/client'
-import { CommandButton, useDesk, useKeepFocus } from '../app/hooks'
-import { abilities, type Mine } from '../logic/mine'
+import { CommandButton, tell, useDesk, useKeepFocus } from '../app/hooks'
+import { abilities, cameBack, type Mine } from '../logic/mine'
 import type { LineState } from '../phone/line'
 import { useTexts, type Texts } from '../texts'
 import { Icon } from '../ui/icons'
@@ -21,6 +21,7 @@ export function CallPanel({ my, line }: { my: Mine | null; line: LineState | nul
   const { keep } = useKeepFocus<HTMLElement>('part')
   // "Answer" is gone with its card: the focus goes on to the call, not to the page's beginning.
   useEffect(() => { if (document.activeElement === document.body) heading.current?.focus() }, [])
+  const asked = useCameBack(my)
   const guest = my?.party.state === 'consulted'
   return (
     <section className="card call stack" aria-label={t.call.title} {...keep}>
@@ -36,7 +37,7 @@ export function CallPanel({ my, line }: { my: Mine | null; line: LineState | nul
       )}
       {my && !guest && <Lamp call={my.call} />}
       {guest && <Alert color="navy" variant="outline" role="status">{t.transfer.guest}</Alert>}
-      {my && <Second my={my} />}
+      {my && <Second my={my} onBack={asked} />}
       <LineNotes line={line} />
       <Controls my={my} line={line} />
       {my && <Parties my={my} />}
@@ -90,8 +91,22 @@ function Controls({ my, line }: { my: Mine | null; line: LineState | null }) {
   )
 }
 
+/** Tells why a transfer or consultation is over, unless the agent ended it: what is given back is to be called then. */
+function useCameBack(my: Mine | null): () => void {
+  const t = useTexts()
+  const before = useRef<Mine | null>(null)
+  const own = useRef(false)
+  useEffect(() => {
+    const how = cameBack(before.current, my)
+    if (how && !own.current) tell(t, t.transfer[how], how === 'unreached')
+    if (my?.call.phase === 'talking') own.current = false
+    before.current = my
+  }, [my, t])
+  return () => { own.current = true }
+}
+
 /** While somebody else is asked, joins, or the call is on its way. */
-function Second({ my }: { my: Mine }) {
+function Second({ my, onBack }: { my: Mine; onBack(): void }) {
   const t = useTexts()
   const can = abilities(my)
   const words = secondWords(t, my)
@@ -107,7 +122,10 @@ function Second({ my }: { my: Mine }) {
             <CommandButton act={() => api.threeWay(id)} variant="default" disabled={!can.threeWay}
               leftSection={<Icon name="people" size={18} />}>{t.transfer.threeWay}</CommandButton>
           )}
-          {can.back && <CommandButton act={() => api.back(id)} variant="default" leftSection={<Icon name="back" size={18} />}>{t.transfer.back}</CommandButton>}
+          {can.back && <CommandButton act={() => {
+            onBack()
+            return api.back(id)
+          }} variant="default" leftSection={<Icon name="back" size={18} />}>{t.transfer.back}</CommandButton>}
         </div>
       )}
     </section>

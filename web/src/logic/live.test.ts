@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 
 import type { AgentView, CallView, PartyView } from '../api/types'
 import { NOTHING, reduce, type Live, type LiveEvent } from './live'
-import { abilities, mine, supervised } from './mine'
+import { abilities, cameBack, mine, supervised, type Mine } from './mine'
 
 const party = (id: string, state: PartyView['state'], kind: PartyView['kind'] = 'agent'): PartyView =>
   ({ leg: 2, kind, id, name: id, state })
@@ -54,6 +54,22 @@ describe('the event stream', () => {
     const live = fold(snapshot([call('a', { parties: [party('sam', 'listening', 'supervisor')] })]))
     expect(mine(live, 'sam')).toBeNull()
     expect(supervised(live, 'sam')?.call.id).toBe('a')
+  })
+})
+
+describe('back with the caller', () => {
+  const at = (phase: CallView['phase'], ...others: PartyView[]): Mine => ({ call: call('a', { phase }), party: party('alice', 'talking'), others })
+  test('because nobody was to be had, or because who was asked has left', () => {
+    expect(cameBack(at('consulting', party('bob', 'ringing')), at('talking'))).toBe('unreached')
+    expect(cameBack(at('consulting'), at('talking'))).toBe('unreached')
+    expect(cameBack(at('transferring', party('bob', 'ringing')), at('talking'))).toBe('unreached')
+    expect(cameBack(at('consulting', party('bob', 'consulted')), at('talking'))).toBe('left')
+  })
+  test('is nothing to tell where it did not happen', () => {
+    expect(cameBack(at('talking'), at('talking'))).toBeNull()
+    expect(cameBack(at('consulting'), at('conference'))).toBeNull()
+    expect(cameBack(null, at('talking'))).toBeNull()
+    expect(cameBack(at('consulting'), null)).toBeNull()
   })
 })
 

@@ -51,6 +51,14 @@ export function abilities({ call, party, others }: Mine): Abilities {
   }
 }
 
+/** How a transfer or consultation came back to the caller by itself: nobody was to be had, or who was asked has left. */
+export function cameBack(before: Mine | null, after: Mine | null): 'unreached' | 'left' | null {
+  if (!before || !after || before.call.id !== after.call.id || after.call.phase !== 'talking') return null
+  if (before.call.phase === 'transferring') return 'unreached'
+  if (before.call.phase !== 'consulting' || !abilities(before).owner) return null
+  return abilities(before).threeWay ? 'left' : 'unreached'
+}
+
 /** The call this user supervises, and how. */
 export function supervised(live: Live, user: string): { call: CallView; party: PartyView } | null {
   for (const call of live.calls.values()) {

@@ -101,8 +101,9 @@ export class Meter {
   private readonly analyser = this.context.createAnalyser()
   private readonly samples: Float32Array<ArrayBuffer>
 
-  constructor(stream: MediaStream) {
-    this.analyser.fftSize = 2048
+  /** `window`: how many of the newest samples are looked at; a power of two. */
+  constructor(stream: MediaStream, window = 2048) {
+    this.analyser.fftSize = window
     this.samples = new Float32Array(this.analyser.fftSize)
     this.context.createMediaStreamSource(stream).connect(this.analyser)
     void this.context.resume()
@@ -110,7 +111,7 @@ export class Meter {
 
   get rate() { return this.context.sampleRate }
 
-  /** The newest 2,048 samples. */
+  /** The newest samples. */
   read(): Float32Array {
     this.analyser.getFloatTimeDomainData(this.samples)
     return this.samples

@@ -117,6 +117,8 @@ export const de: Texts = {
     explain: 'Rückfragen: erst sprechen, der Anrufer hört Musik. Jetzt vermitteln: Der Anrufer geht sofort dorthin.',
     consulting: (name) => `Rückfrage bei ${name}. Der Anrufer hört Musik und wird nicht aufgenommen.`,
     reaching: (name) => `${name} wird angerufen. Der Anrufer hört Musik.`,
+    unreached: 'Dort war niemand zu erreichen. Sie sind zurück beim Anrufer.',
+    left: 'Die andere Seite hat aufgelegt. Sie sind zurück beim Anrufer.',
     queued: 'Warten auf einen Agenten der Warteschlange. Der Anrufer hört Musik.',
     conference: 'Sie, der Anrufer und eine dritte Seite hören einander.',
     transferring: 'Der Anruf wird vermittelt…', asked: 'Kollegin oder Kollege',

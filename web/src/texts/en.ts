@@ -116,6 +116,8 @@ export const en = {
     explain: 'Consult: speak first, the caller hears music. Transfer now: the caller goes there at once.',
     consulting: (name: string) => `You consult ${name}. The caller hears music and is not recorded.`,
     reaching: (name: string) => `${name} is being called. The caller hears music.`,
+    unreached: 'Nobody could be reached there. You are back with the caller.',
+    left: 'The other side has left. You are back with the caller.',
     queued: 'Waiting for an agent of the queue. The caller hears music.',
     conference: 'You, the caller and a third party hear one another.',
     transferring: 'The call is being transferred…', asked: 'a colleague',

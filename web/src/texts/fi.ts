@@ -116,6 +116,8 @@ export const fi: Texts = {
     explain: 'Neuvottele: puhu ensin, soittaja kuulee musiikkia. Siirrä heti: soittaja menee sinne saman tien.',
     consulting: (name) => `Neuvottelet: ${name}. Soittaja kuulee musiikkia eikä häntä tallenneta.`,
     reaching: (name) => `Soitetaan: ${name}. Soittaja kuulee musiikkia.`,
+    unreached: 'Sieltä ei tavoitettu ketään. Olet taas soittajan kanssa.',
+    left: 'Toinen osapuoli poistui. Olet taas soittajan kanssa.',
     queued: 'Odotetaan jonon asiakaspalvelijaa. Soittaja kuulee musiikkia.',
     conference: 'Sinä, soittaja ja kolmas osapuoli kuulette toisenne.',
     transferring: 'Puhelua siirretään…', asked: 'kollega',
