@@ -8,7 +8,7 @@ use crate::harness::audio::{RATE, clips, find, spoken};
 use crate::harness::baresip::{Baresip, Login};
 use crate::harness::browser::{Look, Page};
 use crate::harness::clerk::Clerk;
-use crate::harness::desk::{ADA_HZ, ALWAYS, CALLER, CALLER_HZ, LATER, NUMBER, is_empty, only_call, talk_for};
+use crate::harness::desk::{ADA_HZ, ALWAYS, CALLER, CALLER_HZ, LATER, NUMBER, only_call, talk_for};
 use crate::harness::office::{ASK, Office, picture, secret};
 use crate::harness::phone::{Phone, SOON};
 use crate::harness::rtp::{Law, Stream, Voice};
@@ -50,7 +50,7 @@ fn a_caller_who_agrees_meets_an_agent_in_a_browser() {
     }
     assert!(after.energy() - before.energy() > 0.005, "sound came: {after:?}");
     assert_eq!(after.word("state"), "connected");
-    assert!(after.word("cipher").starts_with("AEAD_AES_"), "SRTP by DTLS: {after:?}");
+    assert_eq!(after.word("cipher"), "SRTP_AEAD_AES_256_GCM", "{after:?}");
     ada.page.screenshot(&picture("desktop-recording"));
     ada.page.turns("dark");
     ada.page.screenshot(&picture("desktop-recording-dark"));
@@ -59,7 +59,7 @@ fn a_caller_who_agrees_meets_an_agent_in_a_browser() {
     let caller = caller.quit();
     ada.is("ready");
     proven(&office, &caller.said, &caller.heard);
-    is_empty(&office.server);
+    office.is_empty();
 }
 
 /// An office whose Ada has a password that somebody else chose, and a caller who is a baresip at 127.0.0.1.
@@ -99,8 +99,8 @@ fn proven(office: &Office, said: &[i16], heard: &[i16]) {
     let row = office.recordings(1).remove(0);
     let [left, right] = office.channels(&row);
     assert_eq!(left.len(), right.len(), "channels of one length");
-    // Capture begins between two packets: the first 20 ms may be half silence.
-    find(&left[RATE / 50..], said).assert("channel 0 is the caller", 8, 0.99, 0.0);
+    // The first packets of a new conversation are not all there; a browser beside it may hold one of them up.
+    find(&left[RATE / 2..], said).assert("channel 0 is the caller", 8, 0.99, 0.1);
     // The caller's own jitter buffer stands between, and may cut in a window.
     find(&right[RATE..], heard).assert("channel 1 is what the caller heard", 8, 0.95, 0.15);
     find(&right[RATE..], &spoken().1).assert("channel 1 is the agent", 8, ALIKE, 0.2);
@@ -179,5 +179,5 @@ fn g711_passes_through_and_opus_is_converted() {
     until(LATER, "nothing to be held", || {
         (office.server.metrics().sum("sayso_calls") == Some(0.0)).then_some(())
     });
-    is_empty(&office.server);
+    office.is_empty();
 }

@@ -3,7 +3,7 @@
 use crate::harness::audio::beeps;
 use crate::harness::browser::{Look, Page};
 use crate::harness::clerk::Clerk;
-use crate::harness::desk::{ADA_HZ, CALLER_HZ, is_empty};
+use crate::harness::desk::{ADA_HZ, CALLER_HZ};
 use crate::harness::office::{ASK, Office, picture, secret};
 use crate::harness::shared;
 
@@ -62,7 +62,7 @@ fn axe_finds_nothing_from_log_in_to_log_out() {
         ada.page.click_the("link", link);
         accessible(&ada.page, link);
     }
-    is_empty(&office.server);
+    office.is_empty();
 }
 
 #[test]
@@ -125,5 +125,5 @@ fn a_call_without_a_mouse() {
     ada.page.press("Enter");
     caller.is_hung_up();
     ada.is("ready");
-    is_empty(&office.server);
+    office.is_empty();
 }

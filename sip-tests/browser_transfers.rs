@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::harness::audio::seconds_of;
 use crate::harness::clerk::Clerk;
-use crate::harness::desk::{ADA_HZ, ALWAYS, CALLER, CALLER_HZ, is_empty, only_call};
+use crate::harness::desk::{ADA_HZ, ALWAYS, CALLER, CALLER_HZ, only_call};
 use crate::harness::office::{BOB_HZ, Caller, Office};
 use crate::harness::shared;
 
@@ -67,7 +67,7 @@ fn blind_to_an_agent_and_to_a_queue() {
     let rows = office.audited("call.transferred", 2);
     assert_eq!(rows[1]["new"], "queue support", "{rows:?}");
     assert!(rows[1]["who"].as_str().is_some_and(|who| who.contains("bob")), "{rows:?}");
-    is_empty(&office.server);
+    office.is_empty();
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn consult_and_come_back_then_consult_and_complete() {
     caller.is_hung_up();
     // Domain rule 9: the consultation is no part of the caller's recording.
     takes(&office, &[(ADA_HZ, &[BOB_HZ]), (ADA_HZ, &[BOB_HZ]), (BOB_HZ, &[ADA_HZ])]);
-    is_empty(&office.server);
+    office.is_empty();
 }
 
 #[test]
@@ -129,5 +129,5 @@ fn three_speak() {
     let all: Vec<Value> = office.server.rows(&["recordings", "list"]);
     let heard = |hz: f64| all.iter().map(|row| seconds_of(hz, &office.channels(row)[1])).sum::<f64>();
     assert!(heard(ADA_HZ) > 0.5 && heard(BOB_HZ) > 0.5, "both agents stand on channel 1");
-    is_empty(&office.server);
+    office.is_empty();
 }

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::harness::audio::seconds_of;
-use crate::harness::desk::{ADA_HZ, CALLER, CALLER_HZ, LATER, is_empty};
+use crate::harness::desk::{ADA_HZ, CALLER, CALLER_HZ, LATER};
 use crate::harness::office::{ASK, Office, SUE_HZ, picture};
 use crate::harness::phone::SOON;
 use crate::harness::{shared, until};
@@ -56,7 +56,7 @@ fn a_supervisor_listens_whispers_and_barges_in() {
     assert!(sues < seconds_of(ADA_HZ, &right), "for a part of the call");
     assert_eq!(seconds_of(SUE_HZ, &left), 0.0);
     logged(&office, &sue, &call["id"]);
-    is_empty(&office.server);
+    office.is_empty();
 }
 
 /// Waits until the server has Sue in the call in this way.
@@ -114,7 +114,7 @@ fn the_wallboard_shows_queues_agents_and_calls() {
     // One is served, the next waits and gives up.
     let mut first = office.conversation('2', &ada);
     let mut second = office.caller('1');
-    let waits = queue(&|it| it["waiting"] == 1, "one who waits");
+    let waits = queue(&|it| it["waiting"] == 1 && it["offered"] == 2, "one who waits");
     assert!(waits["longestSince"].is_string(), "{waits}");
     assert_eq!(
         (&waits["offered"], &waits["answered"], &waits["ready"]),
@@ -151,5 +151,5 @@ fn the_wallboard_shows_queues_agents_and_calls() {
     until(SOON, "the caller's number to be nowhere", || {
         (!office.server.whole_log().contains(&CALLER[1..])).then_some(())
     });
-    is_empty(&office.server);
+    office.is_empty();
 }

@@ -12,7 +12,7 @@ use super::clerk::Clerk;
 use super::desk::{ADA_HZ, CALLER, CALLER_HZ, LATER, NUMBER, hears};
 use super::phone::{Phone, SOON};
 use super::rtp::Stream;
-use super::server::Server;
+use super::server::{HELD_BY_CALLS, Server};
 use super::until;
 
 pub(crate) const BOB_HZ: f64 = 1_130.0;
@@ -52,9 +52,11 @@ impl Office {
              [agent.bob]\ndisplay-name = \"Bob\"\nqueues = [\"sales\"]\n\
              [agent.sue]\ndisplay-name = \"Sue\"\n"
         );
-        for (user, role) in [("ada", "agent"), ("bob", "agent"), ("sue", "supervisor")] {
+        for (user, name, role) in
+            [("ada", "Ada", "agent"), ("bob", "Bob", "agent"), ("sue", "Sue", "supervisor")]
+        {
             text.push_str(&format!(
-                "[user.{user}]\nrole = \"{role}\"\nagent = \"{user}\"\npassword = \"{}\"\nmust-change = false\n",
+                "[user.{user}]\ndisplay-name = \"{name}\"\nrole = \"{role}\"\nagent = \"{user}\"\npassword = \"{}\"\nmust-change = false\n",
                 secret(user)
             ));
         }
@@ -141,6 +143,17 @@ impl Office {
     pub(crate) fn channels(&self, recording: &Value) -> [Vec<i16>; 2] {
         let path = self.server.export(recording["id"].as_str().expect("an id"));
         super::audio::channels(&path).try_into().expect("a stereo file")
+    }
+
+    /// Asserts that no call holds anything, that the audit chain is whole and nothing was lost inside. The ports that
+    /// WebRTC legs share stay.
+    pub(crate) fn is_empty(&self) {
+        self.server.empty(&HELD_BY_CALLS[..2], SOON);
+        self.server.audit_is_whole();
+        let metrics = self.server.metrics();
+        for name in ["sayso_sip_commands_lost_total", "sayso_mail_lost_total", "sayso_store_failures_total"] {
+            assert_eq!(metrics.sum(name).unwrap_or(0.0), 0.0, "{name}");
+        }
     }
 
     /// The kinds of the only call's events, in order.
