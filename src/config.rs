@@ -3,6 +3,7 @@
 //! The environment wins over the file: `SAYSO_DATA`, `SAYSO_DATABASE_URL`, `SAYSO_HTTP_LISTEN`,
 //! `SAYSO_LOG`. Anything unknown, misspelt or out of range is an error that says where it stands.
 
+mod desktop;
 mod network;
 
 use std::fmt;
@@ -19,6 +20,7 @@ use crate::settings::parse_span;
 use crate::sip::core::digest::Algorithm;
 use crate::sip::core::{Advertise, Nat};
 
+pub use desktop::{DesktopConfig, TurnConfig};
 pub use network::{Fact, TlsConfig};
 
 /// All that an operator sets for one node.
@@ -37,6 +39,10 @@ pub struct Config {
     pub media: MediaConfig,
     /// Health, metrics.
     pub http: HttpConfig,
+    /// The agents' pages.
+    pub desktop: DesktopConfig,
+    /// How browsers reach us from behind a NAT or a firewall.
+    pub turn: TurnConfig,
     /// Recordings at rest.
     pub vault: VaultSection,
     /// What is logged, and how.
@@ -159,6 +165,8 @@ impl Default for Config {
             tls: TlsConfig::default(),
             media: MediaConfig::default(),
             http: HttpConfig::default(),
+            desktop: DesktopConfig::default(),
+            turn: TurnConfig::default(),
             vault: VaultSection::default(),
             log: LogConfig::default(),
             drain: Duration::from_secs(30),
@@ -230,6 +238,7 @@ impl Config {
     pub fn parse(text: &str, file: &str) -> Result<Self, ConfigError> {
         let config: Self = toml::from_str(text).map_err(|error| ConfigError::of_toml(file, text, &error))?;
         config.check_network(file)?;
+        config.check_desktop(file)?;
         Ok(config)
     }
 

@@ -1,39 +1,19 @@
-//! Who may do what (domain rule 22): roles hold rights, and a right is a type that only this module mints.
+//! Who may do what (domain rules 22, 23): roles hold rights; how long a session lives; when a log-in is
+//! locked; what a password must be.
 
-use serde::Serialize;
+mod lockout;
+mod rights;
+mod session;
 
-use crate::settings::Role;
+pub use lockout::{Attempts, FAILURES, LOCKED_FOR, Source, Sources};
+pub use rights::{Right, rights};
+pub use session::{ABSOLUTE, IDLE, Session, TOUCH};
 
-/// A right.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Right {
-    /// Have a phone here and take calls; needs an agent, too.
-    TakeCalls,
-    /// Record without consent, where the queue allows it (domain rule 6).
-    Override,
-    /// See all calls, agents and queues as they are.
-    Wallboard,
-    /// Hear a conversation as it goes on.
-    ListenLive,
-    /// Speak to the agent alone in a conversation.
-    Whisper,
-    /// Speak to all in a conversation.
-    Barge,
-    /// See everybody's entries in the listening log (domain rule 24).
-    ViewListeningLogs,
-}
+/// A user's password has more characters than this (domain rule 23).
+pub const PASSWORD_OVER: usize = 8;
 
-/// The rights of a default role.
+/// Whether a password a user chose is long enough.
 #[must_use]
-pub const fn rights(role: Role) -> &'static [Right] {
-    use Right::{Barge, ListenLive, Override, TakeCalls, ViewListeningLogs, Wallboard, Whisper};
-    match role {
-        Role::Superuser => &[TakeCalls, Override, Wallboard, ListenLive, Whisper, Barge, ViewListeningLogs],
-        Role::Supervisor => &[TakeCalls, Override, Wallboard, ListenLive, Whisper, Barge],
-        Role::Agent => &[TakeCalls, Override],
-        Role::AdvancedMonitoring => &[Wallboard, ListenLive],
-        Role::RecordingAdministrator => &[ViewListeningLogs],
-        Role::Reporting | Role::QueueAdministrator | Role::IvrAdministrator => &[],
-    }
+pub fn long_enough(password: &str) -> bool {
+    password.chars().count() > PASSWORD_OVER
 }

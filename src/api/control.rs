@@ -18,6 +18,11 @@ pub trait Control: Send + Sync {
     /// All that goes on, numbers whole, and every change from then on. A receiver that lags begins anew.
     fn watch(&self) -> (Snapshot, broadcast::Receiver<Arc<Live>>);
 
+    /// A call as it is now.
+    fn call(&self, call: CallId) -> Option<CallView> {
+        self.watch().0.calls.into_iter().find(|view| view.id == call)
+    }
+
     /// Asks something of a call.
     fn ask(&self, call: CallId, who: Asker, what: Ask) -> BoxFuture<'_, Result<(), Refusal>>;
 

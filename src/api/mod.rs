@@ -8,6 +8,7 @@ pub mod view;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -18,6 +19,12 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+
+use crate::ids::Redacted;
+use crate::store::Store;
+use crate::time::Timestamp;
+
+use control::Control;
 
 pub use listen::{Ends, Octets, Secure};
 pub use upgrade::WebSip;
@@ -33,6 +40,34 @@ pub struct Readiness {
     pub generation: u64,
 }
 
+/// What the agents' pages need.
+#[derive(Clone)]
+pub struct Desktop {
+    /// The running server.
+    pub control: Arc<dyn Control>,
+    /// Sessions, notes, past calls.
+    pub store: Store,
+    /// The time now.
+    pub now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    /// The reasons an agent may give for not being ready.
+    pub not_ready_reasons: Vec<String>,
+    /// How browsers reach us from behind a NAT or a firewall.
+    pub turn: Option<Turn>,
+    /// Where browsers reach the pages, `https://desk.example`; `None`: where they say they asked.
+    pub url: Option<String>,
+}
+
+/// See [`Desktop::turn`].
+#[derive(Clone, Debug)]
+pub struct Turn {
+    /// `turn:`, `turns:`, `stun:` and `stuns:` URIs.
+    pub urls: Vec<String>,
+    /// What the TURN server knows as its shared secret; `None`: there are only STUN servers.
+    pub secret: Option<Redacted<String>>,
+    /// How long a browser's user name and password hold.
+    pub ttl: Duration,
+}
+
 /// What the port has beside its own routes.
 #[derive(Clone, Default)]
 pub struct Front {
@@ -40,6 +75,8 @@ pub struct Front {
     pub secure: Option<Secure>,
     /// Who takes WebSocket connections for SIP; without it there is no `/sip`.
     pub web_sip: Option<Arc<dyn WebSip>>,
+    /// The agents' pages and what they ask; without it there are none.
+    pub desktop: Option<Desktop>,
 }
 
 #[derive(Clone)]

@@ -75,3 +75,20 @@ fn origins_and_public_addresses() {
     assert_eq!(each.media_nat().outward(ours, far).to_string(), "203.0.113.8");
     assert_eq!(each.sip_nat().outward("10.0.0.2".parse().unwrap(), far).to_string(), "10.0.0.2");
 }
+
+#[test]
+fn desktop_and_turn() {
+    let config = Config::parse("", "sayso.toml").expect("defaults");
+    assert!(config.desktop.not_ready_reasons.contains(&"Lunch".to_owned()));
+    assert_eq!(config.turn.ttl, Duration::from_secs(43_200));
+    let whole = "[desktop]\nnot-ready-reasons = [\"Tea\"]\nurl = \"https://desk.example\"\n\
+                 [turn]\nurls = [\"turn:t.example:3478\", \"stun:t.example\"]\nsecret = \"hunter2\"\nttl = \"1h\"\n";
+    let config = Config::parse(whole, "sayso.toml").expect("whole");
+    assert_eq!(config.desktop.not_ready_reasons, ["Tea"]);
+    assert!(!format!("{config:?}").contains("hunter2"));
+    assert!(fault("[desktop]\nnot-ready-reasons = [\"Tea\", \"Tea\"]\n").starts_with("sayso.toml:2: "));
+    assert!(fault("[desktop]\nurl = \"https://desk.example/x\"\n").contains("without a path"));
+    assert!(fault("[turn]\nurls = [\"turn:t.example\"]\n").contains("secret"));
+    assert!(fault("[turn]\nsecret = \"x\"\n").contains("go together"));
+    assert!(fault("[turn]\nurls = [\"turn://t.example\"]\nsecret = \"x\"\n").contains("no URI"));
+}

@@ -20,7 +20,7 @@ pub(super) fn front(config: &Config, certificates: Certificates, door: WebDoor) 
         })
     });
     let secure = config.http.tls.then_some(secure);
-    Front { web_sip: Some(Arc::new(Door { door, secure: secure.is_some() })), secure }
+    Front { web_sip: Some(Arc::new(Door { door, secure: secure.is_some() })), secure, desktop: None }
 }
 
 struct Door {

@@ -38,8 +38,28 @@ pub(super) fn check(settings: &Settings, file: &ApplyFile, errors: &mut Vec<Sett
             Overflow::Queue(next) => refer(join("queue", &id.0), "overflow", next),
         }
     }
+    agents_of_users(settings, file, errors);
     overflow_circles(settings, file, errors);
     names_claimed_twice(settings, file, errors);
+}
+
+/// A user's agent is there, and nobody else's.
+fn agents_of_users(settings: &Settings, file: &ApplyFile, errors: &mut Vec<SettingsError>) {
+    let mut taken = BTreeMap::new();
+    for (name, user) in &settings.users {
+        let Some(agent) = &user.agent else { continue };
+        let mut fault = |what| {
+            let object = join("user", name);
+            errors.push(file.error(&object, &join(&object, "agent"), what));
+        };
+        if !settings.agents.contains_key(agent) {
+            let names: Vec<&str> = settings.agents.keys().map(|id| id.0.as_str()).collect();
+            let known = if names.is_empty() { "there is none".into() } else { names.join(", ") };
+            fault(format!("names the agent {:?}, which does not exist; agents: {known}", agent.0));
+        } else if let Some(other) = taken.insert(agent, name) {
+            fault(format!("is {:?}, which user {other} is already", agent.0));
+        }
+    }
 }
 
 /// A caller must not be passed round for ever: overflow has to end somewhere.

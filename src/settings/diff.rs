@@ -189,13 +189,11 @@ fn merge(
         merged.agents.insert(id.clone(), Arc::new(agent));
     }
     for (name, entry) in &new.users {
-        let stored = old.users.get(name).map(|user| &user.password_hash);
-        let Some(password_hash) = user_password(name, entry, stored, &options.seed) else {
-            errors.push(no_password(new, &join("user", name), "password"));
-            continue;
-        };
-        let user = User { display_name: entry.display_name.clone(), password_hash, role: entry.role };
-        merged.users.insert(name.clone(), Arc::new(user));
+        let stored = old.users.get(name).map(|user| &**user);
+        match user(name, entry, stored, &options.seed) {
+            Some(user) => drop(merged.users.insert(name.clone(), Arc::new(user))),
+            None => errors.push(no_password(new, &join("user", name), "password")),
+        }
     }
     merged
 }
@@ -225,18 +223,29 @@ fn credentials(login: &Login, stored: Option<&SipCredentials>) -> Option<SipCred
     }
 }
 
-/// The stored hash when the password is the same or not given, else a new hash.
-fn user_password(
-    name: &str,
-    entry: &UserEntry,
-    stored: Option<&Redacted<String>>,
-    seed: &[u8; 32],
-) -> Option<Redacted<String>> {
-    match (&entry.password, stored) {
-        (None, stored) => stored.cloned(),
-        (Some(password), Some(stored)) if verify_password(stored, &password.0) => Some(stored.clone()),
-        (Some(password), _) => Some(hash_password(name, &password.0, seed)),
-    }
+/// The user with a password: the stored one if the file gives none or the one it gave last, whatever the
+/// user changed it to since; else that of the file. `None`: there is neither.
+fn user(name: &str, entry: &UserEntry, stored: Option<&User>, seed: &[u8; 32]) -> Option<User> {
+    let says_the_same = |stored: &User, password: &Redacted<String>| {
+        verify_password(stored.applied_hash.as_ref().unwrap_or(&stored.password_hash), &password.0)
+    };
+    let (password_hash, applied_hash, must_change_password) = match (&entry.password, stored) {
+        (None, None) => return None,
+        (Some(password), Some(stored)) if !says_the_same(stored, password) => {
+            (hash_password(name, &password.0, seed), None, entry.must_change.unwrap_or(true))
+        }
+        (Some(password), None) => {
+            (hash_password(name, &password.0, seed), None, entry.must_change.unwrap_or(true))
+        }
+        (None | Some(_), Some(stored)) => {
+            // `true` speaks of a password that the file sets anew, `false` of any.
+            let must_change = stored.must_change_password && entry.must_change != Some(false);
+            (stored.password_hash.clone(), stored.applied_hash.clone(), must_change)
+        }
+    };
+    let (display_name, agent) = (entry.display_name.clone(), entry.agent.clone());
+    let (role, language) = (entry.role, entry.language.clone());
+    Some(User { display_name, password_hash, applied_hash, must_change_password, role, agent, language })
 }
 
 fn no_password(file: &ApplyFile, object: &str, attribute: &str) -> SettingsError {

@@ -2,7 +2,9 @@
 //!
 //! It is the whole truth for every object it names: an attribute it does not mention has its
 //! default. Only passwords differ: an agent, trunk or user that exists keeps its password when the
-//! file gives none. Objects it does not name stay as they are, unless pruning is asked for, see
+//! file gives none. A user who has chosen one since keeps it, too, while the file says what it said
+//! before: only a password that the file did not set last is a new one. Such a one must be changed at
+//! the first log-in, unless the file says `must-change = false`. Objects it does not name stay as they are, unless pruning is asked for, see
 //! [`DiffOptions::prune`](super::DiffOptions::prune).
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,6 +15,7 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::access::PASSWORD_OVER;
 use crate::consent::{AskRule, LegalBasis, Policy, Script};
 use crate::ids::{AgentId, QueueId, Redacted, TrunkId};
 use crate::media::Digit;
@@ -32,9 +35,6 @@ const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(86_400);
-
-/// A user's password has more characters than this (domain rule 23).
-const USER_PASSWORD_OVER: usize = 8;
 
 /// An apply file that was read without an error. References between objects are checked by
 /// [`diff`](super::diff), against what is stored as well.
@@ -94,6 +94,10 @@ pub(super) struct UserEntry {
     pub(super) role: Role,
     /// `None`: the stored one stays.
     pub(super) password: Option<Redacted<String>>,
+    /// `None`: as usual, see [`ApplyFile`].
+    pub(super) must_change: Option<bool>,
+    pub(super) agent: Option<AgentId>,
+    pub(super) language: Option<Language>,
 }
 
 /// Reads an apply file. `file` is its name for the errors, `realm` the SIP realm that passwords of
@@ -165,7 +169,7 @@ impl ApplyFile {
                     self.agents.insert(AgentId(name.to_owned()), entry);
                 }
                 Kind::User => {
-                    if let Some(entry) = user(source, &mut table, name) {
+                    if let Some(entry) = user(source, &mut table, &mut self.lines, name) {
                         self.users.insert(name.to_owned(), entry);
                     }
                 }
@@ -252,6 +256,10 @@ fn queue(source: &mut Source<'_>, table: &mut Table<'_>, lines: &mut BTreeMap<St
         position_every: table
             .take(source, "position-every", |v| span_or_never(v, position))
             .unwrap_or(Some(MINUTE)),
+        service_seconds: table
+            .take(source, "service-seconds", |v| integer(v, 1..=3_600))
+            .and_then(|seconds| u32::try_from(seconds).ok())
+            .unwrap_or_else(super::service_seconds),
     }
 }
 
@@ -429,14 +437,19 @@ fn code(value: &DeValue<'_>) -> Result<Vec<Digit>, String> {
         .ok_or_else(|| format!("{text:?} is no code; 1 to 4 keys such as \"*3\", or \"none\", are expected"))
 }
 
-fn user(source: &mut Source<'_>, table: &mut Table<'_>, name: &str) -> Option<UserEntry> {
+fn user(
+    source: &mut Source<'_>,
+    table: &mut Table<'_>,
+    lines: &mut BTreeMap<String, usize>,
+    name: &str,
+) -> Option<UserEntry> {
     let display_name = table.take(source, "display-name", filled).unwrap_or_else(|| name.to_owned());
     let password = table.take(source, "password", |value| {
         let password = secret(value)?;
-        if password.chars().count() > USER_PASSWORD_OVER {
+        if password.chars().count() > PASSWORD_OVER {
             Ok(Redacted(password))
         } else {
-            Err(format!("is too short: more than {USER_PASSWORD_OVER} characters are expected"))
+            Err(format!("is too short: more than {PASSWORD_OVER} characters are expected"))
         }
     });
     let role = table.take(source, "role", |value| word(value, &Role::WORDS));
@@ -444,5 +457,15 @@ fn user(source: &mut Source<'_>, table: &mut Table<'_>, name: &str) -> Option<Us
         let words: Vec<&str> = Role::WORDS.iter().map(|(word, _)| *word).collect();
         source.error(table.at, table.path_of("role"), format!("is missing; allowed: {}", words.join(", ")));
     }
-    Some(UserEntry { display_name: Redacted(display_name), role: role?, password })
+    let must_change = table.take(source, "must-change", boolean);
+    let agent = reference(source, table, lines, "agent", filled).map(AgentId);
+    let language = table.take(source, "language", language);
+    Some(UserEntry {
+        display_name: Redacted(display_name),
+        role: role?,
+        password,
+        must_change,
+        agent,
+        language,
+    })
 }

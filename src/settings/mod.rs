@@ -198,6 +198,14 @@ pub struct Queue {
     pub overflow: Overflow,
     /// How often the caller is told the place in the queue; `None`: never.
     pub position_every: Option<Duration>,
+    /// The service level counts answered calls that waited at most so many seconds.
+    #[serde(default = "service_seconds")]
+    pub service_seconds: u32,
+}
+
+/// The usual limit of contact centres: 80 of 100 calls within 20 s.
+const fn service_seconds() -> u32 {
+    20
 }
 
 /// See [`Queue::on_recording_failure`].
@@ -284,15 +292,41 @@ impl Default for Codes {
     }
 }
 
-/// A person who may use the commands and, later, the console.
+/// A person who may log in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct User {
     /// The name people see.
     pub display_name: Redacted<String>,
     /// argon2id, PHC string.
     pub password_hash: Redacted<String>,
+    /// The hash of the password an apply file set last, since the user changed it; `None`: it is
+    /// [`Self::password_hash`]. By it a file that is applied again is known to say nothing new.
+    #[serde(default)]
+    pub applied_hash: Option<Redacted<String>>,
+    /// Nothing can be done before the password is changed.
+    #[serde(default)]
+    pub must_change_password: bool,
     /// A default role.
     pub role: Role,
+    /// The agent this user is; no two users are the same.
+    #[serde(default)]
+    pub agent: Option<AgentId>,
+    /// The language of the pages; `None`: the browser's.
+    #[serde(default)]
+    pub language: Option<Language>,
+}
+
+impl User {
+    /// With a password the user chose; the seed as in [`hash_password`].
+    #[must_use]
+    pub fn with_own_password(&self, name: &str, password: &str, seed: &[u8; 32]) -> Self {
+        Self {
+            password_hash: hash_password(name, password, seed),
+            applied_hash: Some(self.applied_hash.as_ref().unwrap_or(&self.password_hash).clone()),
+            must_change_password: false,
+            ..self.clone()
+        }
+    }
 }
 
 /// The default roles (domain rule 22). *DPO* and *Customer consent* are rights of their own, in none.

@@ -137,7 +137,10 @@ impl Object {
             Self::User(user) => {
                 list.push(("display-name", Shown::Personal(user.display_name.0.clone())));
                 list.push(("password", Shown::Secret(user.password_hash.0.clone())));
+                list.push(("must-change", plain(user.must_change_password)));
                 list.push(("role", plain(user.role.word())));
+                list.extend(user.agent.as_ref().map(|agent| ("agent", plain(agent))));
+                list.extend(user.language.as_ref().map(|language| ("language", plain(&language.0))));
             }
         }
         list
@@ -224,6 +227,7 @@ fn queue_attributes(queue: &Queue, list: &mut Vec<(&'static str, Shown)>) {
     };
     list.push(("overflow", overflow));
     list.push(("position-every", queue.position_every.map_or_else(never, |span| plain(format_span(span)))));
+    list.push(("service-seconds", plain(queue.service_seconds)));
 }
 
 fn script_attributes(script: &Script, list: &mut Vec<(&'static str, Shown)>) {

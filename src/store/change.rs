@@ -1,11 +1,15 @@
-//! What can be written: facts about calls, the life of recordings, agents, settings, audit events.
+//! What can be written: facts about calls, the life of recordings, agents, settings, sessions, notes,
+//! who listened, audit events.
+
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::access::Attempts;
 use crate::audit::{Actor, AuditEvent};
 use crate::call::Fact;
 use crate::consent::Basis;
-use crate::ids::{AgentId, CallId, LegId, RecordingId};
+use crate::ids::{AgentId, CallId, LegId, RecordingId, Redacted};
 use crate::queue::AgentState;
 use crate::settings::Difference;
 use crate::time::Timestamp;
@@ -41,6 +45,20 @@ pub enum Change {
     /// A prompt was imported beside the database: one audit event, and a new generation of settings,
     /// so that running servers read their prompts again.
     Prompt(PromptImported),
+    /// A session begins, is used, ends; not audited, since why it does is known to who says so.
+    Session(SessionChange),
+    /// The failed log-ins of a name; none: they are forgotten. Not audited.
+    Attempts {
+        /// The name.
+        user: String,
+        /// How many, and when.
+        attempts: Attempts,
+    },
+    /// A note on a call, and an audit event without its text.
+    Note(NoteChange),
+    /// Somebody listened to a conversation or a recording: the listening log's row (domain rule 24), and an
+    /// audit event.
+    Listened(Listened),
     /// Only an audit event.
     Audit(AuditEvent),
 }
@@ -49,6 +67,95 @@ impl From<Fact> for Change {
     fn from(fact: Fact) -> Self {
         Self::Fact(fact)
     }
+}
+
+/// A session, by SHA-256 of the token its browser has: who reads the database cannot log in with it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SessionKey(pub [u8; 32]);
+
+impl fmt::Debug for SessionKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SessionKey(…)")
+    }
+}
+
+/// See [`Change::Session`].
+#[derive(Clone, Debug)]
+pub enum SessionChange {
+    /// It begins; what is over by then is removed.
+    Opened {
+        /// Which one.
+        key: SessionKey,
+        /// Whose.
+        user: String,
+        /// The hash of the password: the session holds while this is the user's.
+        password_hash: Redacted<String>,
+        /// When.
+        at: Timestamp,
+    },
+    /// It is used.
+    Used {
+        /// Which one.
+        key: SessionKey,
+        /// When.
+        at: Timestamp,
+    },
+    /// It ends.
+    Ended {
+        /// Which one.
+        key: SessionKey,
+    },
+    /// The user has another password: this session goes on with it, all others of the user end.
+    Renewed {
+        /// Which one.
+        key: SessionKey,
+        /// Whose.
+        user: String,
+        /// The hash of the new password.
+        password_hash: Redacted<String>,
+    },
+}
+
+/// See [`Change::Note`].
+#[derive(Clone, Debug)]
+pub struct NoteChange {
+    /// On which call.
+    pub call: CallId,
+    /// The user who wrote it.
+    pub by: String,
+    /// For the audit log.
+    pub who: Actor,
+    /// When.
+    pub at: Timestamp,
+    /// What it says.
+    pub text: Redacted<String>,
+}
+
+/// See [`Change::Listened`].
+#[derive(Clone, Debug)]
+pub struct Listened {
+    /// When it began.
+    pub at: Timestamp,
+    /// The user.
+    pub who: String,
+    /// To what.
+    pub to: ListenedTo,
+    /// Why, in the user's words.
+    pub reason: Option<Redacted<String>>,
+}
+
+/// See [`Listened::to`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ListenedTo {
+    /// A recording.
+    Recording(RecordingId),
+    /// A conversation as it went on.
+    Live {
+        /// Of which call.
+        call: CallId,
+        /// `listen`, `whisper` or `barge`.
+        mode: &'static str,
+    },
 }
 
 /// See [`Change::Prompt`].

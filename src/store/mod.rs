@@ -16,6 +16,9 @@ mod call;
 mod change;
 mod dialect;
 mod error;
+mod listening;
+mod page;
+mod people;
 mod query;
 mod recording;
 mod rows;
@@ -35,6 +38,8 @@ use crate::time::Clock;
 
 pub use change::*;
 pub use error::StoreError;
+pub use page::{BadCursor, Cursor, Page};
+pub use people::SignedIn;
 pub use query::{AuditFilter, Filter};
 pub use rows::*;
 

@@ -206,48 +206,60 @@ impl Store {
 }
 
 /// A row's cells, read with an error that names table and column.
-struct Cells<'r> {
-    table: &'static str,
-    row: &'r AnyRow,
+pub(super) struct Cells<'r> {
+    pub(super) table: &'static str,
+    pub(super) row: &'r AnyRow,
 }
 
 impl<'r> Cells<'r> {
-    fn corrupt(&self, column: &'static str) -> StoreError {
+    pub(super) fn corrupt(&self, column: &'static str) -> StoreError {
         StoreError::Corrupt { table: self.table, column }
     }
 
-    fn get<T: Decode<'r, Any> + Type<Any>>(&self, column: &'static str) -> Result<T, StoreError> {
+    pub(super) fn get<T: Decode<'r, Any> + Type<Any>>(&self, column: &'static str) -> Result<T, StoreError> {
         self.row.try_get(column).map_err(|_| self.corrupt(column))
     }
 
-    fn time(&self, column: &'static str) -> Result<Timestamp, StoreError> {
+    pub(super) fn time(&self, column: &'static str) -> Result<Timestamp, StoreError> {
         self.get(column).map(Timestamp::from_micros)
     }
 
-    fn maybe_time(&self, column: &'static str) -> Result<Option<Timestamp>, StoreError> {
+    pub(super) fn maybe_time(&self, column: &'static str) -> Result<Option<Timestamp>, StoreError> {
         self.get::<Option<i64>>(column).map(|at| at.map(Timestamp::from_micros))
     }
 
-    fn maybe<T>(&self, column: &'static str, make: fn(String) -> T) -> Result<Option<T>, StoreError> {
+    pub(super) fn maybe<T>(
+        &self,
+        column: &'static str,
+        make: fn(String) -> T,
+    ) -> Result<Option<T>, StoreError> {
         self.get::<Option<String>>(column).map(|text| text.map(make))
     }
 
-    fn id<T: std::str::FromStr>(&self, column: &'static str) -> Result<T, StoreError> {
+    pub(super) fn id<T: std::str::FromStr>(&self, column: &'static str) -> Result<T, StoreError> {
         self.get::<String>(column)?.parse().map_err(|_| self.corrupt(column))
     }
 
-    fn number<T: TryFrom<i64>>(&self, column: &'static str) -> Result<Option<T>, StoreError> {
+    pub(super) fn maybe_id<T: std::str::FromStr>(
+        &self,
+        column: &'static str,
+    ) -> Result<Option<T>, StoreError> {
+        let text: Option<String> = self.get(column)?;
+        text.map(|text| text.parse().map_err(|_| self.corrupt(column))).transpose()
+    }
+
+    pub(super) fn number<T: TryFrom<i64>>(&self, column: &'static str) -> Result<Option<T>, StoreError> {
         let number: Option<i64> = self.get(column)?;
         number.map(|number| T::try_from(number).map_err(|_| self.corrupt(column))).transpose()
     }
 
-    fn json<T: DeserializeOwned>(&self, column: &'static str) -> Result<Option<T>, StoreError> {
+    pub(super) fn json<T: DeserializeOwned>(&self, column: &'static str) -> Result<Option<T>, StoreError> {
         let text: Option<String> = self.get(column)?;
         text.map(|text| serde_json::from_str(&text).map_err(|_| self.corrupt(column))).transpose()
     }
 }
 
-fn read_call(row: &AnyRow) -> Result<CallRow, StoreError> {
+pub(super) fn read_call(row: &AnyRow) -> Result<CallRow, StoreError> {
     let cells = Cells { table: "calls", row };
     Ok(CallRow {
         id: cells.id("id")?,

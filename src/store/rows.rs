@@ -195,6 +195,65 @@ pub struct AgentRow {
     pub at: Timestamp,
 }
 
+/// A call as one of its agents sees it afterwards.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnCallRow {
+    /// The call.
+    pub call: CallRow,
+    /// When the agent's phone was first called, or called in.
+    pub dialled_at: Timestamp,
+    /// Its recordings, the oldest first.
+    pub recordings: Vec<OwnRecordingRow>,
+    /// Its notes, the oldest first.
+    pub notes: Vec<NoteRow>,
+}
+
+/// See [`OwnCallRow::recordings`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct OwnRecordingRow {
+    /// Its id.
+    pub id: RecordingId,
+    /// As in [`RecordingRow::state`].
+    pub state: String,
+    /// How long it is, once it is stored.
+    pub seconds: Option<u64>,
+}
+
+/// A note on a call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NoteRow {
+    /// When it was written.
+    #[serde(serialize_with = "rfc3339")]
+    pub at: Timestamp,
+    /// The user who wrote it.
+    pub by: String,
+    /// What it says.
+    pub text: Redacted<String>,
+}
+
+/// A row of the listening log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ListenedRow {
+    /// Its number.
+    #[serde(skip)]
+    pub n: i64,
+    /// When listening began.
+    #[serde(serialize_with = "rfc3339")]
+    pub at: Timestamp,
+    /// The user.
+    pub who: String,
+    /// The call.
+    pub call: Option<CallId>,
+    /// The recording; `None`: live.
+    pub recording: Option<RecordingId>,
+    /// `recording` or `live`.
+    pub kind: String,
+    /// Of live listening: `listen`, `whisper` or `barge`.
+    pub mode: Option<String>,
+    /// Why, in the user's words.
+    pub reason: Option<Redacted<String>>,
+}
+
 fn rfc3339<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(at)
 }

@@ -217,6 +217,10 @@ fn destroys_key(change: &Change) -> bool {
         | Change::LegStats { .. }
         | Change::Settings(..)
         | Change::Prompt(_)
+        | Change::Session(_)
+        | Change::Attempts { .. }
+        | Change::Note(_)
+        | Change::Listened(_)
         | Change::Audit(_) => false,
     }
 }
@@ -253,6 +257,10 @@ impl<'c> Work<'c> {
                 Change::LegStats { leg, quality } => self.leg_quality(*leg, quality).await?,
                 Change::Settings(differences, who) => self.settings(differences, who).await?,
                 Change::Prompt(prompt) => self.prompt(prompt.clone()).await?,
+                Change::Session(change) => self.session(change).await?,
+                Change::Attempts { user, attempts } => self.attempts(user, *attempts).await?,
+                Change::Note(note) => self.note(note).await?,
+                Change::Listened(listened) => self.listened(listened).await?,
                 Change::Audit(event) => self.audit(event.clone()),
             }
         }

@@ -121,6 +121,7 @@ fn a_queue(n: usize, variant: u8) -> Queue {
         max_wait: Duration::from_secs([40, 90, 0][n]),
         overflow: if n == 0 { Overflow::Queue("night".into()) } else { Overflow::Hangup },
         position_every: (n == 1).then(|| Duration::from_secs(15)),
+        service_seconds: 20,
         wrap_up: Duration::from_secs([10, 0, 5][n]),
         ..plain_queue(Policy::Never)
     }

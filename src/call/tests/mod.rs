@@ -53,6 +53,7 @@ pub(crate) fn queue(recording: Policy) -> Queue {
         max_wait: Duration::from_secs(600),
         overflow: Overflow::Hangup,
         position_every: None,
+        service_seconds: 20,
     }
 }
 

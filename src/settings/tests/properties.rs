@@ -42,10 +42,11 @@ fn queue() -> impl Generator<Value = Queue> {
         seconds(0, 3_600),
         seconds(1, 86_400),
         of(seconds(10, 3_600)),
+        1u32..=3_600,
     );
     ("[a-z]{2,3}", policy(), choices, spans).prop_map(|(language, recording, choices, spans)| {
         let (override_allowed, destroy_on_withdrawal, drop_call, strategy, priority) = choices;
-        let (pause_limit, ring_timeout, wrap_up, max_wait, position_every) = spans;
+        let (pause_limit, ring_timeout, wrap_up, max_wait, position_every, service_seconds) = spans;
         Queue {
             language: Language(language),
             recording,
@@ -64,6 +65,7 @@ fn queue() -> impl Generator<Value = Queue> {
             max_wait,
             overflow: Overflow::Hangup,
             position_every,
+            service_seconds,
         }
     })
 }
@@ -209,9 +211,10 @@ fn to_toml(settings: &Settings) -> String {
                     value.to_string()
                 }
                 ("in-band-digits" | "release-path" | "outbound.register", value) => value.to_string(),
-                ("priority" | "consent.attempts" | "max-calls" | "calls-per-second", value) => {
-                    value.to_string()
-                }
+                (
+                    "priority" | "service-seconds" | "consent.attempts" | "max-calls" | "calls-per-second",
+                    value,
+                ) => value.to_string(),
                 (_, value) => format!("\"{value}\""),
             };
             writeln!(text, "{attribute} = {value}").expect("writes");

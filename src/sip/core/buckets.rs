@@ -8,14 +8,14 @@ use crate::time::Timestamp;
 
 /// How much is allowed: `burst` at once, and one more after each `every`.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Rate {
-    pub(super) burst: u32,
-    pub(super) every: Duration,
+pub(crate) struct Rate {
+    pub(crate) burst: u32,
+    pub(crate) every: Duration,
 }
 
 impl Rate {
     /// `burst` at once, `per_second` over time.
-    pub(super) const fn per_second(burst: u32, per_second: u32) -> Self {
+    pub(crate) const fn per_second(burst: u32, per_second: u32) -> Self {
         Self { burst, every: Duration::from_micros(1_000_000 / per_second as u64) }
     }
 }
@@ -23,7 +23,7 @@ impl Rate {
 /// A token bucket, kept as the time at which it will be full again (the generic cell rate algorithm of
 /// ITU-T I.371). One that is full says no more than one that is not there.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Bucket(Timestamp);
+pub(crate) struct Bucket(Timestamp);
 
 impl Default for Bucket {
     fn default() -> Self {
@@ -33,12 +33,12 @@ impl Default for Bucket {
 
 impl Bucket {
     /// Whether there is a token.
-    pub(super) fn has(self, rate: Rate, now: Timestamp) -> bool {
+    pub(crate) fn has(self, rate: Rate, now: Timestamp) -> bool {
         self.after(rate, now).since(now) <= rate.every * rate.burst
     }
 
     /// Takes a token, if there is one.
-    pub(super) fn take(&mut self, rate: Rate, now: Timestamp) -> bool {
+    pub(crate) fn take(&mut self, rate: Rate, now: Timestamp) -> bool {
         let has = self.has(rate, now);
         if has {
             self.0 = self.after(rate, now);
@@ -54,19 +54,19 @@ impl Bucket {
 /// What was used lately: at most twice `half` values, the longest unused out. Two tables take turns: when
 /// the young one is full it becomes the old one, and what was in that and not used since is forgotten. So each
 /// step costs the same, however many come.
-pub(super) struct Recent<K, V> {
+pub(crate) struct Recent<K, V> {
     young: HashMap<K, V>,
     old: HashMap<K, V>,
     half: usize,
 }
 
 impl<K: Eq + Hash, V: Default> Recent<K, V> {
-    pub(super) fn new(half: usize) -> Self {
+    pub(crate) fn new(half: usize) -> Self {
         Self { young: HashMap::new(), old: HashMap::new(), half }
     }
 
     /// The value of `key`; using it keeps it.
-    pub(super) fn get(&mut self, key: K) -> Option<&mut V> {
+    pub(crate) fn get(&mut self, key: K) -> Option<&mut V> {
         if self.young.contains_key(&key) {
             return self.young.get_mut(&key);
         }
@@ -75,7 +75,7 @@ impl<K: Eq + Hash, V: Default> Recent<K, V> {
     }
 
     /// The value of `key`, made now if there is none.
-    pub(super) fn entry(&mut self, key: K) -> &mut V {
+    pub(crate) fn entry(&mut self, key: K) -> &mut V {
         if self.young.contains_key(&key) {
             return self.young.entry(key).or_default();
         }
@@ -83,12 +83,12 @@ impl<K: Eq + Hash, V: Default> Recent<K, V> {
         self.put(key, value)
     }
 
-    pub(super) fn has(&self, key: &K) -> bool {
+    pub(crate) fn has(&self, key: &K) -> bool {
         self.young.contains_key(key) || self.old.contains_key(key)
     }
 
     #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.young.len() + self.old.len()
     }
 

@@ -5,7 +5,7 @@
 //! [`Endpoint::poll_output`].
 
 mod body;
-mod buckets;
+pub(crate) mod buckets;
 pub(crate) mod cause;
 mod challenge;
 mod dialog;

@@ -162,6 +162,7 @@ async fn the_tables_refuse_what_would_break_the_log() {
         "DELETE FROM audit_head",
         "INSERT OR REPLACE INTO audit_head (id, seq, hash) VALUES (1, 0, zeroblob(32))",
         "UPDATE listening_log SET reason = 'x'",
+        "UPDATE listening_log SET kind = 'live'",
         "DELETE FROM listening_log",
         "INSERT OR REPLACE INTO listening_log SELECT * FROM listening_log",
     ] {

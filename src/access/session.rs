@@ -1,0 +1,66 @@
+//! How long a session lives.
+
+use std::time::Duration;
+
+use crate::time::Timestamp;
+
+/// A session nobody used for so long is over: longer than a shift whose calls come by telephone alone.
+pub const IDLE: Duration = Duration::from_secs(12 * 3_600);
+/// No session lives longer.
+pub const ABSOLUTE: Duration = Duration::from_secs(24 * 3_600);
+/// Its last use is written again after so long and not with each request: it may end so much too early.
+pub const TOUCH: Duration = Duration::from_secs(60);
+
+/// The times of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// When it began.
+    pub created: Timestamp,
+    /// When it was last used, as written.
+    pub used: Timestamp,
+}
+
+impl Session {
+    /// One that begins now.
+    #[must_use]
+    pub const fn begun(now: Timestamp) -> Self {
+        Self { created: now, used: now }
+    }
+
+    /// Whether it goes on.
+    #[must_use]
+    pub fn lives(self, now: Timestamp) -> bool {
+        now < self.ends() && now < self.used + IDLE
+    }
+
+    /// When it is over whatever is done.
+    #[must_use]
+    pub fn ends(self) -> Timestamp {
+        self.created + ABSOLUTE
+    }
+
+    /// Whether its use has to be written.
+    #[must_use]
+    pub fn to_be_touched(self, now: Timestamp) -> bool {
+        now.since(self.used) >= TOUCH
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_ends_idle_and_it_ends_old() {
+        let start = Timestamp::from_micros(1_795_000_000_000_000);
+        let mut session = Session::begun(start);
+        assert!(session.lives(start + IDLE - Duration::from_micros(1)));
+        assert!(!session.lives(start + IDLE));
+        assert!(!session.to_be_touched(start + TOUCH - Duration::from_micros(1)));
+        session.used = start + IDLE - TOUCH;
+        assert!(session.to_be_touched(session.used + TOUCH));
+        assert!(session.lives(start + IDLE));
+        session.used = start + ABSOLUTE - TOUCH;
+        assert!(!session.lives(start + ABSOLUTE), "however busy");
+    }
+}

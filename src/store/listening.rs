@@ -1,0 +1,206 @@
+//! An agent's own calls with their notes, and the listening log.
+
+use std::collections::HashMap;
+
+use sqlx::any::AnyRow;
+use sqlx::{AssertSqlSafe, Row as _};
+
+use crate::audit::{Actor, AuditEvent, Class, Object, Value};
+use crate::ids::{AgentId, CallId, Redacted};
+
+use super::Store;
+use super::change::{Listened, ListenedTo, NoteChange};
+use super::error::{Doing as _, StoreError};
+use super::page::{Cursor, Page};
+use super::query::{Cells, read_call};
+use super::rows::{ListenedRow, NoteRow, OwnCallRow, OwnRecordingRow};
+use super::writer::Work;
+
+/// Calls an agent spoke in, by the first leg on which it did: each once, however often its phone was called.
+const OWN_CALLS: &str = "SELECT c.*, l.dialled_at AS dialled FROM legs l JOIN calls c ON c.id = l.call \
+     WHERE l.agent = $1 AND l.connected_at IS NOT NULL AND (l.dialled_at, l.call) < ($2, $3) \
+     AND NOT EXISTS (SELECT 1 FROM legs e WHERE e.call = l.call AND e.agent = l.agent \
+     AND e.connected_at IS NOT NULL AND e.n < l.n) ORDER BY l.dialled_at DESC, l.call DESC LIMIT $4";
+
+/// `{}` stands for the calls.
+const NOTES: &str = "SELECT call, at, name, text FROM notes WHERE call IN ({}) ORDER BY n";
+const RECORDINGS: &str =
+    "SELECT id, call, state, samples FROM recordings WHERE call IN ({}) ORDER BY armed_at, id";
+
+const LISTENING: &str = "SELECT n, at, kind, call, recording, mode, who, reason FROM listening_log \
+     WHERE n < $1 AND $2 IS NULL ORDER BY n DESC LIMIT $3";
+const LISTENING_OF: &str = "SELECT n, at, kind, call, recording, mode, who, reason FROM listening_log \
+     WHERE n < $1 AND who = $2 ORDER BY n DESC LIMIT $3";
+
+impl Work<'_> {
+    /// Writes a note; the audit log tells of it without its text.
+    pub(super) async fn note(&mut self, note: &NoteChange) -> Result<(), StoreError> {
+        let insert =
+            "INSERT INTO notes (call, at, name, text) SELECT id, $2, $3, $4 FROM calls WHERE id = $1";
+        let insert = sqlx::query(insert)
+            .bind(note.call.to_string())
+            .bind(note.at.as_micros())
+            .bind(note.by.clone())
+            .bind(note.text.0.clone());
+        self.one("call", &note.call, insert).await?;
+        let what = Object::new("call", note.call).attribute("note");
+        let event = AuditEvent::new(Class::Modify, note.who.clone(), note.at, "call.noted", what);
+        let length = format!("{} characters", note.text.0.chars().count());
+        self.audit(event.new_value(Some(Value::Plain(length))));
+        Ok(())
+    }
+
+    /// Writes that somebody listened.
+    pub(super) async fn listened(&mut self, listened: &Listened) -> Result<(), StoreError> {
+        let Listened { at, who, to, reason } = listened;
+        let (kind, recording, call, mode, action, what) = match to {
+            ListenedTo::Recording(id) => {
+                let what = Object::new("recording", id);
+                ("recording", Some(id.to_string()), None, None, "recording.listened", what)
+            }
+            ListenedTo::Live { call, mode } => {
+                let what = Object::new("call", call);
+                ("live", None, Some(call.to_string()), Some(*mode), "call.listened", what)
+            }
+        };
+        let insert = "INSERT INTO listening_log (at, kind, recording, call, mode, who, reason) VALUES \
+                      ($1, $2, $3, COALESCE($4, (SELECT call FROM recordings WHERE id = $3)), $5, $6, $7)";
+        sqlx::query(insert)
+            .bind(at.as_micros())
+            .bind(kind)
+            .bind(recording)
+            .bind(call)
+            .bind(mode.map(str::to_owned))
+            .bind(who.clone())
+            .bind(reason.as_ref().map(|reason| reason.0.clone()))
+            .execute(&mut *self.connection)
+            .await
+            .doing("writing the listening log")?;
+        let event = AuditEvent::new(Class::Read, Actor::User(who.clone()), *at, action, what);
+        let reason = reason.as_ref().map(|reason| Value::Personal(reason.0.clone()));
+        self.audit(event.new_value(mode.map(Value::plain).or(reason)));
+        Ok(())
+    }
+}
+
+impl Store {
+    /// The calls in which an agent spoke, with their recordings and notes: the latest first, from `after`.
+    ///
+    /// # Errors
+    /// When the database refuses, or a row cannot be read.
+    pub async fn own_calls(
+        &self,
+        agent: &AgentId,
+        after: Option<Cursor>,
+        limit: u32,
+    ) -> Result<Page<OwnCallRow>, StoreError> {
+        let after = after.unwrap_or_else(Cursor::start);
+        let rows = sqlx::query(OWN_CALLS)
+            .bind(agent.0.clone())
+            .bind(after.at)
+            .bind(after.id)
+            .bind(i64::from(limit) + 1)
+            .fetch_all(&self.read)
+            .await
+            .doing("reading an agent's calls")?;
+        let read = |row| {
+            let dialled_at = Cells { table: "legs", row }.time("dialled")?;
+            Ok(OwnCallRow { call: read_call(row)?, dialled_at, recordings: Vec::new(), notes: Vec::new() })
+        };
+        let rows: Vec<OwnCallRow> = rows.iter().map(read).collect::<Result<_, StoreError>>()?;
+        let place = |row: &OwnCallRow| Cursor { at: row.dialled_at.as_micros(), id: row.call.id.to_string() };
+        let mut page = Page::of(rows, limit, place);
+        let ids: Vec<CallId> = page.items.iter().map(|row| row.call.id).collect();
+        let mut notes = self.of_calls(NOTES, &ids, read_note).await?;
+        let mut recordings = self.of_calls(RECORDINGS, &ids, read_recording).await?;
+        for row in &mut page.items {
+            row.notes = notes.remove(&row.call.id).unwrap_or_default();
+            row.recordings = recordings.remove(&row.call.id).unwrap_or_default();
+        }
+        Ok(page)
+    }
+
+    /// Whether an agent spoke in a call.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn spoke(&self, agent: &AgentId, call: CallId) -> Result<bool, StoreError> {
+        let select = "SELECT 1 FROM legs WHERE call = $1 AND agent = $2 AND connected_at IS NOT NULL LIMIT 1";
+        let row = sqlx::query(select).bind(call.to_string()).bind(agent.0.clone());
+        row.fetch_optional(&self.read).await.map(|row| row.is_some()).doing("looking for an agent in a call")
+    }
+
+    /// The listening log, of one user or of all: the latest first, from `after`.
+    ///
+    /// # Errors
+    /// When the database refuses, or a row cannot be read.
+    pub async fn listening_log(
+        &self,
+        who: Option<&str>,
+        after: Option<Cursor>,
+        limit: u32,
+    ) -> Result<Page<ListenedRow>, StoreError> {
+        // Two statements, so that each goes by its index.
+        let rows = sqlx::query(if who.is_some() { LISTENING_OF } else { LISTENING })
+            .bind(after.map_or(i64::MAX, |after| after.at))
+            .bind(who.map(str::to_owned))
+            .bind(i64::from(limit) + 1)
+            .fetch_all(&self.read)
+            .await
+            .doing("reading the listening log")?;
+        let rows: Vec<ListenedRow> = rows.iter().map(read_listened).collect::<Result<_, StoreError>>()?;
+        Ok(Page::of(rows, limit, |row| Cursor { at: row.n, id: String::new() }))
+    }
+
+    /// Rows of some calls, by call.
+    async fn of_calls<T>(
+        &self,
+        select: &'static str,
+        calls: &[CallId],
+        read: fn(&AnyRow) -> Result<T, StoreError>,
+    ) -> Result<HashMap<CallId, Vec<T>>, StoreError> {
+        let mut found: HashMap<CallId, Vec<T>> = HashMap::new();
+        if calls.is_empty() {
+            return Ok(found);
+        }
+        let places: Vec<String> = (1..=calls.len()).map(|n| format!("${n}")).collect();
+        let mut query = sqlx::query(AssertSqlSafe(select.replace("{}", &places.join(", "))));
+        for call in calls {
+            query = query.bind(call.to_string());
+        }
+        for row in &query.fetch_all(&self.read).await.doing("reading what belongs to calls")? {
+            let call = Cells { table: "calls", row }.id("call")?;
+            found.entry(call).or_default().push(read(row)?);
+        }
+        Ok(found)
+    }
+}
+
+fn read_note(row: &AnyRow) -> Result<NoteRow, StoreError> {
+    let cells = Cells { table: "notes", row };
+    Ok(NoteRow { at: cells.time("at")?, by: cells.get("name")?, text: Redacted(cells.get("text")?) })
+}
+
+fn read_recording(row: &AnyRow) -> Result<OwnRecordingRow, StoreError> {
+    let cells = Cells { table: "recordings", row };
+    let samples: Option<u64> = cells.number("samples")?;
+    Ok(OwnRecordingRow {
+        id: cells.id("id")?,
+        state: cells.get("state")?,
+        seconds: samples.map(|n| n / 8_000),
+    })
+}
+
+fn read_listened(row: &AnyRow) -> Result<ListenedRow, StoreError> {
+    let cells = Cells { table: "listening_log", row };
+    Ok(ListenedRow {
+        n: row.try_get("n").map_err(|_| cells.corrupt("n"))?,
+        at: cells.time("at")?,
+        who: cells.get("who")?,
+        call: cells.maybe_id("call")?,
+        recording: cells.maybe_id("recording")?,
+        kind: cells.get("kind")?,
+        mode: cells.get("mode")?,
+        reason: cells.maybe("reason", Redacted)?,
+    })
+}

@@ -1,0 +1,149 @@
+//! People who log in: their sessions, their failures, their settings by name.
+
+use aws_lc_rs::digest::{SHA256, digest};
+use sqlx::Row as _;
+
+use crate::access::{ABSOLUTE, Attempts, IDLE, LOCKED_FOR, Session};
+use crate::ids::Redacted;
+use crate::settings::User;
+use crate::time::Timestamp;
+
+use super::Store;
+use super::change::{SessionChange, SessionKey};
+use super::error::{Doing as _, StoreError};
+use super::query::Cells;
+use super::writer::Work;
+
+/// A session that holds, and whose it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedIn {
+    /// The user's name.
+    pub user: String,
+    /// The user as the settings are now.
+    pub account: User,
+    /// Its times; whether it still lives is for [`Session::lives`] to say.
+    pub session: Session,
+}
+
+impl Work<'_> {
+    /// Writes what became of a session.
+    pub(super) async fn session(&mut self, change: &SessionChange) -> Result<(), StoreError> {
+        match change {
+            SessionChange::Opened { key, user, password_hash, at } => {
+                let over = "DELETE FROM sessions WHERE created <= $1 OR used <= $2";
+                let over =
+                    sqlx::query(over).bind((*at - ABSOLUTE).as_micros()).bind((*at - IDLE).as_micros());
+                over.execute(&mut *self.connection).await.doing("removing sessions that are over")?;
+                let insert = "INSERT INTO sessions (key, name, password, created, used) \
+                              VALUES ($1, $2, $3, $4, $4)";
+                sqlx::query(insert)
+                    .bind(hex::encode(key.0))
+                    .bind(user.clone())
+                    .bind(print(password_hash))
+                    .bind(at.as_micros())
+                    .execute(&mut *self.connection)
+                    .await
+                    .map(drop)
+                    .doing("storing a session")
+            }
+            SessionChange::Used { key, at } => {
+                let update = "UPDATE sessions SET used = $2 WHERE key = $1 AND used < $2";
+                let update = sqlx::query(update).bind(hex::encode(key.0)).bind(at.as_micros());
+                update.execute(&mut *self.connection).await.map(drop).doing("storing a session's use")
+            }
+            SessionChange::Ended { key } => {
+                let delete = sqlx::query("DELETE FROM sessions WHERE key = $1").bind(hex::encode(key.0));
+                delete.execute(&mut *self.connection).await.map(drop).doing("ending a session")
+            }
+            SessionChange::Renewed { key, user, password_hash } => {
+                let others = sqlx::query("DELETE FROM sessions WHERE name = $1 AND key <> $2");
+                let others = others.bind(user.clone()).bind(hex::encode(key.0));
+                others.execute(&mut *self.connection).await.doing("ending sessions")?;
+                let update = sqlx::query("UPDATE sessions SET password = $2 WHERE key = $1");
+                let update = update.bind(hex::encode(key.0)).bind(print(password_hash));
+                update.execute(&mut *self.connection).await.map(drop).doing("renewing a session")
+            }
+        }
+    }
+
+    /// Writes the failures of a name; those too old to count are removed, whosever they are.
+    pub(super) async fn attempts(&mut self, user: &str, attempts: Attempts) -> Result<(), StoreError> {
+        let Some(last) = attempts.last else {
+            let delete = sqlx::query("DELETE FROM login_failures WHERE name = $1").bind(user.to_owned());
+            return delete.execute(&mut *self.connection).await.map(drop).doing("forgetting failed log-ins");
+        };
+        let old = sqlx::query("DELETE FROM login_failures WHERE last <= $1");
+        let old = old.bind((last - LOCKED_FOR).as_micros());
+        old.execute(&mut *self.connection).await.doing("forgetting old failed log-ins")?;
+        let upsert = "INSERT INTO login_failures (name, failures, last) VALUES ($1, $2, $3) \
+                      ON CONFLICT (name) DO UPDATE SET failures = excluded.failures, last = excluded.last";
+        sqlx::query(upsert)
+            .bind(user.to_owned())
+            .bind(i64::from(attempts.failures))
+            .bind(last.as_micros())
+            .execute(&mut *self.connection)
+            .await
+            .map(drop)
+            .doing("storing a failed log-in")
+    }
+}
+
+impl Store {
+    /// The session, if it is there and its user's password is still the one it began with.
+    ///
+    /// # Errors
+    /// When the database refuses, or a row cannot be read.
+    pub async fn session(&self, key: SessionKey) -> Result<Option<SignedIn>, StoreError> {
+        let select = "SELECT s.name, s.password, s.created, s.used, u.body FROM sessions s \
+                      JOIN settings u ON u.kind = 'user' AND u.name = s.name WHERE s.key = $1";
+        let row = sqlx::query(select).bind(hex::encode(key.0)).fetch_optional(&self.read).await;
+        let Some(row) = row.doing("reading a session")? else { return Ok(None) };
+        let cells = Cells { table: "sessions", row: &row };
+        let account: User = cells.json("body")?.ok_or(cells.corrupt("body"))?;
+        if cells.get::<String>("password")? != print(&account.password_hash) {
+            return Ok(None);
+        }
+        let session = Session { created: cells.time("created")?, used: cells.time("used")? };
+        Ok(Some(SignedIn { user: cells.get("name")?, account, session }))
+    }
+
+    /// A user, as the settings are now.
+    ///
+    /// # Errors
+    /// When the database refuses, or the document cannot be read.
+    pub async fn user(&self, name: &str) -> Result<Option<User>, StoreError> {
+        let select = "SELECT body FROM settings WHERE kind = 'user' AND name = $1";
+        let row = sqlx::query(select).bind(name.to_owned()).fetch_optional(&self.read).await;
+        let Some(row) = row.doing("reading a user")? else { return Ok(None) };
+        Cells { table: "settings", row: &row }.json("body")
+    }
+
+    /// Whether anybody could log in.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn has_users(&self) -> Result<bool, StoreError> {
+        let row = sqlx::query("SELECT 1 FROM settings WHERE kind = 'user' LIMIT 1");
+        row.fetch_optional(&self.read).await.map(|row| row.is_some()).doing("looking for users")
+    }
+
+    /// The failed log-ins of a name since its last success.
+    ///
+    /// # Errors
+    /// When the database refuses, or the row cannot be read.
+    pub async fn attempts(&self, user: &str) -> Result<Attempts, StoreError> {
+        let select = "SELECT failures, last FROM login_failures WHERE name = $1";
+        let row = sqlx::query(select).bind(user.to_owned()).fetch_optional(&self.read).await;
+        let Some(row) = row.doing("reading failed log-ins")? else { return Ok(Attempts::default()) };
+        let corrupt = |column| StoreError::Corrupt { table: "login_failures", column };
+        let failures: i64 = row.try_get("failures").map_err(|_| corrupt("failures"))?;
+        let last: i64 = row.try_get("last").map_err(|_| corrupt("last"))?;
+        let failures = u32::try_from(failures).map_err(|_| corrupt("failures"))?;
+        Ok(Attempts { failures, last: Some(Timestamp::from_micros(last)) })
+    }
+}
+
+/// Tells one password's hash from another without being it.
+fn print(password_hash: &Redacted<String>) -> String {
+    hex::encode(digest(&SHA256, password_hash.0.as_bytes()))
+}
