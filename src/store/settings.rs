@@ -22,6 +22,8 @@ impl Work<'_> {
         if differences.is_empty() {
             return Ok(());
         }
+        // First: it is the lock under which differences are compared with what is stored.
+        self.count_generation().await?;
         for difference in differences {
             let Difference { kind, name, what } = difference;
             let (expected, new) = match what {
@@ -40,7 +42,7 @@ impl Work<'_> {
                 self.audit(of_attribute(difference, change, who, self.now));
             }
         }
-        self.count_generation().await
+        Ok(())
     }
 
     /// A prompt was imported: audited, and told to running servers.
