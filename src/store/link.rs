@@ -44,7 +44,7 @@ impl Link {
         Ok(self.connection.insert(connection))
     }
 
-    async fn connect(&self) -> Result<AnyConnection, sqlx::Error> {
+    async fn connect(&mut self) -> Result<AnyConnection, sqlx::Error> {
         let mut connection = connect(&self.location).await?;
         self.location.dialect.set_up(&mut connection).await?;
         if let Some(more) = self.more {

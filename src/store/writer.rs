@@ -100,6 +100,13 @@ struct Away {
     error: StoreError,
 }
 
+impl Away {
+    /// Why units of work wait no longer, if it was away for so long when it was asked for last.
+    fn longer_than(&self, patience: Duration) -> Option<&StoreError> {
+        (self.tried.since(self.since) >= patience).then_some(&self.error)
+    }
+}
+
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Writer {
@@ -166,8 +173,10 @@ impl Writer {
     async fn commit(&mut self, batch: Batch) {
         let shreds = batch.units.iter().flatten().any(destroys_key);
         loop {
-            if let Some(error) = self.is_long_away() {
-                return batch.fail(&error);
+            // It was asked for just now, and was away for long.
+            let recent = self.away.as_ref().filter(|away| self.clock.now().since(away.tried) < AGAIN);
+            if let Some(error) = recent.and_then(|away| away.longer_than(PATIENCE)) {
+                return batch.fail(error);
             }
             let mut outcome = self.settle().await;
             if batch.units.is_empty() {
@@ -194,15 +203,11 @@ impl Writer {
             if batch.units.is_empty() {
                 return;
             }
+            if let Some(error) = self.away.as_ref().and_then(|away| away.longer_than(PATIENCE)) {
+                return batch.fail(error);
+            }
             sleep(AGAIN).await;
         }
-    }
-
-    /// Why a batch is not even tried: the database was away for long and was asked just now.
-    fn is_long_away(&self) -> Option<StoreError> {
-        let away = self.away.as_ref()?;
-        let long = away.tried.since(away.since) >= PATIENCE;
-        (long && self.clock.now().since(away.tried) < AGAIN).then(|| away.error.clone())
     }
 
     fn goes_away(&mut self, error: StoreError) {
