@@ -9,6 +9,7 @@ mod carriers;
 mod cli;
 mod consent;
 mod crash;
+mod database;
 mod defence;
 mod dialogs;
 mod gate;

@@ -8,6 +8,7 @@ pub(crate) mod capture;
 pub(crate) mod desk;
 pub(crate) mod metrics;
 pub(crate) mod phone;
+pub(crate) mod postgres;
 pub(crate) mod rtp;
 pub(crate) mod script;
 pub(crate) mod server;

@@ -184,9 +184,7 @@ impl Dialect {
         match self {
             Self::Sqlite => Ok(()),
             // Lists are `$1 IS NULL OR …`: only a plan for the values at hand knows which index fits.
-            Self::Postgres => {
-                connection.execute("SET plan_cache_mode = force_custom_plan").await.map(drop)
-            }
+            Self::Postgres => connection.execute("SET plan_cache_mode = force_custom_plan").await.map(drop),
         }
     }
 
@@ -242,16 +240,13 @@ impl Dialect {
             Self::Sqlite => return false,
             Self::Postgres => {}
         }
-        let of_connection = matches!(
-            error,
-            sqlx::Error::Io(_)
-                | sqlx::Error::Tls(_)
-                | sqlx::Error::Protocol(_)
-                | sqlx::Error::BeginFailed
-                | sqlx::Error::PoolTimedOut
-        );
+        let of_connection =
+            matches!(error, sqlx::Error::Protocol(_) | sqlx::Error::BeginFailed | sqlx::Error::PoolTimedOut);
         let code = error.as_database_error().and_then(|error| error.code());
+        // What is not as it should be is a certificate, which stays so.
+        let io = matches!(error, sqlx::Error::Io(error) if error.kind() != io::ErrorKind::InvalidData);
         of_connection
+            || io
             || code.is_some_and(|code| {
                 // Connection, rolled back, shut down or started; then: too many connections, read-only,
                 // idle in transaction for too long, lock or statement timeout.

@@ -81,7 +81,8 @@ async fn a_removed_row_is_named(kind: Kind) {
     let gone = tampered(kind, &["DELETE FROM audit WHERE seq = 4"]).await;
     assert_eq!(gone, Err(BrokenLink { seq: 5, why: Why::Sequence { expected: 4 } }));
     let closed_up =
-        tampered(kind, &["DELETE FROM audit WHERE seq = 4", "UPDATE audit SET seq = seq - 1 WHERE seq > 4"]).await;
+        tampered(kind, &["DELETE FROM audit WHERE seq = 4", "UPDATE audit SET seq = seq - 1 WHERE seq > 4"])
+            .await;
     assert_eq!(closed_up, Err(BrokenLink { seq: 4, why: Why::Hash }));
     let cut = tampered(kind, &["DELETE FROM audit WHERE seq > 7"]).await;
     assert_eq!(cut, Err(BrokenLink { seq: 7, why: Why::Head { head: 10 } }));
