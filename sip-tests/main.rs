@@ -24,3 +24,4 @@ mod terms;
 mod torture;
 mod transfers;
 mod transports;
+mod webrtc;

@@ -101,7 +101,7 @@ pub struct SipConfig {
 
 /// See [`Config::media`].
 #[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct MediaConfig {
     /// The address RTP sockets are bound to.
     pub ip: IpAddr,
@@ -111,6 +111,9 @@ pub struct MediaConfig {
     /// First and last RTP port; each leg takes an even and the next odd one.
     #[serde(deserialize_with = "port_range")]
     pub ports: (u16, u16),
+    /// The UDP port that all WebRTC legs of the first media thread share; thread n takes this one + n. By
+    /// default one of `ports` for each.
+    pub webrtc_port: Option<u16>,
     /// Media threads; one per core by default.
     pub workers: Option<NonZeroUsize>,
     /// A leg without RTP for so long is taken for dead.
@@ -201,6 +204,7 @@ impl Default for MediaConfig {
             ip: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             advertise: Advertise::Nothing,
             ports: (20_000, 29_999),
+            webrtc_port: None,
             workers: None,
             timeout: Duration::from_secs(60),
         }

@@ -1,6 +1,7 @@
 //! What the end-to-end tests stand on: the server under test, real SIP clients, a scripted phone, a
 //! wire capture, and ears that compare what was said with what was heard.
 
+pub(crate) mod api;
 pub(crate) mod audio;
 pub(crate) mod authority;
 pub(crate) mod baresip;
@@ -15,6 +16,8 @@ pub(crate) mod server;
 #[path = "../../benches/load/sip.rs"]
 pub(crate) mod sip;
 pub(crate) mod sipp;
+pub(crate) mod web;
+pub(crate) mod web_line;
 
 use std::process::{Child, Command};
 use std::sync::atomic::{AtomicU16, Ordering};

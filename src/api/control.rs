@@ -50,6 +50,8 @@ pub enum Live {
     Agent(AgentView),
     /// A queue changed.
     Queue(QueueView),
+    /// Agents or queues are gone with new settings: the watcher begins anew with a snapshot.
+    Anew,
 }
 
 /// Who asks.

@@ -1,8 +1,19 @@
-//! HTTP: `/healthz` (the process answers), `/readyz` (it can take calls), `/metrics` (Prometheus), and
-//! `/sip`, where WebSocket clients come in (RFC 7118).
+//! HTTP: `/healthz` (the process answers), `/readyz` (it can take calls), `/metrics` (Prometheus),
+//! `/sip`, where WebSocket clients come in (RFC 7118), the agents' pages, and `/api/v1`, what they ask.
 
+mod assets;
 pub mod control;
+mod desk;
+mod guard;
+mod headers;
+mod input;
 mod listen;
+mod problem;
+mod routes;
+mod seen;
+mod sign;
+#[cfg(test)]
+mod tests;
 mod upgrade;
 pub mod view;
 
@@ -12,6 +23,7 @@ use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::middleware::map_response;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Json, Router};
@@ -113,12 +125,15 @@ pub async fn start(
         .await
         .map_err(|error| anyhow::anyhow!("http.listen: {listen} cannot be listened on: {error}"))?;
     let address = listener.local_addr()?;
-    let router = Router::new()
+    let mut router = Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics_text))
         .route("/sip", get(upgrade::sip))
         .with_state(Context { metrics, ready, web_sip: front.web_sip });
+    if let Some(desktop) = front.desktop {
+        router = router.merge(pages(desktop, front.secure.is_some()).await?);
+    }
     let service = router.into_make_service_with_connect_info::<Ends>();
     let door = listen::Door::new(listener, address, front.secure);
     tokio::spawn(async move {
@@ -127,6 +142,24 @@ pub async fn start(
         }
     });
     Ok(address)
+}
+
+/// The agents' pages and what they ask.
+async fn pages(desktop: Desktop, tls: bool) -> anyhow::Result<Router> {
+    if !desktop.store.has_users().await? {
+        tracing::info!(
+            "nobody can log in yet: name a user in a file, [user.NAME] with role = \"superuser\" and a \
+             password, and `sayso apply` it"
+        );
+    }
+    // It computes a hash.
+    let desk = tokio::task::spawn_blocking(move || desk::Desk::new(desktop, tls)).await?;
+    tokio::spawn(desk::keep_swept(Arc::downgrade(&desk)));
+    let headers = headers::Headers::new(tls, desk.url());
+    Ok(Router::new()
+        .nest("/api/v1", routes::router(&desk))
+        .fallback(assets::page)
+        .layer(map_response(move |response| std::future::ready(headers.clone().on(response)))))
 }
 
 async fn readyz(State(context): State<Context>) -> impl IntoResponse {

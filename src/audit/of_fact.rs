@@ -7,12 +7,13 @@ use crate::ids::PhoneNumber;
 use super::event::{Actor, AuditEvent, Class, Object, Value};
 use super::words::{
     answer_key, answer_word, basis_detail, basis_word, category_word, cause_word, channel_word,
+    supervision_word,
 };
 
 /// The event that tells of `fact`: exactly one for each.
 #[must_use]
 pub fn of_fact(fact: &Fact) -> AuditEvent {
-    use Class::{Failure, Modify, System};
+    use Class::{Failure, Modify, Read, System};
     let plain = |text: String| Some(Value::Plain(text));
     match fact {
         Fact::Arrived { call, at, from, dialled, trunk, queue, language } => {
@@ -100,6 +101,27 @@ pub fn of_fact(fact: &Fact) -> AuditEvent {
             )
             .about(number)
             .new_value(plain(to))
+        }
+        Fact::Lost { call, leg, agent, at } => {
+            let what = Object::new("call", call).attribute("agent");
+            AuditEvent::new(Failure, Actor::Agent(agent.clone()), *at, "agent.lost", what)
+                .new_value(plain(format!("leg {}", leg.n)))
+        }
+        Fact::Reattached { call, agent, lost, leg, at } => {
+            let what = Object::new("call", call).attribute("agent");
+            AuditEvent::new(System, Actor::Agent(agent.clone()), *at, "agent.reattached", what)
+                .old(plain(format!("leg {}", lost.n)))
+                .new_value(plain(format!("leg {}", leg.n)))
+        }
+        Fact::Supervised { call, leg: _, by, mode, was, at } => {
+            let what = Object::new("call", call).attribute("supervision");
+            AuditEvent::new(Read, Actor::User(by.clone()), *at, "call.supervised", what)
+                .old(was.map(|was| Value::plain(supervision_word(was))))
+                .new_value(plain(supervision_word(*mode).to_owned()))
+        }
+        Fact::SuperviseEnded { call, leg: _, by, at } => {
+            let what = Object::new("call", call).attribute("supervision");
+            AuditEvent::new(Read, Actor::User(by.clone()), *at, "call.supervision-ended", what)
         }
         Fact::Ended { call, at, cause } => {
             AuditEvent::new(System, Actor::System, *at, "call.ended", Object::new("call", call))

@@ -1,6 +1,6 @@
 //! The words in which causes, answers and decisions are stored and shown.
 
-use crate::call::Cause;
+use crate::call::{Cause, Supervision};
 use crate::consent::{Answer, Basis, LegalBasis, OverrideCategory};
 use crate::media::{Digit, DigitChannel};
 
@@ -21,6 +21,16 @@ pub const fn cause_word(cause: Cause) -> &'static str {
         Cause::RecordingFailed => "recording-failed",
         Cause::Shutdown => "shutdown",
         Cause::Internal => "internal",
+    }
+}
+
+/// How a supervisor takes part.
+#[must_use]
+pub const fn supervision_word(mode: Supervision) -> &'static str {
+    match mode {
+        Supervision::Listen => "listen",
+        Supervision::Whisper => "whisper",
+        Supervision::Barge => "barge",
     }
 }
 

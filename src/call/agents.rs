@@ -46,6 +46,7 @@ impl Call {
             | State::Transferring(_)
             | State::Consulting(_)
             | State::Conference(_)
+            | State::Lost(_)
             | State::Over => return,
         };
         self.hear(prompt, now);
@@ -83,6 +84,7 @@ impl Call {
             | State::Talking(_)
             | State::Transferring(_)
             | State::Conference(_)
+            | State::Lost(_)
             | State::Over => return,
         };
         let hearing = wait.hearing;
@@ -126,6 +128,7 @@ impl Call {
             | State::Talking(_)
             | State::Transferring(_)
             | State::Conference(_)
+            | State::Lost(_)
             | State::Over => Vec::new(),
         };
         for agent in rejected {
@@ -169,14 +172,20 @@ impl Call {
             | State::Talking(_)
             | State::Transferring(_)
             | State::Conference(_)
+            | State::Lost(_)
             | State::Over) => other,
         };
         self.arm_if_granted();
     }
 
     pub(super) fn on_ringing(&mut self, leg: LegId) {
-        if self.role(leg) != Some(Role::Ringing) {
+        let role = self.role(leg);
+        if !matches!(role, Some(Role::Ringing | Role::Anew)) {
             return;
+        }
+        self.alerting.insert(leg);
+        if role == Some(Role::Anew) {
+            return; // for the queue its agent talks
         }
         if let Some(party) = self.party_mut(leg).cloned() {
             self.report(&party, AgentReport::Ringing);
@@ -193,6 +202,7 @@ impl Call {
             | State::Joining(..)
             | State::Talking(_)
             | State::Conference(_)
+            | State::Lost(_)
             | State::Over => None,
         };
         if let Some(leg) = asker {
@@ -201,13 +211,15 @@ impl Call {
     }
 
     pub(super) fn on_answered(&mut self, leg: LegId, now: Timestamp) {
-        if self.role(leg) != Some(Role::Ringing) {
+        if !matches!(self.role(leg), Some(Role::Ringing | Role::Anew)) {
             return;
         }
+        self.alerting.remove(&leg);
         match &self.state {
             State::Offering(..) => self.on_agent_answered(leg, now),
             State::Transferring(_) => self.on_target_answered(now),
             State::Consulting(_) => self.on_asked_answered(leg, now),
+            State::Lost(_) => self.on_anew_answered(leg, now),
             State::Answering
             | State::Welcoming(_)
             | State::Asking { .. }
@@ -314,6 +326,7 @@ impl Call {
             | State::Waiting(_)
             | State::Talking(_)
             | State::Conference(_)
+            | State::Lost(_)
             | State::Over => {}
         }
     }
@@ -345,6 +358,7 @@ impl Call {
             | State::Talking(_)
             | State::Transferring(_)
             | State::Conference(_)
+            | State::Lost(_)
             | State::Over) => other,
         };
     }

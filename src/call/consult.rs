@@ -102,6 +102,7 @@ impl Call {
             | State::Joining(..)
             | State::Talking(_)
             | State::Transferring(_)
+            | State::Lost(_)
             | State::Over => self.refuse(by, Cause::Declined),
         }
     }
@@ -169,6 +170,7 @@ impl Call {
             | State::Joining(..)
             | State::Talking(_)
             | State::Transferring(_)
+            | State::Lost(_)
             | State::Over => self.refuse(by, Cause::Declined),
         }
     }
@@ -193,7 +195,7 @@ impl Call {
                 self.note_sent(&talk, Named::party(&party), now);
                 self.leave(&talk, gone, now);
                 self.note(Fact::Connected { leg: party.leg, at: now });
-                self.resume_talk(Talk::new(party, talk.queue_id, talk.queue));
+                self.resume_talk(Talk::new(party, talk.queue_id, talk.queue, now));
             }
             Asked::Reaching(reaching) => self.complete_early(talk, reaching, gone, now),
             Asked::Waiting(wait) => {
@@ -266,7 +268,7 @@ impl Call {
         let Some(Conference { talk, third }) = self.break_up() else { return };
         self.note_sent(&talk, Named::party(&third), now);
         self.leave(&talk, gone, now);
-        self.go_on(Talk::new(third, talk.queue_id, talk.queue));
+        self.go_on(Talk::new(third, talk.queue_id, talk.queue, now));
     }
 
     /// Of three, the third party leaves: the agent goes on with the caller.
@@ -300,11 +302,12 @@ impl Call {
             | State::Talking(_)
             | State::Transferring(_)
             | State::Consulting(_)
+            | State::Lost(_)
             | State::Over => None,
         }
     }
 
-    fn go_on(&mut self, talk: Talk) {
+    pub(super) fn go_on(&mut self, talk: Talk) {
         self.state = State::Talking(talk);
         self.arm_if_granted();
         self.together();

@@ -4,7 +4,7 @@ use crate::ids::LegId;
 use crate::time::Timestamp;
 
 use super::roles::Role;
-use super::state::{Asked, Consultation, Origin, Party, Sent, State, Transfer};
+use super::state::{Consultation, Line, Lost, Origin, Party, Sent, State, Talk, Transfer};
 use super::{AgentReport, Call, Cause, Fact, Output, Progress};
 
 impl Call {
@@ -22,7 +22,15 @@ impl Call {
                 }
                 self.consultation_over(cause, now);
             }
+            Some(Role::Third) if matches!(self.state, State::Lost(_)) => {
+                self.on_lost_third_gone(leg, cause, now);
+            }
             Some(Role::Third) => self.third_leaves(Some(cause), now),
+            Some(Role::Anew) => self.on_anew_gone(leg, cause, now),
+            Some(Role::Supervisor) => {
+                self.supervisor_leaves(leg, None, now);
+                self.gone(leg, cause, now);
+            }
         }
     }
 
@@ -32,6 +40,7 @@ impl Call {
             State::Talking(_) => self.finish(Some((leg, cause)), Cause::OtherSideGone, now),
             State::Consulting(_) => self.complete(Some(cause), now),
             State::Conference(_) => self.agent_leaves(Some(cause), now),
+            State::Lost(_) => self.on_lost_leg_gone(leg, cause, now),
             State::Transferring(_) => {
                 let State::Transferring(transfer) = std::mem::replace(&mut self.state, State::Over) else {
                     return;
@@ -71,28 +80,27 @@ impl Call {
                 self.part(joining.party, AgentReport::Released, gone, cause, now);
             }
             State::Talking(talk) => {
-                self.put(Output::Unbridge);
+                self.unbridge();
                 self.close_take();
-                self.part(talk.party, AgentReport::Finished, gone, cause, now);
+                self.part_talk(talk, gone, cause, now);
             }
             State::Transferring(transfer) => self.finish_transfer(transfer, gone, cause, now),
             State::Consulting(consultation) => {
                 let Consultation { talk, second, asked } = consultation;
-                if matches!(asked, Asked::Speaking(_)) {
-                    self.put(Output::Unbridge);
-                }
+                self.unbridge();
                 self.let_go(asked, Cause::OtherSideGone, now);
                 if let Some(second) = second {
                     self.hang_up(second.leg(), Cause::OtherSideGone, now);
                 }
-                self.part(talk.party, AgentReport::Finished, gone, cause, now);
+                self.part_talk(talk, gone, cause, now);
             }
             State::Conference(conference) => {
-                self.put(Output::Unbridge);
+                self.unbridge();
                 self.close_take();
-                self.part(conference.talk.party, AgentReport::Finished, gone, cause, now);
+                self.part_talk(conference.talk, gone, cause, now);
                 self.part(conference.third, AgentReport::Finished, gone, cause, now);
             }
+            State::Lost(lost) => self.finish_lost(lost, gone, cause, now),
             State::Over => return,
         }
         self.close_take(); // one that was armed for a conversation that does not come
@@ -124,8 +132,33 @@ impl Call {
         }
         if let Origin::Kept(talk) = transfer.origin {
             self.progress(talk.party.leg, progress);
-            self.part(talk.party, AgentReport::Finished, gone, cause, now);
+            self.part_talk(talk, gone, cause, now);
         }
+    }
+
+    fn finish_lost(&mut self, lost: Lost, gone: Option<(LegId, Cause)>, cause: Cause, now: Timestamp) {
+        self.unbridge();
+        self.close_take();
+        let Lost { talk, third, line, anew, .. } = lost;
+        if let Some(anew) = anew {
+            self.hang_up(anew.leg, Cause::Cancelled, now);
+        }
+        match line {
+            Line::Silent => self.part_talk(talk, gone, cause, now),
+            Line::Gone => {
+                self.end_supervision(&talk.supervisors, now);
+                self.report(&talk.party, AgentReport::Finished);
+            }
+        }
+        if let Some(third) = third {
+            self.part(third, AgentReport::Finished, gone, cause, now);
+        }
+    }
+
+    /// Parts with a conversation's agent, and with those who supervised it.
+    fn part_talk(&mut self, talk: Talk, gone: Option<(LegId, Cause)>, cause: Cause, now: Timestamp) {
+        self.end_supervision(&talk.supervisors, now);
+        self.part(talk.party, AgentReport::Finished, gone, cause, now);
     }
 
     /// Parts with somebody who had answered.

@@ -6,7 +6,7 @@ use crate::ids::{AgentId, CallId, LegId, PhoneNumber, QueueId, TrunkId};
 use crate::settings::Language;
 use crate::time::Timestamp;
 
-use super::io::{Cause, Whom};
+use super::io::{Cause, Supervision, Whom};
 
 /// One fact about a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -172,6 +172,56 @@ pub enum Fact {
         agent: Option<AgentId>,
         /// To which number outside.
         outside: Option<PhoneNumber>,
+        /// When.
+        at: Timestamp,
+    },
+    /// An agent's phone is gone without a goodbye; it is waited for.
+    Lost {
+        /// The call.
+        call: CallId,
+        /// The leg.
+        leg: LegId,
+        /// Whose.
+        agent: AgentId,
+        /// When.
+        at: Timestamp,
+    },
+    /// The agent is with the caller again.
+    Reattached {
+        /// The call.
+        call: CallId,
+        /// Who.
+        agent: AgentId,
+        /// The leg that was lost.
+        lost: LegId,
+        /// The leg that speaks now; the same one, or a new one.
+        leg: LegId,
+        /// When.
+        at: Timestamp,
+    },
+    /// A supervisor takes part, or does so in another way. Durable before anything is heard.
+    Supervised {
+        /// The call.
+        call: CallId,
+        /// The supervisor's leg.
+        leg: LegId,
+        /// The user's name.
+        by: String,
+        /// How.
+        mode: Supervision,
+        /// How until now; `None`: begins.
+        was: Option<Supervision>,
+        /// When.
+        at: Timestamp,
+    },
+    /// A supervisor takes part no longer.
+    SuperviseEnded {
+        /// The call.
+        call: CallId,
+        /// The supervisor's leg.
+        leg: LegId,
+        /// The user's name.
+        by: String,
         /// When.
         at: Timestamp,
     },

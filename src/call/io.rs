@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::consent::{Grant, Known, OverrideReason, Receipt};
 use crate::ids::{AgentId, CallId, LegId, PhoneNumber, QueueId, TrunkId};
-use crate::media::{Digit, DigitChannel};
+use crate::media::{Digit, DigitChannel, Seat};
 use crate::settings::{Language, Queue};
 use crate::time::Timestamp;
 
@@ -131,6 +131,18 @@ pub enum Whom {
     Agent(AgentId),
     /// A number outside.
     Outside(Outside),
+}
+
+/// How a supervisor takes part in a conversation. Never as a party to it: consent, queue and transfers are no
+/// business of a supervisor's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Supervision {
+    /// Hears all, is heard by nobody.
+    Listen,
+    /// Hears all, is heard by the agent alone. In no recording.
+    Whisper,
+    /// Hears all, is heard by all.
+    Barge,
 }
 
 /// How a transfer goes, for who asked for it.
@@ -280,6 +292,45 @@ pub enum Input {
         /// Whether.
         free: bool,
     },
+    /// An agent's phone is gone without a goodbye: it sends no media and its connection is closed (a page that
+    /// is loaded anew, a network that is gone). The caller hears music while it is waited for.
+    AgentLost {
+        /// Which leg.
+        leg: LegId,
+    },
+    /// The same leg speaks again.
+    AgentBack {
+        /// Which leg.
+        leg: LegId,
+    },
+    /// The phone of the agent who is waited for is dialled anew ([`Output::Reattach`]). The leg's number was drawn
+    /// with `Call::admit_leg`. [`Input::AgentAnswered`] or [`Input::LegGone`] follows.
+    Reattach {
+        /// The new leg.
+        leg: LegId,
+    },
+    /// A supervisor's phone was dialled, has answered, and its media is ready. The leg's number was drawn with
+    /// `Call::admit_leg`. Nothing is heard before the listening is stored. A leg that may not is hung up.
+    Supervise {
+        /// The supervisor's leg.
+        leg: LegId,
+        /// The user's name.
+        by: String,
+        /// How.
+        mode: Supervision,
+    },
+    /// A supervisor takes part in another way from now on.
+    Supervising {
+        /// The user's name.
+        by: String,
+        /// How.
+        mode: Supervision,
+    },
+    /// A supervisor leaves; the leg is hung up. Hanging up the phone ([`Input::LegGone`]) does the same.
+    Unsupervise {
+        /// The user's name.
+        by: String,
+    },
     /// The server ends all calls.
     Shutdown,
 }
@@ -377,10 +428,21 @@ pub enum Output {
         /// Where to.
         to: Outside,
     },
-    /// Connect three or more legs' audio. [`Output::Unbridge`] takes them apart.
+    /// Connect these legs' audio: who hears whom from now on. Takes the place of a bridge or of an earlier join at
+    /// once, without a gap and in the same recording: then only supervisors have come, gone or changed. Two seats
+    /// are a bridge. [`Output::Unbridge`] takes them apart.
     Join {
-        /// The caller first.
-        legs: Vec<LegId>,
+        /// The caller first, then the parties, then supervisors.
+        seats: Vec<Seat>,
+    },
+    /// Ring this agent's phone anew, as soon as one is there: draw a leg with `Call::admit_leg`, dial, and say
+    /// [`Input::Reattach`]. Said again when that leg came to nothing: then when the phone registers next. Void once
+    /// the call's phase is no longer [`Phase::Lost`](super::Phase::Lost).
+    Reattach {
+        /// Whom.
+        agent: AgentId,
+        /// The leg that was lost.
+        lost: LegId,
     },
     /// Tell the queue how an agent's offer or conversation went.
     AgentReport {
@@ -443,7 +505,8 @@ pub enum AgentReport {
     Ringing,
     /// In conversation.
     Connected,
-    /// Did not take it: free again (or not ready, by the queue's rule for unanswered calls).
+    /// Did not take it, or was lost in mid-conversation: free again (or not ready, by the queue's rule for
+    /// unanswered calls).
     Missed(Cause),
     /// Another agent was quicker, or the caller left: free again.
     Released,

@@ -2,7 +2,7 @@
 //! kept until it is durable.
 
 use crate::consent::{Basis, Decision, Lodged, Receipt};
-use crate::ids::CommitId;
+use crate::ids::{CommitId, LegId};
 use crate::time::Timestamp;
 
 use super::{Call, Fact, Output};
@@ -21,6 +21,13 @@ pub(super) struct Ledger {
 impl Ledger {
     pub(super) fn note(&mut self, fact: Fact) {
         self.facts.push(fact);
+    }
+
+    /// Whether it is not durable yet that the supervisor on `leg` takes part.
+    pub(super) fn awaits_supervision(&self, leg: LegId) -> bool {
+        let begun = |fact: &Fact| matches!(fact, Fact::Supervised { leg: own, was: None, .. } if *own == leg);
+        let outstanding = self.outstanding.iter().flat_map(|(_, facts)| facts);
+        self.facts.iter().chain(&self.again).chain(outstanding).any(begun)
     }
 
     /// Notes a decision; it counts once the unit of work it will go out with is durable.
@@ -71,6 +78,10 @@ impl Ledger {
             | Fact::Consulted { .. }
             | Fact::Returned { .. }
             | Fact::Transferred { .. }
+            | Fact::Lost { .. }
+            | Fact::Reattached { .. }
+            | Fact::Supervised { .. }
+            | Fact::SuperviseEnded { .. }
             | Fact::Ended { .. }) => Some(fact),
         }));
     }
@@ -100,6 +111,7 @@ impl Call {
             self.on_standing_settled(now);
         }
         self.on_override_stored(receipt);
+        self.reseat();
     }
 
     pub(super) fn on_commit_failed(&mut self, commit: CommitId, now: Timestamp) {

@@ -21,6 +21,11 @@
 //!   the agent has hung up before, the caller waits for that agent first, then for anyone of the queue.
 //! - **Hanging up completes**: an agent who hangs up in a consultation has sent the caller to whom was asked, also
 //!   while it still rings: that is what most desk phones do. Ending the second line is ending the consultation.
+//! - **A lost phone is no goodbye**: the caller hears music while the agent's phone is rung anew, and the conversation
+//!   goes on as it was, pause and override included. Only after [`LOST_GRACE`] the caller waits again, at the place
+//!   of the arrival; the agent's phone has missed a call then.
+//! - **A supervisor belongs to one agent's conversation**: hears it while agent and caller are together and nobody
+//!   holds the line, once that is stored, and nothing else; goes when it ends. Coming and going changes no take.
 //! - **Hold is silence** in the recording: the held party talks to nobody. Of three, an agent's hold silences
 //!   nobody else; the caller's does, for what is said then is not said to the caller.
 //! - **The place in the queue counts from the arrival**, not from the end of the consent question.
@@ -35,13 +40,17 @@ mod end;
 mod fact;
 mod io;
 mod ledger;
+mod lost;
+mod may;
 mod recording;
 mod replaced;
 mod roles;
 mod state;
+mod supervise;
 mod talk;
 mod timer;
 mod transfer;
+mod view;
 mod welcome;
 
 #[cfg(test)]
@@ -53,11 +62,15 @@ use std::collections::{BTreeSet, VecDeque};
 
 use crate::consent::{Basis, Standing};
 use crate::ids::{AgentId, CallId, LegId, QueueId};
+use crate::media::Seat;
 use crate::time::Timestamp;
 
 pub use fact::*;
 pub use io::*;
-pub use timer::TimerName;
+pub use may::{NotNow, Request};
+pub use supervise::MAX_SUPERVISORS;
+pub use timer::{LOST_GRACE, TimerName};
+pub use view::*;
 
 use ledger::Ledger;
 use recording::Recorder;
@@ -74,9 +87,14 @@ pub struct Call {
     caller: LegId,
     /// Legs that hold the line: they may at any moment, and through any transfer.
     holding: BTreeSet<LegId>,
+    /// Dialled phones that are known to ring.
+    alerting: BTreeSet<LegId>,
+    /// Who hears whom just now; nobody: empty.
+    seats: Vec<Seat>,
     /// Claims given up before their answer, which is still to come.
     given_up: Vec<AgentId>,
     standing: Standing,
+    decided_at: Option<Timestamp>,
     recorder: Recorder,
     ledger: Ledger,
     outputs: VecDeque<Output>,
@@ -91,6 +109,8 @@ struct Numbers {
     take: u32,
     /// The time that named the last wait.
     wait: Timestamp,
+    /// How often the caller went back to the place of the arrival.
+    returns: u64,
 }
 
 /// Where a call is, for metrics and the desktop.
@@ -116,6 +136,8 @@ pub enum Phase {
     Consulting,
     /// In conversation with two others.
     Conference,
+    /// The agent's phone is gone and waited for; hears music, or speaks with the third party.
+    Lost,
     /// Over.
     Over,
 }
@@ -146,11 +168,14 @@ impl Call {
             state: State::Answering,
             caller: LegId::caller(arrival.call),
             holding: BTreeSet::new(),
+            alerting: BTreeSet::new(),
+            seats: Vec::new(),
             given_up: Vec::new(),
             standing: Standing::Open,
+            decided_at: None,
             recorder: Recorder::default(),
             outputs: VecDeque::from([Output::Answer]),
-            numbers: Numbers { leg: 1, play: 0, take: 0, wait: now },
+            numbers: Numbers { leg: 1, play: 0, take: 0, wait: now, returns: 0 },
             arrival,
         };
         call.ledger.note(call.arrived());
@@ -186,6 +211,12 @@ impl Call {
             Input::Replaced { old, new, agent } => self.on_replaced(old, new, agent, now),
             Input::Referred { leg, result } => self.on_referred(leg, result, now),
             Input::Claimed { agent, free } => self.on_claimed(&agent, free, now),
+            Input::AgentLost { leg } => self.on_lost(leg, now),
+            Input::AgentBack { leg } => self.on_back(leg, now),
+            Input::Reattach { leg } => self.on_reattach(leg, now),
+            Input::Supervise { leg, by, mode } => self.on_supervise(leg, by, mode, now),
+            Input::Supervising { by, mode } => self.on_supervising(by, mode, now),
+            Input::Unsupervise { by } => self.on_unsupervise(&by, now),
             Input::Shutdown => self.finish(None, Cause::Shutdown, now),
         }
         self.flush();
@@ -221,6 +252,7 @@ impl Call {
             State::Transferring(_) => Phase::Transferring,
             State::Consulting(_) => Phase::Consulting,
             State::Conference(_) => Phase::Conference,
+            State::Lost(_) => Phase::Lost,
             State::Over => Phase::Over,
         }
     }
@@ -249,6 +281,7 @@ impl Call {
             State::Transferring(Transfer { origin: Origin::Left { agent, .. }, .. }) => agent.as_ref(),
             State::Consulting(consultation) => consultation.talk.party.agent(),
             State::Conference(conference) => conference.talk.party.agent(),
+            State::Lost(lost) => lost.talk.party.agent(),
             State::Answering
             | State::Welcoming(_)
             | State::Asking { .. }
@@ -269,6 +302,7 @@ impl Call {
             State::Transferring(Transfer { origin: Origin::Left { queue_id, .. }, .. }) => queue_id,
             State::Consulting(consultation) => &consultation.talk.queue_id,
             State::Conference(conference) => &conference.talk.queue_id,
+            State::Lost(lost) => &lost.talk.queue_id,
             State::Answering | State::Welcoming(_) | State::Asking { .. } | State::Over => {
                 &self.arrival.queue_id
             }
@@ -276,13 +310,19 @@ impl Call {
     }
 
     /// Draws a number for a leg that calls in: a second line for [`Input::Consult`], or one that takes another's
-    /// place for [`Input::Replaced`]. `None` once all 65,535 are used. The call knows the leg from that input on;
+    /// place for [`Input::Replaced`], or one that is dialled for [`Input::Reattach`] or [`Input::Supervise`]. `None` once all 65,535 are used. The call knows the leg from that input on;
     /// until then, and if it is over by then, the shell ends it.
     #[must_use]
     pub fn admit_leg(&mut self) -> Option<LegId> {
         let n = self.numbers.leg;
         self.numbers.leg = n.checked_add(1)?; // numbers are not used again
         Some(LegId { call: self.arrival.call, n })
+    }
+
+    /// The leg on which this agent is in conversation with the caller, as commands name it (`by`).
+    #[must_use]
+    pub fn leg_of(&self, agent: &AgentId) -> Option<LegId> {
+        self.talk().filter(|talk| talk.party.agent() == Some(agent)).map(|talk| talk.party.leg)
     }
 
     /// The caller's leg.

@@ -1,13 +1,15 @@
 //! The call's recordings: arming, starting, silence, failure, override and withdrawal. Only `consent`
 //! gives the leave; here it is only passed on.
 
-use crate::consent::{Basis, Decision, Grant, OverrideReason, Receipt, Standing};
+use crate::consent::{Basis, Decision, Grant, OverrideReason, OverrideRefused, Receipt, Standing};
 use crate::ids::{AgentId, CommitId, LegId};
 use crate::settings::OnRecordingFailure;
 use crate::time::Timestamp;
 
-use super::state::{Conference, Consultation, Overriding, Pause, Sent, State, Talk, Transfer};
-use super::{Call, Cause, Fact, Output, RecordingRequest, RecordingState, TakeId};
+use super::state::{
+    Conference, Consultation, Lost, Origin, Overriding, Party, Pause, Sent, State, Talk, Transfer,
+};
+use super::{Call, Cause, Fact, NotNow, Output, RecordingRequest, RecordingState, TakeId};
 
 /// The take of the conversation under way or to come.
 #[derive(Debug, Default)]
@@ -90,11 +92,7 @@ impl Call {
     ///
     /// # Errors
     /// Why it would not be. An agent who is not in conversation with the caller has nothing to override.
-    pub fn may_override(
-        &self,
-        agent: &AgentId,
-        reason: &OverrideReason,
-    ) -> Result<(), crate::consent::OverrideRefused> {
+    pub fn may_override(&self, agent: &AgentId, reason: &OverrideReason) -> Result<(), OverrideRefused> {
         self.overriding(agent, reason).map(drop)
     }
 
@@ -117,8 +115,11 @@ impl Call {
         let overridden = match &self.state {
             State::Talking(talk)
             | State::Consulting(Consultation { talk, .. })
-            | State::Conference(Conference { talk, .. }) => talk.overriding.grant(),
-            State::Answering
+            | State::Conference(Conference { talk, .. })
+            | State::Lost(Lost { talk, third: None, .. }) => talk.overriding.grant(),
+            // With the third party alone the agent who overrode is not there.
+            State::Lost(Lost { third: Some(_), .. })
+            | State::Answering
             | State::Welcoming(_)
             | State::Asking { .. }
             | State::Waiting(_)
@@ -147,7 +148,8 @@ impl Call {
             | State::Talking(_)
             | State::Transferring(_)
             | State::Consulting(_)
-            | State::Conference(_) => self.arm_if_granted(),
+            | State::Conference(_)
+            | State::Lost(_) => self.arm_if_granted(),
             State::Answering
             | State::Welcoming(_)
             | State::Asking { .. }
@@ -205,6 +207,10 @@ impl Call {
             }
             State::Conference(Conference { talk, .. }) => {
                 Some((talk.party.leg, away(self.caller) || talk.paused()))
+            }
+            State::Lost(Lost { talk, third, .. }) => {
+                let leg = third.as_ref()?.leg;
+                Some((leg, away(self.caller) || away(leg) || talk.paused()))
             }
             State::Answering
             | State::Welcoming(_)
@@ -281,30 +287,43 @@ impl Call {
     }
 
     /// A pause may be asked for while the take is still being armed: then it begins silent.
-    fn pause(&mut self, agent: AgentId, now: Timestamp) {
+    pub(super) fn may_pause(&self, agent: &AgentId) -> Result<(), NotNow> {
+        let talk = self.with_caller(agent)?;
         let coming = self.recorder.is_open() || self.standing.awaits_store();
-        let until = self.arrival.queue.pause_limit.map(|limit| now + limit);
-        if !self.speaks_with_caller(&agent) {
-            return;
+        match (coming || !matches!(talk.overriding, Overriding::No), talk.paused()) {
+            (false, _) => Err(NotNow::NotRecorded),
+            (true, true) => Err(NotNow::PausedAlready),
+            (true, false) => Ok(()),
         }
-        let Some(talk) = self.talk_mut() else { return };
-        let recorded = coming || !matches!(talk.overriding, Overriding::No);
-        if !recorded || talk.paused() {
-            return;
-        }
-        talk.pause = Pause::Yes { until };
-        self.follow_quiet();
-        self.note(Fact::Paused { call: self.arrival.call, agent: Some(agent), on: true, at: now });
+    }
+
+    pub(super) fn may_resume(&self, agent: &AgentId) -> Result<(), NotNow> {
+        if self.with_caller(agent)?.paused() { Ok(()) } else { Err(NotNow::NotPaused) }
+    }
+
+    pub(super) fn may_withdraw(&self) -> Result<(), NotNow> {
+        let consent = self.standing.basis().is_some_and(Basis::is_consent);
+        if consent { Ok(()) } else { Err(NotNow::NoConsent) }
     }
 
     /// Any agent who is with the caller may pause and resume; nobody outside.
-    fn speaks_with_caller(&self, agent: &AgentId) -> bool {
+    fn with_caller(&self, agent: &AgentId) -> Result<&Talk, NotNow> {
+        let is = |party: &Party| party.agent() == Some(agent);
         match &self.state {
-            State::Talking(talk) => talk.party.agent() == Some(agent),
-            State::Conference(Conference { talk, third }) => {
-                talk.party.agent() == Some(agent) || third.agent() == Some(agent)
+            State::Talking(talk) if is(&talk.party) => Ok(talk),
+            State::Conference(Conference { talk, third }) if is(&talk.party) || is(third) => Ok(talk),
+            State::Lost(Lost { talk, third: Some(third), .. }) if is(third) => Ok(talk),
+            State::Lost(Lost { talk, .. }) if is(&talk.party) => Err(NotNow::Lost),
+            State::Consulting(Consultation { talk, .. })
+            | State::Transferring(Transfer { origin: Origin::Kept(talk), .. })
+                if is(&talk.party) =>
+            {
+                Err(NotNow::Apart)
             }
-            State::Answering
+            State::Talking(_)
+            | State::Conference(_)
+            | State::Lost(_)
+            | State::Answering
             | State::Welcoming(_)
             | State::Asking { .. }
             | State::Waiting(_)
@@ -312,12 +331,23 @@ impl Call {
             | State::Joining(..)
             | State::Transferring(_)
             | State::Consulting(_)
-            | State::Over => false,
+            | State::Over => Err(NotNow::NotYours),
         }
     }
 
+    fn pause(&mut self, agent: AgentId, now: Timestamp) {
+        if self.may_pause(&agent).is_err() {
+            return;
+        }
+        let until = self.arrival.queue.pause_limit.map(|limit| now + limit);
+        let Some(talk) = self.talk_mut() else { return };
+        talk.pause = Pause::Yes { since: now, until };
+        self.follow_quiet();
+        self.note(Fact::Paused { call: self.arrival.call, agent: Some(agent), on: true, at: now });
+    }
+
     fn resume(&mut self, agent: AgentId, now: Timestamp) {
-        if self.speaks_with_caller(&agent) {
+        if self.may_resume(&agent).is_ok() {
             self.end_pause(Some(agent), now);
         }
     }
@@ -336,21 +366,22 @@ impl Call {
         self.note(Fact::Paused { call: self.arrival.call, agent, on: false, at: now });
     }
 
-    fn overriding(
-        &self,
-        agent: &AgentId,
-        reason: &OverrideReason,
-    ) -> Result<Decision, crate::consent::OverrideRefused> {
-        use crate::consent::OverrideRefused::NotNeeded;
+    fn overriding(&self, agent: &AgentId, reason: &OverrideReason) -> Result<Decision, OverrideRefused> {
+        self.could_override(agent)?;
+        let allowed = self.arrival.queue.override_allowed;
+        Decision::overriding(self.arrival.call, &self.standing, allowed, agent.clone(), reason.clone())
+    }
+
+    /// Whether an override by this agent would be followed, given a reason.
+    pub(super) fn could_override(&self, agent: &AgentId) -> Result<(), OverrideRefused> {
         let (State::Talking(talk) | State::Conference(Conference { talk, .. })) = &self.state else {
-            return Err(NotNeeded);
+            return Err(OverrideRefused::NotNeeded);
         };
         let own = talk.party.agent() == Some(agent);
         if !own || !matches!(talk.overriding, Overriding::No) || self.recorder.is_open() {
-            return Err(NotNeeded);
+            return Err(OverrideRefused::NotNeeded);
         }
-        let allowed = self.arrival.queue.override_allowed;
-        Decision::overriding(self.arrival.call, &self.standing, allowed, agent.clone(), reason.clone())
+        Decision::may_override(&self.standing, self.arrival.queue.override_allowed)
     }
 
     /// Recording without consent, from the moment its audit row is durable (domain rule 6).
@@ -359,27 +390,27 @@ impl Call {
         self.note(Fact::Overridden { call: self.arrival.call, agent, reason, at: now });
         let lodged = self.lodge(decision, now);
         if let Some(talk) = self.talk_mut() {
-            talk.overriding = Overriding::Lodged(lodged);
+            talk.overriding = Overriding::Lodged(lodged, now);
         }
     }
 
     pub(super) fn on_override_stored(&mut self, receipt: &Receipt) {
         let Some(talk) = self.talk_mut() else { return };
         match std::mem::replace(&mut talk.overriding, Overriding::No) {
-            Overriding::Lodged(lodged) => match lodged.stored(receipt) {
+            Overriding::Lodged(lodged, at) => match lodged.stored(receipt) {
                 Ok(stored) => {
-                    talk.overriding = Overriding::Stored(stored);
+                    talk.overriding = Overriding::Stored(stored, at);
                     self.arm_if_granted();
                 }
-                Err(lodged) => talk.overriding = Overriding::Lodged(lodged),
+                Err(lodged) => talk.overriding = Overriding::Lodged(lodged, at),
             },
-            other @ (Overriding::No | Overriding::Stored(_)) => talk.overriding = other,
+            other @ (Overriding::No | Overriding::Stored(..)) => talk.overriding = other,
         }
     }
 
     pub(super) fn on_override_failed(&mut self, commit: CommitId) {
         if let Some(talk) = self.talk_mut()
-            && matches!(&talk.overriding, Overriding::Lodged(lodged) if lodged.commit() == commit)
+            && matches!(&talk.overriding, Overriding::Lodged(lodged, _) if lodged.commit() == commit)
         {
             talk.overriding = Overriding::No;
         }
@@ -401,6 +432,7 @@ impl Call {
             at: now,
         });
         self.standing = Standing::Lodged(self.lodge(decision, now));
+        self.decided_at = Some(now);
         if self.awaits_take() {
             self.connect_answered(now);
         }
@@ -410,15 +442,23 @@ impl Call {
 impl Overriding {
     fn grant(&self) -> Option<Grant> {
         match self {
-            Self::No | Self::Lodged(_) => None,
-            Self::Stored(stored) => stored.grant(),
+            Self::No | Self::Lodged(..) => None,
+            Self::Stored(stored, _) => stored.grant(),
+        }
+    }
+
+    /// When it was asked for.
+    pub(super) const fn since(&self) -> Option<Timestamp> {
+        match self {
+            Self::No => None,
+            Self::Lodged(_, at) | Self::Stored(_, at) => Some(*at),
         }
     }
 }
 
 impl Talk {
     /// Whether an agent asked for silence.
-    const fn paused(&self) -> bool {
+    pub(super) const fn paused(&self) -> bool {
         matches!(self.pause, Pause::Yes { .. })
     }
 }

@@ -5,7 +5,7 @@ use crate::ids::{AgentId, LegId};
 use crate::time::Timestamp;
 
 use super::roles::Role;
-use super::state::{Hearing, Party, Pause, Second, State, Who};
+use super::state::{Hearing, Lost, Party, Pause, Second, State, Who};
 use super::{AgentReport, Call, Cause, Fact, Prompt};
 
 impl Call {
@@ -18,7 +18,7 @@ impl Call {
         let party = Party { leg: new, who: agent.map_or(Who::Outside(None), Who::Agent) };
         let refused = match self.role(old) {
             None => Some(Cause::OtherSideGone),
-            Some(Role::Calling) => Some(Cause::Declined),
+            Some(Role::Calling | Role::Anew | Role::Supervisor) => Some(Cause::Declined),
             Some(Role::Caller | Role::Second) => None,
             Some(Role::Ringing | Role::Answered | Role::Own | Role::Consulted | Role::Third) => {
                 self.elsewhere(old, &party).then_some(Cause::Busy)
@@ -31,10 +31,11 @@ impl Call {
             Some(Role::Caller) => self.replace_caller(new, now),
             Some(Role::Ringing) => self.pick_up(old, party, now),
             Some(Role::Second) => self.replace_second(new, now),
+            Some(Role::Own) if matches!(self.state, State::Lost(_)) => self.found(party, now),
             Some(Role::Answered | Role::Own | Role::Consulted | Role::Third) => {
                 self.replace_party(old, party, now);
             }
-            Some(Role::Calling) | None => {}
+            Some(Role::Calling | Role::Anew | Role::Supervisor) | None => {}
         }
     }
 
@@ -68,12 +69,12 @@ impl Call {
                 let hearing = wait.hearing;
                 self.hear_again(hearing, now);
             }
-            State::Transferring(_) | State::Consulting(_) => {
+            State::Transferring(_) | State::Consulting(_) | State::Lost(Lost { third: None, .. }) => {
                 self.play_to(new, Prompt::Music);
                 // Those who speak meanwhile were taken apart for nothing; they go on.
                 self.together();
             }
-            State::Talking(_) | State::Conference(_) => {
+            State::Talking(_) | State::Conference(_) | State::Lost(Lost { third: Some(_), .. }) => {
                 self.arm_if_granted();
                 self.together();
             }
@@ -141,8 +142,8 @@ impl Call {
         self.together();
     }
 
-    /// A pause and an override were the agent's who is gone.
-    fn new_hands(&mut self, before: &Party, now: Timestamp) {
+    /// A pause and an override were the agent's who is gone, and supervisors listened to that agent.
+    pub(super) fn new_hands(&mut self, before: &Party, now: Timestamp) {
         if matches!(self.talk().map(|talk| talk.pause), Some(Pause::Yes { .. })) {
             let (call, agent) = (self.arrival.call, before.agent().cloned());
             self.note(Fact::Paused { call, agent, on: false, at: now });
@@ -150,6 +151,9 @@ impl Call {
         self.drop_override_take();
         if let Some(talk) = self.talk_mut() {
             talk.pause = Pause::No;
+            talk.since = now;
+            let supervisors = std::mem::take(&mut talk.supervisors);
+            self.end_supervision(&supervisors, now);
         }
     }
 }

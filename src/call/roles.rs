@@ -4,7 +4,7 @@ use crate::ids::{AgentId, LegId};
 use crate::time::Timestamp;
 
 use super::state::{
-    Asked, Consultation, Offer, Origin, Party, Reaching, Second, Sent, State, Talk, Transfer, Who,
+    Asked, Consultation, Line, Origin, Party, Reaching, Second, Sent, State, Talk, Transfer, Who,
 };
 use super::{AgentReport, Call, Cause, Fact, Output, Progress, Whom};
 
@@ -26,13 +26,63 @@ pub(super) enum Role {
     Consulted,
     /// Of the third party.
     Third,
+    /// Rings in the place of a lost one.
+    Anew,
+    /// A supervisor's.
+    Supervisor,
 }
 
-fn of_reaching(reaching: &mut Reaching) -> Option<(Role, &mut Party)> {
-    match reaching {
-        Reaching::Claiming { .. } => None,
-        Reaching::Ringing { party, .. } => Some((Role::Ringing, party)),
-    }
+/// Defines a walk over all who have a leg beside the caller and supervisors, each with the part played.
+macro_rules! parties {
+    ($name:ident, $iter:ident $(, $mut:tt)?) => {
+        fn $name(&$($mut)? self) -> Vec<(Role, &$($mut)? Party)> {
+            match self {
+                Self::Offering(_, offer) => offer.parties.$iter().map(|party| (Role::Ringing, party)).collect(),
+                Self::Joining(_, joining) => vec![(Role::Answered, &$($mut)? joining.party)],
+                Self::Talking(talk) => vec![(Role::Own, &$($mut)? talk.party)],
+                Self::Transferring(transfer) => {
+                    let kept = match &$($mut)? transfer.origin {
+                        Origin::Kept(talk) => Some((Role::Own, &$($mut)? talk.party)),
+                        Origin::Left { .. } => None,
+                    };
+                    let target = match &$($mut)? transfer.sent {
+                        Sent::Reaching(Reaching::Ringing { party, .. }) => Some((Role::Ringing, party)),
+                        Sent::Answered(joining) => Some((Role::Answered, &$($mut)? joining.party)),
+                        Sent::Reaching(Reaching::Claiming { .. }) | Sent::Referring { .. } => None,
+                    };
+                    kept.into_iter().chain(target).collect()
+                }
+                Self::Consulting(consultation) => {
+                    let mut all = vec![(Role::Own, &$($mut)? consultation.talk.party)];
+                    match &$($mut)? consultation.asked {
+                        Asked::Reaching(Reaching::Ringing { party, .. }) => all.push((Role::Ringing, party)),
+                        Asked::Reaching(Reaching::Claiming { .. }) | Asked::Waiting(_) => {}
+                        Asked::Offering(_, offer) => {
+                            all.extend(offer.parties.$iter().map(|party| (Role::Ringing, party)));
+                        }
+                        Asked::Speaking(party) => all.push((Role::Consulted, party)),
+                    }
+                    all
+                }
+                Self::Conference(conference) => vec![
+                    (Role::Own, &$($mut)? conference.talk.party),
+                    (Role::Third, &$($mut)? conference.third),
+                ],
+                Self::Lost(lost) => {
+                    let own = match lost.line {
+                        Line::Silent => Some((Role::Own, &$($mut)? lost.talk.party)),
+                        Line::Gone => None,
+                    };
+                    let third = lost.third.$iter().map(|party| (Role::Third, party));
+                    let anew = lost.anew.$iter().map(|party| (Role::Anew, party));
+                    own.into_iter().chain(third).chain(anew).collect()
+                }
+                Self::Answering | Self::Welcoming(_) | Self::Asking { .. } | Self::Waiting(_) | Self::Over => {
+                    Vec::new()
+                }
+            }
+        }
+    };
 }
 
 impl State {
@@ -51,55 +101,18 @@ impl State {
             | Self::Joining(..)
             | Self::Talking(_)
             | Self::Conference(_)
+            | Self::Lost(_)
             | Self::Over => None,
         }
     }
 
-    /// All who have a leg beside the caller, each with the part played.
-    fn parties_mut(&mut self) -> Vec<(Role, &mut Party)> {
-        fn ringing(offer: &mut Offer) -> impl Iterator<Item = (Role, &mut Party)> {
-            offer.parties.iter_mut().map(|party| (Role::Ringing, party))
-        }
-        match self {
-            Self::Offering(_, offer) => ringing(offer).collect(),
-            Self::Joining(_, joining) => vec![(Role::Answered, &mut joining.party)],
-            Self::Talking(talk) => vec![(Role::Own, &mut talk.party)],
-            Self::Transferring(transfer) => {
-                let kept = match &mut transfer.origin {
-                    Origin::Kept(talk) => Some((Role::Own, &mut talk.party)),
-                    Origin::Left { .. } => None,
-                };
-                let target = match &mut transfer.sent {
-                    Sent::Reaching(reaching) => of_reaching(reaching),
-                    Sent::Answered(joining) => Some((Role::Answered, &mut joining.party)),
-                    Sent::Referring { .. } => None,
-                };
-                kept.into_iter().chain(target).collect()
-            }
-            Self::Consulting(consultation) => {
-                let own = (Role::Own, &mut consultation.talk.party);
-                let mut all = vec![own];
-                match &mut consultation.asked {
-                    Asked::Reaching(reaching) => all.extend(of_reaching(reaching)),
-                    Asked::Waiting(_) => {}
-                    Asked::Offering(_, offer) => all.extend(ringing(offer)),
-                    Asked::Speaking(party) => all.push((Role::Consulted, party)),
-                }
-                all
-            }
-            Self::Conference(conference) => {
-                vec![(Role::Own, &mut conference.talk.party), (Role::Third, &mut conference.third)]
-            }
-            Self::Answering | Self::Welcoming(_) | Self::Asking { .. } | Self::Waiting(_) | Self::Over => {
-                Vec::new()
-            }
-        }
-    }
+    parties!(parties, iter);
+    parties!(parties_mut, iter_mut, mut);
 }
 
 impl Call {
     /// `None`: this leg is no live part of the call.
-    pub(super) fn role(&mut self, leg: LegId) -> Option<Role> {
+    pub(super) fn role(&self, leg: LegId) -> Option<Role> {
         if matches!(self.state, State::Over) {
             return None;
         }
@@ -113,7 +126,15 @@ impl Call {
                 Some(_) | None => {}
             }
         }
-        self.state.parties_mut().into_iter().find(|(_, party)| party.leg == leg).map(|(role, _)| role)
+        if self.talk().is_some_and(|talk| talk.supervisors.iter().any(|supervisor| supervisor.leg == leg)) {
+            return Some(Role::Supervisor);
+        }
+        self.parties().into_iter().find(|(_, party)| party.leg == leg).map(|(role, _)| role)
+    }
+
+    /// All who have a leg beside the caller, an agent's second line and supervisors, each with the part played.
+    pub(super) fn parties(&self) -> Vec<(Role, &Party)> {
+        self.state.parties()
     }
 
     /// Who is on this leg, beside the caller.
@@ -122,9 +143,11 @@ impl Call {
     }
 
     /// Whether this agent has a leg in the call already, or is about to be dialled.
-    pub(super) fn has_agent(&mut self, agent: &AgentId) -> bool {
+    pub(super) fn has_agent(&self, agent: &AgentId) -> bool {
+        // Who is lost is in the call also when the leg is gone.
         self.claiming() == Some(agent)
-            || self.state.parties_mut().into_iter().any(|(_, party)| party.agent() == Some(agent))
+            || self.talk().is_some_and(|talk| talk.party.agent() == Some(agent))
+            || self.parties().into_iter().any(|(_, party)| party.agent() == Some(agent))
     }
 
     /// The agent whom the queue was asked for.
@@ -145,6 +168,7 @@ impl Call {
             },
             State::Consulting(consultation) => Some(&consultation.talk),
             State::Conference(conference) => Some(&conference.talk),
+            State::Lost(lost) => Some(&lost.talk),
             State::Answering
             | State::Welcoming(_)
             | State::Asking { .. }
@@ -164,6 +188,7 @@ impl Call {
             },
             State::Consulting(consultation) => Some(&mut consultation.talk),
             State::Conference(conference) => Some(&mut conference.talk),
+            State::Lost(lost) => Some(&mut lost.talk),
             State::Answering
             | State::Welcoming(_)
             | State::Asking { .. }
@@ -195,6 +220,7 @@ impl Call {
     /// A leg has ended.
     pub(super) fn gone(&mut self, leg: LegId, cause: Cause, now: Timestamp) {
         self.holding.remove(&leg);
+        self.alerting.remove(&leg);
         self.note(Fact::LegEnded { leg, at: now, cause });
     }
 

@@ -7,7 +7,7 @@ use crate::ids::{AgentId, LegId, PhoneNumber, QueueId};
 use crate::settings::Queue;
 use crate::time::Timestamp;
 
-use super::io::{PlayId, Prompt};
+use super::io::{PlayId, Prompt, Supervision};
 
 #[derive(Debug)]
 pub(super) enum State {
@@ -31,6 +31,8 @@ pub(super) enum State {
     Consulting(Consultation),
     /// Caller, agent and a third party are joined.
     Conference(Conference),
+    /// The agent's phone is gone and waited for.
+    Lost(Lost),
     /// `Ended` was put out.
     Over,
 }
@@ -102,30 +104,45 @@ pub(super) struct Joining {
     pub(super) until: Timestamp,
 }
 
-/// A conversation. It outlasts a consultation, a conference and a failed transfer: then it is whole in there.
+/// A conversation. It outlasts a consultation, a conference, a failed transfer and a lost phone: then it is whole in
+/// there.
 #[derive(Debug)]
 pub(super) struct Talk {
     pub(super) party: Party,
+    /// When it began with this party.
+    pub(super) since: Timestamp,
     pub(super) queue_id: QueueId,
     pub(super) queue: Arc<Queue>,
     pub(super) pause: Pause,
     pub(super) overriding: Overriding,
+    /// In the order they came.
+    pub(super) supervisors: Vec<Supervisor>,
 }
 
 impl Talk {
-    pub(super) const fn new(party: Party, queue_id: QueueId, queue: Arc<Queue>) -> Self {
-        Self { party, queue_id, queue, pause: Pause::No, overriding: Overriding::No }
+    pub(super) fn new(party: Party, queue_id: QueueId, queue: Arc<Queue>, now: Timestamp) -> Self {
+        let (pause, overriding, supervisors) = (Pause::No, Overriding::No, Vec::new());
+        Self { party, since: now, queue_id, queue, pause, overriding, supervisors }
     }
+}
+
+/// Somebody who supervises the conversation.
+#[derive(Debug)]
+pub(super) struct Supervisor {
+    pub(super) leg: LegId,
+    /// The user's name.
+    pub(super) by: String,
+    pub(super) mode: Supervision,
 }
 
 /// Whether the conversation's agent records without consent.
 #[derive(Debug)]
 pub(super) enum Overriding {
     No,
-    /// Its audit row is on its way to the store.
-    Lodged(Lodged),
+    /// Its audit row is on its way to the store; asked for at that time.
+    Lodged(Lodged, Timestamp),
     /// Durable: holds until this agent leaves the caller.
-    Stored(Stored),
+    Stored(Stored, Timestamp),
 }
 
 /// Whether an agent asked for silence in the recording.
@@ -134,6 +151,7 @@ pub(super) enum Pause {
     No,
     /// Until resumed, or until the queue's limit.
     Yes {
+        since: Timestamp,
         until: Option<Timestamp>,
     },
 }
@@ -230,4 +248,25 @@ pub(super) enum Asked {
 pub(super) struct Conference {
     pub(super) talk: Talk,
     pub(super) third: Party,
+}
+
+/// An agent who is waited for.
+#[derive(Debug)]
+pub(super) struct Lost {
+    pub(super) talk: Talk,
+    /// Of three, who goes on with the caller.
+    pub(super) third: Option<Party>,
+    pub(super) line: Line,
+    /// The same agent's phone, rung anew.
+    pub(super) anew: Option<Party>,
+    pub(super) until: Timestamp,
+}
+
+/// The leg of a lost agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Line {
+    /// May speak again.
+    Silent,
+    /// Has ended meanwhile.
+    Gone,
 }

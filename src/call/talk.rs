@@ -1,9 +1,10 @@
 //! The conversation: putting legs together, taking them apart, hold, leaving.
 
 use crate::ids::LegId;
+use crate::media::{Seat, Voice};
 use crate::time::Timestamp;
 
-use super::state::{Asked, Pause, State, Talk};
+use super::state::{Asked, Conference, Lost, State, Talk};
 use super::{AgentReport, Call, Cause, Fact, Output, Progress, Prompt};
 
 impl Call {
@@ -15,7 +16,7 @@ impl Call {
         }
         let State::Joining(wait, joining) = std::mem::replace(&mut self.state, State::Over) else { return };
         let party = joining.party.clone();
-        self.state = State::Talking(Talk::new(joining.party, wait.id, wait.queue));
+        self.state = State::Talking(Talk::new(joining.party, wait.id, wait.queue, now));
         self.put(Output::StopPlay { leg: self.caller });
         self.together();
         self.report(&party, AgentReport::Connected);
@@ -27,14 +28,22 @@ impl Call {
     pub(super) fn together(&mut self) {
         match &self.state {
             State::Talking(talk) => {
-                let leg = talk.party.leg;
+                let (leg, seats) = (talk.party.leg, self.seats_of(talk, None));
+                self.start_if_armed();
+                match seats.len() {
+                    2 => self.bridge(self.caller, leg),
+                    _ => self.join(seats),
+                }
+            }
+            State::Conference(Conference { talk, third }) => {
+                let seats = self.seats_of(talk, Some(third.leg));
+                self.start_if_armed();
+                self.join(seats);
+            }
+            State::Lost(Lost { third: Some(third), .. }) => {
+                let leg = third.leg;
                 self.start_if_armed();
                 self.bridge(self.caller, leg);
-            }
-            State::Conference(conference) => {
-                let legs = vec![self.caller, conference.talk.party.leg, conference.third.leg];
-                self.start_if_armed();
-                self.put(Output::Join { legs });
             }
             State::Consulting(consultation) => {
                 if let Asked::Speaking(party) = &consultation.asked {
@@ -49,6 +58,7 @@ impl Call {
             | State::Offering(..)
             | State::Joining(..)
             | State::Transferring(_)
+            | State::Lost(_)
             | State::Over => {}
         }
     }
@@ -56,23 +66,11 @@ impl Call {
     /// Takes apart who speaks with whom, and ends the take if the caller is one of them. Nobody hears
     /// anything then: go on at once.
     pub(super) fn apart(&mut self) {
-        let pair = match &self.state {
-            State::Talking(talk) => Some((self.caller, talk.party.leg)),
-            State::Consulting(consultation) => match &consultation.asked {
-                Asked::Speaking(party) => Some((consultation.leg(), party.leg)),
-                Asked::Reaching(_) | Asked::Waiting(_) | Asked::Offering(..) => return,
-            },
-            State::Conference(_) => None,
-            State::Answering
-            | State::Welcoming(_)
-            | State::Asking { .. }
-            | State::Waiting(_)
-            | State::Offering(..)
-            | State::Joining(..)
-            | State::Transferring(_)
-            | State::Over => return,
-        };
-        self.put(Output::Unbridge);
+        if self.seats.is_empty() {
+            return;
+        }
+        let pair = self.pair();
+        self.unbridge();
         if !matches!(self.state, State::Consulting(_)) {
             self.close_take();
         }
@@ -85,12 +83,46 @@ impl Call {
         }
     }
 
+    /// The two who speak with each other; of them one who is held hears music.
+    fn pair(&self) -> Option<(LegId, LegId)> {
+        match &self.state {
+            State::Talking(talk) => Some((self.caller, talk.party.leg)),
+            State::Consulting(consultation) => match &consultation.asked {
+                Asked::Speaking(party) => Some((consultation.leg(), party.leg)),
+                Asked::Reaching(_) | Asked::Waiting(_) | Asked::Offering(..) => None,
+            },
+            State::Lost(lost) => lost.third.as_ref().map(|third| (self.caller, third.leg)),
+            State::Conference(_)
+            | State::Answering
+            | State::Welcoming(_)
+            | State::Asking { .. }
+            | State::Waiting(_)
+            | State::Offering(..)
+            | State::Joining(..)
+            | State::Transferring(_)
+            | State::Over => None,
+        }
+    }
+
     fn bridge(&mut self, one: LegId, other: LegId) {
         self.put(Output::Bridge { caller: one, agent: other });
+        self.seats = [one, other].map(|leg| Seat { leg: leg.n, voice: Voice::All }).into();
         for (holds, held) in [(one, other), (other, one)] {
             if self.holding.contains(&holds) {
                 self.play_to(held, Prompt::Music);
             }
+        }
+    }
+
+    pub(super) fn join(&mut self, seats: Vec<Seat>) {
+        self.seats.clone_from(&seats);
+        self.put(Output::Join { seats });
+    }
+
+    pub(super) fn unbridge(&mut self) {
+        if !self.seats.is_empty() {
+            self.seats.clear();
+            self.put(Output::Unbridge);
         }
     }
 
@@ -104,11 +136,7 @@ impl Call {
 
     /// The conversation's agent leaves the caller to others. `gone`: has hung up already.
     pub(super) fn leave(&mut self, talk: &Talk, gone: Option<Cause>, now: Timestamp) {
-        // The pause was the agent's, and goes along.
-        if matches!(talk.pause, Pause::Yes { .. }) {
-            let (call, agent) = (self.arrival.call, talk.party.agent().cloned());
-            self.note(Fact::Paused { call, agent, on: false, at: now });
-        }
+        self.end_of_talk(talk, now);
         let leg = talk.party.leg;
         match gone {
             Some(cause) => self.gone(leg, cause, now),
@@ -120,6 +148,15 @@ impl Call {
         self.report(&talk.party, AgentReport::Finished);
     }
 
+    /// What ends with a conversation: the pause was the agent's, and supervisors listened to that agent.
+    pub(super) fn end_of_talk(&mut self, talk: &Talk, now: Timestamp) {
+        if talk.paused() {
+            let (call, agent) = (self.arrival.call, talk.party.agent().cloned());
+            self.note(Fact::Paused { call, agent, on: false, at: now });
+        }
+        self.end_supervision(&talk.supervisors, now);
+    }
+
     /// One party put the others on hold or took them back. Of two, the held one hears music.
     pub(super) fn on_hold(&mut self, leg: LegId, on: bool) {
         if self.role(leg).is_none() {
@@ -129,22 +166,9 @@ impl Call {
         if !changed {
             return;
         }
-        let held = match &self.state {
-            State::Talking(talk) => other_of(leg, self.caller, talk.party.leg),
-            State::Consulting(consultation) => match &consultation.asked {
-                Asked::Speaking(party) => other_of(leg, consultation.leg(), party.leg),
-                Asked::Reaching(_) | Asked::Waiting(_) | Asked::Offering(..) => None,
-            },
-            State::Conference(_)
-            | State::Transferring(_)
-            | State::Answering
-            | State::Welcoming(_)
-            | State::Asking { .. }
-            | State::Waiting(_)
-            | State::Offering(..)
-            | State::Joining(..)
-            | State::Over => None, // remembered for the conversation to come
-        };
+        // Outside a conversation of two it is remembered for the one to come.
+        let held = self.pair().and_then(|(one, other)| other_of(leg, one, other));
+        self.reseat();
         match held {
             Some(held) if on => drop(self.play_to(held, Prompt::Music)),
             Some(held) => self.put(Output::StopPlay { leg: held }),

@@ -19,6 +19,10 @@ pub(super) const ARM_LIMIT: Duration = Duration::from_millis(500);
 /// carriers, and the way there. Meanwhile the caller hears music.
 pub(super) const REFER_LIMIT: Duration = Duration::from_secs(90);
 
+/// How long an agent whose phone is gone is waited for while the caller hears music. A page is loaded anew and has
+/// registered within 3 s, a network has changed within 10; much longer is no time to leave a caller alone.
+pub const LOST_GRACE: Duration = Duration::from_secs(30);
+
 /// What a call waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum TimerName {
@@ -34,6 +38,8 @@ pub enum TimerName {
     Pause,
     /// The network's word on a caller it was asked to send on.
     Refer,
+    /// An agent whose phone is gone.
+    Lost,
 }
 
 impl Call {
@@ -70,14 +76,17 @@ impl Call {
                 };
                 [asked, self.pause_timer()].into_iter().flatten().min()
             }
+            State::Lost(lost) => {
+                [Some((lost.until, TimerName::Lost)), self.pause_timer()].into_iter().flatten().min()
+            }
             State::Talking(_) | State::Conference(_) => self.pause_timer(),
         }
     }
 
     fn pause_timer(&self) -> Option<(Timestamp, TimerName)> {
         match self.talk()?.pause {
-            Pause::Yes { until: Some(at) } => Some((at, TimerName::Pause)),
-            Pause::Yes { until: None } | Pause::No => None,
+            Pause::Yes { until: Some(at), .. } => Some((at, TimerName::Pause)),
+            Pause::Yes { until: None, .. } | Pause::No => None,
         }
     }
 
@@ -89,6 +98,7 @@ impl Call {
             TimerName::Arm => self.on_arm_overdue(now),
             TimerName::Pause => self.on_pause_limit(now),
             TimerName::Refer => self.transfer_failed(Cause::NoAnswer, now),
+            TimerName::Lost => self.lost_for_ever(now),
         }
     }
 }

@@ -88,6 +88,7 @@ impl Call {
             | State::Transferring(_)
             | State::Consulting(_)
             | State::Conference(_)
+            | State::Lost(_)
             | State::Over => return Err(Cause::Declined),
         }
         match to {
@@ -156,6 +157,7 @@ impl Call {
             | State::Joining(..)
             | State::Talking(_)
             | State::Conference(_)
+            | State::Lost(_)
             | State::Over => {
                 self.talk().map_or(self.arrival.queue.ring_timeout, |talk| talk.queue.ring_timeout)
             }
@@ -172,6 +174,7 @@ impl Call {
             | State::Joining(..)
             | State::Talking(_)
             | State::Conference(_)
+            | State::Lost(_)
             | State::Over => {}
         }
     }
@@ -239,7 +242,7 @@ impl Call {
         };
         self.report(&joining.party, AgentReport::Connected);
         self.note(Fact::Connected { leg: joining.party.leg, at: now });
-        self.state = State::Talking(Talk::new(joining.party, queue_id, queue));
+        self.state = State::Talking(Talk::new(joining.party, queue_id, queue, now));
         self.put(Output::StopPlay { leg: self.caller });
         self.together();
     }

@@ -56,6 +56,7 @@ impl Call {
             | State::Transferring(_)
             | State::Consulting(_)
             | State::Conference(_)
+            | State::Lost(_)
             | State::Over => None,
         };
         if playing.is_some_and(|playing| playing.play == play) {
@@ -79,6 +80,7 @@ impl Call {
             | State::Transferring(_)
             | State::Consulting(_)
             | State::Conference(_)
+            | State::Lost(_)
             | State::Over => {}
         }
     }
@@ -157,6 +159,7 @@ impl Call {
             });
         }
         self.standing = Standing::Lodged(self.lodge(decision, now));
+        self.decided_at = Some(now);
     }
 
     /// Into the first queue, at the place of the arrival, whatever was decided.

@@ -110,6 +110,19 @@ impl Decision {
         Self { call, basis }
     }
 
+    /// Whether an override of `standing` would be made, given a reason.
+    ///
+    /// # Errors
+    /// See [`OverrideRefused`].
+    pub fn may_override(standing: &Standing, allowed: bool) -> Result<(), OverrideRefused> {
+        let basis = standing.basis().ok_or(OverrideRefused::Undecided)?;
+        match (basis.allows(), allowed) {
+            (true, _) => Err(OverrideRefused::NotNeeded),
+            (false, false) => Err(OverrideRefused::NotAllowed),
+            (false, true) => Ok(()),
+        }
+    }
+
     /// An agent records against `standing`, where the first queue allows it.
     ///
     /// # Errors
@@ -121,13 +134,7 @@ impl Decision {
         agent: AgentId,
         reason: OverrideReason,
     ) -> Result<Self, OverrideRefused> {
-        let Some(basis) = standing.basis() else { return Err(OverrideRefused::Undecided) };
-        if basis.allows() {
-            return Err(OverrideRefused::NotNeeded);
-        }
-        if !allowed {
-            return Err(OverrideRefused::NotAllowed);
-        }
+        Self::may_override(standing, allowed)?;
         if reason.text.0.trim().is_empty() {
             return Err(OverrideRefused::NoReason);
         }

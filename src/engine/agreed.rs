@@ -61,7 +61,8 @@ impl Agreed {
             receive,
             events: media.dtmf,
             comfort_noise: media.comfort_noise,
-            sends: sends && reachable,
+            // ICE finds a WebRTC peer.
+            sends: sends && (reachable || media.rtc.is_some()),
             receives,
             packet_ms: packet_ms(media.codec, media.ptime),
             rtcp_mux: media.rtcp_mux,

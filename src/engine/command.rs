@@ -10,12 +10,14 @@ use tokio::sync::mpsc::Sender;
 
 use crate::call::PlayId;
 use crate::ids::CallId;
-use crate::media::LegMedia;
+use crate::media::rtc::IceLogin;
 use crate::media::sound::Sound;
 use crate::media::tap::Tap;
+use crate::media::{LegMedia, Seat};
 
 use super::MediaEvent;
 use super::leg::Identity;
+use super::rtc::Door;
 use super::socket::Sockets;
 
 /// A full mailbox makes the sender wait for the worker's next tick rather than lose a command: 1,024
@@ -30,12 +32,16 @@ pub(super) struct CallKey(pub(super) u64);
 pub(super) enum Command {
     Open { key: CallKey, call: CallId, events: Sender<MediaEvent> },
     AddLeg { key: CallKey, leg: u16, sockets: Box<Sockets>, identity: Identity },
+    OpenDoor { door: Box<Door> },
+    AddRtcLeg { key: CallKey, leg: u16, ours: IceLogin, identity: Identity },
+    RestartIce { key: CallKey, leg: u16, next: IceLogin },
     Configure { key: CallKey, leg: u16, media: LegMedia },
     RemoveLeg { key: CallKey, leg: u16 },
     Play { key: CallKey, leg: u16, play: PlayId, sound: Arc<Sound>, repeat: bool },
     StopPlay { key: CallKey, leg: u16 },
     Bridge { key: CallKey, a: u16, b: u16 },
-    Join { key: CallKey, legs: Box<[u16]> },
+    Join { key: CallKey, seats: Box<[Seat]> },
+    Echo { key: CallKey, leg: u16 },
     Unbridge { key: CallKey },
     Record { key: CallKey, tap: Box<Tap>, caller: u16, agent: u16 },
     PauseRecording { key: CallKey, on: bool },

@@ -1,4 +1,4 @@
-//! One leg: its sockets, what was agreed, the stream it receives and the one it is sent. What is read
+//! One leg: its way to the peer, what was agreed, the stream it receives and the one it is sent. What is read
 //! and written for each packet is kept together here; nothing allocates.
 
 use std::io;
@@ -18,6 +18,7 @@ use crate::time::Timestamp;
 use super::agreed::{Agreed, Meaning};
 use super::hearing::{Ear, Monitor};
 use super::keys::{EventRelay, Pressed};
+use super::rtc::Rtc;
 use super::secure::{Security, Sort};
 use super::socket::Sockets;
 use super::speaking::Mouth;
@@ -42,14 +43,34 @@ impl Identity {
         for (n, letter) in cname.iter_mut().enumerate() {
             *letter = b"abcdefghijklmnopqrstuvwxyz234567"[(c >> (4 * n) & 0x0F) as usize * 2 + n % 2];
         }
-        Self { ssrc: (a >> 32) as u32, sequence: (a & 0xFFFF) as u16, timestamp: b as u32, cname }
+        // Below 2^15, so that the first packets cannot wrap it before the peer has seen one (RFC 3711 §3.3.1).
+        Self { ssrc: (a >> 32) as u32, sequence: (a & 0x7FFF) as u16, timestamp: b as u32, cname }
+    }
+}
+
+/// How a leg's packets come and go.
+#[derive(Debug)]
+pub(super) enum Way {
+    /// Over sockets of its own.
+    Ports(Sockets),
+    /// Over the port that all WebRTC legs of the worker share.
+    Shared(Box<Rtc>),
+}
+
+impl Way {
+    /// Closes the twin: the peer may change.
+    fn disconnect(&mut self) {
+        match self {
+            Self::Ports(sockets) => sockets.disconnect(),
+            Self::Shared(_) => {}
+        }
     }
 }
 
 /// A leg.
 #[derive(Debug)]
 pub(super) struct Leg {
-    pub(super) sockets: Sockets,
+    pub(super) way: Way,
     /// The leg that hears this one, by its place on the worker; `None` in a conference.
     pub(super) peer: Option<usize>,
     /// Its call, by its place on the worker.
@@ -124,14 +145,18 @@ pub(super) struct Changed {
 
 impl Leg {
     pub(super) fn new(
-        sockets: Sockets,
+        way: Way,
         identity: Identity,
         (call, number): (usize, u16),
         generation: u32,
         now: Timestamp,
     ) -> Self {
+        let security = match way {
+            Way::Ports(_) => Security::Plain,
+            Way::Shared(_) => Security::Awaited,
+        };
         Self {
-            sockets,
+            way,
             peer: None,
             call,
             number,
@@ -139,7 +164,7 @@ impl Leg {
             channel: None,
             watched: false,
             agreed: None,
-            security: Security::Plain,
+            security,
             out: OutStream::new(identity.ssrc, identity.sequence, identity.timestamp),
             player: None,
             ear: None,
@@ -170,7 +195,7 @@ impl Leg {
         let lock = match before {
             Some(Agreed { mut lock, .. }) => {
                 if lock.announce(media.remote_rtp) {
-                    self.sockets.disconnect();
+                    self.way.disconnect();
                     self.rtcp_source = None;
                 }
                 lock
@@ -180,7 +205,13 @@ impl Leg {
         let mut lock = lock;
         lock.only_from(media.signalled_from);
         let agreed = Agreed::new(media, lock);
-        self.security.agree(media.crypto.as_deref(), now);
+        match (&self.way, &media.rtc) {
+            (Way::Ports(_), None) => self.security.agree(media.crypto.as_deref(), now),
+            // WebRTC was agreed for a leg that has no way to speak it: nothing goes out in plain.
+            (Way::Ports(_), Some(_)) => self.security = Security::Broken,
+            // Its keys come by DTLS.
+            (Way::Shared(_), _) => {}
+        }
         self.out.set_clock(agreed.codec.clock(), now);
         if agreed.sends != sent {
             self.out.interrupt();
@@ -242,7 +273,7 @@ impl Leg {
             };
             match verdict {
                 Verdict::Accept => {}
-                Verdict::Locked => self.sockets.disconnect(),
+                Verdict::Locked => self.way.disconnect(),
                 Verdict::Wait => return Taken::Nothing,
                 Verdict::Stranger => {
                     self.stats.strangers += 1;
@@ -318,7 +349,10 @@ impl Leg {
 
     /// The peer has been steady for a while: time to connect a twin to this address.
     pub(super) fn ready_to_connect(&self) -> Option<SocketAddr> {
-        let due = self.stats.packets_in.is_multiple_of(STEADY) && self.sockets.twin().is_none();
+        let due = match &self.way {
+            Way::Ports(sockets) => self.stats.packets_in.is_multiple_of(STEADY) && sockets.twin().is_none(),
+            Way::Shared(_) => false,
+        };
         if due { self.agreed.as_ref()?.lock.source() } else { None }
     }
 
@@ -332,11 +366,20 @@ impl Leg {
     /// room for the tag.
     pub(super) fn send(&mut self, buffer: &mut [u8], len: usize) {
         let Some(agreed) = &self.agreed else { return };
-        let Some(packet) = self.security.seal(Sort::Rtp, buffer, len) else {
-            self.stats.send_errors += u32::from(matches!(self.security, Security::Broken));
-            return;
+        let sent = match &self.way {
+            Way::Ports(sockets) => {
+                let Some(packet) = self.security.seal(Sort::Rtp, buffer, len) else {
+                    self.stats.send_errors += u32::from(matches!(self.security, Security::Broken));
+                    return;
+                };
+                sockets.send_rtp(packet, agreed.lock.destination())
+            }
+            Way::Shared(rtc) => match rtc.send_rtp(&mut self.security, buffer, len) {
+                Some(sent) => sent,
+                None => return,
+            },
         };
-        match self.sockets.send_rtp(packet, agreed.lock.destination()) {
+        match sent {
             Ok(_) => {
                 self.stats.packets_out += 1;
                 self.stats.bytes_out += len as u64;

@@ -17,6 +17,7 @@ mod ports;
 mod recording;
 mod relay;
 mod reporting;
+mod rtc;
 mod secure;
 mod session;
 mod socket;
@@ -29,11 +30,12 @@ mod worker;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::ops::RangeInclusive;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -41,14 +43,16 @@ use tokio::sync::mpsc::Sender;
 
 use crate::call::PlayId;
 use crate::ids::CallId;
+use crate::media::rtc::Ours;
 use crate::media::sound::Sound;
 use crate::media::tap::Tap;
-use crate::media::{Digit, DigitChannel, LegMedia};
+use crate::media::{Digit, DigitChannel, LegMedia, Seat};
 use crate::time::Clock;
 
 use command::{CallKey, Command, Mailbox};
 use leg::Identity;
-use ports::Ports;
+use ports::{Lease, Ports};
+use rtc::Door;
 use stats::Counters;
 use worker::{Setup, Worker};
 
@@ -65,6 +69,9 @@ pub struct EngineConfig {
     pub advertise: Option<IpAddr>,
     /// Ports for RTP (even) and RTCP (the odd one above).
     pub ports: RangeInclusive<u16>,
+    /// The UDP port of the first worker's WebRTC legs; worker n takes this one + n. `None`: a port of
+    /// `ports` for each worker, taken when it has its first such leg.
+    pub webrtc_port: Option<u16>,
     /// A leg that should send and sends no RTP for this long raises [`MediaEvent::MediaTimeout`]; zero:
     /// never.
     pub media_timeout: Duration,
@@ -105,6 +112,17 @@ pub enum EngineError {
         /// The system's word.
         source: std::io::Error,
     },
+    /// The ports of WebRTC legs do not fit above the configured one.
+    #[error("webrtc-port {base}: {workers} workers need that many ports from there on, up to 65535")]
+    WebrtcPorts {
+        /// The configured port.
+        base: u16,
+        /// How many workers there are.
+        workers: usize,
+    },
+    /// The system gives no random bytes, or no certificate can be made of them.
+    #[error("no key for WebRTC legs could be made: {0}")]
+    NoKey(&'static str),
     /// The engine was shut down.
     #[error("the media engine has stopped")]
     Stopped,
@@ -144,6 +162,17 @@ pub enum MediaEvent {
         /// Which leg.
         leg: u16,
     },
+    /// A WebRTC leg that should send has sent no RTP for 1.5 s, or said goodbye (DTLS close_notify, told at
+    /// once). Told once, until it is heard again.
+    Silent {
+        /// Which leg.
+        leg: u16,
+    },
+    /// A WebRTC leg sends: told at its first packet, and when it sends again after [`MediaEvent::Silent`].
+    Heard {
+        /// Which leg.
+        leg: u16,
+    },
     /// A leg's sockets are closed and its ports free. Nothing more comes of this leg.
     Closed {
         /// Which leg.
@@ -171,6 +200,36 @@ struct Handle {
     counters: Arc<Counters>,
     /// Calls opened and not yet dropped, for choosing the least loaded worker.
     calls: AtomicUsize,
+    /// The port its WebRTC legs share, once it is open.
+    door: Mutex<Option<u16>>,
+}
+
+impl Handle {
+    /// The port its WebRTC legs share; taken from the range when there is none yet.
+    fn door(&self, ports: &Arc<Ports>) -> Result<u16, EngineError> {
+        if let Some(port) = *self.door.lock().unwrap_or_else(PoisonError::into_inner) {
+            return Ok(port);
+        }
+        let (socket, lease) = ports.open_shared()?;
+        self.open_door(socket, Some(lease))
+    }
+
+    /// Gives the worker its WebRTC port. Of two that are given at once it keeps the first.
+    fn open_door(&self, socket: UdpSocket, lease: Option<Lease>) -> Result<u16, EngineError> {
+        let local = socket.local_addr();
+        let address =
+            local.map_err(|source| EngineError::Worker { worker: 0, what: "WebRTC socket", source })?;
+        let mut door = self.door.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(port) = *door {
+            return Ok(port);
+        }
+        let opened = Command::OpenDoor { door: Box::new(Door::new(Arc::new(socket), lease)) };
+        if !self.mailbox.send(opened) {
+            return Err(EngineError::Stopped);
+        }
+        *door = Some(address.port());
+        Ok(address.port())
+    }
 }
 
 impl Engine {
@@ -192,6 +251,7 @@ impl Engine {
             next_call: AtomicU64::new(0),
             entropy: RandomState::new(),
         };
+        let fixed = fixed_ports(config.webrtc_port, count)?;
         for number in 0..count {
             let failed = |what| move |source| EngineError::Worker { worker: number, what, source };
             let counters = Arc::new(Counters::default());
@@ -204,7 +264,12 @@ impl Engine {
                 .spawn(move || worker.run())
                 .map_err(failed("thread"))?;
             engine.threads.push(thread);
-            engine.workers.push(Arc::new(Handle { mailbox, counters, calls: AtomicUsize::new(0) }));
+            let handle = Handle { mailbox, counters, calls: AtomicUsize::new(0), door: Mutex::new(None) };
+            engine.workers.push(Arc::new(handle));
+            // From here on a failure stops the threads.
+            if let Some(port) = fixed.get(number) {
+                engine.workers[number].open_door(engine.ports.open_fixed(*port)?, None)?;
+            }
         }
         Ok(engine)
     }
@@ -224,6 +289,7 @@ impl Engine {
             ports: Arc::clone(&self.ports),
             advertise: self.advertise,
             entropy: self.entropy.clone(),
+            rtc_legs: HashSet::new(),
         }
     }
 
@@ -257,6 +323,16 @@ impl Drop for Engine {
     }
 }
 
+/// The WebRTC ports of all workers, when they are configured.
+fn fixed_ports(base: Option<u16>, workers: usize) -> Result<Vec<u16>, EngineError> {
+    let Some(base) = base else { return Ok(Vec::new()) };
+    let last = u16::try_from(workers.saturating_sub(1)).ok().and_then(|more| base.checked_add(more));
+    match last {
+        Some(last) if base != 0 => Ok((base..=last).collect()),
+        Some(_) | None => Err(EngineError::WebrtcPorts { base, workers }),
+    }
+}
+
 /// The address peers reach us at when bound to all of them: that of the route to the outside. No
 /// packet is sent for finding it. Loopback when there is no route.
 fn reachable(bind: IpAddr) -> IpAddr {
@@ -284,6 +360,8 @@ pub struct CallMedia {
     ports: Arc<Ports>,
     advertise: IpAddr,
     entropy: RandomState,
+    /// Which legs have ever been WebRTC legs.
+    rtc_legs: HashSet<u16>,
 }
 
 impl CallMedia {
@@ -296,8 +374,8 @@ impl CallMedia {
     pub fn add_leg(&mut self, leg: u16) -> Result<LocalMedia, EngineError> {
         let sockets = self.ports.open_pair()?;
         let port = sockets.rtp_port();
-        let draw = |what: u8| self.entropy.hash_one((self.key.0, leg, port, what));
-        let identity = Identity::from_random([draw(0), draw(1), draw(2)]);
+        let identity = self.identity(leg, port);
+        self.rtc_legs.remove(&leg);
         let added = Command::AddLeg { key: self.key, leg, sockets: Box::new(sockets), identity };
         if !self.worker.mailbox.send(added) {
             return Err(EngineError::Stopped);
@@ -306,6 +384,37 @@ impl CallMedia {
             rtp: SocketAddr::new(self.advertise, port),
             rtcp: SocketAddr::new(self.advertise, port + 1),
         })
+    }
+
+    /// A WebRTC leg (RFC 8829) with number `leg`, on the port that all such legs of the worker share. Its
+    /// ICE credentials are drawn here. Nothing is sent before [`CallMedia::configure`] with
+    /// [`LegMedia::rtc`]; both addresses told are the same, since RTCP comes on the RTP port.
+    ///
+    /// # Errors
+    /// The port cannot be bound, there is no randomness, or the engine has stopped.
+    pub fn add_rtc_leg(&mut self, leg: u16) -> Result<(LocalMedia, Ours), EngineError> {
+        let fingerprint = rtc::certificate()?.fingerprint();
+        let ice = rtc::draw().ok_or(EngineError::NoKey("the system gives no random bytes"))?;
+        let port = self.worker.door(&self.ports)?;
+        let identity = self.identity(leg, port);
+        let added = Command::AddRtcLeg { key: self.key, leg, ours: ice.clone(), identity };
+        if !self.worker.mailbox.send(added) {
+            return Err(EngineError::Stopped);
+        }
+        self.rtc_legs.insert(leg);
+        let address = SocketAddr::new(self.advertise, port);
+        Ok((LocalMedia { rtp: address, rtcp: address }, Ours { ice, fingerprint }))
+    }
+
+    /// New ICE credentials, for the answer to an ICE restart (RFC 8445 §9) or for an offer of one. The former
+    /// ones hold until the next [`CallMedia::configure`] with other credentials of the peer. `None`: it is no
+    /// WebRTC leg, or there is no randomness.
+    #[must_use]
+    pub fn restart_ice(&self, leg: u16) -> Option<Ours> {
+        let fingerprint = rtc::certificate().ok().filter(|_| self.rtc_legs.contains(&leg))?.fingerprint();
+        let ice = rtc::draw()?;
+        self.send(Command::RestartIce { key: self.key, leg, next: ice.clone() });
+        Some(Ours { ice, fingerprint })
     }
 
     /// Sets what offer and answer agreed; again on a re-INVITE. A new remote address opens the source lock
@@ -339,12 +448,19 @@ impl CallMedia {
         self.send(Command::Bridge { key: self.key, a, b });
     }
 
-    /// Connects three legs or more: each hears the sum of the others, without itself. In place of what was
-    /// connected in this call; legs that were in its conference before go on without a break. Two legs are
-    /// a bridge. Keys reach [`MediaEvent::Digit`] and no other leg. A recording hears the caller on channel
-    /// 0 and all others on channel 1.
-    pub fn join(&self, legs: &[u16]) {
-        self.send(Command::Join { key: self.key, legs: legs.into() });
+    /// Connects legs: each hears the sum of those whose voice reaches it, without itself. In place of what
+    /// was connected in this call; legs that were in its conference before go on without a break. Two legs
+    /// with [`Voice::All`](crate::media::Voice) are a bridge. Keys reach [`MediaEvent::Digit`] and no other
+    /// leg. A recording hears the caller on channel 0 and all others with `Voice::All` on channel 1: nobody
+    /// who listens in or whispers.
+    pub fn join(&self, seats: &[Seat]) {
+        self.send(Command::Join { key: self.key, seats: seats.into() });
+    }
+
+    /// Sends back to a leg what it says, for a test of its line; takes apart what was connected in this call.
+    /// [`CallMedia::unbridge`] ends it.
+    pub fn echo(&self, leg: u16) {
+        self.send(Command::Echo { key: self.key, leg });
     }
 
     /// Takes the connected legs apart.
@@ -367,6 +483,11 @@ impl CallMedia {
     /// Finishes the recording; its sink is told.
     pub fn stop_recording(&self) {
         self.send(Command::StopRecording { key: self.key });
+    }
+
+    fn identity(&self, leg: u16, port: u16) -> Identity {
+        let draw = |what: u8| self.entropy.hash_one((self.key.0, leg, port, what));
+        Identity::from_random([draw(0), draw(1), draw(2)])
     }
 
     fn send(&self, command: Command) {

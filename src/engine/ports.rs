@@ -3,12 +3,12 @@
 use std::collections::VecDeque;
 use std::hash::{BuildHasher, RandomState};
 use std::io::ErrorKind;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::EngineError;
-use super::socket::{Sockets, bind};
+use super::socket::{Sockets, bind, bind_shared};
 
 /// The free pairs, longest free first: a port is used again as late as can be, so that packets of an
 /// old call do not reach a new one.
@@ -59,7 +59,27 @@ impl Ports {
         Err(EngineError::PortsExhausted { in_use: self.in_use() })
     }
 
-    /// Pairs that live legs hold.
+    /// Binds the even port of the next free pair, for many peers; the odd one stays unused.
+    pub(super) fn open_shared(self: &Arc<Self>) -> Result<(UdpSocket, Lease), EngineError> {
+        for _ in 0..self.pairs {
+            let Some(lease) = self.take() else { break };
+            let address = SocketAddr::new(self.address, lease.even);
+            match bind_shared(address) {
+                Ok(socket) => return Ok((socket, lease)),
+                Err(error) if error.kind() == ErrorKind::AddrInUse => {}
+                Err(source) => return Err(EngineError::Socket { address, source }),
+            }
+        }
+        Err(EngineError::PortsExhausted { in_use: self.in_use() })
+    }
+
+    /// Binds this port for many peers, whether it is one of the range or not.
+    pub(super) fn open_fixed(&self, port: u16) -> Result<UdpSocket, EngineError> {
+        let address = SocketAddr::new(self.address, port);
+        bind_shared(address).map_err(|source| EngineError::Socket { address, source })
+    }
+
+    /// Pairs that live legs hold, and WebRTC ports.
     pub(super) fn in_use(&self) -> usize {
         self.pairs - self.free.lock().unwrap_or_else(PoisonError::into_inner).len()
     }

@@ -66,12 +66,17 @@ impl Sessions {
         let Some(room) = call.room.as_ref().filter(|_| call.recording.is_some()) else { return };
         let recorded =
             |leg: &usize| self.legs.get(*leg).is_some_and(|leg| leg.channel == Some(Channel::Caller));
-        if !room.legs.iter().any(recorded) {
+        if !room.legs().any(|leg| recorded(&leg)) {
             return;
         }
-        for leg in &room.legs {
-            if let Some(leg) = self.legs.get_mut(*leg) {
+        let speakers: Vec<usize> = room.speakers().collect();
+        for at in room.legs() {
+            let Some(leg) = self.legs.get_mut(at) else { continue };
+            if speakers.contains(&at) {
                 leg.channel.get_or_insert(Channel::Agent);
+            } else if leg.channel == Some(Channel::Agent) {
+                // It joins the conversation no more, and listens or whispers from now on.
+                leg.channel = None;
             }
         }
     }
@@ -93,10 +98,10 @@ impl Sessions {
             legs.get(*leg).is_some_and(|leg| leg.channel == Some(channel) && leg.is_two_way())
         };
         let pair = call.bridge.map(|(a, b)| [a, b]);
-        let together = match (&pair, &call.room) {
-            (Some(pair), _) => &pair[..],
-            (None, Some(room)) => &room.legs[..],
-            (None, None) => &[],
+        let together: Vec<usize> = match (&pair, &call.room) {
+            (Some(pair), _) => pair.to_vec(),
+            (None, Some(room)) => room.speakers().collect(),
+            (None, None) => Vec::new(),
         };
         let talk = [Channel::Caller, Channel::Agent]
             .into_iter()

@@ -18,7 +18,7 @@ use crate::time::Timestamp;
 use super::MediaEvent;
 use super::agreed::Agreed;
 use super::hearing::Monitor;
-use super::leg::{Leg, Taken};
+use super::leg::{Leg, Taken, Way};
 use super::session::{Sessions, pair};
 
 /// Which of a leg's descriptors has something to read.
@@ -56,10 +56,11 @@ impl Sessions {
     /// Receives one datagram into `buffer` and runs it to completion.
     pub(super) fn receive(&mut self, key: usize, port: Port, buffer: &mut [u8], now: Timestamp) {
         let Some(leg) = self.legs.get_mut(key) else { return };
+        let Way::Ports(sockets) = &leg.way else { return };
         let received = match port {
-            Port::Rtp => leg.sockets.rtp().recv_from(buffer).map(|(len, from)| (len, Some(from))),
-            Port::Rtcp => leg.sockets.rtcp().recv_from(buffer).map(|(len, from)| (len, Some(from))),
-            Port::Twin => match leg.sockets.twin() {
+            Port::Rtp => sockets.rtp().recv_from(buffer).map(|(len, from)| (len, Some(from))),
+            Port::Rtcp => sockets.rtcp().recv_from(buffer).map(|(len, from)| (len, Some(from))),
+            Port::Twin => match sockets.twin() {
                 Some(twin) => twin.recv(buffer).map(|len| (len, None)),
                 None => return,
             },
@@ -73,7 +74,7 @@ impl Sessions {
         }
     }
 
-    fn receive_rtp(
+    pub(super) fn receive_rtp(
         &mut self,
         key: usize,
         from: Option<SocketAddr>,
@@ -237,8 +238,8 @@ impl Sessions {
     }
 
     fn connect(&mut self, key: usize, peer: SocketAddr) {
-        let leg = &mut self.legs[key];
-        let watched = leg.sockets.connect(peer).and_then(|twin| {
+        let Way::Ports(sockets) = &mut self.legs[key].way else { return };
+        let watched = sockets.connect(peer).and_then(|twin| {
             Ok(epoll::add(
                 &*self.epoll,
                 twin,
@@ -249,7 +250,7 @@ impl Sessions {
         if let Err(error) = watched {
             // It goes on unconnected, which costs a little more.
             debug!(%error, "media socket could not be connected");
-            leg.sockets.disconnect();
+            sockets.disconnect();
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::media::rtp::HEADER;
 use crate::media::srtp::OVERHEAD;
 use crate::time::Timestamp;
 
-use super::leg::Leg;
+use super::leg::{Leg, Way};
 use super::secure::Sort;
 use super::stats::LegStats;
 
@@ -62,7 +62,14 @@ impl Leg {
     pub(super) fn report(&mut self, goodbye: bool, now: Timestamp) {
         let Some(agreed) = &self.agreed else { return };
         let packets = self.stats.packets_out;
-        if !agreed.is_reachable() || (goodbye && packets == 0 && self.reception.is_none()) {
+        let reachable = match &mut self.way {
+            Way::Ports(_) => agreed.is_reachable(),
+            Way::Shared(rtc) => {
+                rtc.expire(now);
+                rtc.is_reachable()
+            }
+        };
+        if !reachable || (goodbye && packets == 0 && self.reception.is_none()) {
             return;
         }
         let sender = (packets > self.reported_out).then(|| SenderInfo {
@@ -79,11 +86,13 @@ impl Leg {
         let mut buffer = [0; rtcp::MAX_REPORT + OVERHEAD];
         buffer[..len].copy_from_slice(&compound[..len]);
         let Some(packet) = self.security.seal(Sort::Rtcp, &mut buffer, len) else { return };
-        let sent = if agreed.rtcp_mux {
-            self.sockets.send_rtp(packet, agreed.lock.destination())
-        } else {
-            let to = self.rtcp_source.unwrap_or_else(|| agreed.rtcp_destination());
-            self.sockets.rtcp().send_to(packet, to)
+        let sent = match &self.way {
+            Way::Shared(rtc) => rtc.send_rtcp(packet),
+            Way::Ports(sockets) if agreed.rtcp_mux => sockets.send_rtp(packet, agreed.lock.destination()),
+            Way::Ports(sockets) => {
+                let to = self.rtcp_source.unwrap_or_else(|| agreed.rtcp_destination());
+                sockets.rtcp().send_to(packet, to)
+            }
         };
         self.stats.send_errors += u32::from(sent.is_err());
         self.reported_out = packets;
@@ -96,9 +105,8 @@ impl Leg {
         Duration::from_millis(4_750 + u64::from(self.out.ssrc() % 500))
     }
 
-    /// Says goodbye and gives the final figures. The sockets close when the leg is dropped.
-    pub(super) fn close(mut self, now: Timestamp) -> LegStats {
-        self.report(true, now);
+    /// Gives the final figures. The sockets close with it.
+    pub(super) fn close(mut self) -> LegStats {
         self.drop_ear();
         self.rate();
         self.stats.lost = self.lost();

@@ -21,6 +21,8 @@ pub(super) enum Security {
     Plain,
     /// SRTP.
     Sealed(Box<Keys>),
+    /// SRTP whose keys are on their way (DTLS): nothing is let through before.
+    Awaited,
     /// SRTP was agreed with keys that cannot be used.
     Broken,
 }
@@ -57,7 +59,7 @@ impl Security {
         };
         let before = match std::mem::take(self) {
             Self::Sealed(keys) => Some(*keys),
-            Self::Plain | Self::Broken => None,
+            Self::Plain | Self::Awaited | Self::Broken => None,
         };
         *self = Keys::changed(before, crypto, now).map_or(Self::Broken, |keys| Self::Sealed(Box::new(keys)));
     }
@@ -66,7 +68,7 @@ impl Security {
     pub(super) fn suite(&self) -> Option<Suite> {
         match self {
             Self::Sealed(keys) => Some(keys.crypto.send.suite),
-            Self::Plain | Self::Broken => None,
+            Self::Plain | Self::Awaited | Self::Broken => None,
         }
     }
 
@@ -81,7 +83,7 @@ impl Security {
         match self {
             Self::Plain => Some(packet.len()),
             Self::Sealed(keys) => keys.open(sort, packet, now),
-            Self::Broken => None,
+            Self::Awaited | Self::Broken => None,
         }
     }
 
@@ -96,7 +98,7 @@ impl Security {
                 Sort::Rtcp => keys.sealer.rtcp(buffer, len),
             }
             .ok()?,
-            Self::Broken => return None,
+            Self::Awaited | Self::Broken => return None,
         };
         buffer.get(..sealed)
     }

@@ -14,18 +14,20 @@ use tracing::warn;
 
 use crate::ids::CallId;
 use crate::media::LegMedia;
-use crate::time::Timestamp;
+use crate::time::{Clock, Timestamp};
 
 use super::MediaEvent;
 use super::command::{CallKey, Command};
 use super::conference::Room;
-use super::leg::{Identity, Leg};
+use super::leg::{Identity, Leg, Way};
 use super::outbox::{Outbox, Posted};
 use super::recording::Recording;
 use super::relay::{Port, token};
+use super::rtc::Door;
 use super::socket::Sockets;
 use super::stats::WorkerStats;
 use super::wheel::Wheel;
+use super::worker::DOOR;
 
 /// How long events of a closed call are tried, when its receiver does not keep up.
 const LAST_WORDS: Duration = Duration::from_secs(5);
@@ -43,6 +45,10 @@ pub(super) enum Timer {
     Report(Place),
     /// A leg may have been silent for too long.
     Silence(Place),
+    /// A WebRTC leg may have gone.
+    Quiet(Place),
+    /// A WebRTC leg's DTLS handshake sends again.
+    Shake(Place),
     /// A recording's next chunk.
     Chunk(Place),
 }
@@ -81,6 +87,10 @@ pub(super) struct Sessions {
     pub(super) index: HashMap<CallKey, usize>,
     pub(super) wheel: Wheel<Timer>,
     pub(super) epoll: Arc<rustix::fd::OwnedFd>,
+    /// For DTLS, which counts in its own time.
+    pub(super) clock: Clock,
+    /// What the WebRTC legs share, once there was one.
+    pub(super) door: Option<Door>,
     media_timeout: Duration,
     pub(super) generation: u32,
     /// Scratch: decoded samples, and what of them goes to the recorder.
@@ -94,13 +104,15 @@ pub(super) struct Sessions {
 }
 
 impl Sessions {
-    pub(super) fn new(epoll: Arc<rustix::fd::OwnedFd>, media_timeout: Duration, now: Timestamp) -> Self {
+    pub(super) fn new(epoll: Arc<rustix::fd::OwnedFd>, media_timeout: Duration, clock: Clock) -> Self {
         Self {
             legs: Slab::new(),
             calls: Slab::new(),
             index: HashMap::new(),
-            wheel: Wheel::new(now),
+            wheel: Wheel::new(clock.now()),
             epoll,
+            clock,
+            door: None,
             media_timeout,
             generation: 0,
             pcm: Vec::new(),
@@ -118,6 +130,11 @@ impl Sessions {
             Command::AddLeg { key, leg, sockets, identity } => {
                 self.add_leg(key, leg, *sockets, identity, now)
             }
+            Command::OpenDoor { door } => self.open_door(*door, DOOR),
+            Command::AddRtcLeg { key, leg, ours, identity } => {
+                self.add_rtc_leg(key, leg, (ours, identity), now)
+            }
+            Command::RestartIce { key, leg, next } => self.restart_ice(key, leg, next),
             Command::Configure { key, leg, media } => self.configure(key, leg, &media, now),
             Command::RemoveLeg { key, leg } => self.remove_leg(key, leg, now),
             Command::Play { key, leg, play, sound, repeat } => {
@@ -125,7 +142,8 @@ impl Sessions {
             }
             Command::StopPlay { key, leg } => self.stop_play(key, leg),
             Command::Bridge { key, a, b } => self.bridge(key, a, b, now),
-            Command::Join { key, legs } => self.join(key, &legs, now),
+            Command::Join { key, seats } => self.join(key, &seats, now),
+            Command::Echo { key, leg } => self.echo(key, leg, now),
             Command::Unbridge { key } => self.disconnect(key, &[], now),
             Command::Record { key, tap, caller, agent } => self.record(key, tap, (caller, agent), now),
             Command::PauseRecording { key, on } => {
@@ -158,6 +176,8 @@ impl Sessions {
                 }
             }
             Timer::Silence(place) => self.check_silence(place, now),
+            Timer::Quiet(place) => self.check_quiet(place, now),
+            Timer::Shake(place) => self.shake(place, now),
             Timer::Chunk(place) => {
                 let recording = self.calls.get_mut(place.key).and_then(|call| call.recording.as_mut());
                 if let Some(recording) = recording.filter(|known| known.is(place)) {
@@ -191,8 +211,9 @@ impl Sessions {
         self.remove_leg(key, number, now);
         let Some(&at) = self.index.get(&key) else { return };
         self.generation = self.generation.wrapping_add(1);
-        let leg = self.legs.insert(Leg::new(sockets, identity, (at, number), self.generation, now));
-        let sockets = &self.legs[leg].sockets;
+        let leg =
+            self.legs.insert(Leg::new(Way::Ports(sockets), identity, (at, number), self.generation, now));
+        let Way::Ports(sockets) = &self.legs[leg].way else { return };
         for (descriptor, port) in [(sockets.rtp().as_fd(), Port::Rtp), (sockets.rtcp().as_fd(), Port::Rtcp)] {
             let data = epoll::EventData::new_u64(token(leg, port));
             if let Err(error) = epoll::add(&*self.epoll, descriptor, data, epoll::EventFlags::IN) {
@@ -216,6 +237,9 @@ impl Sessions {
         if changed.watch && !self.media_timeout.is_zero() {
             self.wheel.arm(now + self.media_timeout, Timer::Silence(place));
         }
+        if let Some(theirs) = &media.rtc {
+            self.agree_rtc(at, theirs, now);
+        }
         if let Some((leg, peer)) = pair(&mut self.legs, at) {
             if changed.receives {
                 peer.interrupt();
@@ -229,7 +253,7 @@ impl Sessions {
         self.update_hold(key, now);
     }
 
-    fn remove_leg(&mut self, key: CallKey, number: u16, now: Timestamp) {
+    pub(super) fn remove_leg(&mut self, key: CallKey, number: u16, now: Timestamp) {
         let Some(at) = self.find(key, number) else { return };
         let Some(&call_at) = self.index.get(&key) else { return };
         if self.calls[call_at].bridge.is_some_and(|(a, b)| a == at || b == at) {
@@ -239,9 +263,11 @@ impl Sessions {
             self.update_hold(key, now);
         }
         self.calls[call_at].legs.retain(|(_, leg)| *leg != at);
+        self.legs[at].report(true, now);
+        self.leave_door(at, now);
         let leg = self.legs.remove(at);
         self.stats.legs = self.legs.len() as u64;
-        let stats = leg.close(now);
+        let stats = leg.close();
         self.stats.lost += stats.lost;
         self.stats.send_errors += u64::from(stats.send_errors);
         self.post(call_at, MediaEvent::Closed { leg: number, stats });
@@ -271,7 +297,7 @@ impl Sessions {
     pub(super) fn disconnect(&mut self, key: CallKey, keep: &[usize], now: Timestamp) {
         let Some(call) = self.call(key).filter(|call| call.connects()) else { return };
         let pair = call.bridge.take().map(|(a, b)| vec![a, b]);
-        let legs = pair.or(call.room.take().map(|room| room.legs)).unwrap_or_default();
+        let legs = pair.or(call.room.take().map(|room| room.legs().collect())).unwrap_or_default();
         for at in legs {
             let Some(leg) = self.legs.get_mut(at) else { continue };
             leg.peer = None;

@@ -19,6 +19,9 @@ const DSCP_EF: u32 = 46 << 2;
 /// seconds of 20 ms packets; more would only keep audio that is too old to be of use.
 const RECEIVE_BUFFER: usize = 64 * 1024;
 
+/// The same for a port that many legs share: 200 ms of 2,500 of them.
+const SHARED_RECEIVE_BUFFER: usize = 4 * 1024 * 1024;
+
 /// The sockets of a leg. Closed first, then the port pair is given back.
 #[derive(Debug)]
 pub(super) struct Sockets {
@@ -81,6 +84,22 @@ impl Sockets {
 /// A non-blocking UDP socket bound to `address`, marked as voice.
 pub(super) fn bind(address: SocketAddr) -> io::Result<UdpSocket> {
     bind_with(address, false)
+}
+
+/// One for many peers: its receive buffer is large, whatever the system's limit if we may go past that.
+pub(super) fn bind_shared(address: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = bind_with(address, false)?;
+    let wanted = SHARED_RECEIVE_BUFFER;
+    if rustix::net::sockopt::set_socket_recv_buffer_size_force(&socket, wanted).is_err() {
+        let socket = socket2::SockRef::from(&socket);
+        socket.set_recv_buffer_size(wanted)?;
+        // The system doubles what it grants.
+        let granted = socket.recv_buffer_size()? / 2;
+        if granted < wanted {
+            tracing::info!(granted, wanted, "WebRTC receive buffer is small: raise net.core.rmem_max");
+        }
+    }
+    Ok(socket)
 }
 
 fn bind_with(address: SocketAddr, reuse: bool) -> io::Result<UdpSocket> {

@@ -29,6 +29,8 @@ const ROUNDS: usize = 8;
 const DATAGRAM: usize = 2_048;
 /// The mailbox's token in epoll; no leg's place on a worker reaches it.
 const BELL: u64 = u64::MAX;
+/// That of the port WebRTC legs share, likewise.
+pub(super) const DOOR: u64 = u64::MAX - 1;
 /// How soon events that a slow receiver left waiting are tried again, when nothing else wakes the worker.
 const RETRY: Duration = Duration::from_millis(5);
 
@@ -64,7 +66,7 @@ impl Worker {
             clock,
             counters,
             inbox,
-            sessions: Sessions::new(Arc::clone(&epoll), media_timeout, now),
+            sessions: Sessions::new(Arc::clone(&epoll), media_timeout, clock),
             epoll,
             pacing: Pacing::new(now),
             fired: Vec::new(),
@@ -145,6 +147,8 @@ impl Worker {
                 let token = event.data.u64();
                 if token == BELL {
                     rung = true;
+                } else if token == DOOR {
+                    self.sessions.receive_shared(buffer, now);
                 } else {
                     let (key, port) = from_token(token);
                     self.sessions.receive(key, port, buffer, now);

@@ -1,10 +1,15 @@
 //! A scriptable SIP phone: presses keys, speaks a file, records what it hears. It is the caller of
 //! `sayso call`, and both the caller and the agent of the demo. One call at a time.
 
+pub mod browser;
+mod cipher;
 mod ear;
+mod line;
 mod mouth;
 mod seal;
 mod talk;
+#[cfg(test)]
+mod tests;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -23,11 +28,12 @@ use crate::media::Codec;
 use crate::media::codec::CodecError;
 use crate::media::srtp::{MasterKey, SrtpError, Suite};
 use crate::settings::{Settings, SrtpPolicy, Trunk};
-use crate::sip::core::sdp::{self, Local, SdpError, Terms};
+use crate::sip::core::sdp::{Local, SdpError, Terms};
 use crate::sip::core::{Callee, Command, DialogId, Event, Login, Transport};
 use crate::sip::io::{self, Certificates, SendError, SipHandle, StackConfig, StackError};
 use crate::time::Clock;
 
+use line::Line;
 pub use mouth::{Digits, Key, Script, parse_keys};
 use talk::Talk;
 pub use talk::{Ending, Report};
@@ -61,6 +67,9 @@ pub enum PhoneError {
     /// Its codec has no memory.
     #[error("the phone's codec: {0}")]
     Codec(#[from] CodecError),
+    /// Its WebRTC connection is of no use.
+    #[error(transparent)]
+    Webrtc(#[from] browser::BrowserError),
     /// Its keys are of no use.
     #[error("the phone's SRTP: {0}")]
     Srtp(#[from] SrtpError),
@@ -147,7 +156,7 @@ impl Phone {
         let dialog = self.sip.new_dialog();
         let (socket, local) = self.media(dialog).await?;
         let voices = Voices::new(&script)?;
-        let offer = sdp::offer(&local, &voices.terms());
+        let (mut line, offer) = Line::offering(&local, &voices, script.media)?;
         self.sip.send(Command::Invite {
             dialog,
             to,
@@ -170,15 +179,14 @@ impl Phone {
                 Ok(Some(_other)) => {}
             }
         };
-        let media = sdp::accept(answer.as_deref().unwrap_or_default(), &offer, &local, &voices.terms());
-        let media = match media {
+        let media = match line.accept(answer.as_deref().unwrap_or_default(), &offer, &local, &voices) {
             Ok(media) => media,
             Err(error) => {
                 self.sip.send(Command::Hangup { dialog, cause: Cause::Internal })?;
-                return Err(error.into());
+                return Err(error);
             }
         };
-        self.talk(dialog, local, voices, socket).run(media, script).await
+        self.talk(dialog, local, voices, (socket, line)).run(media, script).await
     }
 
     /// Waits for a call, rings for `ring`, answers, and follows the script until either side hangs
@@ -201,15 +209,16 @@ impl Phone {
             let (socket, local) = self.media(dialog).await?;
             let offer = incoming.sdp.as_deref().unwrap_or_default();
             let voices = Voices::new(&script)?;
-            let (sdp, media) = match sdp::answer(offer, &local, &voices.terms()) {
+            let mut line = Line::answering(&local, &voices, offer)?;
+            let (sdp, media) = match line.answer(offer, &local, &voices) {
                 Ok(agreed) => agreed,
                 Err(error) => {
                     self.sip.send(Command::Reject { dialog, status: 488 })?;
-                    return Err(error.into());
+                    return Err(error);
                 }
             };
             self.sip.send(Command::Answer { dialog, sdp })?;
-            return self.talk(dialog, local, voices, socket).run(media, script).await;
+            return self.talk(dialog, local, voices, (socket, line)).run(media, script).await;
         }
     }
 
@@ -234,8 +243,8 @@ impl Phone {
         Ok((socket, Local { rtp, rtcp: rtp, session_id: dialog.0, version: 1, rtc: None }))
     }
 
-    fn talk(&mut self, dialog: DialogId, local: Local, voices: Voices, socket: UdpSocket) -> Talk<'_> {
-        Talk::new(dialog, local, voices, socket, &self.sip, &mut self.events, self.clock)
+    fn talk(&mut self, dialog: DialogId, local: Local, voices: Voices, line: (UdpSocket, Line)) -> Talk<'_> {
+        Talk::new(dialog, local, voices, line, &self.sip, &mut self.events, self.clock)
     }
 }
 

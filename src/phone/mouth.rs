@@ -10,6 +10,7 @@ use crate::media::dtmf::{self, EventPayload};
 use crate::media::rtp::{HEADER, Header};
 use crate::media::{BadDigit, Codec, Digit, LegMedia};
 use crate::settings::SrtpPolicy;
+use crate::sip::core::Media;
 
 /// A key sounds for so long, in milliseconds; then its end is sent three times (RFC 4733 §2.5.1.4), or
 /// there is silence for as long (ITU-T Q.24 wants 40 ms of each).
@@ -37,6 +38,8 @@ pub struct Script {
     pub codecs: Vec<Codec>,
     /// Whether audio is sealed.
     pub srtp: SrtpPolicy,
+    /// What it offers when it calls. When it is called it answers whatever it is offered.
+    pub media: Media,
     /// The packet time it asks for, in milliseconds.
     pub ptime: Option<u8>,
     /// How keys are sent.
@@ -54,6 +57,7 @@ impl Default for Script {
             hang_up_after: Duration::from_secs(60),
             codecs: vec![Codec::Pcma, Codec::Pcmu],
             srtp: SrtpPolicy::Off,
+            media: Media::Rtp,
             ptime: None,
             digits: Digits::Rfc4733,
         }

@@ -1,5 +1,6 @@
 //! A call in progress: paces the mouth, fills the ear, watches the dialog.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::net::UdpSocket;
@@ -14,9 +15,10 @@ use crate::sip::core::{Command, DialogId, Event};
 use crate::sip::io::SipHandle;
 use crate::time::{Clock, Timestamp};
 
+use super::browser::Packets;
 use super::ear::Ear;
+use super::line::Line;
 use super::mouth::{Mouth, Say, Script};
-use super::seal::Seal;
 use super::{PhoneError, Voices};
 
 /// How a call went.
@@ -36,6 +38,8 @@ pub struct Report {
     pub codec: Codec,
     /// The suite it was sealed with at the end.
     pub srtp: Option<Suite>,
+    /// What a WebRTC call sent and heard; `None`: it was none.
+    pub webrtc: Option<Packets>,
 }
 
 /// Who ended a call.
@@ -53,6 +57,7 @@ pub(super) struct Talk<'a> {
     local: Local,
     voices: Voices,
     socket: UdpSocket,
+    line: Line,
     sip: &'a SipHandle,
     events: &'a mut mpsc::Receiver<Event>,
     clock: Clock,
@@ -63,12 +68,12 @@ impl<'a> Talk<'a> {
         dialog: DialogId,
         local: Local,
         voices: Voices,
-        socket: UdpSocket,
+        (socket, line): (UdpSocket, Line),
         sip: &'a SipHandle,
         events: &'a mut mpsc::Receiver<Event>,
         clock: Clock,
     ) -> Self {
-        Self { dialog, local, voices, socket, sip, events, clock }
+        Self { dialog, local, voices, socket, line, sip, events, clock }
     }
 
     /// Follows the script to the end of the call.
@@ -77,15 +82,21 @@ impl<'a> Talk<'a> {
         let deadline = self.clock.instant(answered + script.hang_up_after);
         let rate = if media.codec.rate() > 8_000 { 16_000 } else { 8_000 };
         let mut ear = Ear::new(rate);
-        let mut seal = Seal::default();
-        seal.set(media.crypto.as_deref())?;
+        self.line.agreed(&media)?;
         let mut ptime = packet_time(&media);
         let mut mouth = Mouth::new(media, &script, u32::from(self.local.rtp.port()))?;
         let mut tick = paced(ptime);
         let mut datagram = [0; 2048];
         let mut heard = false;
+        self.flush().await?;
         let ending = loop {
+            let wake = self.line.wakes_at().unwrap_or(deadline);
             tokio::select! {
+                () = sleep_until(wake.into()), if self.line.wakes_at().is_some() => {
+                    self.line.wake()?;
+                    self.flush().await?;
+                    heard |= self.hear(&mut ear, &mouth);
+                }
                 _ = tick.tick() => {
                     if !std::mem::take(&mut heard) {
                         ear.no_packet(ptime);
@@ -94,21 +105,22 @@ impl<'a> Talk<'a> {
                         ear.forget();
                         mouth.take_turn();
                     }
-                    self.say(&mut mouth, &mut seal).await?;
+                    self.say(&mut mouth)?;
+                    self.flush().await?;
+                    heard |= self.hear(&mut ear, &mouth);
                 }
-                received = self.socket.recv(&mut datagram) => {
+                received = self.socket.recv_from(&mut datagram) => {
                     // An error here is an ICMP answer to a packet of ours: the peer is not there yet,
                     // or no longer. SIP tells which.
-                    if let Ok(length) = received
-                        && let Some(packet) = seal.open(&mut datagram[..length])
-                    {
-                        // What is no packet of its codec is not heard.
-                        heard |= ear.hear(packet, &mouth.media().receive).is_ok();
+                    if let Ok((length, from)) = received {
+                        self.line.receive(from, &mut datagram[..length])?;
+                        self.flush().await?;
+                    heard |= self.hear(&mut ear, &mouth);
                     }
                 }
                 event = self.events.recv() => match event {
                     None => return Err(PhoneError::Closed),
-                    Some(event) => if let Some(cause) = self.on_event(event, &mut mouth, &mut seal)? {
+                    Some(event) => if let Some(cause) = self.on_event(event, &mut mouth)? {
                         break Ending::Them(cause);
                     } else if packet_time(mouth.media()) != ptime {
                         ptime = packet_time(mouth.media());
@@ -123,6 +135,8 @@ impl<'a> Talk<'a> {
             }
         };
         let codec = mouth.media().codec;
+        self.line.close()?;
+        self.flush().await?;
         Ok(Report {
             answered,
             ended: self.clock.now(),
@@ -130,11 +144,12 @@ impl<'a> Talk<'a> {
             heard: ear.into_samples(),
             rate,
             codec,
-            srtp: seal.suite(),
+            srtp: self.line.suite(),
+            webrtc: self.line.packets(),
         })
     }
 
-    async fn say(&self, mouth: &mut Mouth, seal: &mut Seal) -> Result<(), PhoneError> {
+    fn say(&mut self, mouth: &mut Mouth) -> Result<(), PhoneError> {
         let packet = match mouth.next() {
             Say::Packet(packet) => packet,
             Say::Info(digit, packet) => {
@@ -142,21 +157,29 @@ impl<'a> Talk<'a> {
                 packet
             }
         };
-        let packet = seal.close(packet)?;
-        match self.socket.send_to(&packet, mouth.media().remote_rtp).await {
-            Ok(_) => Ok(()),
-            Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => Ok(()),
-            Err(error) => Err(PhoneError::Rtp(self.local.rtp.ip(), error)),
+        self.line.say(packet, mouth.media().remote_rtp)
+    }
+
+    /// Whether something was heard.
+    fn hear(&mut self, ear: &mut Ear, mouth: &Mouth) -> bool {
+        let mut heard = false;
+        for packet in self.line.heard() {
+            // What is no packet of its codec is not heard.
+            heard |= ear.hear(&packet, &mouth.media().receive).is_ok();
         }
+        heard
+    }
+
+    /// Sends what the line has to send.
+    async fn flush(&mut self) -> Result<(), PhoneError> {
+        for (to, packet) in self.line.to_send() {
+            send(&self.socket, to, &packet).await?;
+        }
+        Ok(())
     }
 
     /// Why the call ended, if this event ends it.
-    fn on_event(
-        &mut self,
-        event: Event,
-        mouth: &mut Mouth,
-        seal: &mut Seal,
-    ) -> Result<Option<Cause>, PhoneError> {
+    fn on_event(&mut self, event: Event, mouth: &mut Mouth) -> Result<Option<Cause>, PhoneError> {
         if let Event::Ended { dialog, cause, .. } = event
             && dialog == self.dialog
         {
@@ -168,24 +191,22 @@ impl<'a> Talk<'a> {
         } else if let Event::Reinvite { dialog, sdp } = event
             && dialog == self.dialog
         {
-            self.on_reinvite(sdp, mouth, seal)?;
+            self.on_reinvite(sdp, mouth)?;
         }
         Ok(None)
     }
 
-    fn on_reinvite(
-        &mut self,
-        sdp: Option<bytes::Bytes>,
-        mouth: &mut Mouth,
-        seal: &mut Seal,
-    ) -> Result<(), PhoneError> {
+    fn on_reinvite(&mut self, sdp: Option<bytes::Bytes>, mouth: &mut Mouth) -> Result<(), PhoneError> {
         self.local.version += 1;
         let dialog = self.dialog;
-        let command = match sdp {
-            None => Command::AcceptReinvite { dialog, sdp: sdp::offer(&self.local, &self.voices.terms()) },
-            Some(offer) => match sdp::answer(&offer, &self.local, &self.voices.terms()) {
+        let command = match (sdp, &mut self.line) {
+            (None, Line::Rtp(_)) => {
+                Command::AcceptReinvite { dialog, sdp: sdp::offer(&self.local, &self.voices.terms()) }
+            }
+            // Nothing of ours asks a browser to offer.
+            (None, Line::Webrtc(_)) => Command::RejectReinvite { dialog, status: 488 },
+            (Some(offer), line) => match line.answer(&offer, &self.local, &self.voices) {
                 Ok((sdp, media)) => {
-                    seal.set(media.crypto.as_deref())?;
                     mouth.set_media(media)?;
                     Command::AcceptReinvite { dialog, sdp }
                 }
@@ -204,6 +225,14 @@ impl<'a> Talk<'a> {
                 Some(_other) => {}
             }
         }
+    }
+}
+
+async fn send(socket: &UdpSocket, to: SocketAddr, packet: &[u8]) -> Result<(), PhoneError> {
+    match socket.send_to(packet, to).await {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => Ok(()),
+        Err(error) => Err(PhoneError::Rtp(to.ip(), error)),
     }
 }
 

@@ -108,12 +108,6 @@ impl Desk {
         self.outputs.pop_front()
     }
 
-    /// How many callers a queue has, waiting or being offered to agents who have not answered.
-    #[must_use]
-    pub fn waiting(&self, queue: &QueueId) -> usize {
-        self.callers.values().filter(|caller| caller.queue == *queue).count()
-    }
-
     /// An agent's state; `None` when unknown.
     #[must_use]
     pub fn agent(&self, agent: &AgentId) -> Option<AgentState> {

@@ -24,6 +24,8 @@ mod people;
 #[cfg(test)]
 mod claims;
 #[cfg(test)]
+mod states;
+#[cfg(test)]
 mod tests;
 
 use std::sync::Arc;

@@ -185,10 +185,11 @@ impl Desk {
         let (rest, why) = rest(cause);
         self.change(agent, |person| {
             let held = match person.doing {
-                Doing::Offered { call: by, .. } | Doing::Claimed { call: by, .. } => by == call,
-                Doing::Idle { .. } | Doing::Resting { .. } | Doing::Talking { .. } | Doing::WrapUp { .. } => {
-                    false
-                }
+                // In conversation: the phone was lost for good.
+                Doing::Offered { call: by, .. }
+                | Doing::Claimed { call: by, .. }
+                | Doing::Talking { call: by, .. } => by == call,
+                Doing::Idle { .. } | Doing::Resting { .. } | Doing::WrapUp { .. } => false,
             };
             if held {
                 person.doing = match person.reachable {

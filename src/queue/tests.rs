@@ -12,7 +12,7 @@ use super::*;
 use crate::call::Cause;
 use crate::consent::Policy;
 use crate::ids::Redacted;
-use crate::settings::{Agent, Overflow, Queue, SipCredentials, Strategy};
+use crate::settings::{Agent, Overflow, Queue, Strategy};
 
 impl Desk {
     /// What must hold after every input.
@@ -78,7 +78,7 @@ pub(super) fn agent(queues: &[&str]) -> Arc<Agent> {
     let secret = || Redacted(String::new());
     Arc::new(Agent {
         display_name: secret(),
-        credentials: SipCredentials { user: String::new(), ha1_md5: secret(), ha1_sha256: secret() },
+        credentials: None,
         queues: queues.iter().map(|queue| (*queue).into()).collect(),
         phone: crate::settings::Phone::default(),
     })

@@ -17,7 +17,7 @@ use crate::store::Change;
 use super::driver::{self, Admitted};
 use super::fold::{self, Folds};
 use super::switchboard::{Joining, MAILBOX, Mail, Purpose, dialog_of};
-use super::{Shared, trail};
+use super::{Shared, selftest, trail};
 
 /// Sorts until the endpoint closes.
 pub(super) async fn sort(shared: Arc<Shared>, mut events: mpsc::Receiver<Event>) {
@@ -37,7 +37,11 @@ pub(super) async fn sort(shared: Arc<Shared>, mut events: mpsc::Receiver<Event>)
         };
         match event {
             Event::Incoming(incoming) => admit(&shared, *incoming),
-            Event::Registered { agent, on } => {
+            Event::Registered { agent, on, phones } => {
+                shared.phones.set(&agent, on, phones);
+                if on && let Some(call) = shared.switchboard.call_of_agent(&agent) {
+                    shared.switchboard.post(call, Mail::PhoneIsBack(agent.clone()));
+                }
                 shared.desk.tell(queue::Input::Registered { agent, on }).await;
             }
             Event::Stranger { remote, ignored_until } => {
@@ -66,6 +70,7 @@ pub(super) async fn sort(shared: Arc<Shared>, mut events: mpsc::Receiver<Event>)
             | Event::Refresh { .. }
             | Event::Refer { .. }
             | Event::ReferProgress { .. }
+            | Event::Unreachable { .. }
             | Event::Ended { .. }) => {
                 if let Some(dialog) = dialog_of(&other) {
                     shared.switchboard.post_to_dialog(dialog, other);
@@ -93,11 +98,13 @@ impl Registrations {
     }
 }
 
-/// Sends an INVITE where it belongs: to the call whose leg it replaces, to the call its agent is in, or to
+/// Sends an INVITE where it belongs: to the self-test, to the call whose leg it replaces, to the call its agent is in, or to
 /// a call of its own.
 fn admit(shared: &Arc<Shared>, incoming: Incoming) {
     let dialog = incoming.dialog;
-    let sent = if let Some(old) = incoming.replaces {
+    let sent = if selftest::is_asked(&incoming) {
+        selftest::begin(shared, incoming)
+    } else if let Some(old) = incoming.replaces {
         match shared.switchboard.call_of(old) {
             Some(call) => join(shared, call, Joining { incoming, purpose: Purpose::Replace(old) }),
             None => Err(481),

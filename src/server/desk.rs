@@ -11,6 +11,7 @@ use crate::queue::{self, AgentState, Desk};
 use crate::store::{Change, Store};
 use crate::time::{Clock, Timestamp};
 
+use super::live::Hub;
 use super::switchboard::{Mail, Switchboard};
 
 /// How to reach the desk.
@@ -30,6 +31,7 @@ impl DeskHandle {
 pub(super) fn start(
     settings: Arc<crate::settings::Settings>,
     switchboard: Switchboard,
+    live: Arc<Hub>,
     store: Store,
     clock: Clock,
 ) -> DeskHandle {
@@ -38,20 +40,21 @@ pub(super) fn start(
     tokio::spawn(keep_states(store, Arc::clone(&states)));
     let mut desk = Desk::default();
     desk.handle(queue::Input::Settings(settings), clock.now());
-    tokio::spawn(run(desk, inputs, switchboard, states, clock));
+    tokio::spawn(run(desk, inputs, Tells { switchboard, live, states }, clock));
     DeskHandle(sender)
 }
 
-async fn run(
-    mut desk: Desk,
-    mut inputs: mpsc::Receiver<queue::Input>,
+/// Whom the desk tells.
+struct Tells {
     switchboard: Switchboard,
+    live: Arc<Hub>,
     states: Arc<States>,
-    clock: Clock,
-) {
+}
+
+async fn run(mut desk: Desk, mut inputs: mpsc::Receiver<queue::Input>, tells: Tells, clock: Clock) {
     loop {
         while let Some(output) = desk.poll_output() {
-            deliver(output, &switchboard, &states, clock.now());
+            tells.deliver(output, clock.now());
         }
         let due = desk.poll_timeout();
         let timeout = async {
@@ -70,15 +73,18 @@ async fn run(
     }
 }
 
-fn deliver(output: queue::Output, switchboard: &Switchboard, states: &States, now: Timestamp) {
-    match output {
-        queue::Output::Ring { call, .. }
-        | queue::Output::Position { call, .. }
-        | queue::Output::Overflow { call, .. }
-        | queue::Output::Claimed { call, .. } => switchboard.post(call, Mail::Desk(output)),
-        queue::Output::AgentChanged { agent, state } => {
-            states.lock().insert(agent, (state, now));
-            states.changed.notify_one();
+impl Tells {
+    fn deliver(&self, output: queue::Output, now: Timestamp) {
+        match output {
+            queue::Output::Ring { call, .. }
+            | queue::Output::Position { call, .. }
+            | queue::Output::Overflow { call, .. }
+            | queue::Output::Claimed { call, .. } => self.switchboard.post(call, Mail::Desk(output)),
+            queue::Output::AgentChanged { agent, state } => {
+                self.live.agent(&agent, &state, now);
+                self.states.lock().insert(agent, (state, now));
+                self.states.changed.notify_one();
+            }
         }
     }
 }

@@ -4,13 +4,16 @@ use std::net::IpAddr;
 
 use bytes::Bytes;
 
-use crate::engine::LocalMedia;
+use crate::engine::{CallMedia, EngineError, LocalMedia};
 use crate::ids::{AgentId, TrunkId};
+use crate::media::rtc::{Ours, Theirs};
 use crate::media::{Codec, Direction, LegMedia};
-use crate::settings::SrtpPolicy;
+use crate::settings::{Settings, SrtpPolicy};
 use crate::sip::core::sdp::{self, Local, RecordState, SdpError, Terms};
-use crate::sip::core::{DialogId, Incoming};
+use crate::sip::core::{DialogId, Incoming, Media};
+use crate::time::Timestamp;
 
+use super::phones::kind_of_caller;
 use super::policy::Policy;
 
 /// Whose leg it is.
@@ -22,6 +25,56 @@ pub(super) enum Party {
     Agent(AgentId),
     /// Somebody's outside, by this trunk.
     Outside(TrunkId),
+    /// A supervisor's phone.
+    Supervisor,
+}
+
+/// What the engine has opened for a leg.
+pub(super) struct Opened {
+    pub(super) media: LocalMedia,
+    /// Of a WebRTC leg.
+    pub(super) rtc: Option<Ours>,
+}
+
+impl Opened {
+    /// Opens media of this kind for leg `n`.
+    pub(super) fn new(call: &mut CallMedia, n: u16, kind: Media) -> Result<Self, EngineError> {
+        Ok(match kind {
+            Media::Rtp => Self { media: call.add_leg(n)?, rtc: None },
+            Media::Webrtc => {
+                let (media, ours) = call.add_rtc_leg(n)?;
+                Self { media, rtc: Some(ours) }
+            }
+        })
+    }
+
+    /// The same for a leg that calls in.
+    pub(super) fn of_caller(
+        call: &mut CallMedia,
+        n: u16,
+        incoming: &Incoming,
+        settings: &Settings,
+    ) -> Result<Self, EngineError> {
+        let kind = match &incoming.sdp {
+            Some(offer) if sdp::is_webrtc(offer) => Media::Webrtc,
+            Some(_) => Media::Rtp,
+            None => kind_of_caller(settings, &incoming.source, incoming.flow.transport),
+        };
+        Self::new(call, n, kind)
+    }
+}
+
+/// Whether the phone of a leg is still there.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Presence {
+    /// When the connection it signals on closed.
+    pub(super) unreachable: Option<Timestamp>,
+    /// Whether it sends nothing though it should.
+    pub(super) silent: bool,
+    /// When it will be taken for gone.
+    pub(super) gone_at: Option<Timestamp>,
+    /// The call was told that it is gone.
+    pub(super) lost: bool,
 }
 
 /// One leg.
@@ -48,26 +101,31 @@ pub(super) struct Leg {
     told: RecordState,
     /// The host its signalling comes from, once it is known.
     pub(super) signalled_from: Option<IpAddr>,
+    /// Of a WebRTC leg: the peer's half, once agreed.
+    theirs: Option<Box<Theirs>>,
+    pub(super) presence: Presence,
 }
 
 /// What offer and answer agreed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Spoken {
     pub(super) codec: Codec,
-    /// The SRTP suite's name; `None`: plain RTP.
+    /// The SRTP suite's name, or `DTLS`; `None`: plain RTP.
     pub(super) srtp: Option<&'static str>,
 }
 
 impl From<&LegMedia> for Spoken {
     fn from(media: &LegMedia) -> Self {
-        let srtp = media.crypto.as_ref().map(|crypto| crypto.send.suite.name());
+        let by_sdes = media.crypto.as_ref().map(|crypto| crypto.send.suite.name());
+        let srtp = media.rtc.as_ref().map(|_| "DTLS").or(by_sdes);
         Self { codec: media.codec, srtp }
     }
 }
 
 impl Leg {
-    pub(super) fn new(dialog: DialogId, party: Party, policy: Policy, media: &LocalMedia) -> Self {
-        let local = Local { rtp: media.rtp, rtcp: media.rtcp, session_id: dialog.0, version: 0, rtc: None };
+    pub(super) fn new(dialog: DialogId, party: Party, policy: Policy, opened: Opened) -> Self {
+        let Opened { media: LocalMedia { rtp, rtcp }, rtc } = opened;
+        let local = Local { rtp, rtcp, session_id: dialog.0, version: 0, rtc };
         Self {
             dialog,
             party,
@@ -82,6 +140,8 @@ impl Leg {
             offered: None,
             told: RecordState::Off,
             signalled_from: None,
+            theirs: None,
+            presence: Presence::default(),
         }
     }
 
@@ -90,9 +150,9 @@ impl Leg {
         incoming: &Incoming,
         party: Party,
         policy: Policy,
-        media: &LocalMedia,
+        opened: Opened,
     ) -> Result<(Self, Option<LegMedia>), SdpError> {
-        let mut leg = Self::new(incoming.dialog, party, policy, media);
+        let mut leg = Self::new(incoming.dialog, party, policy, opened);
         leg.record_aware = incoming.record_aware;
         leg.signalled_from = Some(incoming.flow.remote.ip());
         let (answer, agreed) = match &incoming.sdp {
@@ -107,8 +167,23 @@ impl Leg {
     pub(super) fn agent(&self) -> Option<&AgentId> {
         match &self.party {
             Party::Agent(agent) => Some(agent),
-            Party::Caller(_) | Party::Outside(_) => None,
+            Party::Caller(_) | Party::Outside(_) | Party::Supervisor => None,
         }
+    }
+
+    /// Whether it speaks WebRTC.
+    pub(super) fn is_rtc(&self) -> bool {
+        self.local.rtc.is_some()
+    }
+
+    /// Whether an offer asks for new ICE credentials of ours.
+    pub(super) fn restarts_ice(&self, offer: &[u8]) -> bool {
+        self.theirs.as_ref().is_some_and(|theirs| sdp::ice_restarts(offer, theirs))
+    }
+
+    /// New ICE credentials of ours, for the answer to come.
+    pub(super) fn renew_ice(&mut self, ours: Ours) {
+        self.local.rtc = Some(ours);
     }
 
     /// Answers an offer. In mid-call the codec in use is kept when the offer still has it.
@@ -116,7 +191,7 @@ impl Leg {
         self.local.version += 1;
         let (answer, media) =
             self.on_terms(&self.codecs(None), |local, terms| sdp::answer(offer, local, terms))?;
-        self.spoken = Some(Spoken::from(&media));
+        self.agreed(&media);
         self.sent = Some(answer.clone());
         Ok((answer, media))
     }
@@ -167,9 +242,14 @@ impl Leg {
         let media =
             self.on_terms(&self.codecs(None), |local, terms| sdp::accept(answer, &offered, local, terms));
         if let Ok(media) = &media {
-            self.spoken = Some(Spoken::from(media));
+            self.agreed(media);
         }
         Some(media)
+    }
+
+    fn agreed(&mut self, media: &LegMedia) {
+        self.spoken = Some(Spoken::from(media));
+        self.theirs.clone_from(&media.rtc);
     }
 
     /// No answer to our offer will come (any more): what was agreed before holds.
@@ -214,7 +294,7 @@ impl Leg {
 
     fn on_terms<T>(&self, codecs: &[Codec], with: impl FnOnce(&Local, &Terms<'_>) -> T) -> T {
         // What was sealed once stays sealed.
-        let sealed = self.spoken.is_some_and(|spoken| spoken.srtp.is_some());
+        let sealed = self.local.rtc.is_none() && self.spoken.is_some_and(|spoken| spoken.srtp.is_some());
         let terms = Terms {
             codecs,
             direction: Direction::SendRecv,
@@ -245,7 +325,8 @@ mod tests {
     fn leg(codecs: &[Codec], srtp: SrtpPolicy) -> Leg {
         let address = |port| ([192, 0, 2, 1], port).into();
         let media = LocalMedia { rtp: address(4000), rtcp: address(4001) };
-        Leg::new(DialogId(7), Party::Caller(None), Policy::new(codecs.to_vec(), srtp, false), &media)
+        let policy = Policy::new(codecs.to_vec(), srtp, false);
+        Leg::new(DialogId(7), Party::Caller(None), policy, Opened { media, rtc: None })
     }
 
     fn text(sdp: &Bytes) -> String {

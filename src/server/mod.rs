@@ -2,6 +2,7 @@
 
 mod admission;
 mod arrivals;
+mod control;
 mod convert;
 mod desk;
 mod driver;
@@ -9,13 +10,17 @@ mod fold;
 mod gauges;
 mod keypad;
 mod leg;
+mod live;
 mod notice;
+mod phones;
 mod policy;
 mod recorder;
 mod salvage;
+mod selftest;
 mod switchboard;
 mod trail;
 mod uui;
+mod views;
 mod watch;
 mod web;
 
@@ -38,7 +43,7 @@ use crate::queue;
 use crate::settings::Settings;
 use crate::sip::core::{Command, EndpointConfig, Pressure, Transport};
 use crate::sip::io::{Certificates, SipHandle, StackConfig, TlsFiles};
-use crate::store::{Change, Store};
+use crate::store::{Change, Filter, Store};
 use crate::time::Clock;
 use crate::vault::{Vault, VaultConfig};
 
@@ -64,6 +69,8 @@ struct Shared {
     prompts: RwLock<Arc<Library>>,
     desk: desk::DeskHandle,
     switchboard: Switchboard,
+    phones: phones::PhoneBook,
+    live: Arc<live::Hub>,
     notices: Notices,
     settings: RwLock<Arc<Settings>>,
     clock: Clock,
@@ -106,9 +113,10 @@ impl Server {
         }
         let stack = stack_config(config, certificates.clone());
         let sip = crate::sip::io::start(stack, Arc::clone(&settings), clock, events).await?;
-        let front = web::front(config, certificates, sip.web());
         let switchboard = Switchboard::default();
-        let desk = desk::start(Arc::clone(&settings), switchboard.clone(), store.clone(), clock);
+        let live = live_of_today(&settings, &store, clock).await?;
+        let told = Arc::clone(&live);
+        let desk = desk::start(Arc::clone(&settings), switchboard.clone(), told, store.clone(), clock);
         let shared = Arc::new(Shared {
             sip,
             engine,
@@ -117,6 +125,8 @@ impl Server {
             prompts,
             desk,
             switchboard,
+            phones: phones::PhoneBook::default(),
+            live,
             notices,
             settings: RwLock::new(settings),
             clock,
@@ -128,6 +138,7 @@ impl Server {
         tokio::spawn(watch_gauges(Arc::clone(&shared)));
         tokio::spawn(watch_load(Arc::clone(&shared), config.ports()));
         let ready = watch::start(Arc::clone(&shared), generation, prompts_dir);
+        let front = web::front(config, certificates, shared.sip.web(), Some(web::desktop(config, &shared)));
         let http = api::start(config.http.listen, front, metrics, ready).await?;
         let started = trail::started(clock.now());
         shared.store.commit(vec![Change::Audit(started)]).await?;
@@ -229,6 +240,7 @@ impl Shared {
     async fn swap_settings(&self, settings: Arc<Settings>) {
         *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&settings);
         self.sip.settings(Arc::clone(&settings));
+        self.live.settings(&settings, self.clock.now());
         self.desk.tell(queue::Input::Settings(settings)).await;
     }
 
@@ -247,6 +259,7 @@ async fn watch_gauges(shared: Arc<Shared>) {
     loop {
         tick.tick().await;
         gauges::publish_media(&shared.engine);
+        shared.live.look_at_the_day(shared.clock.now());
     }
 }
 
@@ -272,6 +285,15 @@ async fn watch_load(shared: Arc<Shared>, ports: RangeInclusive<u16>) {
     }
 }
 
+/// What goes on, with today's figures of an earlier run.
+async fn live_of_today(settings: &Settings, store: &Store, clock: Clock) -> anyhow::Result<Arc<live::Hub>> {
+    let now = clock.now();
+    let live = live::Hub::new(settings, now);
+    let today = Filter { since: Some(live::Hub::day_began(now)), limit: u32::MAX, ..Filter::default() };
+    live.recall(&store.calls(&today).await?);
+    Ok(Arc::new(live))
+}
+
 fn engine_config(config: &Config) -> EngineConfig {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     EngineConfig {
@@ -280,6 +302,7 @@ fn engine_config(config: &Config) -> EngineConfig {
         // The endpoint tells peers behind a NAT another one (`EndpointConfig::media_nat`).
         advertise: None,
         ports: config.ports(),
+        webrtc_port: config.media.webrtc_port,
         media_timeout: config.media.timeout,
     }
 }

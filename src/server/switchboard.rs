@@ -4,8 +4,9 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
+use crate::api::control::{Ask, Asker, Refusal};
 use crate::call::{AgentReport, Target};
 use crate::ids::{AgentId, CallId};
 use crate::queue;
@@ -23,6 +24,10 @@ pub(super) enum Mail {
     Joining(Box<Joining>),
     /// Of its place in the queue.
     Desk(queue::Output),
+    /// Somebody at a screen asks something of it.
+    Asked(Box<Asked>),
+    /// An agent of its conversation has a phone again, or another kind of phone.
+    PhoneIsBack(AgentId),
     /// The server stops.
     Shutdown,
 }
@@ -32,6 +37,15 @@ pub(super) enum Mail {
 pub(super) struct Joining {
     pub(super) incoming: Incoming,
     pub(super) purpose: Purpose,
+}
+
+/// Something asked of a call.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) who: Asker,
+    pub(super) what: Ask,
+    /// Told once; dropped when the call is over.
+    pub(super) answer: oneshot::Sender<Result<(), Refusal>>,
 }
 
 /// What for.
@@ -154,6 +168,7 @@ pub(super) fn dialog_of(event: &Event) -> Option<DialogId> {
         | Event::Refresh { dialog }
         | Event::Refer { dialog, .. }
         | Event::ReferProgress { dialog, .. }
+        | Event::Unreachable { dialog }
         | Event::Ended { dialog, .. } => Some(*dialog),
         Event::Registered { .. }
         | Event::Stranger { .. }

@@ -60,10 +60,21 @@ pub(super) fn trunk_registered(
 }
 
 /// So many speak with one another.
-pub(super) fn conference(call: CallId, legs: &[LegId], at: Timestamp) -> AuditEvent {
-    let legs: Vec<String> = legs.iter().map(|leg| leg.n.to_string()).collect();
+pub(super) fn conference(call: CallId, legs: &[u16], at: Timestamp) -> AuditEvent {
+    let legs: Vec<String> = legs.iter().map(u16::to_string).collect();
     AuditEvent::new(Class::System, Actor::System, at, "call.conference", Object::new("call", call))
         .new_value(Some(Value::plain(format!("legs {}", legs.join(", ")))))
+}
+
+/// Somebody asked something of a call that no fact of the call tells by whom.
+pub(super) fn asked(
+    call: CallId,
+    who: Actor,
+    class: Class,
+    action: &'static str,
+    at: Timestamp,
+) -> AuditEvent {
+    AuditEvent::new(class, who, at, action, Object::new("call", call))
 }
 
 /// A leg whose audio may be sealed is not: the other side cannot.

@@ -1,15 +1,23 @@
-//! What the HTTP server gets of SIP: TLS to accept with, and a taker for WebSocket connections.
+//! What the HTTP server gets: TLS to accept with, a taker for WebSocket connections, and what the agents' pages
+//! need.
 
 use std::sync::Arc;
 
 use axum::http::{HeaderMap, StatusCode};
 
-use crate::api::{Ends, Front, Octets, Secure, WebSip};
+use crate::api::{Desktop, Ends, Front, Octets, Secure, Turn, WebSip};
 use crate::config::Config;
 use crate::sip::io::{Certificates, WebDoor};
 
+use super::Shared;
+
 /// How the HTTP port speaks and whom it hands WebSockets to.
-pub(super) fn front(config: &Config, certificates: Certificates, door: WebDoor) -> Front {
+pub(super) fn front(
+    config: &Config,
+    certificates: Certificates,
+    door: WebDoor,
+    desktop: Option<Desktop>,
+) -> Front {
     let secure: Secure = Arc::new(move |stream| {
         // Asked for each connection, so that a renewed certificate counts.
         let acceptor = certificates.web_acceptor();
@@ -20,7 +28,25 @@ pub(super) fn front(config: &Config, certificates: Certificates, door: WebDoor) 
         })
     });
     let secure = config.http.tls.then_some(secure);
-    Front { web_sip: Some(Arc::new(Door { door, secure: secure.is_some() })), secure, desktop: None }
+    Front { web_sip: Some(Arc::new(Door { door, secure: secure.is_some() })), secure, desktop }
+}
+
+/// What the agents' pages are given of a running server.
+pub(super) fn desktop(config: &Config, shared: &Arc<Shared>) -> Desktop {
+    let (control, clock) = (Arc::clone(shared), shared.clock);
+    let turn = &config.turn;
+    Desktop {
+        control,
+        store: shared.store.clone(),
+        now: Arc::new(move || clock.now()),
+        not_ready_reasons: config.desktop.not_ready_reasons.clone(),
+        turn: (!turn.urls.is_empty()).then(|| Turn {
+            urls: turn.urls.clone(),
+            secret: turn.secret.clone(),
+            ttl: turn.ttl,
+        }),
+        url: config.desktop.url.clone(),
+    }
 }
 
 struct Door {

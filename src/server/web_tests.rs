@@ -45,7 +45,7 @@ async fn https_serves_and_gives_web_sockets_away() {
     config.http.tls = true;
     let ready = Readiness { store: true, draining: false, generation: 1 };
     let (_ready_out, ready) = watch::channel(ready);
-    let front = front(&config, certificates, sip.web());
+    let front = front(&config, certificates, sip.web(), None);
     let at = api::start(any, front, api::install_metrics(), ready).await.unwrap();
 
     // Who says nothing holds up nobody.

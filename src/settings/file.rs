@@ -2,9 +2,10 @@
 //!
 //! It is the whole truth for every object it names: an attribute it does not mention has its
 //! default. Only passwords differ: an agent, trunk or user that exists keeps its password when the
-//! file gives none. A user who has chosen one since keeps it, too, while the file says what it said
-//! before: only a password that the file did not set last is a new one. Such a one must be changed at
-//! the first log-in, unless the file says `must-change = false`. Objects it does not name stay as they are, unless pruning is asked for, see
+//! file gives none. A new agent without one works in the browser alone. A user who has chosen one since keeps
+//! it, too, while the file says what it said before: only a password that the file did not set last is a new
+//! one. Such a one must be changed at the first log-in, unless the file says `must-change = false`. Objects it
+//! does not name stay as they are, unless pruning is asked for, see
 //! [`DiffOptions::prune`](super::DiffOptions::prune).
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,8 +28,8 @@ use super::read::{
 };
 use super::trunk;
 use super::{
-    Codes, Language, Number, OnRecordingFailure, Overflow, Phone, Queue, Role, SipCredentials, SrtpPolicy,
-    Strategy, Trunk,
+    Codes, Language, Number, OnRecordingFailure, Overflow, Phone, PhoneMedia, Queue, Role, SipCredentials,
+    SrtpPolicy, Strategy, Trunk,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -258,7 +259,6 @@ fn queue(source: &mut Source<'_>, table: &mut Table<'_>, lines: &mut BTreeMap<St
             .unwrap_or(Some(MINUTE)),
         service_seconds: table
             .take(source, "service-seconds", |v| integer(v, 1..=3_600))
-            .and_then(|seconds| u32::try_from(seconds).ok())
             .unwrap_or_else(super::service_seconds),
     }
 }
@@ -412,6 +412,7 @@ fn phone(source: &mut Source<'_>, table: &mut Table<'_>) -> Phone {
     let usual = Phone::default();
     let codecs = table.take(source, "codecs", trunk::codecs).unwrap_or(usual.codecs);
     let srtp = table.take(source, "srtp", |value| word(value, &SrtpPolicy::WORDS)).unwrap_or(usual.srtp);
+    let media = table.take(source, "media", |value| word(value, &PhoneMedia::WORDS)).unwrap_or(usual.media);
     let mut code = |key, usual| table.take(source, key, code).unwrap_or(usual);
     let codes = Codes {
         three_way: code("three-way-code", usual.codes.three_way),
@@ -422,7 +423,7 @@ fn phone(source: &mut Source<'_>, table: &mut Table<'_>) -> Phone {
         let what = format!("has keypad codes of which one begins with another ({clash}): make them differ");
         source.error(table.at, table.path.clone(), what);
     }
-    Phone { codecs, srtp, codes }
+    Phone { codecs, srtp, codes, media }
 }
 
 /// One to four keys, or `"none"`.

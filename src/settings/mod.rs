@@ -245,8 +245,9 @@ pub enum Overflow {
 pub struct Agent {
     /// The name people see.
     pub display_name: Redacted<String>,
-    /// How its phone logs on.
-    pub credentials: SipCredentials,
+    /// How its phone logs on; `None`: only with what it is lent (see `sip::core::Loan`), as the page in the
+    /// browser is.
+    pub credentials: Option<SipCredentials>,
     /// The queues it serves.
     pub queues: Vec<QueueId>,
     /// What its phone speaks, and its keypad codes.
@@ -264,12 +265,28 @@ pub struct Phone {
     pub srtp: SrtpPolicy,
     /// What the agent presses in a conversation. RFC 4733 and INFO keys only.
     pub codes: Codes,
+    /// What it speaks beneath SIP.
+    #[serde(default)]
+    pub media: PhoneMedia,
+}
+
+/// What an agent's phone speaks beneath SIP.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PhoneMedia {
+    /// One that registers over WebSocket is a browser and speaks WebRTC, any other RTP.
+    #[default]
+    Auto,
+    /// RTP, plain or SRTP with keys in SDP.
+    Rtp,
+    /// ICE and DTLS-SRTP.
+    Webrtc,
 }
 
 impl Default for Phone {
     fn default() -> Self {
         let codecs = vec![Codec::Opus, Codec::G722, Codec::Pcma, Codec::Pcmu];
-        Self { codecs, srtp: SrtpPolicy::Off, codes: Codes::default() }
+        Self { codecs, srtp: SrtpPolicy::Off, codes: Codes::default(), media: PhoneMedia::Auto }
     }
 }
 

@@ -8,8 +8,8 @@ use crate::consent::{AskRule, LegalBasis, Policy, Script};
 use crate::media::{Codec, Digit};
 
 use super::{
-    Agent, Number, OnRecordingFailure, Overflow, Queue, Role, Settings, SipCredentials, SrtpPolicy, Strategy,
-    Trunk, User, format_span,
+    Agent, Number, OnRecordingFailure, Overflow, PhoneMedia, Queue, Role, Settings, SipCredentials,
+    SrtpPolicy, Strategy, Trunk, User, format_span,
 };
 
 /// The kinds of objects.
@@ -126,10 +126,11 @@ impl Object {
             Self::Agent(agent) => {
                 let queues: Vec<&str> = agent.queues.iter().map(|queue| queue.0.as_str()).collect();
                 list.push(("display-name", Shown::Personal(agent.display_name.0.clone())));
-                list.push(("password", credentials(&agent.credentials)));
+                list.extend(agent.credentials.as_ref().map(|login| ("password", credentials(login))));
                 list.push(("queues", Shown::Plain(queues.join(", "))));
                 list.push(("codecs", codecs(&agent.phone.codecs)));
                 list.push(("srtp", plain(agent.phone.srtp.word())));
+                list.push(("media", plain(agent.phone.media.word())));
                 list.push(("three-way-code", code(&agent.phone.codes.three_way)));
                 list.push(("complete-code", code(&agent.phone.codes.complete)));
                 list.push(("return-code", code(&agent.phone.codes.back)));
@@ -307,6 +308,22 @@ impl SrtpPolicy {
             Self::Off => "off",
             Self::Optional => "optional",
             Self::Required => "required",
+        }
+    }
+}
+
+impl PhoneMedia {
+    /// The kinds by their words.
+    pub const WORDS: [(&'static str, Self); 3] =
+        [("auto", Self::Auto), ("rtp", Self::Rtp), ("webrtc", Self::Webrtc)];
+
+    /// Its word.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Rtp => "rtp",
+            Self::Webrtc => "webrtc",
         }
     }
 }

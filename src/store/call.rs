@@ -6,13 +6,14 @@ use sqlx::query::Query;
 
 use crate::audit::{
     answer_key, answer_word, basis_detail, basis_word, category_word, cause_word, channel_word, of_fact,
+    supervision_word,
 };
 use crate::call::{Fact, Whom};
 use crate::consent::{Answered, Basis};
 use crate::ids::{AgentId, CallId, LegId, PhoneNumber, QueueId};
 use crate::time::Timestamp;
 
-use super::change::LegQuality;
+use super::change::{LegQuality, Listened, ListenedTo};
 use super::error::{Doing as _, StoreError};
 use super::query::json;
 use super::writer::Work;
@@ -115,6 +116,31 @@ impl Work<'_> {
                     note: None,
                 };
                 self.event(*call, *at, event).await?;
+            }
+            Fact::Lost { call, leg, agent, at } => {
+                let detail = Some(format!("leg {}", leg.n));
+                let event = Event { kind: "lost", agent: Some(agent.clone()), detail, ..Event::default() };
+                self.event(*call, *at, event).await?;
+            }
+            Fact::Reattached { call, agent, lost, leg, at } => {
+                let detail = Some(format!("leg {} by leg {}", lost.n, leg.n));
+                let agent = Some(agent.clone());
+                let event = Event { kind: "reattached", agent, detail, ..Event::default() };
+                self.event(*call, *at, event).await?;
+            }
+            Fact::Supervised { call, leg, by, mode, was, at } => {
+                if was.is_none() {
+                    self.leg(*leg, "out", None, *at, Some(*at)).await?;
+                }
+                let to = ListenedTo::Live { call: *call, mode: supervision_word(*mode) };
+                self.listening(&Listened { at: *at, who: by.clone(), to, reason: None }).await?;
+                let detail = Some(format!("{} by {by}", supervision_word(*mode)));
+                self.event(*call, *at, Event { kind: "supervised", detail, ..Event::default() }).await?;
+            }
+            Fact::SuperviseEnded { call, leg: _, by, at } => {
+                let detail = Some(format!("by {by}"));
+                self.event(*call, *at, Event { kind: "supervision-ended", detail, ..Event::default() })
+                    .await?;
             }
             Fact::Ended { call, at, cause } => {
                 let update = "UPDATE calls SET ended_at = $2, end_cause = $3 WHERE id = $1";

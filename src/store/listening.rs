@@ -17,7 +17,7 @@ use super::rows::{ListenedRow, NoteRow, OwnCallRow, OwnRecordingRow};
 use super::writer::Work;
 
 /// Calls an agent spoke in, by the first leg on which it did: each once, however often its phone was called.
-const OWN_CALLS: &str = "SELECT c.*, l.dialled_at AS dialled FROM legs l JOIN calls c ON c.id = l.call \
+const OWN_CALLS: &str = "SELECT c.*, l.dialled_at AS leg_dialled_at FROM legs l JOIN calls c ON c.id = l.call \
      WHERE l.agent = $1 AND l.connected_at IS NOT NULL AND (l.dialled_at, l.call) < ($2, $3) \
      AND NOT EXISTS (SELECT 1 FROM legs e WHERE e.call = l.call AND e.agent = l.agent \
      AND e.connected_at IS NOT NULL AND e.n < l.n) ORDER BY l.dialled_at DESC, l.call DESC LIMIT $4";
@@ -50,18 +50,26 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Writes that somebody listened.
+    /// Writes that somebody listened, and audits it.
     pub(super) async fn listened(&mut self, listened: &Listened) -> Result<(), StoreError> {
+        self.listening(listened).await?;
         let Listened { at, who, to, reason } = listened;
-        let (kind, recording, call, mode, action, what) = match to {
-            ListenedTo::Recording(id) => {
-                let what = Object::new("recording", id);
-                ("recording", Some(id.to_string()), None, None, "recording.listened", what)
-            }
-            ListenedTo::Live { call, mode } => {
-                let what = Object::new("call", call);
-                ("live", None, Some(call.to_string()), Some(*mode), "call.listened", what)
-            }
+        let (action, what, mode) = match to {
+            ListenedTo::Recording(id) => ("recording.listened", Object::new("recording", id), None),
+            ListenedTo::Live { call, mode } => ("call.listened", Object::new("call", call), Some(mode)),
+        };
+        let event = AuditEvent::new(Class::Read, Actor::User(who.clone()), *at, action, what);
+        let reason = reason.as_ref().map(|reason| Value::Personal(reason.0.clone()));
+        self.audit(event.new_value(mode.map(Value::plain).or(reason)));
+        Ok(())
+    }
+
+    /// The listening log's row alone, for what a fact of the call tells the audit log.
+    pub(super) async fn listening(&mut self, listened: &Listened) -> Result<(), StoreError> {
+        let Listened { at, who, to, reason } = listened;
+        let (kind, recording, call, mode) = match to {
+            ListenedTo::Recording(id) => ("recording", Some(id.to_string()), None, None),
+            ListenedTo::Live { call, mode } => ("live", None, Some(call.to_string()), Some(*mode)),
         };
         let insert = "INSERT INTO listening_log (at, kind, recording, call, mode, who, reason) VALUES \
                       ($1, $2, $3, COALESCE($4, (SELECT call FROM recordings WHERE id = $3)), $5, $6, $7)";
@@ -75,11 +83,8 @@ impl Work<'_> {
             .bind(reason.as_ref().map(|reason| reason.0.clone()))
             .execute(&mut *self.connection)
             .await
-            .doing("writing the listening log")?;
-        let event = AuditEvent::new(Class::Read, Actor::User(who.clone()), *at, action, what);
-        let reason = reason.as_ref().map(|reason| Value::Personal(reason.0.clone()));
-        self.audit(event.new_value(mode.map(Value::plain).or(reason)));
-        Ok(())
+            .map(drop)
+            .doing("writing the listening log")
     }
 }
 
@@ -104,7 +109,7 @@ impl Store {
             .await
             .doing("reading an agent's calls")?;
         let read = |row| {
-            let dialled_at = Cells { table: "legs", row }.time("dialled")?;
+            let dialled_at = Cells { table: "legs", row }.time("leg_dialled_at")?;
             Ok(OwnCallRow { call: read_call(row)?, dialled_at, recordings: Vec::new(), notes: Vec::new() })
         };
         let rows: Vec<OwnCallRow> = rows.iter().map(read).collect::<Result<_, StoreError>>()?;

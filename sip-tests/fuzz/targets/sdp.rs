@@ -2,6 +2,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use sayso::ids::Redacted;
+use sayso::media::rtc::{Fingerprint, IceLogin, Ours};
 use sayso::media::srtp::{MasterKey, Suite};
 use sayso::media::{Codec, Direction};
 use sayso::settings::SrtpPolicy;
@@ -40,7 +42,27 @@ fuzz_target!(|input: &[u8]| {
         let _ = sdp::reoffer(&answer, &local, &terms).expect("our own description can be read");
     }
     let offer = sdp::offer(&local, &terms);
+    webrtc(text, &local, &terms);
     if let Ok(media) = sdp::accept(text, &offer, &local, &terms) {
         assert!(srtp != SrtpPolicy::Required || media.crypto.is_some(), "never downgraded");
     }
 });
+
+/// The same as a browser's: offered, answered, said again, and compared with itself.
+fn webrtc(text: &[u8], plain: &Local, terms: &Terms<'_>) {
+    let ice = IceLogin { ufrag: "ours".into(), password: Redacted("0123456789abcdefghijkl".into()) };
+    let rtc = Some(Ours { ice, fingerprint: Fingerprint([7; 32]) });
+    let local = Local { rtc, rtcp: plain.rtp, ..plain.clone() };
+    if let Ok((answer, media)) = sdp::answer(text, &local, terms) {
+        assert!(sdp::is_webrtc(&answer) && media.rtcp_mux && media.crypto.is_none());
+        let theirs = media.rtc.expect("a WebRTC leg agrees on its keys");
+        let _ = sdp::ice_restarts(text, &theirs);
+        let again = sdp::reoffer(&answer, &local, terms).expect("our own description can be read");
+        let (reply, _) = sdp::answer(&again, &local, terms).expect("what we offer we can answer");
+        sdp::accept(&reply, &again, &local, terms).expect("and what we answer we can read");
+    }
+    let offer = sdp::offer(&local, terms);
+    if let Ok(media) = sdp::accept(text, &offer, &local, terms) {
+        assert!(media.rtc.is_some() && media.crypto.is_none());
+    }
+}

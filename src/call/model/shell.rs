@@ -1,54 +1,19 @@
 //! The shell of one call in the property test: it does what the call puts out, and holds it to the rules
 //! while it does.
 
+mod audio;
 mod chance;
+mod ended;
+mod seen;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 use crate::consent::{Answered, Basis, Receipt};
 use crate::ids::CommitId;
-use crate::media::DigitChannel;
+use crate::media::{DigitChannel, Seat, Voice};
 
-/// How often something happened.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Seen {
-    pub(super) conversations: u32,
-    pub(super) takes: u32,
-    pub(super) overrides: u32,
-    pub(super) transfers: u32,
-    pub(super) withdrawals: u32,
-    pub(super) failed_units: u32,
-    pub(super) missed: u32,
-    pub(super) quiet: u32,
-    pub(super) handed_over: u32,
-    pub(super) returned: u32,
-    pub(super) consulted: u32,
-    pub(super) conferences: u32,
-    pub(super) replaced: u32,
-    pub(super) outside: u32,
-    pub(super) referred: u32,
-}
-
-impl Seen {
-    pub(super) fn add(&mut self, other: &Self) {
-        self.conversations += other.conversations;
-        self.takes += other.takes;
-        self.overrides += other.overrides;
-        self.transfers += other.transfers;
-        self.withdrawals += other.withdrawals;
-        self.failed_units += other.failed_units;
-        self.missed += other.missed;
-        self.quiet += other.quiet;
-        self.handed_over += other.handed_over;
-        self.returned += other.returned;
-        self.consulted += other.consulted;
-        self.conferences += other.conferences;
-        self.replaced += other.replaced;
-        self.outside += other.outside;
-        self.referred += other.referred;
-    }
-}
+pub(super) use seen::Seen;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Leg {
@@ -65,6 +30,10 @@ enum Came {
     First,
     Dialled(Option<AgentId>),
     Admitted,
+    /// Dialled by the driver in the place of a lost one.
+    Anew(Option<AgentId>),
+    /// Dialled by the driver to a supervisor's phone.
+    Supervises,
 }
 
 /// The vault's side of a take.
@@ -84,15 +53,21 @@ pub(super) struct Shell {
     plays: BTreeMap<LegId, (PlayId, Prompt)>,
     units: Vec<(CommitId, Vec<Fact>)>,
     stored: Vec<Fact>,
+    /// What was told and could not be stored; most of it is told once more.
+    failed: Vec<Fact>,
     tape: Tape,
-    /// Who hear each other.
-    together: Vec<LegId>,
+    /// Who hears whom.
+    seats: Vec<Seat>,
     /// Who were ever together with the caller.
     met: BTreeSet<LegId>,
     /// Which legs are recorded.
     taped: Option<(LegId, LegId)>,
     holds: BTreeSet<LegId>,
     paused: bool,
+    /// The agent whose phone is gone, and whether a pause of that agent was ended meanwhile.
+    lost: Option<(AgentId, bool)>,
+    /// Whose phone is to be rung anew.
+    wanted: Option<AgentId>,
     withdrawn: bool,
     /// The caller pressed the key for yes when it could count.
     said_yes: bool,
@@ -117,12 +92,15 @@ impl Shell {
             plays: BTreeMap::new(),
             units: Vec::new(),
             stored: Vec::new(),
+            failed: Vec::new(),
             tape: Tape::None,
-            together: Vec::new(),
+            seats: Vec::new(),
             met: BTreeSet::new(),
             taped: None,
             holds: BTreeSet::new(),
             paused: false,
+            lost: None,
+            wanted: None,
             withdrawn: false,
             said_yes: false,
             queued: false,
@@ -151,6 +129,13 @@ impl Shell {
                 self.legs.insert(*new, (Leg::Answered, Came::Admitted));
                 self.picked.extend(agent.clone());
             }
+            Input::Reattach { leg } => {
+                let agent = self.wanted.take();
+                self.legs.insert(*leg, (Leg::Ringing, Came::Anew(agent)));
+            }
+            Input::Supervise { leg, .. } => {
+                self.legs.insert(*leg, (Leg::Answered, Came::Supervises));
+            }
             Input::Overflow { since, .. } if *since == self.wait => self.queued = false,
             Input::Claimed { agent, .. } => {
                 let at = self.claims.iter().position(|claim| claim == agent).expect("was claimed");
@@ -172,7 +157,8 @@ impl Shell {
             }
             Input::CommitFailed(commit) => {
                 self.seen.failed_units += 1;
-                self.take_unit(*commit);
+                let facts = self.take_unit(*commit);
+                self.failed.extend(facts);
             }
             Input::RecordingArmed(take) => match std::mem::replace(&mut self.tape, Tape::None) {
                 Tape::Arming(id, basis) if id == *take => self.tape = Tape::Armed(id, basis),
@@ -222,33 +208,6 @@ impl Shell {
         to_desk
     }
 
-    /// Who hears whom, who hears music, and what is recorded of it.
-    fn check_audio(&self) {
-        let (caller, phase) = (self.call.caller(), self.call.phase());
-        let met = self.together.contains(&caller);
-        match phase {
-            Phase::Talking => assert!(met && self.together.len() == 2),
-            Phase::Conference => assert!(met && self.together.len() == 3),
-            Phase::Consulting => assert!(!met && matches!(self.together.len(), 0 | 2)),
-            _ => assert!(self.together.is_empty(), "{phase:?} with {:?}", self.together),
-        }
-        assert!(self.together.iter().all(|leg| self.alive(*leg)), "connected with nobody");
-        let hears = met || self.plays.contains_key(&caller);
-        assert!(
-            hears || matches!(phase, Phase::Answering | Phase::Asking),
-            "a caller in dead air: {phase:?}"
-        );
-        let Tape::Running { quiet, basis, .. } = &self.tape else { return };
-        assert!(met, "capturing while the caller is apart");
-        let (left, right) = self.taped.expect("started");
-        assert!(left == caller && right != caller && self.together.contains(&right), "the wrong legs");
-        let away = self.holds.contains(&caller) || (phase == Phase::Talking && self.holds.contains(&right));
-        assert_eq!(*quiet, self.paused || away, "sound when silence was due, or the reverse");
-        if let Basis::Override { agent, .. } = basis {
-            assert_eq!(self.call.agent(), Some(agent), "an override outlived its agent");
-        }
-    }
-
     fn follow(&mut self, output: Output, to_desk: &mut Vec<queue::Input>) {
         let call = self.call.id();
         match output {
@@ -261,11 +220,15 @@ impl Shell {
             Output::Commit(id, facts) => {
                 assert!(!facts.is_empty());
                 for fact in &facts {
-                    self.fact(fact);
+                    match self.failed.iter().position(|failed| failed == fact) {
+                        Some(at) => drop(self.failed.remove(at)),
+                        None => self.fact(fact),
+                    }
                 }
                 self.units.push((id, facts));
             }
             Output::Enqueue { queue, priority, only, since } => {
+                self.seen.requeued += u32::from(self.lost.take().is_some());
                 self.queued = true;
                 self.wait = since;
                 to_desk.push(queue::Input::Wait { call, queue, priority, only, since });
@@ -324,18 +287,20 @@ impl Shell {
                 }
                 to_desk.push(queue::Input::Report { call, agent, report });
             }
-            Output::Bridge { caller, agent } => self.connect(vec![caller, agent]),
-            Output::Join { legs } => {
-                self.seen.conferences += 1;
-                self.connect(legs);
-            }
+            Output::Bridge { caller, agent } => self.bridge(caller, agent),
+            Output::Join { seats } => self.join(seats),
             Output::Unbridge => {
-                assert!(!self.together.is_empty(), "nobody to take apart");
-                self.together.clear();
+                assert!(!self.seats.is_empty(), "nobody to take apart");
+                self.seats.clear();
+            }
+            Output::Reattach { agent, lost } => {
+                assert_eq!(self.call.agent(), Some(&agent));
+                assert!(self.call.phase() == Phase::Lost && self.legs.contains_key(&lost));
+                self.wanted = Some(agent);
             }
             Output::Hangup { leg, .. } => {
                 assert!(self.alive(leg), "hanging up {leg}, which is gone");
-                assert!(!self.together.contains(&leg), "the legs are taken apart first");
+                assert!(!self.hears(leg), "the legs are taken apart first");
                 if let Some((state, _)) = self.legs.get_mut(&leg) {
                     *state = Leg::Gone;
                 }
@@ -367,21 +332,23 @@ impl Shell {
         }
     }
 
-    fn connect(&mut self, legs: Vec<LegId>) {
-        assert!(self.together.is_empty(), "two bridges at once");
-        for leg in &legs {
-            assert_eq!(self.legs[leg].0, Leg::Answered, "bridging {leg}");
-        }
-        if legs.contains(&self.call.caller()) {
-            self.seen.conversations += 1;
-            self.met.extend(legs.iter().copied().filter(|leg| *leg != self.call.caller()));
-        }
-        self.together = legs;
-    }
-
     fn fact(&mut self, fact: &Fact) {
         match fact {
-            Fact::Paused { on, .. } => self.paused = *on,
+            Fact::Paused { agent, on, .. } => {
+                self.paused = *on;
+                if let Some((lost, dropped)) = &mut self.lost {
+                    *dropped |= !on && agent.as_ref() == Some(lost);
+                }
+            }
+            Fact::Lost { agent, .. } => {
+                self.seen.lost += 1;
+                self.lost = Some((agent.clone(), false));
+            }
+            Fact::Reattached { agent, .. } => {
+                self.seen.reattached += 1;
+                assert_eq!(self.lost.take(), Some((agent.clone(), false)), "a pause was lost with the phone");
+            }
+            Fact::Supervised { .. } => self.seen.supervised += 1,
             Fact::ConsentWithdrawn { .. } => {
                 self.seen.withdrawals += 1;
                 self.withdrawn = true;
@@ -395,101 +362,14 @@ impl Shell {
         }
     }
 
-    /// The heart of it: what is allowed to be recorded, and is it stored?
-    fn arm(&mut self, take: TakeId, grant: crate::consent::Grant) {
-        assert_eq!(grant.call(), self.call.id());
-        assert_eq!(self.tape, Tape::None, "two takes at once");
-        let basis = grant.basis().clone();
-        let decided = |fact: &Fact| matches!(fact, Fact::Decided { basis: stored, .. } if *stored == basis);
-        assert!(self.stored.iter().any(decided), "armed on {basis:?}, which is not stored");
-        let arrival = self.call.arrival();
-        match (&basis, &arrival.queue.recording) {
-            (Basis::Legal(legal), Policy::Always(named)) => assert_eq!(legal, named),
-            (Basis::Agreed(_), Policy::Consent(_)) => {
-                assert!(self.said_yes, "nobody pressed yes");
-                assert!(!self.withdrawn, "the consent was taken back");
-            }
-            (Basis::AgreedEarlier(_), Policy::Consent(script)) => {
-                assert!(script.ask == AskRule::WhenUnknown && arrival.from.is_some());
-                assert!(arrival.known.is_some_and(|known| known.agreed) && !self.withdrawn);
-            }
-            (Basis::Override { agent, reason }, _) => {
-                assert!(arrival.queue.override_allowed);
-                assert!(self.stored.iter().any(|fact| {
-                    matches!(fact, Fact::Overridden { agent: by, reason: why, .. } if by == agent && why == reason)
-                }));
-                assert_eq!(self.call.agent(), Some(agent));
-                self.seen.overrides += 1;
-            }
-            (basis, policy) => panic!("armed on {basis:?} under {policy:?}"),
-        }
-        self.tape = Tape::Arming(take, basis);
-    }
-
-    fn start(&mut self, caller: LegId, agent: LegId) {
-        for leg in [caller, agent] {
-            assert_eq!(self.legs[&leg].0, Leg::Answered, "recording {leg}");
-        }
-        match std::mem::replace(&mut self.tape, Tape::None) {
-            Tape::Armed(take, basis) => self.tape = Tape::Running { take, basis, quiet: false },
-            other => panic!("started with {other:?}"),
-        }
-        self.taped = Some((caller, agent));
-        self.seen.takes += 1;
-    }
-
     fn alive(&self, leg: LegId) -> bool {
         self.legs.get(&leg).is_some_and(|(state, _)| *state != Leg::Gone)
     }
 
     pub(super) fn has_leg_to(&self, name: &str) -> bool {
         self.legs.values().any(|(state, came)| {
-            *state != Leg::Gone && matches!(came, Came::Dialled(Some(agent)) if agent.0 == name)
+            *state != Leg::Gone
+                && matches!(came, Came::Dialled(Some(agent)) | Came::Anew(Some(agent)) if agent.0 == name)
         })
-    }
-
-    /// What must be true of a call that is over.
-    pub(super) fn check_ended(&self) {
-        assert!(self.legs.values().all(|(state, _)| *state == Leg::Gone), "a leg is left: {:?}", self.legs);
-        assert_eq!(self.tape, Tape::None, "a take is left");
-        assert!(self.together.is_empty() && !self.queued, "a bridge or a place is left");
-        assert!(self.busy.is_empty(), "agents are stuck: {:?}", self.busy);
-        assert_eq!(self.call.poll_timeout(), None, "a timer is left");
-        assert_eq!(self.call.phase(), Phase::Over);
-        let count = |found: fn(&Fact) -> bool| self.stored.iter().filter(|fact| found(fact)).count();
-        assert_eq!(count(|f| matches!(f, Fact::Arrived { .. })), 1);
-        assert_eq!(count(|f| matches!(f, Fact::Ended { .. })), 1);
-        let decisions = 1
-            + count(|f| matches!(f, Fact::Overridden { .. }))
-            + count(|f| matches!(f, Fact::ConsentWithdrawn { .. }));
-        assert_eq!(count(|f| matches!(f, Fact::Decided { .. })), decisions, "one row for each decision");
-        assert!(count(|f| matches!(f, Fact::ConsentWithdrawn { .. })) <= 1);
-        let answers: Vec<&Answered> = self
-            .stored
-            .iter()
-            .filter_map(
-                |f| if let Fact::ConsentAnswered { answered, .. } = f { Some(answered) } else { None },
-            )
-            .collect();
-        assert!(answers.len() <= 1);
-        assert!(answers.iter().all(|answered| !answered.answer.agreed() || self.said_yes));
-        for (leg, (_, came)) in &self.legs {
-            let ends = |f: &&Fact| matches!(f, Fact::LegEnded { leg: ended, .. } if ended == leg);
-            assert_eq!(self.stored.iter().filter(ends).count(), 1, "{leg} ends once");
-            let dials = |f: &&Fact| matches!(f, Fact::Dialled { leg: dialled, .. } if dialled == leg);
-            assert_eq!(
-                self.stored.iter().filter(dials).count(),
-                usize::from(matches!(came, Came::Dialled(_))),
-                "{leg}"
-            );
-            let comes = |f: &&Fact| matches!(f, Fact::Admitted { leg: admitted, .. } if admitted == leg);
-            assert_eq!(
-                self.stored.iter().filter(comes).count(),
-                usize::from(*came == Came::Admitted),
-                "{leg}"
-            );
-            let meets = |f: &Fact| matches!(f, Fact::Connected { leg: connected, .. } if connected == leg);
-            assert!(!self.met.contains(leg) || self.stored.iter().any(meets), "{leg} met the caller unseen");
-        }
     }
 }

@@ -242,7 +242,7 @@ fn three_speak_and_any_of_the_agents_may_leave() {
         let (mut scene, by, own, third) = speaking(true);
         let (caller, agent) = (scene.call.caller(), own.expect("a second line"));
         scene.input(Input::ThreeWay { by });
-        let joined = |o: &Output| matches!(o, Output::Join { legs } if *legs == [caller, agent, third]);
+        let joined = |o: &Output| all_speak(o, &[caller, agent, third]);
         assert!(scene.has(joined), "{name}: on the second line");
         assert_eq!((recorded(&scene), hung_up(&scene)), (Some(agent), vec![(by.n, Cause::HungUp)]));
         assert_eq!(scene.call.phase(), Phase::Conference);

@@ -7,11 +7,14 @@ use std::time::Duration;
 
 use ulid::Ulid;
 
+mod answers;
 mod asking;
 mod consult;
 mod flow;
+mod lost;
 mod recording;
 mod replaced;
+mod supervise;
 mod transfer;
 
 use super::*;
@@ -20,7 +23,7 @@ use crate::consent::{
     Script,
 };
 use crate::ids::{CommitId, PhoneNumber};
-use crate::media::{Digit, DigitChannel};
+use crate::media::{Digit, DigitChannel, Seat, Voice};
 use crate::settings::{Language, OnRecordingFailure, Overflow, Queue, Strategy};
 
 pub(super) fn key(key: char) -> Digit {
@@ -253,6 +256,12 @@ impl Scene {
             && self.call.phase() == Phase::Over
             && self.call.poll_timeout().is_none()
     }
+}
+
+/// Whether all of these hear each other from now on.
+fn all_speak(output: &Output, legs: &[LegId]) -> bool {
+    let seats = legs.iter().map(|leg| Seat { leg: leg.n, voice: Voice::All });
+    matches!(output, Output::Join { seats: joined } if seats.eq(joined.iter().copied()))
 }
 
 fn consent() -> Policy {

@@ -107,7 +107,7 @@ fn legs_of_a_consultation_and_of_three_are_replaced() {
     assert!(ended(&scene, wrong) && !ended(&scene, first), "bob is in the call already");
     scene.input(Input::ThreeWay { by: first });
     let (caller, third) = (scene.call.caller(), replace(&mut scene, asked, Some("cy")));
-    let joined = |o: &Output| matches!(o, Output::Join { legs } if *legs == [caller, second, third]);
+    let joined = |o: &Output| all_speak(o, &[caller, second, third]);
     assert!(ended(&scene, asked) && scene.has(joined));
     scene.input(Input::Shutdown);
     assert!(scene.ended() && ended(&scene, second) && ended(&scene, third));

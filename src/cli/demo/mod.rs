@@ -1,6 +1,7 @@
 //! `sayso demo`: a server, an agent, a caller who agrees and one who refuses; then it stays up for
-//! your own phone.
+//! your own browser or phone, and sends callers when it is told to.
 
+mod enter;
 mod story;
 
 use std::net::SocketAddr;
@@ -9,6 +10,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::oneshot;
 
 use crate::config::Config;
 use crate::phone::{Phone, Script, parse_keys};
@@ -29,6 +33,8 @@ const SETTINGS: &str = include_str!("../../../deploy/demo/settings.toml");
 const CALLER: &[u8] = include_bytes!("../../../deploy/demo/caller.8k.wav");
 const AGENT: &[u8] = include_bytes!("../../../deploy/demo/agent.8k.wav");
 const PASSWORD: &str = "only-for-the-demo";
+/// How long a caller who was asked for stays.
+const VISIT: Duration = Duration::from_secs(300);
 /// How long the demo's agent talks before hanging up.
 const CONVERSATION: Duration = Duration::from_secs(8);
 
@@ -69,8 +75,12 @@ impl Demo {
             server.http()
         ));
         let stage = Stage { config, server, notices, registrar, clock };
-        tokio::spawn(agent(registrar, clock));
+        let (go_home, time_to_go) = oneshot::channel();
+        let ada = tokio::spawn(agent(registrar, clock, time_to_go));
         let good = stage.two_calls().await;
+        // From now on the callers are yours.
+        drop(go_home);
+        ada.await?;
         if let Err(error) = &good {
             out(format_args!("\nThe demo failed: {error:#}\n"));
         }
@@ -125,12 +135,18 @@ impl Stage {
 
     async fn one_call(&self, press: &str) -> anyhow::Result<Ended> {
         let story = tokio::spawn(story::tell(self.notices.subscribe(), self.clock));
+        self.caller(press, Duration::from_secs(90)).await?;
+        story.await?
+    }
+
+    /// A caller who presses these keys, talks, and hangs up after so long.
+    async fn caller(&self, press: &str, patience: Duration) -> anyhow::Result<()> {
         let mut phone = Phone::open(self.registrar.ip(), self.clock).await?;
         let script = Script {
             press: parse_keys(press)?,
             quiet: Duration::from_millis(1200),
             say: clip(CALLER)?,
-            hang_up_after: Duration::from_secs(90),
+            hang_up_after: patience,
             ..Script::default()
         };
         let to = Callee::Uri {
@@ -140,7 +156,7 @@ impl Stage {
             login: None,
         };
         phone.call(to, "+4930123456".to_owned(), script).await?;
-        story.await?
+        Ok(())
     }
 
     /// Exports the one recording of the first call and looks whether both sides are in it.
@@ -180,30 +196,58 @@ impl Stage {
         Ok(())
     }
 
+    /// Serves whoever comes, and sends a caller for each line that is entered.
     async fn stay(&self) {
         let at = self.registrar;
         out(format_args!(
-            "\nThe server stays up; Ctrl-C ends it. Try it with any SIP phone on this machine:\n  \
+            "\nThe server stays up; Ctrl-C ends it.\n\n\
+             Be an agent in your browser: http://{http}\n  \
+             user `alice`, password `{PASSWORD}` (likewise `bob`; `sue` is the supervisor)\n  \
+             then press Enter here: a caller comes who agrees to be recorded; `2` and Enter: one who refuses\n\n\
+             Or with any SIP phone on this machine:\n  \
              call sip:100@{at}, or: sayso call sip:100@{at} --press 1 --record heard.wav\n  \
              be an agent: user `you`, password `{PASSWORD}`, registrar {at}, realm `sayso`\n  \
-             (from other machines: sayso demo --sip YOUR-ADDRESS:5060)\n"
+             (from other machines: sayso demo --sip YOUR-ADDRESS:5060 --http YOUR-ADDRESS:8080; a browser lets a\n  \
+             page use the microphone only on this machine or by https)\n",
+            http = self.server.http(),
         ));
-        serve::stop_signal().await;
+        let mut lines = enter::lines();
+        let mut callers = FuturesUnordered::new();
+        let stop = serve::stop_signal();
+        tokio::pin!(stop);
+        loop {
+            tokio::select! {
+                () = &mut stop => return,
+                Some(line) = lines.recv() => {
+                    let press = if line.trim() == "2" { "2" } else { "1" };
+                    out(format_args!("A caller comes, who will press {press}.\n"));
+                    callers.push(self.caller(press, VISIT));
+                }
+                Some(gone) = callers.next() => match gone {
+                    Ok(()) => out(format_args!("A caller is gone.\n")),
+                    Err(error) => out(format_args!("A caller failed: {error:#}\n")),
+                },
+            }
+        }
     }
 }
 
-/// The demo's agent: logs on, takes calls, talks, hangs up. Ends with the program.
-async fn agent(registrar: SocketAddr, clock: Clock) {
-    if let Err(error) = take_calls(registrar, clock).await {
+/// The demo's agent: logs on, takes calls, talks, hangs up; logs off when it is time to go.
+async fn agent(registrar: SocketAddr, clock: Clock, time_to_go: oneshot::Receiver<()>) {
+    if let Err(error) = take_calls(registrar, clock, time_to_go).await {
         out(format_args!("The demo's agent failed: {error:#}\n"));
     }
 }
 
-async fn take_calls(registrar: SocketAddr, clock: Clock) -> anyhow::Result<()> {
+async fn take_calls(
+    registrar: SocketAddr,
+    clock: Clock,
+    mut time_to_go: oneshot::Receiver<()>,
+) -> anyhow::Result<()> {
     let mut phone = Phone::open(registrar.ip(), clock).await?;
     let login = Login { user: "ada".to_owned(), password: PASSWORD.to_owned() };
     let say = clip(AGENT)?;
-    phone.register(registrar, Transport::Udp, login, 3600).await?;
+    phone.register(registrar, Transport::Udp, login.clone(), 3600).await?;
     loop {
         let script = Script {
             press: Vec::new(),
@@ -212,8 +256,12 @@ async fn take_calls(registrar: SocketAddr, clock: Clock) -> anyhow::Result<()> {
             hang_up_after: CONVERSATION,
             ..Script::default()
         };
-        phone.answer(Duration::from_millis(800), script).await?;
+        tokio::select! {
+            talked = phone.answer(Duration::from_millis(800), script) => drop(talked?),
+            _ = &mut time_to_go => break,
+        }
     }
+    Ok(phone.register(registrar, Transport::Udp, login, 0).await?)
 }
 
 fn clip(file: &[u8]) -> anyhow::Result<Vec<i16>> {

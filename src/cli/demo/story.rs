@@ -125,6 +125,10 @@ fn fact_line(fact: &Fact) -> Option<String> {
         | Fact::RecordingFailed { .. }
         | Fact::Consulted { .. }
         | Fact::Returned { .. }
+        | Fact::Lost { .. }
+        | Fact::Reattached { .. }
+        | Fact::Supervised { .. }
+        | Fact::SuperviseEnded { .. }
         | Fact::Transferred { .. } => return None,
     };
     Some(line)

@@ -1,7 +1,7 @@
 //! Three legs that hear one another.
 
-use super::rig::{Pace, Phone, Rig, strength};
-use crate::media::{Codec, Direction};
+use super::rig::{Pace, Phone, Rig, seats, strength};
+use crate::media::{Codec, Direction, Seat, Voice};
 
 const THERE: f64 = 5_000.0;
 const ABSENT: f64 = 300.0;
@@ -36,7 +36,7 @@ fn each_hears_the_others_and_not_itself_whatever_the_codecs() {
         let mut rig = Rig::new();
         let pace = Pace::new(&mut rig);
         let mut phones: Vec<Phone> = (0..3).map(|n| rig.phone(n, codecs[usize::from(n)])).collect();
-        rig.call.join(&[0, 1, 2]);
+        rig.call.join(&seats(&[0, 1, 2]));
         rig.barrier(0);
         for (own, heard) in talk(&pace, &mut phones).into_iter().enumerate() {
             for (tone, strength) in heard.into_iter().enumerate() {
@@ -56,7 +56,7 @@ fn legs_come_and_go_and_keys_are_told_but_not_passed_on() {
     rig.barrier(0);
     phones[0].say(1);
     phones[1].hear();
-    rig.call.join(&[0, 1, 2]);
+    rig.call.join(&seats(&[0, 1, 2]));
     rig.barrier(0);
     let key = |rig: &mut Rig, phones: &mut [Phone]| {
         rig.heard(2, &mut phones[2], '7');
@@ -80,7 +80,7 @@ fn legs_come_and_go_and_keys_are_told_but_not_passed_on() {
     rig.close(2);
     let heard = talk(&pace, &mut phones[..2]);
     assert!(heard[0][1] > THERE && heard[1][0] > THERE, "{heard:?}");
-    rig.call.join(&[0, 1]);
+    rig.call.join(&seats(&[0, 1]));
     rig.barrier(0);
     phones.iter().for_each(|phone| while phone.next().is_some() {});
     let said = phones[0].say(77);
@@ -98,7 +98,7 @@ fn a_conference_is_recorded_with_the_caller_on_one_channel_and_all_others_on_the
         .collect();
     rig.call.bridge(0, 1);
     let reel = rig.record(0, 1);
-    rig.call.join(&[0, 1, 2]);
+    rig.call.join(&seats(&[0, 1, 2]));
     rig.barrier(0);
     talk(&pace, &mut phones);
     let middle = reel.lock().unwrap().samples.len();
@@ -128,4 +128,75 @@ fn a_conference_is_recorded_with_the_caller_on_one_channel_and_all_others_on_the
     for channel in 0..2 {
         assert!(reel.channel(channel)[before + 1_600..].iter().all(|sample| *sample == 0));
     }
+}
+
+/// Caller 0 and agent 1 talk, supervisor 2 has this voice. What the three heard, and what was recorded.
+fn supervised(voice: Voice) -> (Vec<Vec<f64>>, [Vec<f64>; 2]) {
+    let mut rig = Rig::new();
+    let pace = Pace::new(&mut rig);
+    let mut phones: Vec<Phone> = (0..3).map(|n| rig.phone(n, Codec::Pcma)).collect();
+    rig.call.bridge(0, 1);
+    let reel = rig.record(0, 1);
+    let seat = |leg, voice| Seat { leg, voice };
+    // First it speaks with them, then it has its place.
+    rig.call.join(&[seat(0, Voice::All), seat(1, Voice::All), seat(2, Voice::All)]);
+    rig.call.join(&[seat(0, Voice::All), seat(1, Voice::All), seat(2, voice)]);
+    rig.barrier(0);
+    let heard = talk(&pace, &mut phones);
+    rig.call.stop_recording();
+    rig.barrier(0);
+    let reel = reel.lock().unwrap();
+    let taped = [0, 1].map(|channel| {
+        let pcm = reel.channel(channel);
+        TONES.iter().map(|tone| strength(&pcm[pcm.len() / 2..pcm.len() - 1_600], 8_000, *tone)).collect()
+    });
+    (heard, taped)
+}
+
+/// Which of the three tones are there.
+fn there(heard: &[f64]) -> Vec<usize> {
+    assert!(heard.iter().all(|strength| *strength < ABSENT || *strength > THERE), "{heard:?}");
+    (0..heard.len()).filter(|tone| heard[*tone] > THERE).collect()
+}
+
+#[test]
+fn a_supervisor_listens_whispers_or_barges_in() {
+    for (voice, caller, agent) in [
+        (Voice::Nobody, vec![1], vec![0]),
+        (Voice::Only(1), vec![1], vec![0, 2]),
+        (Voice::Only(77), vec![1], vec![0]),
+        (Voice::All, vec![1, 2], vec![0, 2]),
+    ] {
+        let (heard, taped) = supervised(voice);
+        assert_eq!(there(&heard[0]), caller, "{voice:?}: the caller");
+        assert_eq!(there(&heard[1]), agent, "{voice:?}: the agent");
+        assert_eq!(there(&heard[2]), [0, 1], "{voice:?}: the supervisor");
+        assert_eq!(there(&taped[0]), [0], "{voice:?}");
+        assert_eq!(there(&taped[1]), caller, "{voice:?}: the recording hears what the caller does");
+    }
+}
+
+#[test]
+fn who_listens_to_one_alone_is_not_heard_by_it() {
+    let mut rig = Rig::new();
+    let pace = Pace::new(&mut rig);
+    let mut phones: Vec<Phone> = (0..2).map(|n| rig.phone(n, Codec::Pcma)).collect();
+    rig.call.join(&[Seat { leg: 0, voice: Voice::All }, Seat { leg: 1, voice: Voice::Nobody }]);
+    rig.barrier(0);
+    let heard = talk(&pace, &mut phones);
+    assert_eq!((there(&heard[0]), there(&heard[1])), (vec![], vec![0]));
+}
+
+#[test]
+fn an_echo_is_what_was_said() {
+    let mut rig = Rig::new();
+    let pace = Pace::new(&mut rig);
+    let mut phones = [rig.phone(0, Codec::G722)];
+    rig.call.echo(0);
+    rig.barrier(0);
+    assert_eq!(there(&talk(&pace, &mut phones)[0]), [0]);
+    rig.call.unbridge();
+    rig.barrier(0);
+    while phones[0].next().is_some() {}
+    assert!(there(&talk(&pace, &mut phones)[0]).is_empty());
 }

@@ -19,7 +19,7 @@ use crate::media::rtp::{HEADER, Header, View};
 use crate::media::sound::Sound;
 use crate::media::srtp::{Crypto, OVERHEAD, Opener, Sealer};
 use crate::media::tap::{Chunk, ChunkSink, End, Tap};
-use crate::media::{Codec, Digit, DigitChannel, Direction, Events, LegMedia};
+use crate::media::{Codec, Digit, DigitChannel, Direction, Events, LegMedia, Seat, Voice};
 use crate::time::{Clock, Timestamp};
 
 pub(super) const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -31,6 +31,11 @@ pub(super) const DTMF: u8 = 101;
 pub(in crate::engine) fn own_loopback() -> IpAddr {
     let [.., high, low] = std::process::id().to_be_bytes();
     Ipv4Addr::new(127, 100 + (high & 0x7F), low, 1).into()
+}
+
+/// All of these hear one another.
+pub(super) fn seats(legs: &[u16]) -> Vec<Seat> {
+    legs.iter().map(|leg| Seat { leg: *leg, voice: Voice::All }).collect()
 }
 
 pub(super) struct Rig {
@@ -58,7 +63,8 @@ impl Rig {
         event_room: usize,
     ) -> Self {
         let clock = Clock::start();
-        let config = EngineConfig { workers: 1, bind, advertise: None, ports, media_timeout };
+        let config =
+            EngineConfig { workers: 1, bind, advertise: None, ports, webrtc_port: None, media_timeout };
         let engine = Engine::start(config, clock).unwrap();
         let (sender, events) = tokio::sync::mpsc::channel(event_room);
         let call = engine.open(CallId::new(ulid::Ulid(1)), sender);

@@ -3,9 +3,9 @@
 
 use crate::call::{Cause, Input, Outside, Phase, Whom};
 use crate::ids::LegId;
-use crate::sip::core::{Callee, Command, Particulars};
+use crate::sip::core::{Callee, Command, Media, Particulars};
 
-use super::super::leg::{Leg, Party};
+use super::super::leg::{Leg, Opened, Party};
 use super::super::policy::Policy;
 use super::super::uui;
 use super::Driver;
@@ -18,35 +18,95 @@ struct Identity {
     particulars: Particulars,
 }
 
+/// Why an agent's phone is called: told to it in `X-Sayso-Purpose`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Why {
+    /// A caller of the queue.
+    Offer,
+    /// A colleague asks.
+    Consult,
+    /// A colleague sends a caller.
+    Transfer,
+    /// It was in conversation and is gone: its new page has the call back.
+    Reattach,
+    /// To listen in.
+    Supervise,
+}
+
+impl Why {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Offer => "offer",
+            Self::Consult => "consult",
+            Self::Transfer => "transfer",
+            Self::Reattach => "reattach",
+            Self::Supervise => "supervise",
+        }
+    }
+}
+
 impl Driver {
+    /// Dials whom the call wants in it.
     pub(super) fn dial(&mut self, leg: LegId, to: Whom) {
-        let local = match self.media.add_leg(leg.n) {
-            Ok(local) => local,
+        let why = match self.call.phase() {
+            Phase::Consulting => Why::Consult,
+            Phase::Transferring => Why::Transfer,
+            Phase::Answering
+            | Phase::Welcome
+            | Phase::Asking
+            | Phase::Waiting
+            | Phase::Ringing
+            | Phase::Joining
+            | Phase::Talking
+            | Phase::Conference
+            | Phase::Lost
+            | Phase::Over => Why::Offer,
+        };
+        let party = match &to {
+            Whom::Agent(agent) => Party::Agent(agent.clone()),
+            Whom::Outside(outside) => Party::Outside(outside.trunk.clone()),
+        };
+        if !self.invite(leg, party, to, why) {
+            self.tell(Input::LegGone { leg, cause: Cause::Internal });
+        }
+    }
+
+    /// Opens media and sends the INVITE; `false`: there is no media to be had.
+    pub(super) fn invite(&mut self, leg: LegId, party: Party, to: Whom, why: Why) -> bool {
+        // Without a phone the endpoint says so, in the way every other failure is told.
+        let kind = match &to {
+            Whom::Agent(agent) => self.shared.phones.kind(agent).unwrap_or(Media::Rtp),
+            Whom::Outside(_) => Media::Rtp,
+        };
+        let opened = match Opened::new(&mut self.media, leg.n, kind) {
+            Ok(opened) => opened,
             Err(error) => {
                 tracing::error!(%error, "nobody can be rung");
-                return self.tell(Input::LegGone { leg, cause: Cause::Internal });
+                return false;
             }
         };
         self.open.insert(leg.n);
         let dialog = self.shared.sip.new_dialog();
         self.shared.switchboard.add_dialog(dialog, self.id);
         let settings = self.shared.settings();
-        let Identity { from, particulars } = self.identity(&to);
-        let (party, policy, to) = match to {
+        let Identity { from, mut particulars } = self.identity(&to);
+        let (policy, to) = match to {
             Whom::Agent(agent) => {
-                let policy = Policy::of_agent(&settings, &agent);
-                (Party::Agent(agent.clone()), policy, Callee::Agent(agent))
+                particulars.call = Some(self.id.to_string());
+                particulars.purpose = Some(why.word());
+                (Policy::of_agent(&settings, &agent), Callee::Agent { agent, media: kind })
             }
             Whom::Outside(Outside { trunk, number, .. }) => {
                 let policy = Policy::of_trunk(&settings, &trunk);
                 let number = number.as_e164().to_owned();
-                (Party::Outside(trunk.clone()), policy, Callee::Trunk { trunk, number })
+                (policy, Callee::Trunk { trunk, number })
             }
         };
-        let mut to_be = Leg::new(dialog, party, policy, &local);
+        let mut to_be = Leg::new(dialog, party, policy, opened);
         let sdp = to_be.offer(self.asking().and_then(|n| self.legs.get(&n)).and_then(Leg::codec));
         self.legs.insert(leg.n, to_be);
         self.shared.send(Command::Invite { dialog, to, from, sdp, particulars: Box::new(particulars) });
+        true
     }
 
     /// The leg that waits for whom is dialled: the agent's who consults, else the caller's.
@@ -83,6 +143,7 @@ impl Driver {
             history: theirs.history.clone(),
             user_to_user: theirs.user_to_user.iter().cloned().chain([ours]).collect(),
             referred_by: self.moves.referred_by.clone(),
+            ..Particulars::default()
         };
         // The endpoint puts the house's number in where a trunk wants one (`caller-id`).
         let from = caller.unwrap_or_else(|| "anonymous".to_owned());

@@ -42,6 +42,7 @@ impl Driver {
             }
             Event::Refer { to, referred_by, .. } => self.on_refer(n, to, referred_by),
             Event::ReferProgress { status, .. } => self.on_refer_progress(leg, status),
+            Event::Unreachable { .. } => self.on_unreachable(n),
             // Sorted out by the switchboard: they reach no call.
             Event::Incoming(_)
             | Event::Registered { .. }
@@ -97,6 +98,7 @@ impl Driver {
             }
             Some(Err(_)) | None => false,
         };
+        self.rings_anew(n);
         self.tell(Input::AgentRinging { leg: LegId { call: self.id, n } });
         if early {
             self.on_early_media(n);
@@ -116,16 +118,26 @@ impl Driver {
         leg.confirmed = true;
         leg.record_aware = record_aware;
         self.account_for(n);
+        self.rings_anew(n);
+        if self.supervisor_answered(n) {
+            return;
+        }
         self.tell(Input::AgentAnswered { leg: LegId { call: self.id, n } });
     }
 
     fn on_reinvite(&mut self, n: u16, offer: Option<&[u8]>) {
+        self.signals_again(n);
         let Some(leg) = self.legs.get_mut(&n) else { return };
         let dialog = leg.dialog;
         let Some(offer) = offer else {
             let sdp = leg.offer(None);
             return self.shared.send(Command::AcceptReinvite { dialog, sdp });
         };
+        if leg.restarts_ice(offer)
+            && let Some(ours) = self.media.restart_ice(n)
+        {
+            leg.renew_ice(ours);
+        }
         // An offer of ours that still waits for its turn must be newer than the answer given here.
         let waits = leg.is_offering();
         match leg.answer(offer) {
@@ -189,6 +201,8 @@ impl Driver {
             self.media.remove_leg(n);
             self.moves.keypads.remove(&n);
             self.moves.replacing.remove(&n);
+            self.supervisors.remove(&n);
+            self.rings_no_more(n);
         }
     }
 }

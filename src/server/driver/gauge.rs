@@ -41,6 +41,7 @@ const fn phase_word(phase: Phase) -> &'static str {
         Phase::Transferring => "transferring",
         Phase::Consulting => "consulting",
         Phase::Conference => "conference",
+        Phase::Lost => "lost",
         Phase::Over => "over",
     }
 }

@@ -5,7 +5,7 @@ use crate::call::{Cause, Input, Phase, Target};
 use crate::ids::{AgentId, LegId};
 use crate::sip::core::{Command, DialogId, Incoming, Source};
 
-use super::super::leg::{Leg, Party};
+use super::super::leg::{Leg, Opened, Party};
 use super::super::policy::Policy;
 use super::super::switchboard::{Joining, Purpose};
 use super::Driver;
@@ -54,13 +54,14 @@ impl Driver {
     /// Opens media for a leg that calls in and prepares the answer to its offer.
     fn open_leg(&mut self, incoming: &Incoming, party: Party) -> Result<LegId, u16> {
         let leg = self.call.admit_leg().ok_or(503u16)?;
-        let policy = Policy::of_source(&self.shared.settings(), &incoming.source);
-        let local = self.media.add_leg(leg.n).map_err(|error| {
+        let settings = self.shared.settings();
+        let policy = Policy::of_source(&settings, &incoming.source);
+        let opened = Opened::of_caller(&mut self.media, leg.n, incoming, &settings).map_err(|error| {
             tracing::error!(%error, "a leg that calls in cannot be taken");
             503u16
         })?;
         self.open.insert(leg.n);
-        let (calls_in, agreed) = match Leg::called(incoming, party, policy, &local) {
+        let (calls_in, agreed) = match Leg::called(incoming, party, policy, opened) {
             Ok(called) => called,
             Err(error) => {
                 self.media.remove_leg(leg.n);
@@ -121,7 +122,10 @@ fn successor(old: &Party, source: &Source) -> Option<Party> {
         (Party::Caller(Some(one)) | Party::Outside(one), Source::Trunk(other)) if one == other => {
             Some(old.clone())
         }
-        (Party::Agent(_) | Party::Caller(_) | Party::Outside(_), Source::Agent(_) | Source::Trunk(_)) => None,
+        (
+            Party::Agent(_) | Party::Caller(_) | Party::Outside(_) | Party::Supervisor,
+            Source::Agent(_) | Source::Trunk(_),
+        ) => None,
     }
 }
 

@@ -19,6 +19,10 @@ pub(super) fn log(fact: &Fact) {
             tracing::debug!(leg = leg.n, cause = cause_word(*cause), "leg ended");
         }
         Fact::Overridden { agent, .. } => tracing::info!(%agent, "recorded by override"),
+        Fact::Lost { agent, leg, .. } => tracing::warn!(%agent, leg = leg.n, "an agent's phone is gone"),
+        Fact::Reattached { agent, leg, .. } => tracing::info!(%agent, leg = leg.n, "the agent is back"),
+        Fact::Supervised { leg, .. } => tracing::info!(leg = leg.n, "supervised"),
+        Fact::SuperviseEnded { leg, .. } => tracing::info!(leg = leg.n, "supervised no longer"),
         Fact::RecordingFailed { .. } => tracing::error!("the call should be recorded and is not"),
         Fact::ConsentAnswered { .. }
         | Fact::ConsentWithdrawn { .. }

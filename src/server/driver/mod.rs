@@ -1,10 +1,13 @@
 //! Drives one call: feeds its state machine and does what it says. One task per call, no lock.
 
+mod asked;
 mod calling;
 mod dialogs;
 mod gauge;
 mod joining;
 mod log;
+mod lost;
+mod supervise;
 mod transfers;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,26 +19,28 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep_until, timeout};
 use tracing::Instrument;
 
-use crate::audit::channel_word;
-use crate::call::{Arrival, Call, Cause, CommitId, Fact, Input, Output};
+use crate::audit::{channel_word, supervision_word};
+use crate::call::{Arrival, Call, Cause, CommitId, Fact, Input, Output, View};
 use crate::consent::Receipt;
 use crate::engine::{CallMedia, MediaEvent};
 use crate::ids::{CallId, LegId};
 use crate::media::DigitChannel;
 use crate::queue;
 use crate::sip::core::{Command, Incoming, Particulars, Source};
-use crate::store::{Change, StoreError};
+use crate::store::{Change, Listened, ListenedTo, StoreError};
 
+use asked::Pending;
 use gauge::PhaseGauge;
 use log::log;
+use supervise::Supervisor;
 use transfers::Moves;
 
-use super::leg::{Leg, Party};
+use super::leg::{Leg, Opened, Party};
 use super::notice::What;
 use super::policy::Policy;
 use super::recorder::{Recorder, Recording};
 use super::switchboard::Mail;
-use super::{Shared, convert};
+use super::{Shared, convert, views};
 
 /// How long a finished call waits for its legs' last statistics.
 const CLOSING: Duration = Duration::from_secs(2);
@@ -68,6 +73,7 @@ pub(super) async fn run(shared: Arc<Shared>, admitted: Admitted) {
             driver.run().await;
         }
         shared.switchboard.remove_call(call);
+        shared.live.gone(call);
     }
     .instrument(span)
     .await;
@@ -94,6 +100,12 @@ struct Driver {
     /// Legs whose media is not closed yet.
     open: BTreeSet<u16>,
     moves: Moves,
+    /// What was asked and waits for the end of this turn.
+    asks: Vec<Pending>,
+    /// Supervisors by their legs.
+    supervisors: BTreeMap<u16, Supervisor>,
+    /// The call as it was shown last.
+    shown: Option<View>,
     /// The call has ended; only its last work is waited for.
     over: bool,
 }
@@ -113,8 +125,9 @@ impl Driver {
             shared.send(Command::Reject { dialog: incoming.dialog, status });
             shared.switchboard.remove_dialog(incoming.dialog);
         };
-        let local = match media.add_leg(0) {
-            Ok(local) => local,
+        let settings = shared.settings();
+        let opened = match Opened::of_caller(&mut media, 0, &incoming, &settings) {
+            Ok(opened) => opened,
             Err(error) => {
                 refuse(503, &error.to_string());
                 return None;
@@ -124,8 +137,8 @@ impl Driver {
             Source::Trunk(trunk) => Some(trunk.clone()),
             Source::Agent(_) => None,
         };
-        let policy = Policy::of_source(&shared.settings(), &incoming.source);
-        let (leg, agreed) = match Leg::called(&incoming, Party::Caller(trunk), policy, &local) {
+        let policy = Policy::of_source(&settings, &incoming.source);
+        let (leg, agreed) = match Leg::called(&incoming, Party::Caller(trunk), policy, opened) {
             Ok(called) => called,
             Err(error) => {
                 refuse(error.status(), &error.to_string());
@@ -152,6 +165,9 @@ impl Driver {
             quality: Vec::new(),
             open: BTreeSet::from([0]),
             moves: Moves::default(),
+            asks: Vec::new(),
+            supervisors: BTreeMap::new(),
+            shown: None,
             over: false,
             shared,
         };
@@ -164,12 +180,14 @@ impl Driver {
             while let Some(output) = self.call.poll_output() {
                 self.carry_out(output).await;
             }
+            self.answer_asks();
             self.tell_recording();
             if self.over {
                 self.close_media().await;
             }
             self.submit().await;
             self.phase.set(self.call.phase());
+            self.show();
             if self.over && self.work.is_empty() {
                 break;
             }
@@ -178,10 +196,24 @@ impl Driver {
         self.shared.notices.tell(self.id, || What::Over);
     }
 
+    /// Shows the call to whoever watches, if it looks another way than before.
+    fn show(&mut self) {
+        if self.over {
+            return self.shared.live.gone(self.id);
+        }
+        let view = self.call.view();
+        if self.shown.as_ref() != Some(&view) {
+            self.shared.live.call(views::call(self.id, &view, &self.shared.settings()));
+            self.shown = Some(view);
+        }
+    }
+
     /// Waits for the next thing to happen and feeds it to the call.
     async fn wait(&mut self) {
         let clock = self.shared.clock;
-        let due = self.call.poll_timeout().map(|(at, _)| clock.instant(at).into());
+        let calls = self.call.poll_timeout().map(|(at, _)| at);
+        let own = self.lost_deadline().into_iter().chain(self.supervisors_deadline());
+        let due = own.chain(calls).min().map(|at| clock.instant(at).into());
         let deadline = async {
             match due {
                 Some(at) => sleep_until(at).await,
@@ -196,7 +228,12 @@ impl Driver {
                 Ok(done) => self.on_done(done),
                 Err(error) => tracing::error!(%error, "a task of the call failed"),
             },
-            () = deadline => self.call.handle_timeout(clock.now()),
+            () = deadline => {
+                let now = clock.now();
+                self.call.handle_timeout(now);
+                self.look_for_the_lost(now);
+                self.end_unanswered(now);
+            }
         }
     }
 
@@ -214,6 +251,8 @@ impl Driver {
             }
             // Not of a call; the desk posts only those above.
             Mail::Desk(queue::Output::AgentChanged { .. }) => {}
+            Mail::Asked(asked) => self.on_asked(*asked),
+            Mail::PhoneIsBack(agent) => self.on_phone_is_back(&agent),
             Mail::Shutdown => self.tell(Input::Shutdown),
         }
     }
@@ -230,6 +269,8 @@ impl Driver {
                     self.tell(Input::LegGone { leg, cause: Cause::MediaTimeout });
                 }
             }
+            MediaEvent::Silent { leg } => self.on_silent(leg),
+            MediaEvent::Heard { leg } => self.on_heard(leg),
             MediaEvent::Closed { leg: n, stats } => {
                 self.open.remove(&n);
                 metrics::histogram!("sayso_leg_jitter_seconds").record(f64::from(stats.jitter_ms) / 1_000.0);
@@ -258,6 +299,7 @@ impl Driver {
             Done::Committed(commit, facts, Ok(())) => {
                 for fact in facts {
                     log(&fact);
+                    self.shared.live.fact(&fact, self.shared.clock.now());
                     self.shared.notices.tell(self.id, || What::Stored(fact));
                 }
                 self.tell(Input::Committed(Receipt::durable(commit)));
@@ -309,12 +351,13 @@ impl Driver {
             }
             Output::TransferProgress { leg, progress } => self.tell_progress(leg.n, progress),
             Output::Refer { leg, to } => self.refer(leg, &to),
-            Output::Join { legs } => self.confer(&legs),
+            Output::Join { seats } => self.confer(&seats),
+            Output::Reattach { agent, lost } => self.reattach(agent, lost),
             Output::AgentReport { agent, report } => {
                 self.shared.switchboard.agent_fares(&agent, self.id, report);
                 self.shared.desk.tell(queue::Input::Report { call: self.id, agent, report }).await;
             }
-            Output::Bridge { caller, agent } => self.join(vec![caller.n, agent.n]),
+            Output::Bridge { caller, agent } => self.join(caller.n, agent.n),
             Output::Unbridge => {
                 self.media.unbridge();
                 self.moves.together.clear();
@@ -348,6 +391,7 @@ impl Driver {
     async fn submit(&mut self) {
         for (commit, facts) in std::mem::take(&mut self.to_store) {
             let mut changes: Vec<Change> = facts.iter().cloned().map(Change::Fact).collect();
+            changes.extend(facts.iter().filter_map(listening));
             if self.over {
                 changes.append(&mut self.quality);
             }
@@ -361,7 +405,8 @@ impl Driver {
         let store = self.shared.store.clone();
         self.work.spawn(async move {
             tokio::time::sleep(COMMIT_AGAIN).await;
-            let stored = store.commit(facts.iter().cloned().map(Change::Fact).collect()).await;
+            let changes = facts.iter().cloned().map(Change::Fact);
+            let stored = store.commit(changes.chain(facts.iter().filter_map(listening)).collect()).await;
             Done::Committed(commit, facts, stored)
         });
     }
@@ -388,4 +433,11 @@ impl Driver {
             }
         }
     }
+}
+
+/// The listening log's row of a fact, if it tells that somebody begins to listen (domain rule 24).
+fn listening(fact: &Fact) -> Option<Change> {
+    let Fact::Supervised { call, by, mode, was: None, at, .. } = fact else { return None };
+    let to = ListenedTo::Live { call: *call, mode: supervision_word(*mode) };
+    Some(Change::Listened(Listened { at: *at, who: by.clone(), to, reason: None }))
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::audit::cause_word;
 use crate::call::{Cause, Input, Outside, Phase, Progress};
 use crate::ids::LegId;
-use crate::media::Digit;
+use crate::media::{Digit, Seat};
 use crate::sip::core::cause::{of_status, to_status};
 use crate::sip::core::sdp::RecordState;
 use crate::sip::core::{Command, ReferTo};
@@ -16,6 +16,7 @@ use super::super::keypad::{Asked, Keyed, Keypad};
 use super::super::leg::{Leg, Party};
 use super::super::{trail, uui};
 use super::Driver;
+use super::lost::Reattach;
 
 /// Where the call's legs are on their way to.
 #[derive(Default)]
@@ -32,6 +33,8 @@ pub(super) struct Moves {
     pub(super) referred_by: Option<String>,
     /// What agents' legs have pressed of their codes.
     pub(super) keypads: BTreeMap<u16, Keypad>,
+    /// The agent whose phone is to be called anew.
+    pub(super) reattach: Option<Reattach>,
 }
 
 /// A consultation: the agent's leg with the caller, and the second line it came in by, if it did.
@@ -70,6 +73,7 @@ impl Driver {
             | Phase::Ringing
             | Phase::Joining
             | Phase::Transferring
+            | Phase::Lost
             | Phase::Over => return Err(403),
         }
         let by = self.main_leg(n);
@@ -77,7 +81,7 @@ impl Driver {
             ReferTo::User(user) => {
                 let trunk = self.legs.get(&self.call.caller().n).and_then(|leg| match &leg.party {
                     Party::Caller(trunk) => trunk.as_ref(),
-                    Party::Agent(_) | Party::Outside(_) => None,
+                    Party::Agent(_) | Party::Outside(_) | Party::Supervisor => None,
                 });
                 let to = self.shared.target(&user, trunk).ok_or(404u16)?;
                 Ok((by, Input::Transfer { by, to }))
@@ -93,7 +97,7 @@ impl Driver {
     }
 
     /// The leg by which the call knows the agent of leg `n`: the one with the caller.
-    fn main_leg(&self, n: u16) -> LegId {
+    pub(super) fn main_leg(&self, n: u16) -> LegId {
         let n = match (self.call.phase(), self.moves.consult) {
             (Phase::Consulting, Some(Consult { by, own: Some(own) })) if own == n => by,
             (_, _) => n,
@@ -106,7 +110,10 @@ impl Driver {
         match progress {
             Progress::Trying | Progress::Ringing => {}
             Progress::Done => count("done"),
-            Progress::Failed(cause) => count(cause_word(cause)),
+            Progress::Failed(cause) => {
+                count(cause_word(cause));
+                self.refuse_asks(n, cause);
+            }
         }
         let calls_in = self.legs.get(&n).filter(|leg| leg.answer.is_some());
         if let (Some(leg), Progress::Ringing) = (calls_in, progress) {
@@ -183,22 +190,30 @@ impl Driver {
         self.moves.together = vec![waiting, n];
     }
 
-    /// Three or more speak together from now on. The parties' own facts tell who; this tells that.
-    pub(super) fn confer(&mut self, legs: &[LegId]) {
-        let event = trail::conference(self.id, legs, self.shared.clock.now());
-        self.shared.keep(vec![Change::Audit(event)]);
-        self.join(legs.iter().map(|leg| leg.n).collect());
+    /// Connects legs' audio, seat by seat. The parties' own facts tell who speaks; that three or more do is told
+    /// here. Supervisors come and go by facts of their own.
+    pub(super) fn confer(&mut self, seats: &[Seat]) {
+        let is_party = |n: &u16| !self.supervisors.contains_key(n);
+        let parties: Vec<u16> = seats.iter().map(|seat| seat.leg).filter(is_party).collect();
+        let before = self.moves.together.iter().copied().filter(is_party);
+        if parties.len() > 2 && !before.eq(parties.iter().copied()) {
+            let event = trail::conference(self.id, &parties, self.shared.clock.now());
+            self.shared.keep(vec![Change::Audit(event)]);
+        }
+        self.media.join(seats);
+        self.are_together(seats.iter().map(|seat| seat.leg).collect());
     }
 
-    /// Connects legs' audio.
-    pub(super) fn join(&mut self, legs: Vec<u16>) {
+    /// Connects two legs' audio.
+    pub(super) fn join(&mut self, one: u16, other: u16) {
+        self.media.bridge(one, other);
+        self.are_together(vec![one, other]);
+    }
+
+    fn are_together(&mut self, legs: Vec<u16>) {
         let codecs: Vec<_> = legs.iter().filter_map(|n| self.legs.get(n)?.codec()).collect();
         if codecs.windows(2).any(|pair| pair[0] != pair[1]) {
             metrics::counter!("sayso_transcoded_total").increment(1);
-        }
-        match legs.as_slice() {
-            [one, other] => self.media.bridge(*one, *other),
-            _ => self.media.join(&legs),
         }
         self.moves.together = legs;
     }

@@ -110,7 +110,7 @@ fn a_whole_file_is_read_with_good_defaults() {
     let carrier = &settings.trunks[&"carrier".into()];
     assert_eq!(carrier.networks[1], "198.51.100.7/32".parse().expect("a network"));
     assert_eq!(settings.trunks[&"pbx".into()].digest, Some(ha1("pbx", REALM, "hunter22")));
-    assert_eq!(settings.agents[&"bob".into()].credentials, ha1("bob", REALM, "s3cret"));
+    assert_eq!(settings.agents[&"bob".into()].credentials, Some(ha1("bob", REALM, "s3cret")));
     assert!(verify_password(&settings.users["ada"].password_hash, "correct horse"));
     assert_eq!(settings.numbers["100"].language, Some(Language("de".into())));
     assert_eq!(
@@ -192,6 +192,25 @@ fn a_stored_password_may_be_left_out() {
 }
 
 #[test]
+fn an_agent_of_the_browser_needs_no_password() {
+    let text = "[agent.eve]\nmedia = \"webrtc\"";
+    let (settings, lines) = applied(&Settings::default(), text, &OPTIONS);
+    let eve = &settings.agents[&"eve".into()];
+    assert_eq!((&eve.credentials, eve.phone.media), (&None, PhoneMedia::Webrtc));
+    assert_eq!(lines, ["+ agent eve"]);
+    let later = format!("{text}\npassword = \"s3cret\"");
+    let (settings, lines) = applied(&settings, &later.replace("webrtc", "auto"), &OPTIONS);
+    let login = settings.agents[&"eve".into()].credentials.as_ref();
+    assert_eq!(login, Some(&ha1("eve", REALM, "s3cret")));
+    assert_eq!(lines, ["~ agent eve.password: (none) -> (secret)\n~ agent eve.media: webrtc -> auto"]);
+    // A document of before has neither.
+    let stored = r#"{"display_name":"Eve","credentials":{"user":"eve","ha1_md5":"a","ha1_sha256":"b"},
+        "queues":[],"phone":{"codecs":["Pcma"],"srtp":"off","codes":{"three_way":[],"complete":[],"back":[]}}}"#;
+    let Ok(Object::Agent(eve)) = Object::from_json(Kind::Agent, stored) else { panic!("an agent") };
+    assert!(eve.credentials.is_some() && eve.phone.media == PhoneMedia::Auto);
+}
+
+#[test]
 fn every_error_names_file_line_key_what_and_what_is_allowed() {
     let text = r#"
 [queue.support]
@@ -221,7 +240,7 @@ queue = "support"
         errors(text),
         [
             "demo.toml:2: queue.support.legal-basis: is missing: recording = \"always\" needs one, { obligation = \"...\" } or { contract = \"...\" }",
-            "demo.toml:3: queue.support.wrapup: is unknown; allowed: recording, legal-basis, consent, language, override-allowed, pause-limit, destroy-on-withdrawal, on-recording-failure, strategy, priority, ring-timeout, wrap-up, max-wait, overflow, position-every; did you mean \"wrap-up\"?",
+            "demo.toml:3: queue.support.wrapup: is unknown; allowed: recording, legal-basis, consent, language, override-allowed, pause-limit, destroy-on-withdrawal, on-recording-failure, strategy, priority, ring-timeout, wrap-up, max-wait, overflow, position-every, service-seconds; did you mean \"wrap-up\"?",
             "demo.toml:4: queue.support.strategy: \"longest\" is unknown; allowed: longest-idle, round-robin, ring-all",
             "demo.toml:5: queue.support.ring-timeout: is \"20\"; a duration such as \"20s\", \"2m\", \"1h30m\" or \"90d\" is expected (units: d, h, m, s, ms)",
             "demo.toml:6: queue.support.max-wait: is the number 5; a duration such as \"20s\", \"2m\", \"1h30m\" or \"90d\" is expected (units: d, h, m, s, ms)",
@@ -292,4 +311,76 @@ networks = ["192.0.2.77/24"]
     let (stored, _) = applied(&Settings::default(), "[queue.e]", &OPTIONS);
     assert_eq!(applied(&stored, "[number.1]\nqueue = \"e\"", &OPTIONS).1, ["+ number 1"], "stored will do");
     assert!(errors("[queue.a]\noverflow = { queue = \"a\" }")[0].contains("(a -> a)"));
+}
+
+const PEOPLE: &str = "[agent.bob]\npassword = \"x\"\n[user.bob]\npassword = \"correct horse\"\nrole = \"agent\"\nagent = \"bob\"\n";
+
+#[test]
+fn a_password_of_the_file_must_be_changed_and_what_the_user_chose_stays() {
+    let (settings, _) = applied(&Settings::default(), PEOPLE, &OPTIONS);
+    let bob = |settings: &Settings| (*settings.users["bob"]).clone();
+    assert!(bob(&settings).must_change_password);
+    assert_eq!(bob(&settings).agent, Some("bob".into()));
+    let mut chosen = settings.clone();
+    let own = bob(&settings).with_own_password("bob", "battery staple", &[9; 32]);
+    chosen.users.insert("bob".into(), Arc::new(own));
+    assert_eq!(applied(&chosen, PEOPLE, &OPTIONS), (chosen.clone(), vec![]), "the file says nothing new");
+    let insists = format!("{PEOPLE}must-change = true\n");
+    assert_eq!(applied(&chosen, &insists, &OPTIONS).1, Vec::<String>::new(), "of a password it set before");
+    let silent = PEOPLE.replace("password = \"correct horse\"\n", "");
+    assert_eq!(applied(&chosen, &silent, &OPTIONS).1, Vec::<String>::new());
+
+    let (reset, shown) = applied(&chosen, &PEOPLE.replace("correct", "other"), &OPTIONS);
+    assert_eq!(shown, ["~ user bob.password: changed\n~ user bob.must-change: false -> true"]);
+    assert!(verify_password(&bob(&reset).password_hash, "other horse") && bob(&reset).applied_hash.is_none());
+    // The user took the file's new password by chance: it is still one the file sets.
+    let (taken, _) = applied(&chosen, &PEOPLE.replace("correct horse", "battery staple"), &OPTIONS);
+    assert!(bob(&taken).must_change_password);
+
+    let (spared, shown) = applied(&settings, &format!("{PEOPLE}must-change = false\n"), &OPTIONS);
+    assert_eq!(shown, ["~ user bob.must-change: true -> false"]);
+    assert_eq!(bob(&spared).password_hash, bob(&settings).password_hash);
+}
+
+#[test]
+fn a_user_s_own_password_is_hashed_once_more_each_time() {
+    let (settings, _) = applied(&Settings::default(), PEOPLE, &OPTIONS);
+    let first = &settings.users["bob"];
+    let second = first.with_own_password("bob", "battery staple", &[9; 32]);
+    let third = second.with_own_password("bob", "third horse", &[8; 32]);
+    assert_eq!(third.applied_hash.as_ref(), Some(&first.password_hash), "what the file said last");
+    assert!(verify_password(&third.password_hash, "third horse") && !third.must_change_password);
+}
+
+#[test]
+fn a_user_is_an_agent_who_is_there_and_nobody_else() {
+    let text = "[agent.bob]\npassword = \"x\"\n\
+                [user.a]\npassword = \"correct horse\"\nrole = \"agent\"\nagent = \"bob\"\n\
+                [user.b]\npassword = \"correct horse\"\nrole = \"agent\"\nagent = \"bob\"\n\
+                [user.c]\npassword = \"correct horse\"\nrole = \"agent\"\nagent = \"carol\"\nlanguage = \"klingon\"\n";
+    let language = "demo.toml:15: user.c.language: \"klingon\" is no language such as \"en\" or \"de\"";
+    assert_eq!(errors(text), [language]);
+    assert_eq!(
+        errors(&text.replace("\nlanguage = \"klingon\"", "")),
+        [
+            "demo.toml:10: user.b.agent: is \"bob\", which user a is already",
+            "demo.toml:14: user.c.agent: names the agent \"carol\", which does not exist; agents: bob",
+        ]
+    );
+}
+
+#[test]
+fn stored_users_and_queues_of_before_are_read() {
+    let user = "{\"display_name\":\"Ada\",\"password_hash\":\"$argon2id$x\",\"role\":\"superuser\"}";
+    let Ok(Object::User(user)) = Object::from_json(Kind::User, user) else { panic!("not read") };
+    assert!(!user.must_change_password && user.agent.is_none() && user.applied_hash.is_none());
+    let (settings, _) =
+        applied(&Settings::default(), "[queue.a]\n[queue.b]\nservice-seconds = 30\n", &OPTIONS);
+    let seconds = |name: &str| settings.queues[&name.into()].service_seconds;
+    assert_eq!((seconds("a"), seconds("b")), (20, 30));
+    let json = Object::Queue(settings.queues[&"b".into()].clone()).to_json().expect("JSON");
+    let before = json.replace(",\"service_seconds\":30", "");
+    assert_ne!(before, json);
+    let Ok(Object::Queue(queue)) = Object::from_json(Kind::Queue, &before) else { panic!("not read") };
+    assert_eq!(queue.service_seconds, 20);
 }

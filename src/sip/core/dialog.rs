@@ -44,6 +44,8 @@ pub(super) struct Dialog {
     reach: Reach,
     /// Who the other side is known to be.
     pub(super) peer: Peer,
+    /// Whether they can be reached.
+    line: Line,
     /// Whether they take UPDATE (RFC 3311).
     pub(super) updates: bool,
     /// What we ask of the session timer, once it is not what the configuration says.
@@ -61,6 +63,14 @@ pub(super) enum Peer {
     Agent(AgentId),
     /// Nothing but its address.
     Address,
+}
+
+/// Whether requests can reach the other side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Line {
+    Open,
+    /// Its phone's connection is gone, and only the phone can make another.
+    Lost,
 }
 
 /// How requests find the other side.
@@ -95,6 +105,7 @@ impl Dialog {
             keys: None,
             reach: if direct { Reach::Written } else { Reach::Back },
             peer: Peer::Address,
+            line: Line::Open,
             updates: extensions::allows(&request.headers, &Method::Update) == Some(true),
             terms: None,
             agreed: None,
@@ -126,6 +137,7 @@ impl Dialog {
             keys: None,
             reach,
             peer: Peer::Address,
+            line: Line::Open,
             updates: false,
             terms: None,
             agreed: None,
@@ -281,8 +293,28 @@ impl Dialog {
         }
     }
 
-    /// Where to connect to once the dialog's connection is gone (its far port was a passing one).
-    pub(super) fn lost_connection(&mut self) {
+    /// Whether its phone has lost its connection and not come back.
+    pub(super) fn is_lost(&self) -> bool {
+        self.line == Line::Lost
+    }
+
+    /// Its phone cannot be reached; whether that is news.
+    pub(super) fn lose(&mut self) -> bool {
+        std::mem::replace(&mut self.line, Line::Lost) == Line::Open
+    }
+
+    /// Its phone is heard over this flow; whether it was lost.
+    pub(super) fn found_again(&mut self, flow: Flow) -> bool {
+        self.flow = flow;
+        std::mem::replace(&mut self.line, Line::Open) == Line::Lost
+    }
+
+    /// Where to connect to once the dialog's connection is gone (its far port was a passing one). To an agent's
+    /// browser nobody can connect: whether it is lost by this.
+    pub(super) fn lost_connection(&mut self) -> bool {
+        if self.flow.transport.is_web() && matches!(self.peer, Peer::Agent(_)) {
+            return self.lose();
+        }
         let address = match self.routes.first().unwrap_or(&self.target).host() {
             Some(Host::Ip(ip)) if self.reach == Reach::Written => *ip,
             Some(Host::Ip(_) | Host::Name(_)) | None => self.flow.remote.ip(),
@@ -290,6 +322,7 @@ impl Dialog {
         let port = self.routes.first().unwrap_or(&self.target).port();
         let port = port.unwrap_or(self.flow.transport.default_port());
         self.flow = Flow { remote: SocketAddr::new(address, port), connection: 0, ..self.flow };
+        false
     }
 }
 

@@ -11,11 +11,13 @@ use bytes::Bytes;
 use super::digest::{Algorithm, DigestServer};
 use super::gate::Gate;
 use super::guard::Refusals;
-use super::io::{Command, DialogId, Event, Flow, Output, Query, Transport};
+use super::io::{Command, DialogId, Event, Flow, Loan, Output, Phones, Query, Transport};
 use super::leg::Leg;
+use super::loans::Loans;
 use super::locate::Questions;
 use super::mint::Mint;
 use super::nat::Nat;
+use super::outbound;
 use super::pressure::Pressure;
 use super::refer::Transfers;
 use super::registrar::Registrar;
@@ -170,6 +172,7 @@ pub struct Endpoint {
     pub(super) gate: Gate,
     pub(super) digest: DigestServer,
     pub(super) registrar: Registrar,
+    pub(super) loans: Loans,
     pub(super) connections: Connections,
     pub(super) tx: Transactions,
     pub(super) timers: TimerQueue<Deadline>,
@@ -204,6 +207,7 @@ impl Endpoint {
             gate,
             digest: DigestServer::new(&config.realm, secret).offering(&config.algorithms),
             registrar,
+            loans: Loans::default(),
             connections: Connections::default(),
             tx: Transactions::default(),
             timers: TimerQueue::new(),
@@ -295,8 +299,27 @@ impl Endpoint {
         tracing::debug!(%now, "new settings");
         self.gate.settings(Arc::clone(&settings));
         self.registrar.retain(|agent| settings.agents.contains_key(agent));
+        self.registrar.classify(|agent, transport| outbound::media_of(&settings, agent, transport));
         self.settings = settings;
         self.renew_registrations(now);
+        self.tell_registrations();
+    }
+
+    /// Lends an agent a user name and password; one with the same name takes its place.
+    pub fn lend(&mut self, loan: Loan, now: Timestamp) {
+        tracing::debug!(agent = %loan.agent, "a log-in was lent");
+        let before = self.loans.lend(&loan, &self.config.realm, now);
+        if let Some(before) = before.filter(|before| *before != loan.agent) {
+            self.registrar.end_loan(&before, &loan.user);
+            self.tell_registrations();
+        }
+    }
+
+    /// Ends a loan at once, and what was registered with it.
+    pub fn end_loan(&mut self, user: &str) {
+        let Some(agent) = self.loans.end(user) else { return };
+        tracing::debug!(%agent, "a log-in was taken back");
+        self.registrar.end_loan(&agent, user);
         self.tell_registrations();
     }
 
@@ -413,8 +436,9 @@ impl Endpoint {
 
     /// Passes on which agents came and went since the last time.
     fn tell_registrations(&mut self) {
-        while let Some((agent, on)) = self.registrar.poll_change() {
-            self.tell(Event::Registered { agent, on });
+        while let Some((agent, phones)) = self.registrar.poll_change() {
+            let on = phones != Phones::default();
+            self.tell(Event::Registered { agent, on, phones });
         }
     }
 }

@@ -52,9 +52,7 @@ impl Endpoint {
             self.timers.clear(Deadline::HalfMessage(flow.connection));
             self.registrar.flow_closed(&flow);
             self.tx.lost_connection(&flow);
-            for leg in self.legs.values_mut() {
-                leg.lost_connection(&flow);
-            }
+            self.legs_lost(&flow);
         }
         self.fail_clients_on(&flow, now);
     }

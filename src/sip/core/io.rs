@@ -38,6 +38,12 @@ impl Transport {
         matches!(self, Self::Tcp | Self::Tls)
     }
 
+    /// Whether it is WebSocket: only the other side can connect, and each frame is a message.
+    #[must_use]
+    pub const fn is_web(self) -> bool {
+        matches!(self, Self::Ws | Self::Wss)
+    }
+
     /// Whether nobody on the way can read it.
     #[must_use]
     pub const fn is_secure(self) -> bool {
@@ -168,12 +174,48 @@ pub struct Particulars {
     pub user_to_user: Vec<String>,
     /// Referred-By (RFC 3892).
     pub referred_by: Option<String>,
+    /// X-Sayso-Call, told to agents' phones only and never read: which call of ours it is.
+    pub call: Option<String>,
+    /// X-Sayso-Purpose, likewise: why the phone is called, such as `reattach`.
+    pub purpose: Option<&'static str>,
 }
 
 impl fmt::Debug for Particulars {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Particulars(…)")
     }
+}
+
+/// What a phone speaks beneath SIP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Media {
+    /// RTP (RFC 3550), plain or with keys in SDP (RFC 4568).
+    Rtp,
+    /// ICE and DTLS-SRTP, as browsers do (RFC 8827).
+    Webrtc,
+}
+
+/// Which kinds of phones an agent has registered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Phones {
+    /// One at least that speaks RTP.
+    pub rtp: bool,
+    /// One at least that speaks WebRTC.
+    pub webrtc: bool,
+}
+
+/// A SIP user name and password for a while, such as a web page gets from its session. Its `Debug` shows no
+/// password.
+#[derive(Clone, Debug)]
+pub struct Loan {
+    /// Whose phone it logs on; the address-of-record stays that of the agent.
+    pub agent: AgentId,
+    /// The digest user name; another than any agent's or trunk's.
+    pub user: String,
+    /// The password.
+    pub password: Redacted<String>,
+    /// It is good until then, and what was registered with it ends then.
+    pub until: Timestamp,
 }
 
 /// Where a REFER leads (RFC 3515).
@@ -317,12 +359,22 @@ pub enum Event {
         /// The SIP status that ended it, if one did.
         status: Option<u16>,
     },
-    /// An agent's phone registered (`true`) or its last binding went.
+    /// An agent's phone registered (`true`) or its last binding went; told again when the kinds of its phones
+    /// change, and when one registers over a new WebSocket connection.
     Registered {
         /// Whose.
         agent: AgentId,
         /// Reachable or not.
         on: bool,
+        /// By what.
+        phones: Phones,
+    },
+    /// The connection that a dialog's phone is on has closed, as when its web page is loaded anew. Told once
+    /// for each connection; the dialog itself stays until it is ended, and goes on over a connection that the
+    /// phone comes back on.
+    Unreachable {
+        /// Which dialog.
+        dialog: DialogId,
     },
     /// An unknown source was refused; it will be ignored until then. For the audit log.
     Stranger {
@@ -515,8 +567,13 @@ impl fmt::Debug for Command {
 /// Whom an INVITE is for. Its `Debug` shows no number.
 #[derive(Clone)]
 pub enum Callee {
-    /// A registered agent.
-    Agent(AgentId),
+    /// A registered agent's phones of one kind.
+    Agent {
+        /// Which agent.
+        agent: AgentId,
+        /// What the offer is for: only phones that speak this are rung.
+        media: Media,
+    },
     /// A number, by a trunk that takes calls to the outside (its settings say where and how).
     Trunk {
         /// Which trunk.
@@ -540,7 +597,7 @@ pub enum Callee {
 impl fmt::Debug for Callee {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Agent(agent) => write!(f, "Agent({agent})"),
+            Self::Agent { agent, media } => write!(f, "Agent({agent}, {media:?})"),
             Self::Trunk { trunk, .. } => write!(f, "Trunk({trunk}, …)"),
             Self::Uri { remote, transport, .. } => write!(f, "Uri(… at {transport:?} {remote})"),
         }

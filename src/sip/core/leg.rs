@@ -279,16 +279,37 @@ impl Leg {
         all.into_iter().filter(|exchange| matches!(exchange, Exchange::Theirs(_))).collect()
     }
 
-    /// A connection is gone: what would go over it needs a new one.
-    pub(super) fn lost_connection(&mut self, flow: &Flow) {
+    /// A connection is gone: what would go over it needs a new one. Whether the user is to know that the phone
+    /// is out of reach.
+    pub(super) fn lost_connection(&mut self, flow: &Flow) -> bool {
         if let Self::Calling(calling) = self {
             for early in calling.early.iter_mut().filter(|early| early.dialog.flow.is_same_way(flow)) {
                 early.dialog.lost_connection();
             }
         }
-        let Some(dialog) = self.dialog_mut().filter(|dialog| dialog.flow.is_same_way(flow)) else { return };
-        dialog.lost_connection();
+        let Some(dialog) = self.dialog_mut().filter(|dialog| dialog.flow.is_same_way(flow)) else {
+            return false;
+        };
+        let lost = dialog.lost_connection();
         let new = dialog.flow;
+        self.move_unacked(new);
+        lost && !matches!(self, Self::Leaving(_))
+    }
+
+    /// Another phone took this one's place; whether the user is to know.
+    pub(super) fn lost_phone(&mut self) -> bool {
+        let lost = self.dialog_mut().is_some_and(Dialog::lose);
+        lost && !matches!(self, Self::Leaving(_))
+    }
+
+    /// The phone is heard over this flow; whether it had been lost.
+    pub(super) fn found_again(&mut self, flow: Flow) -> bool {
+        let found = self.dialog_mut().is_some_and(|dialog| dialog.found_again(flow));
+        self.move_unacked(flow);
+        found
+    }
+
+    fn move_unacked(&mut self, new: Flow) {
         let unacked = match self {
             Self::Live(session) => session.unacked.as_mut(),
             Self::Leaving(leaving) => match &mut leaving.farewell {

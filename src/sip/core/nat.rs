@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::ops::Range;
 
 use bytes::Bytes;
 use ipnet::IpNet;
@@ -86,13 +87,10 @@ impl Nat {
         }
         let mut changed = false;
         let lines = text.split_inclusive('\n').map(|line| {
-            let tells = ["o=", "c=", "a=rtcp:"].iter().any(|start| line.starts_with(start));
-            let content = line.trim_end();
-            let ours = content.rsplit_once(' ').filter(|_| tells);
-            let told = ours.and_then(|(rest, ip)| {
-                let ip: IpAddr = ip.parse().ok()?;
+            let told = place_of_address(line).and_then(|place| {
+                let ip: IpAddr = line[place.clone()].parse().ok()?;
                 let told = self.outward(ip, remote);
-                (told != ip).then(|| format!("{rest} {told}{}", &line[content.len()..]))
+                (told != ip).then(|| format!("{}{told}{}", &line[..place.start], &line[place.end..]))
             });
             changed |= told.is_some();
             told.unwrap_or_else(|| line.to_owned())
@@ -100,6 +98,19 @@ impl Nat {
         let new: String = lines.collect();
         changed.then_some(new)
     }
+}
+
+/// Where a line of SDP has our address: at its end, or as the fifth word of an ICE candidate (RFC 8839 §5.1).
+/// As ours are host candidates, the public address put there stands for the same socket (RFC 8445 §5.1.1.1 has no
+/// other way where we know it beforehand).
+fn place_of_address(line: &str) -> Option<Range<usize>> {
+    let content = line.trim_end();
+    if ["o=", "c=", "a=rtcp:"].iter().any(|start| line.starts_with(start)) {
+        return content.rfind(' ').map(|space| space + 1..content.len());
+    }
+    let mut spaces = content.match_indices(' ').map(|(at, _)| at).skip(3);
+    let start = spaces.next().filter(|_| content.starts_with("a=candidate:"))? + 1;
+    Some(start..spaces.next().unwrap_or(content.len()))
 }
 
 #[cfg(test)]
@@ -126,7 +137,8 @@ mod tests {
     fn descriptions_are_told_too() {
         let nat = Nat::new(Advertise::One(ip("203.0.113.77")), Nat::usual_local_networks());
         let sdp = "v=0\r\no=- 1 1 IN IP4 10.0.0.1\r\ns=-\r\nc=IN IP4 10.0.0.1\r\nt=0 0\r\n\
-                   m=audio 20000 RTP/AVP 8\r\na=rtcp:20001 IN IP4 10.0.0.1\r\n";
+                   m=audio 20000 RTP/AVP 8\r\na=rtcp:20001 IN IP4 10.0.0.1\r\n\
+                   a=candidate:1 1 udp 2130706431 10.0.0.1 20000 typ host\r\na=candidate:1\r\n";
         let message = |sdp: &str| {
             let head = "INVITE sip:x SIP/2.0\r\nContent-Type: application/sdp";
             Bytes::from(format!("{head}\r\nContent-Length: {}\r\n\r\n{sdp}", sdp.len()))

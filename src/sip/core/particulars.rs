@@ -37,6 +37,8 @@ pub(super) fn read(headers: &Headers, source: &Source) -> Particulars {
         history: values(headers, &HeaderName::HistoryInfo),
         user_to_user: values(headers, &user_to_user()),
         referred_by: referred_by(headers),
+        call: None,
+        purpose: None,
     }
 }
 
@@ -64,6 +66,15 @@ pub(super) fn write(particulars: &Particulars, host: &str) -> Vec<(HeaderName, S
     all(user_to_user(), &particulars.user_to_user);
     all(HeaderName::ReferredBy, particulars.referred_by.as_slice());
     rows
+}
+
+/// What agents' phones are told beside it, and nobody else: which call of ours it is, and why they are called.
+pub(super) fn write_ours(particulars: &Particulars) -> Vec<(HeaderName, String)> {
+    let call = particulars.call.as_deref().map(|value| (&b"X-Sayso-Call"[..], value));
+    let purpose = particulars.purpose.map(|value| (&b"X-Sayso-Purpose"[..], value));
+    let rows = call.into_iter().chain(purpose).filter(|(_, value)| is_fit(value));
+    rows.map(|(name, value)| (HeaderName::parse(&bytes::Bytes::from_static(name)), value.to_owned()))
+        .collect()
 }
 
 /// The caller's number or name: what the trunk asserts (RFC 3325), else From; `None` when withheld.
@@ -168,6 +179,7 @@ mod tests {
                 history: bad(value),
                 user_to_user: bad(value),
                 referred_by: Some(value.to_owned()),
+                ..Particulars::default()
             };
             let rows = write(&particulars, "h");
             assert!(rows.iter().all(|(_, value)| value == "<sip:ok@h>"), "{value:?}: {rows:?}");

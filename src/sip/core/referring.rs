@@ -10,7 +10,6 @@ use super::machines::Outcome;
 use super::refer::SUBSCRIPTION;
 use super::replaces::Replaces;
 use super::respond::Inbound;
-use super::session::ends_dialog;
 use super::timers::Deadline;
 use super::transactions::Purpose;
 use super::wire::{self, HeaderName, Headers, Key, Method, Request};
@@ -99,7 +98,7 @@ impl Endpoint {
             Outcome::Failed(status) => *status,
         };
         self.end_reference(id, status);
-        if ends_dialog(outcome) && self.session(id).is_some() {
+        if self.ends_dialog(id, outcome) && self.session(id).is_some() {
             self.leave(id, Cause::Unreachable, now);
         }
     }

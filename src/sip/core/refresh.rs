@@ -20,6 +20,9 @@ const FLOOR: Duration = Duration::from_secs(90);
 /// The BYE goes out so long before the session expires, or a third of it (RFC 4028 §10).
 const BYE_EARLY: Duration = Duration::from_secs(32);
 
+/// A refresh that is due while its phone is out of reach is looked at again after this.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+
 /// So often a 422 is answered with a longer session.
 const MAX_LENGTHENED: u8 = 3;
 
@@ -167,7 +170,9 @@ impl Endpoint {
     /// Half of the interval is over: our turn.
     pub(super) fn refresh_due(&mut self, id: DialogId, now: Timestamp) {
         let Some(session) = self.session(id) else { return };
-        if session.dialog.updates {
+        if session.dialog.is_lost() {
+            self.timers.set(Deadline::Dialog(id, DialogTimer::RefreshDue), now + LOOK_AGAIN);
+        } else if session.dialog.updates {
             self.send_update(id, None, None, now);
         } else {
             self.tell(Event::Refresh { dialog: id });

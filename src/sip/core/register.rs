@@ -11,13 +11,17 @@ use super::endpoint::Endpoint;
 use super::io::{DialogId, Event, Flow, Login, Transport};
 use super::leg::Leg;
 use super::machines::Outcome;
-use super::registrar::{Contacts, RegisterError, Registration};
+use super::outbound;
+use super::registrar::{Contact, Contacts, Instance, RegisterError, Registration};
 use super::respond::{self, Inbound};
 use super::source::LoggedIn;
 use super::transactions::{ClientId, Purpose};
 use super::wire::{self, ContactValue, Fault, HeaderName, Key, Method, Request, Scheme, Uri};
 use crate::call::Cause;
 use crate::time::Timestamp;
+
+/// The longest `+sip.instance` that is kept, in octets; a URN of a UUID has 47.
+const MAX_INSTANCE: usize = 200;
 
 impl Endpoint {
     /// A REGISTER from outside.
@@ -35,7 +39,7 @@ impl Endpoint {
         }
         let to = &inbound.head.to.uri;
         let user = wire::user_of(to).filter(|_| matches!(to.scheme(), Scheme::Sip | Scheme::Sips));
-        let LoggedIn::Agent(agent) = who else { return self.refuse(&inbound, 403, &[]) };
+        let LoggedIn::Agent(agent, lent) = who else { return self.refuse(&inbound, 403, &[]) };
         match user {
             None => return self.refuse(&inbound, 404, &[]),
             Some(user) if user != agent.0 => return self.refuse(&inbound, 403, &[]),
@@ -53,18 +57,27 @@ impl Endpoint {
             call_id: String::from_utf8_lossy(&inbound.head.call_id).into_owned(),
             cseq: inbound.head.cseq,
             flow: inbound.flow,
+            media: outbound::media_of(&self.settings, &agent, inbound.flow.transport),
+            lent,
         };
+        let before = self.registrar.bindings(&agent, inbound.now);
+        let mut after = None;
         let result = self.registrar.register(&agent, registration, inbound.now);
         let tag = self.mint.token();
         let mut response;
         match result {
             Ok(bindings) => {
                 response = respond::response(&inbound.request, 200, Some(&tag));
-                for binding in bindings {
+                for binding in &bindings {
                     let left = binding.seconds_left(inbound.now);
-                    let value = format!("<{}>;expires={left}", binding.contact);
+                    // By these a phone finds itself among the others (RFC 5626 §6).
+                    let instance = binding.instance.as_ref().map_or_else(String::new, |instance| {
+                        format!(";+sip.instance=\"{}\";reg-id={}", instance.id, instance.reg_id)
+                    });
+                    let value = format!("<{}>{instance};expires={left}", binding.contact);
                     wire::push(&mut response.headers, HeaderName::Contact, value);
                 }
+                after = Some(bindings);
             }
             Err(error) => {
                 response = respond::response(&inbound.request, error.status(), Some(&tag));
@@ -75,6 +88,9 @@ impl Endpoint {
         }
         self.dress(&mut response);
         self.respond(server, response, inbound.now);
+        if let Some(after) = after {
+            self.phones_moved(&agent, (&before, &after), &inbound.flow, inbound.now);
+        }
     }
 
     /// Logs a phone of ours on. The Call-ID is the same for the same user and registrar.
@@ -166,6 +182,16 @@ impl Endpoint {
     }
 }
 
+/// Which phone a contact says it is; without a `reg-id` it says nothing (RFC 5626 §6), and neither does one that
+/// could not be told again.
+fn instance(id: Option<&[u8]>, reg_id: Option<&[u8]>) -> Option<Instance> {
+    let id = std::str::from_utf8(id?).ok()?.trim().trim_matches('"');
+    let fits = (1..=MAX_INSTANCE).contains(&id.len())
+        && id.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'"' | b'\\'));
+    let reg_id = reg_id.and_then(wire::seconds)?;
+    fits.then(|| Instance { id: id.to_owned(), reg_id })
+}
+
 /// The Contact headers of a REGISTER.
 fn contacts(request: &Request) -> Result<Contacts, Fault> {
     let mut list = Vec::new();
@@ -174,7 +200,9 @@ fn contacts(request: &Request) -> Result<Contacts, Fault> {
             ContactValue::Wildcard => return Ok(Contacts::RemoveAll),
             ContactValue::Address(address) => {
                 let uri = String::from_utf8_lossy(&address.uri.to_bytes()).into_owned();
-                list.push((uri, address.param("expires").and_then(wire::seconds)));
+                let expires = address.param("expires").and_then(wire::seconds);
+                let instance = instance(address.param("+sip.instance"), address.param("reg-id"));
+                list.push(Contact { uri, expires, instance });
             }
         }
     }

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
-use super::{Flow, Transport, uri};
+use super::loans::Lent;
+use super::{Flow, Media, Phones, Transport, uri};
 use crate::ids::AgentId;
 use crate::time::Timestamp;
 
@@ -20,6 +21,22 @@ pub struct Binding {
     pub call_id: String,
     /// Its CSeq.
     pub cseq: u32,
+    /// What the phone speaks.
+    pub media: Media,
+    /// Which phone it is, if that says so.
+    pub instance: Option<Instance>,
+    /// What it logged on with, if that was lent: they end together.
+    pub lent: Option<Lent>,
+}
+
+/// A phone, by its number and that of its connection (RFC 5626 §4.1): wherever it registers from, it is the same
+/// one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Instance {
+    /// `+sip.instance` without its quotes.
+    pub id: String,
+    /// `reg-id`.
+    pub reg_id: u32,
 }
 
 impl Binding {
@@ -33,12 +50,23 @@ impl Binding {
 /// The Contact header fields of a REGISTER.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Contacts {
-    /// URIs, each with its own `expires` parameter in seconds if it has one.
-    List(Vec<(String, Option<u32>)>),
+    /// One at least.
+    List(Vec<Contact>),
     /// `*`.
     RemoveAll,
     /// None: what is there?
     Query,
+}
+
+/// One value of Contact.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contact {
+    /// The URI.
+    pub uri: String,
+    /// Its own `expires` parameter, in seconds.
+    pub expires: Option<u32>,
+    /// Which phone it is.
+    pub instance: Option<Instance>,
 }
 
 /// An authenticated REGISTER.
@@ -54,6 +82,10 @@ pub struct Registration {
     pub cseq: u32,
     /// The way it came.
     pub flow: Flow,
+    /// What the phone speaks.
+    pub media: Media,
+    /// What it logged on with, if that is lent.
+    pub lent: Option<Lent>,
 }
 
 /// Why a REGISTER was refused. Nothing was changed.
@@ -97,8 +129,8 @@ impl RegisterError {
     }
 }
 
-/// The bindings of all agents. After each `register`, `flow_closed`, `retain` and `handle_timeout`
-/// drain [`Registrar::poll_change`].
+/// The bindings of all agents. After each `register`, `flow_closed`, `retain`, `classify`, `end_loan` and
+/// `handle_timeout` drain [`Registrar::poll_change`].
 #[derive(Debug)]
 pub struct Registrar {
     min_expires: u32,
@@ -110,7 +142,7 @@ pub struct Registrar {
     deadlines: BTreeSet<(Timestamp, AgentId)>,
     /// Which agents have a binding over a TCP connection.
     connections: BTreeMap<u64, Vec<AgentId>>,
-    changes: VecDeque<(AgentId, bool)>,
+    changes: VecDeque<(AgentId, Phones)>,
     count: usize,
 }
 
@@ -188,6 +220,23 @@ impl Registrar {
         }
     }
 
+    /// Phones speak what `media` says from now on: it depends on settings.
+    pub fn classify(&mut self, media: impl Fn(&AgentId, Transport) -> Media) {
+        let differs = |agent: &AgentId, b: &Binding| b.media != media(agent, b.flow.transport);
+        let agents = self.agents.iter().filter(|(agent, list)| list.iter().any(|b| differs(agent, b)));
+        let agents: Vec<AgentId> = agents.map(|(agent, _)| agent.clone()).collect();
+        for agent in agents {
+            let mut list = self.agents.get(&agent).cloned().unwrap_or_default();
+            list.iter_mut().for_each(|b| b.media = media(&agent, b.flow.transport));
+            self.replace(&agent, list);
+        }
+    }
+
+    /// Drops what an agent's phones registered with a user name that is lent no more.
+    pub fn end_loan(&mut self, agent: &AgentId, user: &str) {
+        self.keep(agent, |binding| binding.lent.as_ref().is_none_or(|lent| lent.user != user));
+    }
+
     /// When to call [`Registrar::handle_timeout`].
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Timestamp> {
@@ -201,8 +250,8 @@ impl Registrar {
         }
     }
 
-    /// An agent's first binding came (`true`) or its last one went; in order.
-    pub fn poll_change(&mut self) -> Option<(AgentId, bool)> {
+    /// The kinds of an agent's phones have changed, or one came over a new WebSocket connection; in order.
+    pub fn poll_change(&mut self) -> Option<(AgentId, Phones)> {
         self.changes.pop_front()
     }
 
@@ -222,25 +271,30 @@ impl Registrar {
     fn bind(
         &self,
         mut bindings: Vec<Binding>,
-        contacts: &[(String, Option<u32>)],
+        contacts: &[Contact],
         registration: &Registration,
         now: Timestamp,
     ) -> Result<Vec<Binding>, RegisterError> {
         if contacts.len() > self.max_bindings {
             return Err(RegisterError::TooMany { asked: contacts.len(), allowed: self.max_bindings });
         }
-        let named = |binding: &&Binding| contacts.iter().any(|(uri, _)| uri::same(&binding.contact, uri));
+        let named = |binding: &&Binding| contacts.iter().any(|contact| contact.is_of(binding));
         bindings.iter().filter(named).try_for_each(|binding| in_order(binding, registration))?;
-        for (contact, own) in contacts {
-            let seconds = self.seconds(own.or(registration.expires))?;
-            bindings.retain(|binding| !uri::same(&binding.contact, contact));
+        for contact in contacts {
+            let seconds = self.seconds(contact.expires.or(registration.expires))?;
+            bindings.retain(|binding| !contact.is_of(binding));
             if seconds > 0 {
+                let expires = now + Duration::from_secs(seconds.into());
+                let lent = registration.lent.clone();
                 bindings.push(Binding {
-                    contact: contact.clone(),
+                    contact: contact.uri.clone(),
                     flow: registration.flow,
-                    expires: now + Duration::from_secs(seconds.into()),
+                    expires: lent.as_ref().map_or(expires, |lent| expires.min(lent.until)),
                     call_id: registration.call_id.clone(),
                     cseq: registration.cseq,
+                    media: registration.media,
+                    instance: contact.instance.clone(),
+                    lent,
                 });
             }
         }
@@ -269,6 +323,11 @@ impl Registrar {
     /// The only place where bindings change: keeps the two indexes and the changes right.
     fn replace(&mut self, agent: &AgentId, new: Vec<Binding>) {
         let on = !new.is_empty();
+        let now_there = phones(&new);
+        let web = |list: &[Binding]| -> BTreeSet<u64> {
+            list.iter().filter(|b| b.flow.transport.is_web()).map(|b| b.flow.connection).collect()
+        };
+        let web_now = web(&new);
         self.count += new.len();
         let next = new.iter().map(|binding| binding.expires).min();
         let over: BTreeSet<u64> = new.iter().filter_map(|binding| connection(&binding.flow)).collect();
@@ -291,10 +350,23 @@ impl Registrar {
         for came in over.difference(&was_over) {
             self.connections.entry(*came).or_default().push(agent.clone());
         }
-        if old.is_empty() == on {
-            self.changes.push_back((agent.clone(), on));
+        if phones(&old) != now_there || !web_now.is_subset(&web(&old)) {
+            self.changes.push_back((agent.clone(), now_there));
         }
     }
+}
+
+impl Contact {
+    /// Whether it is about the same phone (RFC 3261 §10.3 step 7; RFC 5626 §6).
+    fn is_of(&self, binding: &Binding) -> bool {
+        let same_phone = self.instance.is_some() && self.instance == binding.instance;
+        same_phone || uri::same(&binding.contact, &self.uri)
+    }
+}
+
+fn phones(bindings: &[Binding]) -> Phones {
+    let any = |media| bindings.iter().any(|binding| binding.media == media);
+    Phones { rtp: any(Media::Rtp), webrtc: any(Media::Webrtc) }
 }
 
 fn connection(flow: &Flow) -> Option<u64> {

@@ -13,12 +13,20 @@ fn flow(transport: Transport, connection: u64) -> Flow {
     Flow { transport, local: address, remote: address, connection }
 }
 
-fn list(contacts: &[(&str, Option<u32>)]) -> Contacts {
-    Contacts::List(contacts.iter().map(|(uri, expires)| ((*uri).to_owned(), *expires)).collect())
+fn contact(uri: &str, expires: Option<u32>) -> Contact {
+    Contact { uri: uri.to_owned(), expires, instance: None }
 }
 
+fn list(contacts: &[(&str, Option<u32>)]) -> Contacts {
+    Contacts::List(contacts.iter().map(|(uri, expires)| contact(uri, *expires)).collect())
+}
+
+const ON: Phones = Phones { rtp: true, webrtc: false };
+const OFF: Phones = Phones { rtp: false, webrtc: false };
+
 fn request(contacts: Contacts, expires: Option<u32>, call_id: &str, cseq: u32) -> Registration {
-    Registration { contacts, expires, call_id: call_id.to_owned(), cseq, flow: flow(Transport::Udp, 0) }
+    let (flow, call_id) = (flow(Transport::Udp, 0), call_id.to_owned());
+    Registration { contacts, expires, call_id, cseq, flow, media: Media::Rtp, lent: None }
 }
 
 fn registrar() -> (Registrar, AgentId) {
@@ -35,14 +43,14 @@ fn a_phone_comes_is_refreshed_and_expires() {
     let one = |cseq| request(list(&[("sip:ada@10.0.0.1", None)]), None, "x", cseq);
     let bindings = registrar.register(&ada, one(1), NOW).unwrap();
     assert_eq!(bindings[0].seconds_left(NOW), 600, "the default");
-    assert_eq!(registrar.poll_change(), Some((ada.clone(), true)));
+    assert_eq!(registrar.poll_change(), Some((ada.clone(), ON)));
     registrar.register(&ada, one(2), after(500)).unwrap();
     assert_eq!(registrar.poll_timeout(), Some(after(1_100)));
     registrar.handle_timeout(after(1_099));
     assert_eq!((registrar.len(), registrar.poll_change()), (1, None));
     assert!(registrar.bindings(&ada, after(1_100)).is_empty(), "ended even before the timer ran");
     registrar.handle_timeout(after(1_100));
-    assert_eq!(registrar.poll_change(), Some((ada, false)));
+    assert_eq!(registrar.poll_change(), Some((ada, OFF)));
     assert_eq!((registrar.len(), registrar.poll_timeout()), (0, None));
 }
 
@@ -77,8 +85,8 @@ fn star_removes_all_with_expires_zero_only() {
     let refused = registrar.register(&ada, request(Contacts::RemoveAll, Some(0), "x", 1), NOW);
     assert_eq!(refused.unwrap_err().status(), 500, "a replayed CSeq");
     assert_eq!(registrar.register(&ada, request(Contacts::RemoveAll, Some(0), "x", 2), NOW), Ok(Vec::new()));
-    assert_eq!(registrar.poll_change(), Some((ada.clone(), true)));
-    assert_eq!(registrar.poll_change(), Some((ada, false)));
+    assert_eq!(registrar.poll_change(), Some((ada.clone(), ON)));
+    assert_eq!(registrar.poll_change(), Some((ada, OFF)));
     assert!(registrar.is_empty() && registrar.poll_timeout().is_none());
 }
 
@@ -129,11 +137,57 @@ fn a_closed_connection_takes_its_phones_along() {
     registrar.flow_closed(&flow(Transport::Tcp, 7));
     assert_eq!(uris(&registrar.bindings(&ada, NOW)), ["sip:b@h"]);
     let changes: Vec<_> = std::iter::from_fn(|| registrar.poll_change()).collect();
-    assert_eq!(changes, [(ada.clone(), true), (bob.clone(), true), (bob, false)]);
+    assert_eq!(changes, [(ada.clone(), ON), (bob.clone(), ON), (bob, OFF)]);
     assert!(registrar.connections.is_empty());
     registrar.retain(|_| false);
-    assert_eq!((registrar.poll_change(), registrar.len()), (Some((ada, false)), 0));
+    assert_eq!((registrar.poll_change(), registrar.len()), (Some((ada, OFF)), 0));
     assert!(registrar.deadlines.is_empty());
+}
+
+#[test]
+fn a_phone_that_says_which_it_is_replaces_its_old_self() {
+    let (mut registrar, ada) = registrar();
+    let instance = |id: &str, reg_id| Some(Instance { id: id.to_owned(), reg_id });
+    let over = |uri: &str, instance, connection| {
+        let contacts = Contacts::List(vec![Contact { instance, ..contact(uri, None) }]);
+        let flow = flow(Transport::Ws, connection);
+        Registration {
+            flow,
+            media: Media::Webrtc,
+            ..request(contacts, None, &format!("{uri}{connection}"), 1)
+        }
+    };
+    let web = Phones { rtp: false, webrtc: true };
+    registrar.register(&ada, over("sip:a@x.invalid", instance("<urn:1>", 1), 7), NOW).unwrap();
+    assert_eq!(registrar.poll_change(), Some((ada.clone(), web)));
+    let after = registrar.register(&ada, over("sip:b@x.invalid", instance("<urn:1>", 1), 8), NOW).unwrap();
+    assert_eq!(uris(&after), ["sip:b@x.invalid"]);
+    assert_eq!(registrar.poll_change(), Some((ada.clone(), web)), "it came anew");
+    for other in [instance("<urn:2>", 1), instance("<urn:1>", 2), None] {
+        let uri = format!("sip:{other:?}@x.invalid");
+        registrar.register(&ada, over(&uri, other, 8), NOW).unwrap();
+    }
+    assert_eq!(registrar.len(), 3, "each is another phone");
+    assert_eq!(registrar.poll_change(), None, "and all on the same connection");
+    registrar.classify(|_, _| Media::Rtp);
+    assert_eq!(registrar.poll_change(), Some((ada, ON)));
+}
+
+#[test]
+fn what_was_registered_with_a_loan_ends_with_it() {
+    let (mut registrar, ada) = registrar();
+    let lent = |until| Some(Lent { user: "page".to_owned(), until: after(until) });
+    let asked = request(list(&[("sip:a@h", None)]), Some(600), "x", 1);
+    let bindings = registrar.register(&ada, Registration { lent: lent(90), ..asked.clone() }, NOW).unwrap();
+    assert_eq!(bindings[0].seconds_left(NOW), 90);
+    registrar.register(&ada, request(list(&[("sip:b@h", None)]), None, "y", 1), NOW).unwrap();
+    registrar.end_loan(&ada, "other");
+    assert_eq!(registrar.len(), 2);
+    registrar.end_loan(&ada, "page");
+    assert_eq!(uris(&registrar.bindings(&ada, NOW)), ["sip:b@h"]);
+    registrar.register(&ada, Registration { lent: lent(90), cseq: 2, ..asked }, NOW).unwrap();
+    registrar.handle_timeout(after(90));
+    assert_eq!(uris(&registrar.bindings(&ada, after(90))), ["sip:b@h"]);
 }
 
 /// One thing that can happen.
@@ -145,7 +199,8 @@ enum Step {
 }
 
 fn any_step() -> impl Strategy<Value = Step> {
-    let contact = (0..5u8, proptest::option::of(0..200u32)).prop_map(|(n, e)| (format!("sip:{n}@h"), e));
+    let contact =
+        (0..5u8, proptest::option::of(0..200u32)).prop_map(|(n, e)| contact(&format!("sip:{n}@h"), e));
     let contacts = prop_oneof![
         8 => proptest::collection::vec(contact, 1..4).prop_map(Contacts::List),
         1 => Just(Contacts::RemoveAll),
@@ -165,7 +220,7 @@ proptest! {
         let mut registrar = Registrar::new(60, 3_600, 120, 3);
         let agents = ["ada", "bob", "cy"].map(AgentId::from);
         let mut now = NOW;
-        let mut told = [false; 3];
+        let mut told = [OFF; 3];
         for step in steps {
             match step {
                 Step::Register { agent, contacts, call_id, cseq, connection } => {
@@ -195,7 +250,7 @@ proptest! {
             prop_assert_eq!(registrar.connections().collect::<BTreeSet<_>>(), over);
             for (bindings, on) in all.iter().zip(told) {
                 prop_assert!(bindings.len() <= 3);
-                prop_assert_eq!(!bindings.is_empty(), on);
+                prop_assert_eq!(!bindings.is_empty(), on.rtp);
             }
         }
     }

@@ -52,10 +52,19 @@ impl Endpoint {
         }
         dialog.remote_cseq = dialog.remote_cseq.max(Some(inbound.head.cseq));
         dialog.flow = inbound.flow;
+        let (flow, now) = (inbound.flow, inbound.now);
+        let is_back = self.legs.get_mut(&id).is_some_and(|leg| leg.found_again(flow));
         if !self.requires_nothing(&inbound) {
             return;
         }
-        match wire::action(&method) {
+        self.act(id, &method, inbound, key);
+        if is_back {
+            self.pursue_reinvite(id, now);
+        }
+    }
+
+    fn act(&mut self, id: DialogId, method: &Method, inbound: Inbound, key: Key) {
+        match wire::action(method) {
             Action::Bye => self.on_bye(id, inbound, key),
             Action::Invite => self.on_reinvite(id, inbound, key),
             Action::Info => self.on_info(id, inbound, key),
@@ -321,6 +330,9 @@ impl Endpoint {
     pub(super) fn send_digit(&mut self, id: DialogId, digit: Digit, now: Timestamp) {
         let branch = self.mint.branch();
         let Some(Leg::Live(session)) = self.legs.get_mut(&id) else { return };
+        if session.dialog.is_lost() {
+            return; // nobody would hear it, and by the time somebody does it means nothing
+        }
         let (mut info, flow) = session.dialog.request(Method::Info, &self.config, &branch);
         let body = body::dtmf_relay(digit);
         wire::body_headers(&mut info.headers, Some(("application/dtmf-relay", &body)));
@@ -330,7 +342,7 @@ impl Endpoint {
 
     /// 408 and 481 to a request inside a dialog end it (RFC 3261 §12.2.1.2).
     pub(super) fn on_info_outcome(&mut self, id: DialogId, outcome: &Outcome, now: Timestamp) {
-        if ends_dialog(outcome) && self.session(id).is_some() {
+        if self.ends_dialog(id, outcome) && self.session(id).is_some() {
             self.leave(id, Cause::Unreachable, now);
         }
     }
@@ -382,9 +394,9 @@ impl Endpoint {
             }
             failed @ (Outcome::Response(_) | Outcome::Failed(_)) => {
                 self.settle(client);
-                if ends_dialog(&failed) {
+                if self.ends_dialog(id, &failed) {
                     self.leave(id, Cause::Unreachable, now);
-                } else {
+                } else if !self.waits_for_phone(id) {
                     self.reinvited(id, None, None, now);
                 }
                 return;

@@ -12,6 +12,7 @@ use super::endpoint::Endpoint;
 use super::gate::{Known, LogIn};
 use super::guard::RETRY_LOG_IN;
 use super::io::{Event, Flow, Source, Transport};
+use super::loans::{Lent, Loans};
 use super::respond::Inbound;
 use super::wire::{self, HeaderName};
 use crate::ids::{AgentId, TrunkId};
@@ -20,7 +21,8 @@ use crate::time::Timestamp;
 
 /// Who has shown the right password.
 pub(super) enum LoggedIn {
-    Agent(AgentId),
+    /// Its phone; and with what, if that was lent.
+    Agent(AgentId, Option<Lent>),
     Trunk(TrunkId),
 }
 
@@ -38,7 +40,7 @@ impl Endpoint {
             }
         }
         self.log_in(inbound).map(|who| match who {
-            LoggedIn::Agent(agent) => Source::Agent(agent),
+            LoggedIn::Agent(agent, _) => Source::Agent(agent),
             LoggedIn::Trunk(trunk) => Source::Trunk(trunk),
         })
     }
@@ -59,8 +61,8 @@ impl Endpoint {
             return None;
         }
         let uri = String::from_utf8_lossy(&request.uri.to_bytes()).into_owned();
-        let (settings, gate) = (&self.settings, &mut self.gate);
-        let credentials = |user: &str| credentials(settings, user);
+        let (settings, loans, gate) = (&self.settings, &self.loans, &mut self.gate);
+        let credentials = |user: &str| credentials(settings, loans, user, now);
         let mut may_try = |user: &str| gate.may_try(remote.ip(), user, now);
         let values = authorization(inbound);
         let values = values.iter().map(|value| &value[..]);
@@ -68,7 +70,7 @@ impl Endpoint {
         match self.digest.verify(ask, values, &credentials, &mut may_try, now) {
             Verdict::Accepted { user } => {
                 self.gate.succeeded(remote.ip(), &user);
-                who(&self.settings, &user)
+                who(&self.settings, &self.loans, &user, now)
             }
             Verdict::Missing | Verdict::Unusable => self.challenge(inbound, false),
             Verdict::Stale => self.challenge(inbound, true),
@@ -161,18 +163,22 @@ fn same_way(a: &Flow, b: &Flow) -> bool {
     }
 }
 
-fn credentials(settings: &Settings, user: &str) -> Option<SipCredentials> {
-    match who(settings, user)? {
-        LoggedIn::Agent(agent) => settings.agents.get(&agent).map(|agent| agent.credentials.clone()),
+fn credentials(settings: &Settings, loans: &Loans, user: &str, now: Timestamp) -> Option<SipCredentials> {
+    match who(settings, loans, user, now)? {
+        LoggedIn::Agent(_, Some(lent)) => loans.credentials(&lent.user, now).cloned(),
+        LoggedIn::Agent(agent, None) => settings.agents.get(&agent)?.credentials.clone(),
         LoggedIn::Trunk(trunk) => settings.trunks.get(&trunk).and_then(|trunk| trunk.digest.clone()),
     }
 }
 
-/// Whose SIP user name this is. Agents come first; their name is their user name.
-fn who(settings: &Settings, user: &str) -> Option<LoggedIn> {
+/// Whose SIP user name this is. Agents come first; their name is their user name. Then what is lent to them.
+fn who(settings: &Settings, loans: &Loans, user: &str, now: Timestamp) -> Option<LoggedIn> {
     let agent = AgentId(user.to_owned());
     if settings.agents.contains_key(&agent) {
-        return Some(LoggedIn::Agent(agent));
+        return Some(LoggedIn::Agent(agent, None));
+    }
+    if let Some((agent, lent)) = loans.holder(user, now) {
+        return settings.agents.contains_key(agent).then(|| LoggedIn::Agent(agent.clone(), Some(lent)));
     }
     let of_trunk =
         |trunk: &crate::settings::Trunk| trunk.digest.as_ref().is_some_and(|digest| digest.user == user);

@@ -23,9 +23,9 @@ impl Endpoint {
         let moved = match peer {
             Some(peer) if has_password(&self.settings, &peer) => match (self.log_in(inbound), peer) {
                 (None, _) => None, // answered
-                (Some(LoggedIn::Agent(agent)), Peer::Agent(ours)) => Some(agent == ours),
+                (Some(LoggedIn::Agent(agent, _)), Peer::Agent(ours)) => Some(agent == ours),
                 (Some(LoggedIn::Trunk(trunk)), Peer::Trunk(ours)) => Some(trunk == ours),
-                (Some(LoggedIn::Agent(_) | LoggedIn::Trunk(_)), _) => Some(false),
+                (Some(LoggedIn::Agent(..) | LoggedIn::Trunk(_)), _) => Some(false),
             },
             Some(Peer::Trunk(_) | Peer::Agent(_) | Peer::Address) | None => Some(false),
         };

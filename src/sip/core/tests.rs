@@ -2,6 +2,7 @@
 //! messages.
 
 mod bench;
+mod browsers;
 mod calls;
 mod defence;
 mod faults;

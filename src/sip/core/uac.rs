@@ -11,7 +11,7 @@ use super::cause;
 use super::challenge::{Keyring, is_challenge};
 use super::dialog::{self, Dialog, Peer, Reach};
 use super::endpoint::Endpoint;
-use super::io::{Callee, DialogId, Event, Flow, Particulars, Transport};
+use super::io::{Callee, DialogId, Event, Flow, Media, Particulars, Transport};
 use super::leg::{Calling, Leg};
 use super::machines::Outcome;
 use super::particulars;
@@ -84,9 +84,13 @@ impl Endpoint {
         if self.legs.len() >= self.config.max_dialogs || self.legs.contains_key(&id) {
             return self.tell(Event::Ended { dialog: id, cause: Cause::Unreachable, status: None });
         }
+        let mut ours_only = Vec::new();
         let ways = match to {
             Callee::Trunk { trunk, number } => return self.invite_trunk(id, trunk, &number, wish, now),
-            Callee::Agent(agent) => self.phones(&agent, now),
+            Callee::Agent { agent, media } => {
+                ours_only = particulars::write_ours(&wish.particulars);
+                self.phones(&agent, media, now)
+            }
             Callee::Uri { uri, remote, transport, login } => {
                 let target = Uri::parse(Bytes::from(uri.clone())).ok();
                 let flow = self.flow_to(transport, remote);
@@ -109,13 +113,14 @@ impl Endpoint {
                 format!("<{}>", dialog::user_uri(&wish.from, &host))
             };
             // Agents' phones are in our trust domain (RFC 3325 §5): they may know more than From says.
-            let extra = particulars::write(&wish.particulars, &host);
+            let mut extra = particulars::write(&wish.particulars, &host);
+            extra.extend(ours_only.iter().cloned());
             let made = self.make_invite(way, &extra, &wish.sdp);
             self.send_branch(id, made, now);
         }
     }
 
-    fn phones(&self, agent: &AgentId, now: Timestamp) -> Vec<Way> {
+    fn phones(&self, agent: &AgentId, media: Media, now: Timestamp) -> Vec<Way> {
         let to = format!("<{}>", dialog::user_uri(&agent.0, &self.config.realm));
         let way = |binding: super::registrar::Binding| {
             let target = Uri::parse(Bytes::from(binding.contact)).ok()?;
@@ -123,7 +128,7 @@ impl Endpoint {
             let peer = Peer::Agent(agent.clone());
             Some(Way { target, flow, from, to, keys: None, reach: Reach::Back, peer })
         };
-        self.registrar.bindings(agent, now).into_iter().filter_map(way).collect()
+        self.registrar.bindings(agent, now).into_iter().filter(|b| b.media == media).filter_map(way).collect()
     }
 
     /// The way to an address we were told.

@@ -160,6 +160,13 @@ impl Endpoint {
             Outcome::Response(response) => Some(response),
             Outcome::Failed(_) => None,
         };
+        let over = self.ends_dialog(id, outcome);
+        if response.is_none() && self.waits_for_phone(id) {
+            if !offers {
+                self.refresh_due(id, now);
+            }
+            return;
+        }
         let Some(talks) = self.legs.get_mut(&id).and_then(|leg| leg.talks(tag)) else { return };
         match response {
             Some(response) if response.status.is_success() => {
@@ -180,7 +187,7 @@ impl Endpoint {
                     self.send_update(id, tag, None, now);
                 }
             }
-            Some(_) | None if talks.live && super::session::ends_dialog(outcome) => {
+            Some(_) | None if talks.live && over => {
                 self.leave(id, crate::call::Cause::Unreachable, now);
             }
             Some(response) if offers => match again(response) {
@@ -210,7 +217,7 @@ impl Endpoint {
     pub(super) fn pursue_reinvite(&mut self, id: DialogId, now: Timestamp) {
         let Some(talks) = self.legs.get_mut(&id).and_then(|leg| leg.talks(None)) else { return };
         let free = matches!(talks.exchange, Exchange::Idle) && talks.first == First::Settled { ready: true };
-        if !free || !(talks.live || talks.dialog.updates) {
+        if !free || talks.dialog.is_lost() || !(talks.live || talks.dialog.updates) {
             return;
         }
         let Some(wanted) = talks.wanted.take_if(|wanted| wanted.not_before <= now) else {
@@ -226,6 +233,21 @@ impl Endpoint {
         } else {
             self.send_update(id, None, Some(sdp), now);
         }
+    }
+
+    /// An offer or a refresh of ours failed. `true`: because its phone is out of reach; an offer waits until that
+    /// is back, unless there is a newer one.
+    pub(super) fn waits_for_phone(&mut self, id: DialogId) -> bool {
+        if !self.is_out_of_reach(id) {
+            return false;
+        }
+        if let Some(talks) = self.legs.get_mut(&id).and_then(|leg| leg.talks(None)) {
+            match std::mem::replace(talks.exchange, Exchange::Idle) {
+                Exchange::Ours(ours) => drop(talks.wanted.get_or_insert(ours)),
+                other @ (Exchange::Idle | Exchange::Theirs(_)) => *talks.exchange = other,
+            }
+        }
+        true
     }
 
     /// The end of an offer of ours; `Some`: accepted, with the answer.

@@ -26,7 +26,9 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 
 use super::core::naming::Means;
-use super::core::{Command, DialogId, Endpoint, EndpointConfig, Event, Pressure, Refusals, Sizes, Transport};
+use super::core::{
+    Command, DialogId, Endpoint, EndpointConfig, Event, Loan, Pressure, Refusals, Sizes, Transport,
+};
 use crate::settings::Settings;
 use crate::time::Clock;
 
@@ -36,6 +38,9 @@ pub use web::WebDoor;
 
 /// Commands that may wait. A call makes about ten in its life, so 8,192 is a burst of 800 calls.
 const MAX_COMMANDS: usize = 8_192;
+
+/// Loans that may wait; one comes with each log-in of an agent's page.
+const MAX_LOANS: usize = 1_024;
 
 /// What [`start`] needs to know.
 #[derive(Clone, Debug)]
@@ -147,6 +152,7 @@ pub enum SendError {
 #[derive(Clone)]
 pub struct SipHandle {
     commands: mpsc::Sender<Command>,
+    loans: mpsc::Sender<Lending>,
     settings: Arc<watch::Sender<Arc<Settings>>>,
     pressure: Arc<watch::Sender<Pressure>>,
     leaving: Arc<watch::Sender<bool>>,
@@ -154,6 +160,12 @@ pub struct SipHandle {
     dialogs: Arc<AtomicU64>,
     local: Arc<[(Transport, SocketAddr)]>,
     web: WebDoor,
+}
+
+/// What is done with user names that are lent.
+enum Lending {
+    Lend(Loan),
+    TakeBack(String),
 }
 
 /// How full everything is.
@@ -174,6 +186,29 @@ impl SipHandle {
     /// [`SendError`]; the command is lost then.
     pub fn send(&self, command: Command) -> Result<(), SendError> {
         self.commands.try_send(command).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => SendError::Full,
+            mpsc::error::TrySendError::Closed(_) => SendError::Gone,
+        })
+    }
+
+    /// Lends an agent's phone a user name and password of its own; one with the same name takes its place.
+    ///
+    /// # Errors
+    /// [`SendError`]; nothing was lent then.
+    pub fn lend(&self, loan: Loan) -> Result<(), SendError> {
+        self.hand(Lending::Lend(loan))
+    }
+
+    /// Takes a loan back before its time: phones that logged on with it are logged off at once. Calls go on.
+    ///
+    /// # Errors
+    /// [`SendError`]; it is still lent then.
+    pub fn take_back(&self, user: &str) -> Result<(), SendError> {
+        self.hand(Lending::TakeBack(user.to_owned()))
+    }
+
+    fn hand(&self, lending: Lending) -> Result<(), SendError> {
+        self.loans.try_send(lending).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => SendError::Full,
             mpsc::error::TrySendError::Closed(_) => SendError::Gone,
         })
@@ -275,6 +310,7 @@ pub async fn start(
     let endpoint = Endpoint::new(endpoint, secret, Arc::clone(&settings));
 
     let (commands, commands_in) = mpsc::channel(MAX_COMMANDS);
+    let (loans, loans_in) = mpsc::channel(MAX_LOANS);
     let (settings, settings_in) = watch::channel(settings);
     let (pressure, pressure_in) = watch::channel(Pressure::None);
     let (leaving, leaving_in) = watch::channel(false);
@@ -299,6 +335,7 @@ pub async fn start(
     let lookups = resolve::Lookups::new(&config.dns, means(&local));
     let inputs = task::Inputs {
         commands: commands_in,
+        loans: loans_in,
         settings: settings_in,
         pressure: pressure_in,
         leaving: leaving_in,
@@ -309,7 +346,7 @@ pub async fn start(
     tokio::spawn(task.run(inputs));
     let dialogs = Arc::new(AtomicU64::new(1 << 63));
     let (settings, leaving, pressure) = (Arc::new(settings), Arc::new(leaving), Arc::new(pressure));
-    Ok(SipHandle { commands, settings, pressure, leaving, status, dialogs, local, web: WebDoor(door) })
+    Ok(SipHandle { commands, loans, settings, pressure, leaving, status, dialogs, local, web: WebDoor(door) })
 }
 
 /// All sockets: those for datagrams, and those that accept connections of a transport.

@@ -11,7 +11,7 @@ use tokio::time::sleep_until;
 use super::connections::{Connections, Inbound, Sent};
 use super::count::{self, Way};
 use super::resolve::{Found, Lookups};
-use super::{Status, random, udp};
+use super::{Lending, Status, random, udp};
 use crate::settings::Settings;
 use crate::sip::core::{Command, Endpoint, Event, Flow, Output, Pressure, Transport};
 use crate::time::{Clock, Timestamp};
@@ -26,6 +26,7 @@ const MAX_EVENTS: usize = 1_024;
 /// Where things come from, apart from the datagram sockets.
 pub(super) struct Inputs {
     pub(super) commands: mpsc::Receiver<Command>,
+    pub(super) loans: mpsc::Receiver<Lending>,
     pub(super) settings: watch::Receiver<Arc<Settings>>,
     /// True once our registrations at trunks are to be taken back.
     pub(super) pressure: watch::Receiver<Pressure>,
@@ -66,7 +67,15 @@ impl Task {
 
     /// Runs until the last handle or the events' receiver is gone.
     pub(super) async fn run(mut self, inputs: Inputs) {
-        let Inputs { mut commands, mut settings, mut pressure, mut leaving, mut inbound, accepting } = inputs;
+        let Inputs {
+            mut commands,
+            mut loans,
+            mut settings,
+            mut pressure,
+            mut leaving,
+            mut inbound,
+            accepting,
+        } = inputs;
         let events = self.events.clone();
         let deadline = sleep_until(self.clock.instant(self.next_deadline()).into());
         tokio::pin!(deadline);
@@ -103,6 +112,10 @@ impl Task {
                         self.endpoint.command(next, now);
                     }
                 }
+                Some(lending) = loans.recv() => match lending {
+                    Lending::Lend(loan) => self.endpoint.lend(loan, self.clock.now()),
+                    Lending::TakeBack(user) => self.endpoint.end_loan(&user),
+                },
                 Ok(()) = settings.changed() => {
                     let newest = Arc::clone(&settings.borrow_and_update());
                     self.endpoint.settings(newest, self.clock.now());

@@ -189,7 +189,7 @@ async fn settings_are_applied_once_audited_and_seen_by_others(kind: Kind) {
     let (generation, settings) = other.settings().await.expect("reads");
     assert_eq!((generation, settings.queues[&"support".into()].wrap_up), (2, Duration::from_secs(20)));
     let everything = format!("{:?}", place.store.audit(&AuditFilter::default()).await.expect("reads"));
-    let secret = &settings.agents[&"bob".into()].credentials.ha1_md5.0;
+    let secret = &settings.agents[&"bob".into()].credentials.as_ref().unwrap().ha1_md5.0;
     assert!(!everything.contains(secret.as_str()) && !everything.contains("Bob"));
 }
 

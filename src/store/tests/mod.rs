@@ -17,8 +17,10 @@ mod chain;
 #[path = "../../../sip-tests/harness/postgres.rs"]
 mod cluster;
 mod commit;
+mod people;
 mod rows;
 mod server;
+mod supervised;
 
 use sqlx::{AnyConnection, AssertSqlSafe, Connection as _, Executor as _};
 use tempfile::TempDir;
@@ -50,11 +52,7 @@ struct Place {
 
 impl Place {
     async fn new(kind: Kind) -> Self {
-        let dir = TempDir::new().expect("a folder");
-        let url = match kind {
-            Kind::Sqlite => dir.path().join("sayso.db").display().to_string(),
-            Kind::Postgres => Cluster::shared().database(),
-        };
+        let (url, dir) = nowhere(kind);
         let store = open(&url).await;
         Self { store, url, dir }
     }
@@ -78,6 +76,16 @@ impl Place {
     async fn audit_rows(&self) -> u64 {
         self.store.verify_audit(|_, _| {}).await.expect("whole").rows
     }
+}
+
+/// Where a database may be made.
+fn nowhere(kind: Kind) -> (String, TempDir) {
+    let dir = TempDir::new().expect("a folder");
+    let url = match kind {
+        Kind::Sqlite => dir.path().join("sayso.db").display().to_string(),
+        Kind::Postgres => Cluster::shared().database(),
+    };
+    (url, dir)
 }
 
 async fn open(url: &str) -> Store {

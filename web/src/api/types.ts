@@ -3,13 +3,17 @@
 //
 // Every route is below /api/v1. A session is the cookie `sayso`. Requests that change something carry the header
 // `X-Sayso: 1` (no other site's page can send it without our leave: CSRF). Faults are problem+json (RFC 9457):
-// {status, title, detail}, `title` is a stable word from the lists below, `detail` a sentence.
+// {status, title, detail}, `title` is a stable word, `detail` a sentence. Everywhere: 401 not-logged-in,
+// 403 change-password-first | no-right | no-agent (the user is no agent) | not-from-here (CSRF),
+// 400 bad-request, 404 no-route, 405 no-method, 408 too-slow, 413 too-large, 415 not-json, 503 unavailable.
 
 // ---- session
-// POST   /session           {user, password}          -> Session        401 wrong, 423 locked
-// GET    /session                                     -> Session        401 not logged in
+// POST   /session           {user, password}          -> Session        401 wrong, 423 locked (detail: until when),
+//        429 too-many failures from this address, 503 busy. Five failures lock a name for 30 minutes.
+// GET    /session                                     -> Session
 // DELETE /session                                     -> 204            logs out, its SIP credential ends
-// PUT    /session/password  {old, new}                -> 204            422 too-short | used-before
+// PUT    /session/password  {old, new}                -> 204            422 too-short | too-long | used-before |
+//        wrong-password (the old one), 423 locked. The user's other sessions end, this one goes on.
 export interface Session {
   user: string
   name: string
@@ -43,10 +47,11 @@ export interface Phone {
 }
 
 // ---- what goes on
-// GET /events   Server-sent events. `snapshot` first, then changes; after a lost connection a snapshot again.
+// GET /events   Server-sent events. `snapshot` first, then changes; after a lost connection, missed changes or
+// other rights a snapshot again. 429 too-many: a session has at most 8 streams.
 //   event: snapshot  data: Snapshot
 //   event: call      data: CallView        (new or changed)
-//   event: gone      data: {id}
+//   event: gone      data: {id}            over, or no longer one that this user sees
 //   event: agent     data: AgentView
 //   event: queue     data: QueueView
 //   event: logged-out data: {}             the session ended; the stream closes
@@ -125,7 +130,7 @@ export interface QueueView {
 }
 
 // ---- an agent's own
-// PUT  /presence   {ready: true} | {ready: false, reason}   -> 204      ends a wrap-up, too
+// PUT  /presence   {ready: true} | {ready: false, reason}   -> 204      ends a wrap-up, too; 422 bad-reason
 // GET  /presence/reasons                                    -> string[] the reasons offered
 // GET  /directory                                           -> Directory
 export interface Directory { agents: { id: string; name: string }[]; queues: string[]; outside: boolean }
@@ -152,11 +157,14 @@ export interface Listening {
   call: string | null
   recording: string | null
   kind: 'recording' | 'live'
+  /** Of live listening. */
+  mode: SuperviseMode | null
   reason: string | null
 }
 
 // ---- commands of a call: POST /calls/{id}/…  -> 204; 404 no such call (or not yours), 409 with a title:
-//   not-now (the call is elsewhere by now), refused (by policy), 403 no right
+//   not-now (the call is elsewhere by now), refused (by policy), no-target (it leads nowhere); 422 bad-number,
+//   bad-reason (of an override: 1 to 1,000 characters), bad-note (1 to 4,000 characters); 404 has the title no-call
 // POST /calls/{id}/transfer      {to: Target}              blind
 // POST /calls/{id}/consult       {to: Target}              attended, first half: by the server, on the same phone line
 // POST /calls/{id}/complete                                attended, second half

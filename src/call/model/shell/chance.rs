@@ -48,7 +48,13 @@ impl Shell {
         Input::LegGone { leg: self.call.caller(), cause: Cause::HungUp }
     }
 
-    pub(in crate::call::model) fn next_if_all_goes_well(&self, n: u8) -> Option<Input> {
+    /// What a driver says that was asked to ring anew; now and then one that was not.
+    pub(in crate::call::model) fn reattach(&mut self) -> Option<Input> {
+        let leg = self.call.admit_leg().filter(|_| !self.ended)?;
+        Some(Input::Reattach { leg })
+    }
+
+    pub(in crate::call::model) fn next_if_all_goes_well(&mut self, n: u8) -> Option<Input> {
         if n.is_multiple_of(3)
             && let Some(input) = self.answer_of_store(true)
         {
@@ -74,10 +80,16 @@ impl Shell {
                 (None, _) if self.call.phase() == Phase::Transferring => Some(self.referred(n & 16 == 0)),
                 (None, Some(by)) => match n >> 4 & 7 {
                     0 => Some(Input::Complete { by }),
-                    1 => Some(Input::ThreeWay { by }),
+                    1 | 2 => Some(Input::ThreeWay { by }),
                     _ => None,
                 },
                 (None, None) => None,
+            },
+            Phase::Lost => match (self.ringing(n), self.own_leg()) {
+                (Some(leg), _) if n & 16 == 0 => Some(Input::AgentRinging { leg }),
+                (Some(leg), _) => Some(Input::AgentAnswered { leg }),
+                (None, Some(leg)) if n & 32 == 0 => Some(Input::AgentBack { leg }),
+                (None, _) => self.reattach(),
             },
             Phase::Joining | Phase::Talking | Phase::Conference | Phase::Over => None,
         }

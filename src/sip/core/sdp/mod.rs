@@ -1,22 +1,40 @@
-//! Session descriptions: read (RFC 8866) and agreed upon (RFC 3264), for one audio stream, sealed by
-//! SDES (RFC 4568) or plain.
+//! Session descriptions: read (RFC 8866) and agreed upon (RFC 3264), for one audio stream: plain, sealed by
+//! SDES (RFC 4568), or WebRTC's (RFC 8829).
 //!
 //! What we do not use we do not judge: other streams are refused in place, other attributes skipped.
 
 mod formats;
 mod negotiate;
 mod parse;
+mod rtc;
 mod sdes;
 mod write;
 
 use std::net::{IpAddr, SocketAddr};
 
-use crate::media::rtc;
+use crate::media::rtc::{Ours, Theirs};
 use crate::media::srtp::MasterKey;
 use crate::media::{Codec, Direction};
 use crate::settings::SrtpPolicy;
 
 pub use negotiate::{accept, answer, offer, reoffer};
+
+/// Whether a description's first audio stream that is on is WebRTC's (`UDP/TLS/RTP/SAVPF`).
+#[must_use]
+pub fn is_webrtc(description: &[u8]) -> bool {
+    let Ok(session) = parse::Session::parse(description) else { return false };
+    let mut on = session.media.iter().filter(|stream| negotiate::is_on(stream));
+    on.next().is_some_and(|stream| rtc::is_spoken(stream.protocol))
+}
+
+/// Whether an offer asks for an ICE restart (RFC 8839 §4.4.3): its user name fragment or password differ from
+/// those the leg has. The answer wants new credentials of ours then.
+#[must_use]
+pub fn ice_restarts(offer: &[u8], theirs: &Theirs) -> bool {
+    let Ok(session) = parse::Session::parse(offer) else { return false };
+    let mut on = session.media.iter().filter(|stream| negotiate::is_on(stream));
+    on.find_map(|stream| stream.rtc.ice()).is_some_and(|ice| ice != theirs.ice)
+}
 
 /// Our side of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +48,7 @@ pub struct Local {
     /// The description's number in `o=`; one more for each description sent (RFC 3264 §8).
     pub version: u64,
     /// A WebRTC leg: what is told of ICE and DTLS. Offers are UDP/TLS/RTP/SAVPF then, and no other is taken.
-    pub rtc: Option<rtc::Ours>,
+    pub rtc: Option<Ours>,
 }
 
 /// What we would do in a leg.
@@ -181,6 +199,20 @@ pub enum Unusable {
     /// Neither RTP/AVP nor RTP/SAVP (with or without F), or several ports.
     #[error("only RTP/AVP and RTP/SAVP on one port are spoken")]
     Protocol,
+    /// Another protocol than UDP/TLS/RTP/SAVPF in a WebRTC leg.
+    #[error(
+        "only UDP/TLS/RTP/SAVPF is spoken by WebRTC: the phone, or its media setting, is of another kind"
+    )]
+    NotWebrtc,
+    /// No ICE user name fragment and password (RFC 8839 §5.4), or not such as are allowed.
+    #[error("it has no ICE user name and password (a=ice-ufrag, a=ice-pwd)")]
+    NoIce,
+    /// No SHA-256 fingerprint (RFC 8122).
+    #[error("it has no fingerprint by SHA-256 (a=fingerprint)")]
+    NoFingerprint,
+    /// RTCP on a port of its own, which WebRTC has not (RFC 8834 §4.5).
+    #[error("it has RTCP on a port of its own (no a=rtcp-mux)")]
+    NoMux,
     /// No address, a host name, a multicast address or one of the other IP version.
     #[error("its address is missing or not one we can send to")]
     Address,

@@ -1,13 +1,13 @@
 //! Offer and answer (RFC 3264): what both sides can do, and how we say it.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use bytes::Bytes;
 
 use super::formats::{self, Encoding, Format};
 use super::parse::{Connection, Media, Session};
-use super::write::{self, Audio, MAX_PTIME};
-use super::{Local, SdpError, Terms, Unusable, sdes};
+use super::write::{self, Audio, MAX_PTIME, Webrtc};
+use super::{Local, SdpError, Terms, Unusable, rtc, sdes};
 use crate::media::srtp::Crypto;
 use crate::media::{Codec, Direction, Events, LegMedia};
 use crate::settings::SrtpPolicy;
@@ -25,7 +25,9 @@ pub fn answer(offer: &[u8], local: &Local, terms: &Terms<'_>) -> Result<(Bytes, 
     let session = Session::parse(offer)?;
     let (chosen, agreed) = choose(&session, local, terms)?;
     let Agreed { media, formats, tag } = agreed;
-    let mut text = write::head(local, session.time.unwrap_or("0 0"));
+    let ours = &session.media[chosen];
+    let bundled = session.bundle_of(ours).and(ours.mid);
+    let mut text = write::head(local, session.time.unwrap_or("0 0"), bundled);
     for (at, stream) in session.media.iter().enumerate() {
         if at == chosen {
             let crypto = tag.zip(media.crypto.as_ref()).map(|(tag, crypto)| sdes::line(tag, &crypto.send));
@@ -38,6 +40,11 @@ pub fn answer(offer: &[u8], local: &Local, terms: &Terms<'_>) -> Result<(Bytes, 
                 direction: media.direction,
                 rtcp_mux: media.rtcp_mux,
                 record: terms.record,
+                webrtc: media.rtc.as_ref().map(|theirs| Webrtc {
+                    mid: stream.mid,
+                    mid_extension: theirs.mid_extension,
+                    setup: rtc::setup_of(theirs.role),
+                }),
             };
             write::audio(&mut text, local, &audio);
         } else {
@@ -52,9 +59,14 @@ pub fn answer(offer: &[u8], local: &Local, terms: &Terms<'_>) -> Result<(Bytes, 
 #[must_use]
 pub fn offer(local: &Local, terms: &Terms<'_>) -> Bytes {
     let formats = formats::numbered(&formats::wanted(terms), &[], &[]);
-    let protocol = if terms.srtp == SrtpPolicy::Required { "RTP/SAVP" } else { "RTP/AVP" };
-    let mut text = write::head(local, "0 0");
-    write::audio(&mut text, local, &offered(terms, protocol, &formats));
+    let protocol = match (&local.rtc, terms.srtp) {
+        (Some(_), _) => rtc::PROTOCOL,
+        (None, SrtpPolicy::Required) => "RTP/SAVP",
+        (None, SrtpPolicy::Off | SrtpPolicy::Optional) => "RTP/AVP",
+    };
+    let webrtc = local.rtc.as_ref().map(|_| Webrtc::first());
+    let mut text = write::head(local, "0 0", webrtc.as_ref().and_then(|webrtc| webrtc.mid));
+    write::audio(&mut text, local, &offered(terms, protocol, &formats, webrtc));
     text.into()
 }
 
@@ -66,12 +78,21 @@ pub fn offer(local: &Local, terms: &Terms<'_>) -> Bytes {
 pub fn reoffer(last: &[u8], local: &Local, terms: &Terms<'_>) -> Result<Bytes, SdpError> {
     let session = Session::parse(last)?;
     let on = session.media.iter().position(is_on).ok_or(SdpError::NoUsableAudio(Unusable::NoAudio))?;
-    let mut text = write::head(local, session.time.unwrap_or("0 0"));
+    let before = &session.media[on];
+    let webrtc = local.rtc.as_ref().map(|_| Webrtc {
+        mid: before.mid,
+        mid_extension: before.rtc.mid_extension,
+        setup: "actpass",
+    });
+    let bundled = session.bundle_of(before).and(before.mid);
+    let mut text = write::head(local, session.time.unwrap_or("0 0"), bundled);
     for (at, stream) in session.media.iter().enumerate() {
         if at == on {
             let taken: Vec<u8> = stream.formats.iter().filter_map(|format| format.parse().ok()).collect();
             let formats = formats::numbered(&formats::wanted(terms), &formats::of(stream), &taken);
-            write::audio(&mut text, local, &offered(terms, protocol_again(stream, terms.srtp), &formats));
+            let protocol =
+                if webrtc.is_some() { stream.protocol } else { protocol_again(stream, terms.srtp) };
+            write::audio(&mut text, local, &offered(terms, protocol, &formats, webrtc));
         } else {
             write::refusal(&mut text, stream);
         }
@@ -127,6 +148,11 @@ fn answer_stream<'a>(stream: &Media<'a>, local: &Local, terms: &Terms<'_>) -> Re
     let transport = Transport::of(stream, local)?;
     let theirs = formats::of(stream);
     let (codec, formats) = formats::answered(&theirs, terms).ok_or(Unusable::Codec)?;
+    if let Some(webrtc) = rtc::theirs(stream, local)? {
+        let media = agree(stream, transport.rtp, (&theirs, &formats), codec, (local, terms), None);
+        let media = LegMedia { rtc: Some(Box::new(webrtc)), ..media };
+        return Ok(Agreed { media, formats, tag: None });
+    }
     let crypto = match terms.srtp {
         SrtpPolicy::Off if transport.secure => return Err(Unusable::Sealed),
         SrtpPolicy::Off => None,
@@ -149,6 +175,10 @@ fn accept_stream(
     let transport = Transport::of(stream, local)?;
     let (theirs, offered) = (formats::of(stream), formats::of(ours));
     let codec = formats::picked(&theirs, &offered).ok_or(Unusable::Codec)?;
+    if let Some(webrtc) = rtc::theirs(stream, local)? {
+        let media = agree(stream, transport.rtp, (&theirs, &offered), codec, (local, terms), None);
+        return Ok(LegMedia { rtc: Some(Box::new(webrtc)), ..media });
+    }
     let crypto = if stream.crypto.is_empty() {
         if transport.secure || is_secure(ours.protocol) || terms.srtp == SrtpPolicy::Required {
             return Err(Unusable::Plain);
@@ -178,7 +208,7 @@ fn agree(
         .filter(|_| codec.clock() == 8_000 && formats::number(ours, Encoding::ComfortNoise).is_some());
     // On one port, RTP of these types looks like RTCP (RFC 5761 §4).
     let clashes = |(number, _): &Format| (64..96).contains(number);
-    let rtcp_mux = stream.rtcp_mux && !theirs.iter().chain(ours).any(clashes);
+    let rtcp_mux = stream.rtcp_mux && (local.rtc.is_some() || !theirs.iter().chain(ours).any(clashes));
     LegMedia {
         remote_rtp,
         remote_rtcp: if rtcp_mux { remote_rtp } else { rtcp_address(stream, remote_rtp, local) },
@@ -188,7 +218,7 @@ fn agree(
         receive,
         dtmf: events.map(|(receive, send, clock)| Events { send, receive, clock }),
         comfort_noise: noise,
-        direction: meet(ours_of(stream, remote_rtp.ip()), terms.direction),
+        direction: meet(ours_of(stream, remote_rtp.ip(), local), terms.direction),
         ptime: packet_time(stream, payload_type, codec, terms),
         crypto: crypto.map(Box::new),
         rtc: None,
@@ -198,8 +228,14 @@ fn agree(
 }
 
 /// Our stream in an offer.
-fn offered<'a>(terms: &Terms<'_>, protocol: &'a str, formats: &'a [Format]) -> Audio<'a> {
+fn offered<'a>(
+    terms: &Terms<'_>,
+    protocol: &'a str,
+    formats: &'a [Format],
+    webrtc: Option<Webrtc<'a>>,
+) -> Audio<'a> {
     let crypto = match terms.srtp {
+        _ if webrtc.is_some() => Vec::new(), // its keys come by DTLS
         SrtpPolicy::Off => Vec::new(),
         SrtpPolicy::Optional | SrtpPolicy::Required => {
             terms.keys.iter().zip(1..).map(|(key, tag): (_, u32)| sdes::line(&tag.to_string(), key)).collect()
@@ -213,6 +249,7 @@ fn offered<'a>(terms: &Terms<'_>, protocol: &'a str, formats: &'a [Format]) -> A
         direction: terms.direction,
         rtcp_mux: true,
         record: terms.record,
+        webrtc,
     }
 }
 
@@ -234,10 +271,20 @@ struct Transport {
 }
 
 impl Transport {
-    /// AVPF (RFC 4585) is AVP with feedback that nobody is obliged to send. Keys by DTLS are not spoken.
+    /// AVPF (RFC 4585) is AVP with feedback that nobody is obliged to send. A WebRTC leg finds its addresses by
+    /// ICE, so what is written there may be anything.
     fn of(stream: &Media<'_>, local: &Local) -> Result<Self, Unusable> {
-        if stream.port == 0 {
+        if !is_on(stream) {
             return Err(Unusable::Refused);
+        }
+        if local.rtc.is_some() {
+            if !rtc::is_spoken(stream.protocol) || stream.ports != 1 {
+                return Err(Unusable::NotWebrtc);
+            }
+            let nowhere =
+                if local.rtp.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+            let ip = usable_address(stream.connection, local).unwrap_or(nowhere);
+            return Ok(Self { rtp: SocketAddr::new(ip, stream.port), secure: true });
         }
         let known = matches!(stream.protocol, "RTP/AVP" | "RTP/AVPF" | "RTP/SAVP" | "RTP/SAVPF");
         if !known || stream.ports != 1 {
@@ -252,8 +299,9 @@ fn is_secure(protocol: &str) -> bool {
     protocol.starts_with("RTP/SAVP")
 }
 
-fn is_on(stream: &Media<'_>) -> bool {
-    stream.kind == "audio" && stream.port != 0
+/// Audio that is not refused. In a bundle, port 0 may mean that it goes another stream's way.
+pub(super) fn is_on(stream: &Media<'_>) -> bool {
+    stream.kind == "audio" && (stream.port != 0 || stream.bundle_only && rtc::is_spoken(stream.protocol))
 }
 
 /// An address our socket can send to, or the unspecified one for a peer on hold.
@@ -279,10 +327,10 @@ fn rtcp_address(stream: &Media<'_>, rtp: SocketAddr, local: &Local) -> SocketAdd
 }
 
 /// The stream's direction as we see it. An unspecified address is the old way to hold (RFC 3264
-/// §8.4): its author may send, but must not be sent to.
-fn ours_of(stream: &Media<'_>, address: IpAddr) -> Direction {
+/// §8.4): its author may send, but must not be sent to. With ICE it says nothing.
+fn ours_of(stream: &Media<'_>, address: IpAddr, local: &Local) -> Direction {
     let (their_send, their_recv) = flows(stream.direction.unwrap_or(Direction::SendRecv));
-    direction(their_recv && !address.is_unspecified(), their_send)
+    direction(their_recv && (local.rtc.is_some() || !address.is_unspecified()), their_send)
 }
 
 /// What both allow.
@@ -337,3 +385,7 @@ mod tests;
 #[cfg(test)]
 #[path = "secure_tests.rs"]
 mod secure_tests;
+
+#[cfg(test)]
+#[path = "rtc_tests.rs"]
+mod rtc_tests;

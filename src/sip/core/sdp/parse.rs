@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use super::rtc::{self, Attributes};
 use super::sdes::CryptoLine;
 use super::{Fault, RecordWish, SdpError};
 use crate::media::Direction;
@@ -18,6 +19,8 @@ pub(super) struct Session<'a> {
     pub(super) time: Option<&'a str>,
     /// The streams, in order.
     pub(super) media: Vec<Media<'a>>,
+    /// The mids of each `a=group:BUNDLE` (RFC 9143).
+    pub(super) bundles: Vec<Vec<&'a str>>,
 }
 
 /// A stream: an `m=` line, what belongs to it, and what it inherits from the session.
@@ -53,6 +56,12 @@ pub(super) struct Media<'a> {
     pub(super) crypto: Vec<CryptoLine<'a>>,
     /// `a=recordpref` (RFC 7866).
     pub(super) record_wish: Option<RecordWish>,
+    /// `a=mid` (RFC 5888), if it is a word.
+    pub(super) mid: Option<&'a str>,
+    /// `a=bundle-only` (RFC 9143 §6): port 0 is no refusal.
+    pub(super) bundle_only: bool,
+    /// What WebRTC adds.
+    pub(super) rtc: Attributes<'a>,
 }
 
 /// An address to send to.
@@ -75,9 +84,10 @@ pub(super) struct Rtpmap<'a> {
 
 /// What is set for the session and counts for streams that do not say otherwise.
 #[derive(Default)]
-struct Defaults {
+struct Defaults<'a> {
     connection: Option<Connection>,
     direction: Option<Direction>,
+    rtc: Attributes<'a>,
 }
 
 impl<'a> Session<'a> {
@@ -114,11 +124,31 @@ impl<'a> Session<'a> {
         for media in &mut session.media {
             media.connection = media.connection.or(defaults.connection);
             media.direction = media.direction.or(defaults.direction);
+            media.rtc.inherit(&defaults.rtc);
         }
+        session.share_transports();
         Ok(session)
     }
 
-    fn line(&mut self, letter: u8, value: &'a [u8], defaults: &mut Defaults) -> Result<(), Fault> {
+    /// The bundle that holds this stream.
+    pub(super) fn bundle_of(&self, stream: &Media<'_>) -> Option<&[&'a str]> {
+        let mid = stream.mid?;
+        self.bundles.iter().find(|bundle| bundle.contains(&mid)).map(Vec::as_slice)
+    }
+
+    /// Streams of a bundle travel together: what only its first stream tells counts for all (RFC 9143 §7.1.3).
+    fn share_transports(&mut self) {
+        for bundle in &self.bundles {
+            let Some(first) = self.media.iter().find(|media| media.mid == bundle.first().copied()) else {
+                continue;
+            };
+            let shared = first.rtc.clone();
+            let within = |media: &&mut Media<'a>| media.mid.is_some_and(|mid| bundle.contains(&mid));
+            self.media.iter_mut().filter(within).for_each(|media| media.rtc.share(&shared));
+        }
+    }
+
+    fn line(&mut self, letter: u8, value: &'a [u8], defaults: &mut Defaults<'a>) -> Result<(), Fault> {
         match (letter, self.media.last_mut()) {
             (b'm', _) => self.media.push(Media::parse(text(value)?)?),
             (b'c', media) => {
@@ -127,8 +157,13 @@ impl<'a> Session<'a> {
             }
             (b'a', Some(media)) => media.attribute(value)?,
             (b'a', None) => {
-                let direction = std::str::from_utf8(value).ok().and_then(parse_direction);
-                defaults.direction = defaults.direction.or(direction);
+                let Ok(value) = std::str::from_utf8(value) else { return Ok(()) };
+                defaults.direction = defaults.direction.or(parse_direction(value));
+                let (name, value) = value.split_once(':').unwrap_or((value, ""));
+                match (name, value.strip_prefix("BUNDLE")) {
+                    ("group", Some(mids)) => self.bundles.push(mids.split_ascii_whitespace().collect()),
+                    (_, Some(_) | None) => defaults.rtc.take(name, value),
+                }
             }
             (b't', None) if self.time.is_none() => {
                 let is_time = |v: &&str| v.bytes().all(|b| b.is_ascii_digit() || b == b' ');
@@ -163,16 +198,26 @@ impl<'a> Media<'a> {
             fmtps: Vec::new(),
             crypto: Vec::new(),
             record_wish: None,
+            mid: None,
+            bundle_only: false,
+            rtc: Attributes::default(),
         };
         if media.formats.is_empty() { Err(Fault::Media) } else { Ok(media) }
     }
 
     /// Takes an `a=` line, if it is one of ours. Other streams' may be what they like.
     fn attribute(&mut self, value: &'a [u8]) -> Result<(), Fault> {
-        let Some(value) = std::str::from_utf8(value).ok().filter(|_| self.kind == "audio") else {
-            return Ok(());
-        };
+        let Ok(value) = std::str::from_utf8(value) else { return Ok(()) };
         let (name, value) = value.split_once(':').unwrap_or((value, ""));
+        // Of whatever kind a stream is, an answer names it, and the others of its bundle go its way.
+        match name {
+            "mid" => self.mid = Some(value.trim()).filter(|mid| rtc::is_word(mid)),
+            "bundle-only" => self.bundle_only = true,
+            _ => self.rtc.take(name, value),
+        }
+        if self.kind != "audio" {
+            return Ok(());
+        }
         match name {
             "rtpmap" => self.rtpmaps.push(parse_rtpmap(value).ok_or(Fault::Rtpmap)?),
             "rtcp" => {

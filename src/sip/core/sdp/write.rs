@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::formats::Format;
 use super::parse::Media;
-use super::{Local, RecordState};
+use super::{Local, RecordState, rtc};
 use crate::media::Direction;
 
 /// The longest packet we take or make, in milliseconds; longer ones cost delay and are lost whole.
@@ -23,13 +23,44 @@ pub(super) struct Audio<'a> {
     pub(super) direction: Direction,
     pub(super) rtcp_mux: bool,
     pub(super) record: Option<RecordState>,
+    /// Of a WebRTC leg, and of no other.
+    pub(super) webrtc: Option<Webrtc<'a>>,
 }
 
-/// Everything before the first stream.
-pub(super) fn head(local: &Local, time: &str) -> String {
+/// What a WebRTC stream says beside what [`Local::rtc`] has.
+#[derive(Clone, Copy)]
+pub(super) struct Webrtc<'a> {
+    pub(super) mid: Option<&'a str>,
+    /// The number of the MID header extension.
+    pub(super) mid_extension: Option<u8>,
+    /// `a=setup`.
+    pub(super) setup: &'static str,
+}
+
+impl Webrtc<'_> {
+    /// Of a first offer.
+    pub(super) const fn first() -> Self {
+        Self { mid: Some("0"), mid_extension: Some(MID_EXTENSION), setup: "actpass" }
+    }
+}
+
+/// The number we give the MID header extension; any of 1 to 14 would do (RFC 8285 §4.2).
+const MID_EXTENSION: u8 = 4;
+
+/// Everything before the first stream. `bundled`: the stream that is a bundle of its own.
+pub(super) fn head(local: &Local, time: &str, bundled: Option<&str>) -> String {
     let at = address(local.rtp.ip());
     let Local { session_id, version, .. } = local;
-    format!("v=0\r\no=- {session_id} {version} {at}\r\ns=-\r\nc={at}\r\nt={time}\r\n")
+    let mut text = format!("v=0\r\no=- {session_id} {version} {at}\r\ns=-\r\nc={at}\r\nt={time}\r\n");
+    if local.rtc.is_some() {
+        text.push_str("a=ice-lite\r\n");
+        if let Some(mid) = bundled {
+            text.push_str("a=group:BUNDLE ");
+            text.push_str(mid);
+            text.push_str("\r\n");
+        }
+    }
+    text
 }
 
 pub(super) fn audio(text: &mut String, local: &Local, audio: &Audio<'_>) {
@@ -53,6 +84,9 @@ pub(super) fn audio(text: &mut String, local: &Local, audio: &Audio<'_>) {
     if let Some(state) = audio.record {
         put(format_args!("a=record:{}\r\n", word(state)));
     }
+    if let (Some(ours), Some(webrtc)) = (&local.rtc, &audio.webrtc) {
+        return rtc::write(text, local, ours, webrtc);
+    }
     if local.rtcp.ip() != local.rtp.ip() {
         put(format_args!("a=rtcp:{} {}\r\n", local.rtcp.port(), address(local.rtcp.ip())));
     } else if Some(local.rtcp.port()) != local.rtp.port().checked_add(1) {
@@ -63,13 +97,16 @@ pub(super) fn audio(text: &mut String, local: &Local, audio: &Audio<'_>) {
     }
 }
 
-/// RFC 3264 §6: port 0, everything else as it was offered.
+/// RFC 3264 §6: port 0, everything else as it was offered. Browsers want its mid as well (RFC 8829 §5.3.1).
 pub(super) fn refusal(text: &mut String, stream: &Media<'_>) {
     let formats = stream.formats.join(" ");
     write!(text, "m={} 0 {} {formats}\r\n", stream.kind, stream.protocol).expect("a string takes all");
+    if let Some(mid) = stream.mid {
+        write!(text, "a=mid:{mid}\r\n").expect("a string takes all");
+    }
 }
 
-fn address(ip: IpAddr) -> String {
+pub(super) fn address(ip: IpAddr) -> String {
     let ip = ip.to_canonical();
     format!("IN {} {ip}", if ip.is_ipv4() { "IP4" } else { "IP6" })
 }

@@ -26,7 +26,7 @@ pub(super) fn settings(networks: &[&str], agents: &[&str]) -> Settings {
     };
     settings.trunks.insert(TrunkId::from("pstn"), Arc::new(trunk));
     for name in agents {
-        let credentials = ha1(name, REALM, "secret");
+        let credentials = Some(ha1(name, REALM, "secret"));
         let display_name = Redacted((*name).to_owned());
         let agent = Agent { display_name, credentials, queues: Vec::new(), phone: Default::default() };
         settings.agents.insert(AgentId::from(*name), Arc::new(agent));

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::bench::{Bench, Request, Sent, US, reply, udp};
 use crate::call::Cause;
 use crate::ids::AgentId;
-use crate::sip::core::{Callee, Command, DialogId, Event, Flow, Login, Transport};
+use crate::sip::core::{Callee, Command, DialogId, Event, Flow, Login, Media, Transport};
 
 fn phones() -> [Flow; 2] {
     [udp(US, "192.0.2.7:5062"), udp(US, "192.0.2.8:5062")]
@@ -55,7 +55,7 @@ fn ringing() -> (Bench, DialogId, [Sent; 2]) {
         assert_eq!(register(&mut bench, phone, 600).status(), 200);
     }
     assert!(matches!(bench.event(), Event::Registered { on: true, .. }));
-    let dialog = invite(&mut bench, Callee::Agent(AgentId::from("ada")));
+    let dialog = invite(&mut bench, Callee::Agent { agent: AgentId::from("ada"), media: Media::Rtp });
     let sent = [bench.next(), bench.next()];
     for (invite, phone) in sent.iter().zip(phones()) {
         assert!(
@@ -183,7 +183,7 @@ fn cancel_waits_for_a_provisional_response() {
     let mut bench = Bench::new();
     let [phone, _] = phones();
     register(&mut bench, phone, 600);
-    let dialog = invite(&mut bench, Callee::Agent(AgentId::from("ada")));
+    let dialog = invite(&mut bench, Callee::Agent { agent: AgentId::from("ada"), media: Media::Rtp });
     let ours = bench.next();
     bench.command(Command::Hangup { dialog, cause: Cause::Cancelled });
     bench.nothing_sent();
@@ -196,11 +196,11 @@ fn cancel_waits_for_a_provisional_response() {
 #[test]
 fn who_is_not_there_or_does_not_answer_is_unreachable() {
     let mut bench = Bench::new();
-    invite(&mut bench, Callee::Agent(AgentId::from("bob")));
+    invite(&mut bench, Callee::Agent { agent: AgentId::from("bob"), media: Media::Rtp });
     assert!(matches!(bench.event(), Event::Ended { cause: Cause::Unreachable, status: None, .. }));
     register(&mut bench, phones()[0], 600);
     bench.events.clear();
-    invite(&mut bench, Callee::Agent(AgentId::from("ada")));
+    invite(&mut bench, Callee::Agent { agent: AgentId::from("ada"), media: Media::Rtp });
     bench.pass(Duration::from_secs(33));
     assert_eq!(bench.statuses(), [0; 7], "the INVITE, seven times");
     assert!(matches!(bench.event(), Event::Ended { cause: Cause::Unreachable, status: Some(408), .. }));

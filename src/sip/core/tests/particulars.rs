@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::bench::{Bench, Request, Sent, US, reply, udp};
 use crate::call::Cause;
 use crate::ids::AgentId;
-use crate::sip::core::{Callee, Command, DialogId, Event, Particulars, Transport};
+use crate::sip::core::{Callee, Command, DialogId, Event, Media, Particulars, Transport};
 
 #[test]
 fn they_are_read_in_order_and_bounded() {
@@ -59,6 +59,7 @@ fn they_go_out_as_they_stand() {
         history: vec!["<sip:4@h>;index=1".to_owned()],
         user_to_user: vec!["00;encoding=hex".to_owned()],
         referred_by: Some("<sip:boss@h>".to_owned()),
+        ..Particulars::default()
     };
     let dialog = bench.endpoint.new_dialog();
     let (from, sdp) = ("+4930".to_owned(), Bytes::from_static(b"offer"));
@@ -78,7 +79,7 @@ fn they_go_out_as_they_stand() {
     // Nobody to call.
     let dialog = DialogId(99);
     let (from, sdp) = ("+4930".to_owned(), Bytes::new());
-    let to = Callee::Agent(AgentId::from("bob"));
+    let to = Callee::Agent { agent: AgentId::from("bob"), media: Media::Rtp };
     bench.events.clear();
     bench.command(Command::Invite { dialog, to, from, sdp, particulars: Box::default() });
     assert!(matches!(bench.event(), Event::Ended { cause: Cause::Unreachable, .. }));

@@ -158,7 +158,7 @@ fn a_trunk_may_log_in_from_anywhere() {
     let mut roaming = settings(&["10.0.0.2/32"], &["ada"]);
     let far = roaming.agents.remove(&AgentId::from("ada")).unwrap();
     let mut trunk = (**roaming.trunks.get(&TrunkId::from("pstn")).unwrap()).clone();
-    (trunk.networks, trunk.digest) = (Vec::new(), Some(far.credentials.clone()));
+    (trunk.networks, trunk.digest) = (Vec::new(), far.credentials.clone());
     roaming.trunks.insert(TrunkId::from("roaming"), Arc::new(trunk));
     let mut bench = Bench::with(config(US), roaming);
     let from = udp(US, "192.0.2.50:5060");

@@ -1,0 +1,181 @@
+//! Who asks, and whether they may: the session's cookie, the right of the route, no other site's page.
+
+use std::sync::Arc;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use axum::extract::{Request, State};
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use crate::access::{Right, Session, rights};
+use crate::audit::Actor;
+use crate::ids::AgentId;
+use crate::settings::User;
+use crate::store::{Change, SessionChange, SessionKey};
+
+use super::control::Asker;
+use super::desk::Desk;
+use super::problem::Problem;
+
+/// The session's cookie.
+pub(super) const COOKIE: &str = "sayso";
+/// The header without which nothing is changed: a page of another site cannot send it without our leave.
+const OURS: &str = "x-sayso";
+
+/// What a route asks of who calls it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Needs {
+    /// Nothing: the log-in.
+    Nothing,
+    /// A session, be its password still to be changed.
+    Session,
+    /// A session.
+    User,
+    /// A session of a user with this right.
+    Right(Right),
+    /// A session of a user who is an agent and has one of these rights.
+    Agent(&'static [Right]),
+}
+
+/// Who asks: a session that holds.
+#[derive(Clone, Debug)]
+pub(super) struct Visitor {
+    pub(super) key: SessionKey,
+    pub(super) user: String,
+    pub(super) account: User,
+    pub(super) session: Session,
+}
+
+impl Visitor {
+    pub(super) fn has(&self, right: Right) -> bool {
+        rights(self.account.role).contains(&right)
+    }
+
+    /// The agent this user is.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub(super) fn agent(&self) -> Result<&AgentId, Problem> {
+        self.account.agent.as_ref().ok_or_else(no_agent)
+    }
+
+    pub(super) fn asker(&self) -> Asker {
+        Asker { user: self.user.clone(), agent: self.account.agent.clone() }
+    }
+
+    pub(super) fn actor(&self) -> Actor {
+        Actor::User(self.user.clone())
+    }
+}
+
+/// Lets a request through to its route, or refuses it.
+pub(super) async fn guard(
+    State((desk, needs)): State<(Arc<Desk>, Needs)>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    match admit(&desk, needs, &mut request).await {
+        Ok(()) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    }
+}
+
+async fn admit(desk: &Desk, needs: Needs, request: &mut Request) -> Result<(), Problem> {
+    own_page(desk, request.method(), request.headers())?;
+    if needs == Needs::Nothing {
+        return Ok(());
+    }
+    let visitor = visitor(desk, request.headers()).await?.ok_or_else(Problem::not_logged_in)?;
+    if visitor.account.must_change_password && needs != Needs::Session {
+        let detail = "The password has to be changed before anything else is done.";
+        return Err(Problem::new(StatusCode::FORBIDDEN, "change-password-first", detail));
+    }
+    may(&visitor, needs)?;
+    request.extensions_mut().insert(visitor);
+    Ok(())
+}
+
+/// Whether a user may use a route.
+fn may(visitor: &Visitor, needs: Needs) -> Result<(), Problem> {
+    match needs {
+        Needs::Nothing | Needs::Session | Needs::User => Ok(()),
+        Needs::Right(right) if visitor.has(right) => Ok(()),
+        Needs::Agent(any) if any.iter().any(|right| visitor.has(*right)) => visitor.agent().map(drop),
+        Needs::Right(_) | Needs::Agent(_) => Err(no_right()),
+    }
+}
+
+pub(super) fn no_right() -> Problem {
+    Problem::new(StatusCode::FORBIDDEN, "no-right", "Your role does not hold the right that this needs.")
+}
+
+fn no_agent() -> Problem {
+    let detail = "This user is no agent and has no telephone here: the settings of the user name the agent.";
+    Problem::new(StatusCode::FORBIDDEN, "no-agent", detail)
+}
+
+/// The visitor whose session's cookie a request brings, if it lives. Its use is noted.
+///
+/// # Errors
+/// When the database refuses.
+pub(super) async fn visitor(desk: &Desk, headers: &HeaderMap) -> Result<Option<Visitor>, Problem> {
+    let Some(key) = session_key(headers) else { return Ok(None) };
+    let visitor = desk.visitor(key).await?;
+    if let Some(visitor) = &visitor {
+        let now = desk.now();
+        if visitor.session.to_be_touched(now) {
+            // Nobody waits for it: at worst the session ends a minute early.
+            drop(desk.store().submit(vec![Change::Session(SessionChange::Used { key, at: now })]).await);
+        }
+    }
+    Ok(visitor)
+}
+
+/// The session that the cookie names.
+pub(super) fn session_key(headers: &HeaderMap) -> Option<SessionKey> {
+    let cookies = headers.get_all(header::COOKIE).into_iter().filter_map(|line| line.to_str().ok());
+    let mut named = cookies.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    named.find(|(name, _)| *name == COOKIE).map(|(_, token)| key_of(token))
+}
+
+/// What a session with this token is stored as.
+pub(super) fn key_of(token: &str) -> SessionKey {
+    let mut key = [0; 32];
+    key.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());
+    SessionKey(key)
+}
+
+/// Refuses what another site's page has a browser send (CSRF). Browsers say by `Sec-Fetch-Site` and `Origin`
+/// whose page it is; clients that say neither are no browsers, and are asked for our header all the same.
+fn own_page(desk: &Desk, method: &Method, headers: &HeaderMap) -> Result<(), Problem> {
+    let refused = |detail: &str| Err(Problem::new(StatusCode::FORBIDDEN, "not-from-here", detail));
+    let text = |name: &str| headers.get(name).map(HeaderValue::as_bytes);
+    if text("sec-fetch-site").is_some_and(|site| site != b"same-origin" && site != b"none") {
+        return refused("The page of another site asked for this.");
+    }
+    if [Method::GET, Method::HEAD].contains(method) {
+        return Ok(());
+    }
+    if text(OURS) != Some(b"1") {
+        return refused("The header X-Sayso: 1 is missing.");
+    }
+    let origin = headers.get(header::ORIGIN).map(|origin| origin.to_str().unwrap_or("?"));
+    match (origin, host(headers)) {
+        (None, _) => Ok(()),
+        (Some(origin), _) if desk.url().is_some_and(|url| url.eq_ignore_ascii_case(origin)) => Ok(()),
+        (Some(origin), Some(host)) => {
+            let from = origin.split_once("://").map(|(_, from)| from);
+            let ours = from.is_some_and(|from| from.eq_ignore_ascii_case(host.as_str()));
+            if ours { Ok(()) } else { refused("The page of another site asked for this.") }
+        }
+        (Some(_), None) => refused("The page of another site asked for this."),
+    }
+}
+
+/// The host and port the client asked.
+pub(super) fn host(headers: &HeaderMap) -> Option<Authority> {
+    let host = headers.get(header::HOST)?.to_str().ok()?;
+    host.parse().ok().filter(|authority: &Authority| !authority.as_str().contains('@'))
+}

@@ -1,0 +1,189 @@
+//! Commands of a call. The call itself knows what it allows; here it is seen to that the call is the
+//! visitor's own, and that what is asked can be read.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::Deserialize;
+
+use crate::access::Right;
+use crate::api::control::{Ask, Mode, Refusal, Where};
+use crate::api::desk::Desk;
+use crate::api::guard::{Visitor, no_right};
+use crate::api::input::{Of, Told};
+use crate::api::problem::Problem;
+use crate::api::view::{CallView, PartyKind};
+use crate::consent::{OverrideCategory, OverrideReason};
+use crate::ids::{AgentId, CallId, QueueId, Redacted};
+
+/// The longest reason, in characters.
+const LONGEST_REASON: usize = 1_000;
+/// The longest number, as typed.
+const LONGEST_NUMBER: usize = 40;
+
+type Done = Result<StatusCode, Problem>;
+type Shared = State<Arc<Desk>>;
+type Who = Extension<Visitor>;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct To {
+    to: Target,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Target {
+    Queue(QueueId),
+    Agent(AgentId),
+    Number(Redacted<String>),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Reason {
+    category: OverrideCategory,
+    reason: Redacted<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct How {
+    mode: ModeWord,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum ModeWord {
+    Listen,
+    Whisper,
+    Barge,
+}
+
+pub(super) async fn transfer(
+    State(desk): Shared,
+    Extension(who): Who,
+    Of(call): Of,
+    Told(To { to }): Told<To>,
+) -> Done {
+    let to = target(&desk, to)?;
+    ask_own(&desk, &who, call, Ask::Transfer(to)).await
+}
+
+pub(super) async fn consult(
+    State(desk): Shared,
+    Extension(who): Who,
+    Of(call): Of,
+    Told(To { to }): Told<To>,
+) -> Done {
+    let to = target(&desk, to)?;
+    ask_own(&desk, &who, call, Ask::Consult(to)).await
+}
+
+pub(super) async fn complete(State(desk): Shared, Extension(who): Who, Of(call): Of) -> Done {
+    ask_own(&desk, &who, call, Ask::Complete).await
+}
+
+pub(super) async fn three_way(State(desk): Shared, Extension(who): Who, Of(call): Of) -> Done {
+    ask_own(&desk, &who, call, Ask::ThreeWay).await
+}
+
+pub(super) async fn end_consultation(State(desk): Shared, Extension(who): Who, Of(call): Of) -> Done {
+    ask_own(&desk, &who, call, Ask::EndConsultation).await
+}
+
+pub(super) async fn pause(State(desk): Shared, Extension(who): Who, Of(call): Of) -> Done {
+    ask_own(&desk, &who, call, Ask::Pause).await
+}
+
+pub(super) async fn resume(State(desk): Shared, Extension(who): Who, Of(call): Of) -> Done {
+    ask_own(&desk, &who, call, Ask::Resume).await
+}
+
+pub(super) async fn withdraw(State(desk): Shared, Extension(who): Who, Of(call): Of) -> Done {
+    ask_own(&desk, &who, call, Ask::Withdraw).await
+}
+
+pub(super) async fn override_refusal(
+    State(desk): Shared,
+    Extension(who): Who,
+    Of(call): Of,
+    Told(Reason { category, reason: Redacted(reason) }): Told<Reason>,
+) -> Done {
+    let reason = reason.trim();
+    if reason.is_empty() || reason.chars().count() > LONGEST_REASON {
+        let detail =
+            format!("Recording without consent needs a written reason of 1 to {LONGEST_REASON} characters.");
+        return Err(Problem::unprocessable("bad-reason", detail));
+    }
+    let reason = OverrideReason { category, text: Redacted(reason.to_owned()) };
+    ask_own(&desk, &who, call, Ask::Override(reason)).await
+}
+
+pub(super) async fn supervise(
+    State(desk): Shared,
+    Extension(who): Who,
+    Of(call): Of,
+    Told(How { mode }): Told<How>,
+) -> Done {
+    let (right, mode) = match mode {
+        ModeWord::Listen => (Right::ListenLive, Mode::Listen),
+        ModeWord::Whisper => (Right::Whisper, Mode::Whisper),
+        ModeWord::Barge => (Right::Barge, Mode::Barge),
+    };
+    if !who.has(right) {
+        return Err(no_right());
+    }
+    ask(&desk, &who, call, Ask::Supervise(mode)).await
+}
+
+pub(super) async fn unsupervise(State(desk): Shared, Extension(who): Who, Of(call): Of) -> Done {
+    ask(&desk, &who, call, Ask::Unsupervise).await
+}
+
+/// Asks something of a call in which the visitor's agent takes part.
+async fn ask_own(desk: &Desk, who: &Visitor, call: CallId, what: Ask) -> Done {
+    desk.own_call(who, call)?;
+    ask(desk, who, call, what).await
+}
+
+async fn ask(desk: &Desk, who: &Visitor, call: CallId, what: Ask) -> Done {
+    desk.control().ask(call, who.asker(), what).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Where a call is to go. A number is only looked at for what it may be made of: whether it leads anywhere
+/// the trunks say.
+fn target(desk: &Desk, to: Target) -> Result<Where, Problem> {
+    match to {
+        Target::Queue(queue) => Ok(Where::Queue(queue)),
+        Target::Agent(agent) => Ok(Where::Agent(agent)),
+        Target::Number(Redacted(number)) => {
+            let number = number.trim();
+            let keys = number.chars().all(|c| c.is_ascii_digit() || "+*#-.()/ ".contains(c));
+            if number.is_empty() || number.len() > LONGEST_NUMBER || !keys {
+                return Err(Problem::unprocessable("bad-number", "This is no telephone number."));
+            }
+            if !desk.control().reaches(number) {
+                return Err(Refusal::NoTarget("No trunk takes calls to this number.".to_owned()).into());
+            }
+            Ok(Where::Number(Redacted(number.to_owned())))
+        }
+    }
+}
+
+impl Desk {
+    /// A call in which the visitor's agent takes part now.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub(super) fn own_call(&self, visitor: &Visitor, call: CallId) -> Result<CallView, Problem> {
+        let agent = visitor.agent()?;
+        let own = |view: &CallView| {
+            view.parties.iter().any(|party| party.kind == PartyKind::Agent && party.id.0 == agent.0)
+        };
+        self.control().call(call).filter(own).ok_or_else(Problem::no_call)
+    }
+}

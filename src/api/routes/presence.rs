@@ -1,0 +1,71 @@
+//! Presence, and whom a call can be sent to.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::{Extension, Json};
+use serde::{Deserialize, Serialize};
+
+use crate::api::desk::Desk;
+use crate::api::guard::Visitor;
+use crate::api::input::Told;
+use crate::api::problem::Problem;
+use crate::ids::{AgentId, QueueId, Redacted};
+use crate::queue::NotReady;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Choice {
+    ready: bool,
+    reason: Option<String>,
+}
+
+pub(super) async fn choose(
+    State(desk): State<Arc<Desk>>,
+    Extension(visitor): Extension<Visitor>,
+    Told(choice): Told<Choice>,
+) -> Result<StatusCode, Problem> {
+    let ready = match (choice.ready, choice.reason) {
+        (true, None) => Ok(()),
+        (true, Some(_)) => return Err(Problem::unprocessable("bad-reason", "Who is ready gives no reason.")),
+        (false, Some(reason)) if desk.reasons().contains(&reason) => Err(NotReady { reason }),
+        (false, _) => {
+            let detail = format!("A reason is one of: {}.", desk.reasons().join(", "));
+            return Err(Problem::unprocessable("bad-reason", detail));
+        }
+    };
+    desk.control().presence(visitor.agent()?.clone(), ready).await;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn reasons(State(desk): State<Arc<Desk>>) -> Json<Vec<String>> {
+    Json(desk.reasons().to_vec())
+}
+
+#[derive(Serialize)]
+pub(super) struct Directory {
+    agents: Vec<Colleague>,
+    queues: Vec<QueueId>,
+    outside: bool,
+}
+
+#[derive(Serialize)]
+struct Colleague {
+    id: AgentId,
+    name: Redacted<String>,
+}
+
+pub(super) async fn directory(State(desk): State<Arc<Desk>>) -> Result<Json<Directory>, Problem> {
+    let (_, settings) = desk.store().settings().await?;
+    let ways_out = settings.trunks.values().filter_map(|trunk| trunk.outbound.as_ref());
+    Ok(Json(Directory {
+        agents: settings
+            .agents
+            .iter()
+            .map(|(id, agent)| Colleague { id: id.clone(), name: agent.display_name.clone() })
+            .collect(),
+        queues: settings.queues.keys().cloned().collect(),
+        outside: ways_out.flat_map(|outbound| &outbound.prefixes).next().is_some(),
+    }))
+}

@@ -1,0 +1,109 @@
+//! `/session`: logging in, who one is, logging out, changing the password.
+
+use std::sync::Arc;
+
+use axum::extract::{ConnectInfo, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{AppendHeaders, IntoResponse, Response};
+use axum::{Extension, Json};
+use serde::{Deserialize, Serialize};
+
+use crate::access::{Right, rights};
+use crate::api::Ends;
+use crate::api::desk::Desk;
+use crate::api::guard::{COOKIE, Visitor, session_key};
+use crate::api::input::Told;
+use crate::api::problem::Problem;
+use crate::api::sign;
+use crate::ids::{AgentId, Redacted};
+use crate::settings::{Language, Role};
+use crate::time::Timestamp;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LogIn {
+    user: String,
+    password: Redacted<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewPassword {
+    old: Redacted<String>,
+    new: Redacted<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Session<'a> {
+    user: &'a str,
+    name: &'a Redacted<String>,
+    role: Role,
+    rights: &'static [Right],
+    agent: Option<&'a AgentId>,
+    must_change_password: bool,
+    language: Option<&'a Language>,
+    server: About,
+}
+
+#[derive(Serialize)]
+struct About {
+    version: &'static str,
+    now: String,
+}
+
+fn session(visitor: &Visitor, now: Timestamp) -> Json<Session<'_>> {
+    Json(Session {
+        user: &visitor.user,
+        name: &visitor.account.display_name,
+        role: visitor.account.role,
+        rights: rights(visitor.account.role),
+        agent: visitor.account.agent.as_ref(),
+        must_change_password: visitor.account.must_change_password,
+        language: visitor.account.language.as_ref(),
+        server: About { version: env!("CARGO_PKG_VERSION"), now: now.to_rfc3339() },
+    })
+}
+
+pub(super) async fn log_in(
+    State(desk): State<Arc<Desk>>,
+    ConnectInfo(ends): ConnectInfo<Ends>,
+    headers: HeaderMap,
+    Told(LogIn { user, password }): Told<LogIn>,
+) -> Result<Response, Problem> {
+    let (token, visitor) = sign::log_in(&desk, &user, password.0, ends.remote.ip()).await?;
+    if let Some(before) = session_key(&headers) {
+        sign::replace(&desk, before).await?;
+    }
+    let cookie = cookie(&token, desk.secure());
+    Ok((AppendHeaders([(header::SET_COOKIE, cookie)]), session(&visitor, desk.now())).into_response())
+}
+
+pub(super) async fn show(State(desk): State<Arc<Desk>>, Extension(visitor): Extension<Visitor>) -> Response {
+    session(&visitor, desk.now()).into_response()
+}
+
+pub(super) async fn log_out(
+    State(desk): State<Arc<Desk>>,
+    Extension(visitor): Extension<Visitor>,
+) -> Result<impl IntoResponse, Problem> {
+    sign::log_out(&desk, &visitor).await?;
+    let gone = format!("{}; Max-Age=0", cookie("", desk.secure()));
+    Ok((StatusCode::NO_CONTENT, AppendHeaders([(header::SET_COOKIE, gone)])))
+}
+
+pub(super) async fn change_password(
+    State(desk): State<Arc<Desk>>,
+    ConnectInfo(ends): ConnectInfo<Ends>,
+    Extension(visitor): Extension<Visitor>,
+    Told(NewPassword { old, new }): Told<NewPassword>,
+) -> Result<StatusCode, Problem> {
+    sign::change_password(&desk, &visitor, old.0, new.0, ends.remote.ip()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// No script reads it, no other site's page sends it, and it ends with the browser.
+fn cookie(token: &str, secure: bool) -> String {
+    let secure = if secure { "; Secure" } else { "" };
+    format!("{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict{secure}")
+}

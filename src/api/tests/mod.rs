@@ -1,0 +1,21 @@
+//! The routes over a real socket, the server behind them a fake one, the time a number.
+
+mod calls;
+mod events;
+pub(super) mod house;
+mod phone;
+mod routes;
+mod session;
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::control::{Ask, Live, Mode, Refusal, Where};
+use super::view::*;
+use crate::audit::{Class, Sealed};
+use crate::ids::{CallId, Redacted};
+use crate::store::{AuditFilter, Change};
+use crate::time::Timestamp;
+
+use house::{Answer, Client, House, PASSWORD, START, call_view, id};

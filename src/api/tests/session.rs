@@ -1,0 +1,198 @@
+//! Logging in, being locked, changing the password, and how sessions end.
+
+use super::*;
+use crate::access::{ABSOLUTE, FAILURES, IDLE, LOCKED_FOR, TOUCH};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[tokio::test]
+async fn a_session_begins_and_ends() {
+    let house = House::new().await;
+    let answer = house.stranger().try_log_in("bob", PASSWORD).await;
+    let session = json!({
+        "user": "bob", "name": "Bob B.", "role": "agent", "rights": ["take-calls", "override"], "agent": "bob",
+        "mustChangePassword": false, "language": "de",
+        "server": { "version": env!("CARGO_PKG_VERSION"), "now": START.to_rfc3339() },
+    });
+    assert_eq!(answer.json(), session);
+    let cookie = &answer.headers["set-cookie"];
+    assert!(cookie.ends_with("; Path=/; HttpOnly; SameSite=Strict"), "{cookie}");
+    let bob = house.log_in("bob").await;
+    assert_eq!(bob.get("/session").await.json(), session);
+    let answer = bob.ours("DELETE", "/session", None).await;
+    assert_eq!((answer.status, answer.body.as_str()), (204, ""));
+    assert!(
+        answer.headers["set-cookie"].starts_with("sayso=; ")
+            && answer.headers["set-cookie"].ends_with("Max-Age=0")
+    );
+    assert_eq!(bob.get("/session").await.problem(), (401, "not-logged-in".into()));
+    let entry = || (Class::Rights, "user bob".to_owned(), "user bob".to_owned(), None);
+    assert_eq!(house.audit("user.logged-in").await, [entry(), entry()]);
+    assert_eq!(house.audit("user.logged-out").await, [entry()]);
+}
+
+#[tokio::test]
+async fn behind_a_proxy_with_tls_the_cookie_is_secure() {
+    let house = House::at(Some("https://desk.example")).await;
+    let answer = house.stranger().try_log_in("bob", PASSWORD).await;
+    assert!(answer.headers["set-cookie"].ends_with("; Secure"), "{answer:?}");
+    let headers =
+        [("x-sayso", "1"), ("content-type", "application/json"), ("origin", "https://desk.example")];
+    let body = json!({ "user": "bob", "password": PASSWORD }).to_string();
+    let answer = house.stranger().send("POST", "/api/v1/session", &headers, Some(body)).await;
+    assert_eq!(answer.status, 200, "the proxy's origin is ours: {answer:?}");
+}
+
+#[tokio::test]
+async fn logging_in_anew_ends_the_session_before() {
+    let house = House::new().await;
+    let first = house.log_in("bob").await;
+    let answer = first.try_log_in("carol", PASSWORD).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(first.get("/session").await.status, 401);
+}
+
+#[tokio::test]
+async fn five_failures_lock_a_name_whoever_it_is() {
+    let house = House::new().await;
+    for name in ["bob", "nobody"] {
+        for _ in 0..FAILURES {
+            let answer = house.stranger().try_log_in(name, "wrong horse").await;
+            assert_eq!(answer.problem(), (401, "wrong".into()), "{name}");
+            assert!(!answer.headers.contains_key("set-cookie"));
+        }
+        assert_eq!(house.stranger().try_log_in(name, PASSWORD).await.problem(), (423, "locked".into()));
+    }
+    // The lock is of the name, and known to no session that goes on.
+    house.log_in("carol").await;
+    house.pass(LOCKED_FOR - SECOND);
+    assert_eq!(house.stranger().try_log_in("bob", PASSWORD).await.status, 423, "trying makes it no longer");
+    house.pass(SECOND);
+    house.log_in("bob").await;
+
+    let failures = house.audit("user.login-failed").await;
+    let of = |what: &str, why: &str| {
+        let row = (Class::Failure, "system".to_owned(), what.to_owned(), Some(why.to_owned()));
+        failures.iter().filter(|it| **it == row).count()
+    };
+    assert_eq!(of("user bob", "wrong password"), 5);
+    assert_eq!(of("log-in unknown name", "unknown name"), 5);
+    assert_eq!(of("log-in locked name", "locked"), 3);
+    let locked = house.audit("user.locked").await;
+    assert_eq!(locked[0].2, "user bob");
+    assert_eq!(locked[0].3, Some(format!("until {}", START + LOCKED_FOR)));
+    let all = format!("{:?}", house.store.audit(&AuditFilter::default()).await.unwrap());
+    assert!(!all.contains("nobody") && !all.contains("horse"), "what was typed is not kept");
+}
+
+#[tokio::test]
+async fn a_success_forgets_the_failures_before() {
+    let house = House::new().await;
+    for _ in 0..3 {
+        for _ in 1..FAILURES {
+            assert_eq!(house.stranger().try_log_in("bob", "wrong horse").await.status, 401);
+        }
+        house.log_in("bob").await;
+    }
+}
+
+#[tokio::test]
+async fn tries_made_together_are_counted_one_by_one() {
+    let house = House::new().await;
+    let tries = (0..12).map(|_| async { house.stranger().try_log_in("bob", "wrong horse").await.status });
+    let answers = futures_util::future::join_all(tries).await;
+    assert_eq!(answers.iter().filter(|status| **status == 401).count(), 5, "{answers:?}");
+    assert_eq!(answers.iter().filter(|status| **status == 423).count(), 7, "{answers:?}");
+}
+
+#[tokio::test]
+async fn a_source_of_many_failures_is_not_heard_for_a_while() {
+    let house = House::new().await;
+    // Texts that cannot be names are counted for their source alone.
+    for n in 0..30 {
+        let answer = house.stranger().try_log_in(&format!("no name {n}"), "wrong horse").await;
+        assert_eq!(answer.problem(), (401, "wrong".into()), "{n}");
+    }
+    assert_eq!(house.stranger().try_log_in("bob", PASSWORD).await.problem(), (429, "too-many".into()));
+    house.pass(20 * SECOND);
+    house.log_in("bob").await;
+}
+
+#[tokio::test]
+async fn a_session_ends_unused_and_it_ends_old() {
+    let house = House::new().await;
+    let bob = house.log_in("bob").await;
+    house.pass(IDLE - SECOND);
+    assert_eq!(bob.get("/session").await.status, 200, "used just in time");
+    // Nobody waits for its being written but this.
+    house.store.commit(vec![]).await.unwrap();
+    house.pass(TOUCH);
+    assert_eq!(bob.get("/session").await.status, 200, "it would be over, had that use not counted");
+    house.store.commit(vec![]).await.unwrap();
+    house.pass(ABSOLUTE - IDLE - TOUCH);
+    assert_eq!(bob.get("/session").await.status, 200);
+    house.pass(SECOND);
+    assert_eq!(bob.get("/session").await.status, 401, "24 h are the end");
+    let bob = house.log_in("bob").await;
+    house.pass(IDLE);
+    assert_eq!(bob.get("/session").await.status, 401, "12 h unused are, too");
+}
+
+#[tokio::test]
+async fn the_first_password_is_changed_before_anything_else() {
+    let house = House::new().await;
+    let fresh = house.log_in("fresh").await;
+    let other = house.log_in("fresh").await;
+    assert_eq!(fresh.get("/session").await.json()["mustChangePassword"], true);
+    let change = async |client: &Client, old: &str, new: &str| {
+        client.ours("PUT", "/session/password", Some(json!({ "old": old, "new": new }))).await
+    };
+    assert_eq!(change(&fresh, PASSWORD, "12345678").await.problem(), (422, "too-short".into()));
+    assert_eq!(change(&fresh, PASSWORD, PASSWORD).await.problem(), (422, "used-before".into()));
+    assert_eq!(change(&fresh, "wrong horse", "123456789").await.problem(), (422, "wrong-password".into()));
+    assert_eq!(change(&fresh, PASSWORD, &"x".repeat(1_025)).await.problem(), (422, "too-long".into()));
+    assert_eq!(change(&fresh, PASSWORD, "123456789").await.status, 204);
+    let session = fresh.get("/session").await;
+    assert_eq!(session.json()["mustChangePassword"], false, "it goes on");
+    assert_eq!(fresh.get("/directory").await.status, 200);
+    assert_eq!(other.get("/session").await.status, 401, "the user's other sessions end");
+    assert_eq!(house.stranger().try_log_in("fresh", PASSWORD).await.status, 401);
+    house.log_in_with("fresh", "123456789").await;
+
+    let changed = house.audit("user.changed").await;
+    let row = |attribute: &str, new: &str| {
+        (Class::Rights, "user fresh".to_owned(), format!("user fresh.{attribute}"), Some(new.to_owned()))
+    };
+    assert_eq!(changed, [row("password", "(secret)"), row("must-change", "false")]);
+    assert_eq!(house.audit("user.login-failed").await.len(), 2);
+}
+
+#[tokio::test]
+async fn who_guesses_the_old_password_is_locked() {
+    let house = House::new().await;
+    let bob = house.log_in("bob").await;
+    let guess = json!({ "old": "wrong horse", "new": "123456789" });
+    for _ in 0..FAILURES {
+        let answer = bob.ours("PUT", "/session/password", Some(guess.clone())).await;
+        assert_eq!(answer.problem(), (422, "wrong-password".into()));
+    }
+    let answer = bob.ours("PUT", "/session/password", Some(guess)).await;
+    assert_eq!(answer.problem(), (423, "locked".into()));
+}
+
+#[tokio::test]
+async fn a_file_applied_again_leaves_a_changed_password_and_another_one_ends_sessions() {
+    let house = House::new().await;
+    let bob = house.log_in("bob").await;
+    let change = json!({ "old": PASSWORD, "new": "123456789" });
+    assert_eq!(bob.ours("PUT", "/session/password", Some(change)).await.status, 204);
+    house.apply_again().await;
+    assert_eq!(bob.get("/session").await.status, 200);
+    let back = json!({ "old": "123456789", "new": PASSWORD });
+    let answer = bob.ours("PUT", "/session/password", Some(back)).await;
+    assert_eq!(answer.problem(), (422, "used-before".into()), "the file's own password is one it had");
+    house.apply("[user.bob]\npassword = \"battery staple\"\nrole = \"agent\"\nagent = \"bob\"\n").await;
+    assert_eq!(bob.get("/session").await.status, 401, "an administrator gave another password");
+    let bob = house.log_in_with("bob", "battery staple").await;
+    assert_eq!(bob.get("/session").await.json()["mustChangePassword"], true);
+}
