@@ -35,6 +35,10 @@ for tool in "${tools[@]}"; do
 done
 # Debian has Python without what makes environments.
 if [ "$what" = test ] && ! python3 -c 'import ensurepip, venv' 2>/dev/null; then missing+=(python3-venv); fi
+# Debian keeps PostgreSQL's programs apart by version. The tests start servers of their own.
+if [ "$what" = test ] && ! compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null; then
+    missing+=(postgresql)
+fi
 
 # PESQ in an environment of its own, made once for each state of its requirements.
 pesq=target/tools/pesq

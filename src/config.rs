@@ -346,10 +346,20 @@ impl ConfigError {
             .span()
             .and_then(|span| text[..span.start].rfind('\n').map(|at| &text[at + 1..]).or(Some(text)))
             .and_then(|rest| rest.lines().next())
-            .map(str::trim)
+            .map(|line| shown(line.trim()))
             .unwrap_or_default();
         let what = error.message().trim_end_matches('\n');
         Self { place: format!("{file}:{line}"), what: format!("`{key}`: {what}") }
+    }
+}
+
+/// A line for a message: without the value where that may be a secret.
+fn shown(line: &str) -> String {
+    match line.split_once('=') {
+        Some((key, _)) if ["url", "secret", "password"].iter().any(|word| key.contains(word)) => {
+            format!("{}= …", key)
+        }
+        Some(_) | None => line.to_owned(),
     }
 }
 

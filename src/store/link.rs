@@ -10,6 +10,9 @@ use super::dialect::{Dialect, Location};
 /// How long the server may take to take us in.
 const CONNECTING: Duration = Duration::from_secs(2);
 
+/// How long such a reading may take, the wait for a connection included.
+const READING: Duration = Duration::from_secs(3);
+
 /// See the module. A pool would ask the server before each transaction whether it is there; a transaction
 /// that fails tells as much.
 #[derive(Debug)]
@@ -73,6 +76,12 @@ pub(super) async fn connect(location: &Location) -> Result<AnyConnection, sqlx::
     tokio::time::timeout(CONNECTING, AnyConnection::connect(&location.url.0))
         .await
         .unwrap_or_else(|_| Err(no_answer(CONNECTING)))
+}
+
+/// Reads what a call or the watch over settings waits for: a server that went without a word is not waited
+/// for as long as TCP would.
+pub(super) async fn soon<T>(read: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
+    tokio::time::timeout(READING, read).await.unwrap_or_else(|_| Err(no_answer(READING)))
 }
 
 /// The server did not answer in time.

@@ -85,7 +85,7 @@ pub struct Store {
 impl Store {
     /// Opens the database of `url` (`sqlite:///var/lib/sayso/sayso.db`; a plain path will do;
     /// `postgres://sayso@db.example/sayso`), makes SQLite's file if it is not there (readable by its owner
-    /// only), brings the tables up to date, and starts the writer on the current tokio runtime. Sayso owns
+    /// only), brings the tables up to date, and starts the writer on a thread of its own. Sayso owns
     /// the database: a PostgreSQL one must exist, be in UTF-8, and its user may make tables and functions
     /// there. Connections are set up by `SET`, so what stands between must pool sessions, not transactions.
     ///
@@ -109,9 +109,11 @@ impl Store {
         let read = pool.connect(&location.url.0).await.doing("opening the database")?;
         let (jobs, queue) = mpsc::channel(WAITING);
         let writer = Writer::new(Link::new(location), clock, queue);
-        // A thread of its own: each statement goes to the database's thread and back, and waking a
-        // runtime's worker for that is dearer (figures in ARCHITECTURE.md).
-        let runtime = tokio::runtime::Handle::current();
+        // A thread of its own: each statement goes to the database and back, and waking a runtime's worker for
+        // that is dearer (figures in ARCHITECTURE.md). With a runtime of its own, it is also this thread that
+        // waits for the server's socket.
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|source| StoreError::Thread(Arc::new(source)))?;
         let spawned = std::thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || runtime.block_on(writer.run()));
