@@ -18,6 +18,8 @@ pub(crate) struct Cluster {
     keeper: Child,
     folder: PathBuf,
     bin: PathBuf,
+    /// Part of the socket's name.
+    port: u16,
 }
 
 impl Cluster {
@@ -29,6 +31,11 @@ impl Cluster {
 
     /// A cluster of its own, for tests that stop it. `settings` are lines of `postgresql.conf`.
     pub(crate) fn start(settings: &[&str]) -> Self {
+        Self::start_at(5432, settings)
+    }
+
+    /// The same, with another port than usual, for those that have it listen there.
+    pub(crate) fn start_at(port: u16, settings: &[&str]) -> Self {
         let bin = programs();
         let folder = tempfile::Builder::new().prefix("sayso-pg-").tempdir().expect("a folder").keep();
         give(&folder);
@@ -39,7 +46,7 @@ impl Cluster {
         // Tests do not fail with the power; all else is as it comes.
         let own = ["fsync = off", "full_page_writes = off", "max_connections = 300", "listen_addresses = ''"];
         let mut lines: Vec<String> = own.iter().chain(settings).map(|line| format!("{line}\n")).collect();
-        lines.push(format!("unix_socket_directories = '{}'\n", folder.display()));
+        lines.push(format!("unix_socket_directories = '{}'\nport = {port}\n", folder.display()));
         let file = data.join("postgresql.conf");
         let before = fs::read_to_string(&file).expect("initdb wrote it");
         fs::write(&file, before + &lines.concat()).expect("writable");
@@ -55,7 +62,7 @@ impl Cluster {
             .process_group(0)
             .spawn()
             .expect("sh starts");
-        let cluster = Self { keeper, folder, bin };
+        let cluster = Self { keeper, folder, bin, port };
         cluster.up();
         cluster
     }
@@ -70,14 +77,15 @@ impl Cluster {
 
     /// The URL of a database.
     pub(crate) fn url(&self, database: &str) -> String {
-        format!("postgres:///{database}?host={}&user=sayso", self.folder.display())
+        format!("postgres:///{database}?host={}&port={}&user=sayso", self.folder.display(), self.port)
     }
 
     /// Runs a statement with psql: what it prints.
     pub(crate) fn sql(&self, database: &str, statement: &str) -> String {
         let mut psql = Command::new(self.bin.join("psql"));
         psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-U", "sayso", "-d", database, "-h"]);
-        let output = done(psql.arg(&self.folder).args(["-c", statement]));
+        let port = self.port.to_string();
+        let output = done(psql.arg(&self.folder).args(["-p", &port, "-c", statement]));
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
 
@@ -93,6 +101,7 @@ impl Cluster {
     }
 
     /// Puts a file into its folder that only the server may read, as it wants for keys.
+    #[allow(dead_code)] // only the store's tests have certificates
     pub(crate) fn put(&self, name: &str, content: &str) -> PathBuf {
         let path = self.folder.join(name);
         fs::write(&path, content).expect("writable");

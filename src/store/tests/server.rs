@@ -3,6 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use sqlx::Row as _;
+
 use super::*;
 use crate::audit::{Actor, AuditEvent, Class, Object};
 use crate::settings::{DiffOptions, diff, parse};
@@ -261,7 +263,7 @@ async fn a_url_is_checked_and_its_password_is_in_no_message() {
 async fn a_server_is_reached_by_tls_with_a_password_that_nothing_tells() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
     let port = port.expect("a free port").port();
-    let cluster = Cluster::start(&["listen_addresses = '127.0.0.1'", &format!("port = {port}")]);
+    let cluster = Cluster::start_at(port, &["listen_addresses = '127.0.0.1'"]);
     let pair = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
     let certificate = cluster.put("server.crt", &pair.cert.pem());
     let key = cluster.put("server.key", &pair.signing_key.serialize_pem());
@@ -306,4 +308,28 @@ async fn a_database_that_will_not_do_is_refused() {
     assert!(error.to_string().contains("LATIN1"), "{error}");
     let error = Store::open(&cluster.url("nowhere"), Clock::start()).await.expect_err("not there");
     assert!(error.to_string().contains("\"nowhere\" does not exist"), "{error}");
+}
+
+#[tokio::test]
+async fn both_kinds_have_the_same_tables_and_columns() {
+    let mut columns = Vec::new();
+    for (kind, select) in [
+        (
+            Kind::Sqlite,
+            "SELECT m.name || '.' || p.name AS name FROM sqlite_master m, pragma_table_info(m.name) p \
+             WHERE m.type = 'table' AND m.name NOT LIKE '\\_sqlx%' ESCAPE '\\' ORDER BY 1",
+        ),
+        (
+            Kind::Postgres,
+            "SELECT (table_name || '.' || column_name)::text COLLATE \"C\" AS name \
+             FROM information_schema.columns WHERE table_schema = 'public' \
+             AND table_name NOT LIKE '\\_sqlx%' ORDER BY 1",
+        ),
+    ] {
+        let place = Place::new(kind).await;
+        let rows = place.raw().await.fetch_all(select).await.expect("reads");
+        columns.push(rows.iter().map(|row| row.get::<String, _>("name")).collect::<Vec<_>>());
+    }
+    assert!(columns[0].len() > 80, "{columns:?}");
+    assert_eq!(columns[0], columns[1]);
 }
