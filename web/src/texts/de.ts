@@ -5,13 +5,13 @@ export const de: Texts = {
   format: formats('de-DE'),
   languageName: 'Deutsch',
   common: {
-    close: 'Schließen', cancel: 'Abbrechen', save: 'Speichern', retry: 'Erneut versuchen', loading: 'Wird geladen…',
+    close: 'Schließen', cancel: 'Abbrechen', retry: 'Erneut versuchen', loading: 'Wird geladen…',
     more: 'Mehr zeigen', withheld: 'Rufnummer unterdrückt', unknown: 'unbekannt', skip: 'Zum Inhalt', dismiss: 'Meldung schließen',
   },
   nav: {
     label: 'Seiten', desk: 'Arbeitsplatz', wallboard: 'Wallboard', calls: 'Meine Anrufe', listening: 'Abhörprotokoll',
     language: 'Sprache', theme: 'Darstellung', themes: { auto: 'Wie das System', light: 'Hell', dark: 'Dunkel' },
-    account: 'Angemeldet als', logout: 'Abmelden', shortcuts: 'Tastenkürzel', audio: 'Audiogeräte',
+    account: 'Angemeldet als', logout: 'Abmelden', shortcuts: 'Tastenkürzel',
     live: 'Live', connecting: 'Verbinden…', lost: 'Verbindung unterbrochen. Wird wieder aufgebaut…',
   },
   login: {
@@ -24,19 +24,19 @@ export const de: Texts = {
   password: {
     title: 'Wählen Sie ein eigenes Passwort',
     lead: 'Das Passwort, das Sie bekommen haben, gilt nur für die erste Anmeldung.',
-    change: 'Passwort ändern', old: 'Bisheriges Passwort', fresh: 'Neues Passwort', again: 'Neues Passwort, noch einmal',
+    old: 'Bisheriges Passwort', fresh: 'Neues Passwort', again: 'Neues Passwort, noch einmal',
     submit: 'Passwort ändern', differs: 'Die beiden stimmen nicht überein.',
     tooShort: 'Zu kurz. Mindestens 9 Zeichen; ein paar Wörter hintereinander sind gut.',
     tooLong: 'Zu lang. Höchstens 128 Zeichen.',
     usedBefore: 'Dieses Passwort hatten Sie schon einmal. Nehmen Sie ein anderes.',
-    wrong: 'Das bisherige Passwort ist falsch.', done: 'Passwort geändert.',
+    wrong: 'Das bisherige Passwort ist falsch.',
   },
   problem: {
     notNow: 'Das geht jetzt nicht: Der Anruf ist schon weiter.',
     refused: 'Die Regeln dieses Anrufs erlauben das nicht.',
     forbidden: 'Dazu fehlt Ihnen das Recht.',
     gone: 'Diesen Anruf gibt es nicht mehr.',
-    noTarget: 'Dort ist niemand erreichbar. Prüfen Sie das Ziel.',
+    noTarget: 'Dort ist jetzt niemand zu erreichen. Wählen Sie ein anderes Ziel.',
     badText: 'Zu lang oder leer.',
     network: 'Der Server ist nicht erreichbar. Prüfen Sie Ihre Verbindung.',
     other: (detail) => `Das hat nicht geklappt: ${detail}`,
@@ -86,7 +86,7 @@ export const de: Texts = {
   },
   call: {
     none: 'Kein Anruf', noneLead: 'Der nächste Anruf erscheint hier.',
-    title: 'Anruf', incoming: 'Ankommender Anruf', from: 'Anrufer', queue: 'Warteschlange', waited: 'Wartet', since: 'Seit',
+    title: 'Anruf', incoming: 'Ankommender Anruf', queue: 'Warteschlange', waited: 'Wartet', since: 'Seit',
     purpose: {
       offer: 'Ein Anrufer aus der Warteschlange', consult: 'Rückfrage einer Kollegin oder eines Kollegen',
       transfer: 'Ein Anruf wird an Sie vermittelt', reattach: 'Zurück in Ihrem Anruf', supervise: 'Sie treten einem Anruf bei',
@@ -103,7 +103,7 @@ export const de: Texts = {
     held: 'Gehalten: Der Anrufer hört Musik', muted: 'Ihr Mikrofon ist stumm',
     announce: (caller, queue) => `Ankommender Anruf von ${caller}, Warteschlange ${queue}`,
     firstQueue: 'Aufnahmeregeln von',
-    parties: 'In diesem Anruf', you: 'Sie', theCaller: 'Anrufer',
+    parties: 'In diesem Anruf',
     party: {
       dialled: 'wird angerufen', ringing: 'klingelt', talking: 'spricht', holding: 'hält', consulted: 'in Rückfrage',
       lost: 'Telefon verloren', listening: 'hört mit', whispering: 'flüstert Ihnen zu', barged: 'spricht mit',
@@ -121,7 +121,7 @@ export const de: Texts = {
     left: 'Die andere Seite hat aufgelegt. Sie sind zurück beim Anrufer.',
     queued: 'Warten auf einen Agenten der Warteschlange. Der Anrufer hört Musik.',
     conference: 'Sie, der Anrufer und eine dritte Seite hören einander.',
-    transferring: 'Der Anruf wird vermittelt…', asked: 'Kollegin oder Kollege',
+    transferring: 'Der Anruf wird vermittelt…',
     complete: 'Vermittlung abschließen', threeWay: 'Dreiergespräch', back: 'Zurück zum Anrufer',
     guest: 'Eine Rückfrage an Sie. Der Anrufer hört das nicht.',
   },
@@ -130,7 +130,7 @@ export const de: Texts = {
     recording: 'Aufnahme läuft', paused: 'Aufnahme angehalten', pausedByHold: 'Aufnahme angehalten: gehalten',
     off: 'Keine Aufnahme', consulting: 'Keine Aufnahme: Rückfrage', notYet: 'Noch keine Aufnahme', starting: 'Noch keine Aufnahme: beginnt',
     failed: 'Keine Aufnahme: Der Rekorder ist gescheitert',
-    pausedFor: 'Angehalten seit', resumesIn: 'geht von selbst weiter in', because: 'Warum',
+    pausedFor: 'Angehalten seit', resumesIn: 'geht von selbst weiter in',
   },
   why: {
     undecided: 'der Anrufer hat noch nicht entschieden',
@@ -168,7 +168,7 @@ export const de: Texts = {
   queues: {
     title: 'Ihre Warteschlangen', name: 'Warteschlange', waiting: 'Wartend', longest: 'Längste Wartezeit', level: 'Servicelevel',
     levelHint: (seconds) => `in ${seconds} s`,
-    offered: 'Angeboten', answered: 'Angenommen', abandoned: 'Aufgegeben', ready: 'Bereit', today: 'heute', none: 'Keine Warteschlangen.',
+    offered: 'Angeboten', answered: 'Angenommen', abandoned: 'Aufgegeben', ready: 'Bereit', today: 'heute',
   },
   calls: {
     title: 'Meine Anrufe', none: 'Noch keine Anrufe.', time: 'Zeit', queue: 'Warteschlange', caller: 'Anrufer', length: 'Dauer',

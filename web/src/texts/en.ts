@@ -5,13 +5,13 @@ export const en = {
   format: formats('en-GB'),
   languageName: 'English',
   common: {
-    close: 'Close', cancel: 'Cancel', save: 'Save', retry: 'Try again', loading: 'Loading…', more: 'Show more',
+    close: 'Close', cancel: 'Cancel', retry: 'Try again', loading: 'Loading…', more: 'Show more',
     withheld: 'Number withheld', unknown: 'unknown', skip: 'Skip to content', dismiss: 'Dismiss message',
   },
   nav: {
     label: 'Pages', desk: 'Desktop', wallboard: 'Wallboard', calls: 'My calls', listening: 'Listening log',
     language: 'Language', theme: 'Appearance', themes: { auto: 'As the system', light: 'Light', dark: 'Dark' },
-    account: 'Signed in as', logout: 'Log out', shortcuts: 'Keyboard shortcuts', audio: 'Audio devices',
+    account: 'Signed in as', logout: 'Log out', shortcuts: 'Keyboard shortcuts',
     live: 'Live', connecting: 'Connecting…', lost: 'Connection lost. Reconnecting…',
   },
   login: {
@@ -24,19 +24,19 @@ export const en = {
   password: {
     title: 'Choose a password of your own',
     lead: 'The password you were given is for the first log-in only.',
-    change: 'Change password', old: 'Present password', fresh: 'New password', again: 'New password, again',
+    old: 'Present password', fresh: 'New password', again: 'New password, again',
     submit: 'Change password', differs: 'The two do not match.',
     tooShort: 'Too short. Take at least 9 characters; a few words in a row are fine.',
     tooLong: 'Too long. Take at most 128 characters.',
     usedBefore: 'You have used this password before. Take another.',
-    wrong: 'The present password is wrong.', done: 'Password changed.',
+    wrong: 'The present password is wrong.',
   },
   problem: {
     notNow: 'That is not possible now: the call has moved on.',
     refused: 'The policy of this call does not allow that.',
     forbidden: 'You lack the right to do that.',
     gone: 'There is no such call any more.',
-    noTarget: 'Nothing can be reached there. Check the target.',
+    noTarget: 'Nobody can be reached there now. Choose another target.',
     badText: 'Too long, or empty.',
     network: 'The server cannot be reached. Check your connection.',
     other: (detail: string) => `That did not work: ${detail}`,
@@ -86,7 +86,7 @@ export const en = {
   },
   call: {
     none: 'No call', noneLead: 'The next call appears here.',
-    title: 'Call', incoming: 'Incoming call', from: 'Caller', queue: 'Queue', waited: 'Waiting', since: 'Since',
+    title: 'Call', incoming: 'Incoming call', queue: 'Queue', waited: 'Waiting', since: 'Since',
     purpose: {
       offer: 'A caller from the queue', consult: 'A colleague asks you', transfer: 'A call is transferred to you',
       reattach: 'Back in your call', supervise: 'You join a call', unknown: 'Incoming call',
@@ -102,9 +102,9 @@ export const en = {
     held: 'On hold: the caller hears music', muted: 'Your microphone is muted',
     announce: (caller: string, queue: string) => `Incoming call from ${caller}, queue ${queue}`,
     firstQueue: 'Recording rules of',
-    parties: 'In this call', you: 'you', theCaller: 'Caller',
+    parties: 'In this call',
     party: {
-      dialled: 'being called', ringing: 'ringing', talking: 'talking', holding: 'on hold', consulted: 'consulted',
+      dialled: 'being called', ringing: 'ringing', talking: 'talking', holding: 'holds the line', consulted: 'consulted',
       lost: 'phone lost', listening: 'listens in', whispering: 'whispers to you', barged: 'joined the call',
     },
     keypadLead: 'Digits go to the other side as keys pressed.', sent: 'Sent',
@@ -120,7 +120,7 @@ export const en = {
     left: 'The other side has left. You are back with the caller.',
     queued: 'Waiting for an agent of the queue. The caller hears music.',
     conference: 'You, the caller and a third party hear one another.',
-    transferring: 'The call is being transferred…', asked: 'a colleague',
+    transferring: 'The call is being transferred…',
     complete: 'Complete transfer', threeWay: 'Three-way', back: 'Back to caller',
     guest: 'A colleague consults you. The caller does not hear this.',
   },
@@ -129,7 +129,7 @@ export const en = {
     recording: 'Recording', paused: 'Recording paused', pausedByHold: 'Recording paused: on hold',
     off: 'Not recording', consulting: 'Not recording: consultation', notYet: 'Not recording yet', starting: 'Not recording yet: starting',
     failed: 'Not recording: the recorder failed',
-    pausedFor: 'Paused for', resumesIn: 'goes on by itself in', because: 'Why',
+    pausedFor: 'Paused for', resumesIn: 'goes on by itself in',
   },
   why: {
     undecided: 'the caller has not decided yet',
@@ -171,7 +171,7 @@ export const en = {
   queues: {
     title: 'Your queues', name: 'Queue', waiting: 'Waiting', longest: 'Longest wait', level: 'Service level',
     levelHint: (seconds: number) => `within ${seconds} s`,
-    offered: 'Offered', answered: 'Answered', abandoned: 'Abandoned', ready: 'Ready', today: 'today', none: 'No queues.',
+    offered: 'Offered', answered: 'Answered', abandoned: 'Abandoned', ready: 'Ready', today: 'today',
   },
   calls: {
     title: 'My calls', none: 'No calls yet.', time: 'Time', queue: 'Queue', caller: 'Caller', length: 'Length',

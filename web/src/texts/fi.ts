@@ -5,13 +5,13 @@ export const fi: Texts = {
   format: formats('fi-FI'),
   languageName: 'Suomi',
   common: {
-    close: 'Sulje', cancel: 'Peruuta', save: 'Tallenna', retry: 'Yritä uudelleen', loading: 'Ladataan…',
+    close: 'Sulje', cancel: 'Peruuta', retry: 'Yritä uudelleen', loading: 'Ladataan…',
     more: 'Näytä lisää', withheld: 'Salattu numero', unknown: 'tuntematon', skip: 'Siirry sisältöön', dismiss: 'Sulje viesti',
   },
   nav: {
     label: 'Sivut', desk: 'Työpöytä', wallboard: 'Tilannetaulu', calls: 'Omat puhelut', listening: 'Kuunteluloki',
     language: 'Kieli', theme: 'Ulkoasu', themes: { auto: 'Järjestelmän mukaan', light: 'Vaalea', dark: 'Tumma' },
-    account: 'Kirjautuneena', logout: 'Kirjaudu ulos', shortcuts: 'Pikanäppäimet', audio: 'Äänilaitteet',
+    account: 'Kirjautuneena', logout: 'Kirjaudu ulos', shortcuts: 'Pikanäppäimet',
     live: 'Yhteys kunnossa', connecting: 'Yhdistetään…', lost: 'Yhteys katkesi. Yhdistetään uudelleen…',
   },
   login: {
@@ -24,19 +24,19 @@ export const fi: Texts = {
   password: {
     title: 'Valitse oma salasana',
     lead: 'Saamasi salasana on vain ensimmäistä kirjautumista varten.',
-    change: 'Vaihda salasana', old: 'Nykyinen salasana', fresh: 'Uusi salasana', again: 'Uusi salasana uudelleen',
+    old: 'Nykyinen salasana', fresh: 'Uusi salasana', again: 'Uusi salasana uudelleen',
     submit: 'Vaihda salasana', differs: 'Salasanat eivät ole samat.',
     tooShort: 'Liian lyhyt. Vähintään 9 merkkiä; muutama sana peräkkäin käy hyvin.',
     tooLong: 'Liian pitkä. Enintään 128 merkkiä.',
     usedBefore: 'Olet käyttänyt tätä salasanaa ennenkin. Valitse toinen.',
-    wrong: 'Nykyinen salasana on väärä.', done: 'Salasana vaihdettu.',
+    wrong: 'Nykyinen salasana on väärä.',
   },
   problem: {
     notNow: 'Se ei onnistu nyt: puhelu on jo edennyt.',
     refused: 'Tämän puhelun säännöt eivät salli sitä.',
     forbidden: 'Sinulla ei ole oikeutta siihen.',
     gone: 'Puhelua ei enää ole.',
-    noTarget: 'Sieltä ei tavoiteta ketään. Tarkista kohde.',
+    noTarget: 'Sieltä ei nyt tavoiteta ketään. Valitse toinen kohde.',
     badText: 'Liian pitkä tai tyhjä.',
     network: 'Palvelimeen ei saada yhteyttä. Tarkista verkkoyhteytesi.',
     other: (detail) => `Se ei onnistunut: ${detail}`,
@@ -86,7 +86,7 @@ export const fi: Texts = {
   },
   call: {
     none: 'Ei puhelua', noneLead: 'Seuraava puhelu näkyy tässä.',
-    title: 'Puhelu', incoming: 'Saapuva puhelu', from: 'Soittaja', queue: 'Jono', waited: 'Odottanut', since: 'Kesto',
+    title: 'Puhelu', incoming: 'Saapuva puhelu', queue: 'Jono', waited: 'Odottanut', since: 'Kesto',
     purpose: {
       offer: 'Soittaja jonosta', consult: 'Kollega kysyy sinulta', transfer: 'Puhelu siirretään sinulle',
       reattach: 'Takaisin puhelussasi', supervise: 'Liityt puheluun', unknown: 'Saapuva puhelu',
@@ -102,9 +102,9 @@ export const fi: Texts = {
     held: 'Pidossa: soittaja kuulee musiikkia', muted: 'Mikrofonisi on mykistetty',
     announce: (caller, queue) => `Saapuva puhelu: ${caller}, jono ${queue}`,
     firstQueue: 'Tallennussäännöt jonosta',
-    parties: 'Tässä puhelussa', you: 'sinä', theCaller: 'Soittaja',
+    parties: 'Tässä puhelussa',
     party: {
-      dialled: 'soitetaan', ringing: 'soi', talking: 'puhuu', holding: 'pidossa', consulted: 'neuvottelussa',
+      dialled: 'soitetaan', ringing: 'soi', talking: 'puhuu', holding: 'pitää linjaa', consulted: 'neuvottelussa',
       lost: 'yhteys katkennut', listening: 'kuuntelee', whispering: 'kuiskaa sinulle', barged: 'liittyi puheluun',
     },
     keypadLead: 'Numerot menevät toiselle puolelle näppäinpainalluksina.', sent: 'Lähetetty',
@@ -120,7 +120,7 @@ export const fi: Texts = {
     left: 'Toinen osapuoli poistui. Olet taas soittajan kanssa.',
     queued: 'Odotetaan jonon asiakaspalvelijaa. Soittaja kuulee musiikkia.',
     conference: 'Sinä, soittaja ja kolmas osapuoli kuulette toisenne.',
-    transferring: 'Puhelua siirretään…', asked: 'kollega',
+    transferring: 'Puhelua siirretään…',
     complete: 'Viimeistele siirto', threeWay: 'Kolmen puhelu', back: 'Takaisin soittajalle',
     guest: 'Kollega neuvottelee kanssasi. Soittaja ei kuule tätä.',
   },
@@ -129,7 +129,7 @@ export const fi: Texts = {
     recording: 'Tallennetaan', paused: 'Tallennus tauolla', pausedByHold: 'Tallennus tauolla: pidossa',
     off: 'Ei tallenneta', consulting: 'Ei tallenneta: neuvottelu', notYet: 'Ei tallenneta vielä', starting: 'Ei tallenneta vielä: alkamassa',
     failed: 'Ei tallenneta: tallennin pettyi',
-    pausedFor: 'Tauolla', resumesIn: 'jatkuu itsestään', because: 'Miksi',
+    pausedFor: 'Tauolla', resumesIn: 'jatkuu itsestään',
   },
   why: {
     undecided: 'soittaja ei ole vielä päättänyt',
@@ -167,7 +167,7 @@ export const fi: Texts = {
   queues: {
     title: 'Jonosi', name: 'Jono', waiting: 'Odottaa', longest: 'Pisin odotus', level: 'Palvelutaso',
     levelHint: (seconds) => `${seconds} s`,
-    offered: 'Tulleet', answered: 'Vastatut', abandoned: 'Luopuneet', ready: 'Valmiina', today: 'tänään', none: 'Ei jonoja.',
+    offered: 'Tulleet', answered: 'Vastatut', abandoned: 'Luopuneet', ready: 'Valmiina', today: 'tänään',
   },
   calls: {
     title: 'Omat puhelut', none: 'Ei vielä puheluja.', time: 'Aika', queue: 'Jono', caller: 'Soittaja', length: 'Kesto',
