@@ -6,7 +6,7 @@ CARGO ?= cargo
 WEB_SOURCES := $(shell find web/src -type f -not -name '*.test.ts') web/index.html web/package.json web/tsconfig.json web/vite.config.js web/licences.js
 NPM_QUIET := --no-audit --no-fund --no-update-notifier --loglevel=error
 
-.PHONY: help build web web-check demo test fuzz bench soak fmt tools build-tools deny
+.PHONY: help build web web-check demo test pictures fuzz bench soak fmt tools build-tools deny
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ demo: build ## Two calls, one that agrees and one that refuses, then a server to
 
 test: tools web ## Format, lints, documentation, unit tests, end-to-end tests; ends with the sum
 	@deploy/test.sh
+
+pictures: ## Copy the pictures that the tests took of the pages to web/pictures
+	@mkdir -p web/pictures && cp target/pictures/*.png web/pictures/
 
 fuzz: build-tools ## Fuzz every target for a minute (SECONDS=60)
 	sip-tests/fuzz/run.sh $(or $(SECONDS),60)

@@ -86,9 +86,9 @@ impl Location {
 
     fn of_server(text: &str) -> Result<Self, StoreError> {
         // What these errors say is about the form of the URL; they quote no password.
-        let wrong = |error: sqlx::Error| match error {
-            sqlx::Error::Configuration(what) => StoreError::Url(what.to_string()),
-            other => StoreError::Url(other.to_string()),
+        let wrong = |error: sqlx::Error| {
+            let said = error.to_string();
+            StoreError::Url(said.trim_start_matches("error with configuration: ").to_owned())
         };
         let mut url = AnyConnectOptions::from_str(text).map_err(wrong)?.database_url;
         let keys: Vec<String> = url.query_pairs().map(|(key, _)| key.into_owned()).collect();
