@@ -39,6 +39,10 @@ for tool in "${tools[@]}"; do
 done
 # Debian has Python without what makes environments.
 if [ "$what" = test ] && ! python3 -c 'import ensurepip, venv' 2>/dev/null; then missing+=(python3-venv); fi
+# Debian keeps PostgreSQL's programs apart by version. The tests start servers of their own.
+if [ "$what" = test ] && ! compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null; then
+    missing+=(postgresql)
+fi
 
 # The pages need Node 18 or newer. Older systems have an older one: nothing apt could put right.
 node_new_enough() {

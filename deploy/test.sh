@@ -32,6 +32,17 @@ sums=$(awk '/^test result:/ { for (i = 2; i <= NF; i++) { if ($i ~ /^passed/) p 
 passed=${sums% *}
 failed=$((failed + ${sums#* }))
 
+# The pages' types and their unit tests.
+echo "== pages"
+NO_COLOR=1 make --no-print-directory web-check 2>&1 | tee "$log"
+checked=${PIPESTATUS[0]}
+pages=$(sed -n 's/^ *Tests .*[^0-9]\([0-9][0-9]*\) passed.*/\1/p' "$log")
+passed=$((passed + ${pages:-0}))
+if [ "$checked" -ne 0 ] || [ -z "$pages" ]; then
+    failed=$((failed + 1))
+    echo "FAILED: the pages"
+fi
+
 # Every fuzz target for a few seconds; each counts as a test.
 echo "== fuzz"
 sip-tests/fuzz/run.sh "${FUZZ_SECONDS:-10}" 2>&1 | tee "$log"

@@ -15,6 +15,7 @@ mod carriers;
 mod cli;
 mod consent;
 mod crash;
+mod database;
 mod defence;
 mod dialogs;
 mod gate;

@@ -16,6 +16,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer};
 
+use crate::ids::Redacted;
 use crate::settings::parse_span;
 use crate::sip::core::digest::Algorithm;
 use crate::sip::core::{Advertise, Nat};
@@ -56,8 +57,9 @@ pub struct Config {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct DatabaseConfig {
-    /// `sqlite:PATH`; by default `sayso.db` in the data folder.
-    pub url: Option<String>,
+    /// `sqlite:PATH` or `postgres://USER@HOST/DATABASE`; by default the file `sayso.db` in the data folder.
+    /// PostgreSQL's may hold a password, so it is shown nowhere.
+    pub url: Option<Redacted<String>>,
 }
 
 /// See [`Config::sip`].
@@ -252,7 +254,7 @@ impl Config {
             self.data = PathBuf::from(data);
         }
         if let Some(url) = read("SAYSO_DATABASE_URL") {
-            self.database.url = Some(url);
+            self.database.url = Some(Redacted(url));
         }
         if let Some(filter) = read("SAYSO_LOG") {
             self.log.filter = filter;
@@ -266,13 +268,13 @@ impl Config {
         Ok(())
     }
 
-    /// The database's URL.
+    /// The database's URL; not for logs.
     #[must_use]
     pub fn database_url(&self) -> String {
         self.database
             .url
-            .clone()
-            .unwrap_or_else(|| format!("sqlite:{}", self.data.join("sayso.db").display()))
+            .as_ref()
+            .map_or_else(|| format!("sqlite:{}", self.data.join("sayso.db").display()), |url| url.0.clone())
     }
 
     /// The folder of recordings.
@@ -353,10 +355,20 @@ impl ConfigError {
             .span()
             .and_then(|span| text[..span.start].rfind('\n').map(|at| &text[at + 1..]).or(Some(text)))
             .and_then(|rest| rest.lines().next())
-            .map(str::trim)
+            .map(|line| shown(line.trim()))
             .unwrap_or_default();
         let what = error.message().trim_end_matches('\n');
         Self { place: format!("{file}:{line}"), what: format!("`{key}`: {what}") }
+    }
+}
+
+/// A line for a message: without the value where that may be a secret.
+fn shown(line: &str) -> String {
+    match line.split_once('=') {
+        Some((key, _)) if ["url", "secret", "password"].iter().any(|word| key.contains(word)) => {
+            format!("{}= …", key)
+        }
+        Some(_) | None => line.to_owned(),
     }
 }
 

@@ -163,6 +163,12 @@ impl Row {
         row
     }
 
+    /// Gives the row its place behind another `head`: what it was sealed behind is not the end any more.
+    pub fn move_behind(&mut self, head: Head) {
+        self.seq = head.seq + 1;
+        self.hash = self.expected_hash(head.hash);
+    }
+
     /// This row as the head of the chain.
     #[must_use]
     pub const fn head(&self) -> Head {

@@ -120,7 +120,9 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Serve(at) => serve::run(&at.load()?).await.map(|()| ExitCode::SUCCESS),
         Command::Apply(apply) => apply.run().await,
         Command::Config(ConfigCommand::Check(at)) => {
-            at.load()?;
+            let config = at.load()?;
+            Store::check(&config.database_url())
+                .map_err(|error| anyhow::anyhow!("{}: [database] url: {error}", at.config.display()))?;
             out(format_args!("{}: ok\n", at.config.display()));
             Ok(ExitCode::SUCCESS)
         }

@@ -8,7 +8,7 @@ use clap::Subcommand;
 
 use crate::audit::{AuditEvent, Class, Object, Value};
 use crate::ids::RecordingId;
-use crate::store::{Change, RecordingRow, Store};
+use crate::store::{Change, Listened, ListenedTo, RecordingRow, Store};
 use crate::time::Clock;
 use crate::vault::{Exported, Vault, VaultConfig, WrappedKey};
 
@@ -73,15 +73,17 @@ pub(super) async fn export(
     let row = store.recording(id).await?.with_context(|| format!("no recording {id}"))?;
     let state = row.state;
     let key = row.wrapped_key.with_context(|| format!("recording {id} is {state}: its key is destroyed"))?;
-    let read = AuditEvent::new(
-        Class::Read,
-        account(),
-        Clock::start().now(),
-        "recording.exported",
-        Object::new("recording", id),
-    );
+    let (who, at) = (account(), Clock::start().now());
+    // Who takes it out can listen to it as often as they like: domain rule 24.
+    let listened = Listened {
+        at,
+        who: who.name().unwrap_or_default().to_owned(),
+        to: ListenedTo::Recording(id),
+        reason: None,
+    };
+    let read = AuditEvent::new(Class::Read, who, at, "recording.exported", Object::new("recording", id));
     let read = read.new_value(Some(Value::plain(file.display())));
-    store.commit(vec![Change::Audit(read)]).await?;
+    store.commit(vec![Change::Audit(read), Change::Listened(listened)]).await?;
     Ok(vault.export(id, &WrappedKey(key.0), file, progress)?)
 }
 

@@ -36,6 +36,10 @@ fn faults_name_file_line_key_and_what_is_allowed() {
     assert!(fault("[media]\nworkers = 0\n").starts_with("sayso.toml:2: "));
     assert!(fault("[sip]\nrealm = \"\"\n").starts_with("sayso.toml:2: "));
     assert!(fault("[sip]\ndigest = [\"sha-1\"]\n").contains("md5"));
+    let secret = fault("[database]\nurl = \"postgres://me:hidden@host/db\n");
+    assert!(secret.starts_with("sayso.toml:2: `url = …`") && !secret.contains("hidden"), "{secret}");
+    let config = Config::parse("database.url = \"postgres://me:hidden@host/db\"", "x").expect("a URL");
+    assert!(!format!("{config:?}").contains("hidden") && config.database_url().contains("hidden"));
     let span = fault("drain = \"soon\"\n");
     assert!(span.contains("sayso.toml:1") && span.contains("soon"), "{span}");
 }

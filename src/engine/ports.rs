@@ -5,6 +5,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::ops::RangeInclusive;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::EngineError;
@@ -18,6 +19,8 @@ pub(super) struct Ports {
     pairs: usize,
     /// Even ports.
     free: Mutex<VecDeque<u16>>,
+    /// Ports that WebRTC legs share, taken for as long as the engine runs.
+    shared: AtomicUsize,
 }
 
 /// A pair that is taken; given back when dropped.
@@ -37,7 +40,7 @@ impl Ports {
         }
         let order = RandomState::new();
         free.sort_by_cached_key(|port| order.hash_one(port));
-        Ok(Self { address, pairs: free.len(), free: Mutex::new(free.into()) })
+        Ok(Self { address, pairs: free.len(), free: Mutex::new(free.into()), shared: AtomicUsize::new(0) })
     }
 
     /// Binds the next free pair. A pair that another process holds goes to the end of the line.
@@ -65,7 +68,10 @@ impl Ports {
             let Some(lease) = self.take() else { break };
             let address = SocketAddr::new(self.address, lease.even);
             match bind_shared(address) {
-                Ok(socket) => return Ok((socket, lease)),
+                Ok(socket) => {
+                    self.shared.fetch_add(1, Ordering::Relaxed);
+                    return Ok((socket, lease));
+                }
                 Err(error) if error.kind() == ErrorKind::AddrInUse => {}
                 Err(source) => return Err(EngineError::Socket { address, source }),
             }
@@ -79,9 +85,11 @@ impl Ports {
         bind_shared(address).map_err(|source| EngineError::Socket { address, source })
     }
 
-    /// Pairs that live legs hold, and WebRTC ports.
+    /// Pairs that live legs hold. A shared port is no leg's.
     pub(super) fn in_use(&self) -> usize {
-        self.pairs - self.free.lock().unwrap_or_else(PoisonError::into_inner).len()
+        let free = self.free.lock().unwrap_or_else(PoisonError::into_inner).len();
+        // A shared port is taken before it is counted here.
+        (self.pairs - free).saturating_sub(self.shared.load(Ordering::Relaxed))
     }
 
     fn take(self: &Arc<Self>) -> Option<Lease> {

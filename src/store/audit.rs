@@ -46,21 +46,62 @@ macro_rules! select_rows {
     };
 }
 
-/// The last row's number and hash.
-pub(super) async fn read_head(connection: &mut AnyConnection) -> Result<Head, StoreError> {
-    let row = sqlx::query("SELECT seq, hash FROM audit_head WHERE id = 1")
+/// Gives events their places at the end of the chain and writes their rows; the new end. `known` is where
+/// the chain ended when this process looked last. If another has moved it since, it is locked where it is now
+/// and the rows take their places there; so nobody has to begin anew, however many nodes write.
+pub(super) async fn chain(
+    connection: &mut AnyConnection,
+    known: Option<Head>,
+    events: Vec<AuditEvent>,
+) -> Result<Head, StoreError> {
+    let from = match known {
+        Some(head) => head,
+        None => lock_head(connection).await?,
+    };
+    let mut end = from;
+    let seal = |event| {
+        let row = Row::seal(event, end, salts());
+        end = row.head();
+        row
+    };
+    let mut rows: Vec<Row> = events.into_iter().map(seal).collect();
+    // This also locks the chain in databases that do not lock as a whole.
+    if !move_head(connection, from, end).await? {
+        let from = lock_head(connection).await?;
+        end = from;
+        for row in &mut rows {
+            row.move_behind(end);
+            end = row.head();
+        }
+        if !move_head(connection, from, end).await? {
+            return Err(StoreError::Contended);
+        }
+    }
+    write_rows(connection, &rows).await?;
+    Ok(end)
+}
+
+/// The last row's number and hash; nobody else moves it until the transaction ends.
+pub(super) async fn lock_head(connection: &mut AnyConnection) -> Result<Head, StoreError> {
+    let row = sqlx::query("UPDATE audit_head SET seq = seq WHERE id = $1 RETURNING seq, hash")
+        .bind(1_i64)
         .fetch_one(connection)
         .await
-        .doing("reading the audit log's head")?;
+        .doing("locking the audit log's head")?;
     head(&row)
 }
 
+/// Whether the row that `end` was the end with is in the log.
+pub(super) async fn holds(connection: &mut AnyConnection, end: Head) -> Result<bool, StoreError> {
+    let row = sqlx::query("SELECT hash FROM audit WHERE seq = $1").bind(count(end.seq));
+    let row = row.fetch_optional(connection).await.doing("looking for a row of the audit log")?;
+    let Some(row) = row else { return Ok(false) };
+    let hash = bytes(&row, "hash").map_err(|column| StoreError::Corrupt { table: "audit", column })?;
+    Ok(hash == Some(end.hash.0))
+}
+
 /// Moves the chain's end `from` there `to` here; false when it is not there (any more).
-pub(super) async fn move_head(
-    connection: &mut AnyConnection,
-    from: Head,
-    to: Head,
-) -> Result<bool, StoreError> {
+async fn move_head(connection: &mut AnyConnection, from: Head, to: Head) -> Result<bool, StoreError> {
     sqlx::query("UPDATE audit_head SET seq = $1, hash = $2 WHERE id = 1 AND seq = $3 AND hash = $4")
         .bind(count(to.seq))
         .bind(to.hash.0.to_vec())
@@ -81,17 +122,15 @@ fn head(row: &AnyRow) -> Result<Head, StoreError> {
 }
 
 impl Work<'_> {
-    /// Adds an event to the chain. It is written at the end of the transaction, see [`write_rows`].
+    /// Adds an event to the log. It is written at the end of the transaction, see [`chain`].
     pub(super) fn audit(&mut self, event: AuditEvent) {
-        let row = Row::seal(event, self.head, salts());
-        self.head = row.head();
-        self.rows.push(row);
+        self.events.push(event);
     }
 }
 
 /// Writes the rows of a transaction, many in a statement: each statement costs a switch to the
 /// database's thread and back, which is dearer than the insert itself.
-pub(super) async fn write_rows(connection: &mut AnyConnection, rows: &[Row]) -> Result<(), StoreError> {
+async fn write_rows(connection: &mut AnyConnection, rows: &[Row]) -> Result<(), StoreError> {
     for lot in lots(rows) {
         let mut insert = sqlx::query(AssertSqlSafe(many(INSERT, 17, lot.len())));
         for row in lot {

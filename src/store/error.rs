@@ -10,11 +10,24 @@ use crate::audit::BrokenLink;
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
     /// The URL names a database that is not supported.
-    #[error("{url:?} is no database Sayso can use: give a file, such as sqlite:///var/lib/sayso/sayso.db")]
+    #[error(
+        "{url:?} is no database Sayso can use: give a file, such as sqlite:///var/lib/sayso/sayso.db, or a \
+         PostgreSQL server, such as postgres://sayso@db.example/sayso"
+    )]
     Unsupported {
         /// Its scheme, or the whole when there is none.
         url: String,
     },
+    /// The URL of a PostgreSQL server is wrong.
+    #[error(
+        "the database's URL: {0}; it is postgres://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=verify-full, with \
+         signs such as @ : / ? # % in user and password written %40 %3A %2F %3F %23 %25 (better: no password \
+         there but in PGPASSWORD or the file PGPASSFILE names)"
+    )]
+    Url(String),
+    /// The server is not one that will do.
+    #[error("the PostgreSQL server {0}")]
+    Server(String),
     /// The file could not be made or opened.
     #[error("cannot open the database {path}: {source}; check that the folder exists and is writable")]
     File {
@@ -23,8 +36,8 @@ pub enum StoreError {
         /// Why.
         source: Arc<std::io::Error>,
     },
-    /// Other processes wrote whenever this one tried.
-    #[error("other processes keep writing to the database: try again")]
+    /// The end of the audit log moved although it was locked.
+    #[error("another process writes to the audit log without a lock: is it an older Sayso?")]
     Contended,
     /// The writer's thread could not be started.
     #[error("cannot start a thread for the database: {0}")]

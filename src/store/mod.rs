@@ -5,10 +5,10 @@
 //! together (see `writer.rs`), so a hundred calls share one `fsync`.
 //!
 //! It is built on sqlx's `Any` driver, and all SQL is what SQLite and PostgreSQL both take: `$1`
-//! placeholders, BIGINT microseconds, TEXT ids, upserts with `ON CONFLICT`, locks by `UPDATE`. So a
-//! second database costs a variant of `dialect::Dialect` and a folder of migrations, not a second
+//! placeholders, BIGINT microseconds, TEXT ids, upserts with `ON CONFLICT`, locks by `UPDATE`. So
+//! the second database costs a variant of `dialect::Dialect` and a folder of migrations, not a second
 //! set of queries; the price is a copy of each row through `Any`'s value type, which is small beside
-//! the `fsync`.
+//! the `fsync`. Columns and what is computed are BIGINT, TEXT, BYTEA or BLOB: `Any` knows few types more.
 
 mod agent;
 mod audit;
@@ -16,6 +16,7 @@ mod call;
 mod change;
 mod dialect;
 mod error;
+mod link;
 mod listening;
 mod page;
 mod people;
@@ -30,8 +31,8 @@ mod writer;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::AnyPool;
 use sqlx::any::AnyPoolOptions;
+use sqlx::{AnyConnection, AnyPool, Connection as _};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::time::Clock;
@@ -43,8 +44,9 @@ pub use people::SignedIn;
 pub use query::{AuditFilter, Filter};
 pub use rows::*;
 
-use dialect::Dialect;
+use dialect::Location;
 use error::Doing as _;
+use link::Link;
 use writer::{Job, Writer};
 
 /// Connections for reading; writing has one of its own, so reports cannot starve it.
@@ -53,6 +55,10 @@ const READERS: u32 = 4;
 /// Units of work that may wait for the writer before [`Store::commit`] itself waits. At ten thousand
 /// commits a second this is a tenth of a second of them.
 const WAITING: usize = 1_024;
+
+/// How long a server is waited for at start, and how long between two tries.
+const STARTING: Duration = Duration::from_secs(10);
+const BETWEEN: Duration = Duration::from_millis(250);
 
 /// A unit of work on its way; see [`Store::submit`].
 #[derive(Debug)]
@@ -77,38 +83,50 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the database of `url` (`sqlite:///var/lib/sayso/sayso.db`; a plain path will do), makes
-    /// it if it is not there (readable by its owner only), brings its tables up to date, and starts
-    /// the writer on the current tokio runtime.
+    /// Opens the database of `url` (`sqlite:///var/lib/sayso/sayso.db`; a plain path will do;
+    /// `postgres://sayso@db.example/sayso`), makes SQLite's file if it is not there (readable by its owner
+    /// only), brings the tables up to date, and starts the writer on a thread of its own. Sayso owns
+    /// the database: a PostgreSQL one must exist, be in UTF-8, and its user may make tables and functions
+    /// there. Connections are set up by `SET`, so what stands between must pool sessions, not transactions.
     ///
     /// # Errors
-    /// When it cannot be opened, belongs to a newer Sayso, or names a kind of database that is not
+    /// When it cannot be opened or reached, belongs to a newer Sayso, or names a kind of database that is not
     /// supported.
     pub async fn open(url: &str, clock: Clock) -> Result<Self, StoreError> {
         sqlx::any::install_default_drivers();
-        let (dialect, path) = Dialect::of(url)?;
-        dialect.prepare(&path)?;
-        let url = dialect.url(&path);
-        let pool = |connections| {
-            AnyPoolOptions::new()
-                .max_connections(connections)
-                .acquire_timeout(Duration::from_secs(10))
-                .after_connect(move |connection, _| Box::pin(dialect.set_up(connection)))
-                .connect(&url)
-        };
-        let write = pool(1).await.doing("opening the database")?;
-        dialect.migrator().run(&write).await.map_err(StoreError::from)?;
-        let read = pool(READERS).await.doing("opening the database")?;
+        let location = Location::of(url)?;
+        location.prepare()?;
+        let dialect = location.dialect;
+        let mut first = at_start(&location).await?;
+        dialect.check(&mut first).await?;
+        dialect.set_up(&mut first).await.doing("opening the database")?;
+        dialect.migrator().run(&mut first).await.map_err(StoreError::from)?;
+        first.close().await.doing("opening the database")?;
+        let pool = AnyPoolOptions::new()
+            .max_connections(READERS)
+            .acquire_timeout(dialect.acquire_timeout())
+            .after_connect(move |connection, _| Box::pin(dialect.set_up_reader(connection)));
+        let read = pool.connect(&location.url.0).await.doing("opening the database")?;
         let (jobs, queue) = mpsc::channel(WAITING);
-        let writer = Writer::new(write, dialect, clock, queue);
-        // A thread of its own: each statement goes to the database's thread and back, and waking a
-        // runtime's worker for that is dearer (figures in ARCHITECTURE.md).
-        let runtime = tokio::runtime::Handle::current();
+        let writer = Writer::new(Link::new(location), clock, queue);
+        // A thread of its own: each statement goes to the database and back, and waking a runtime's worker for
+        // that is dearer (figures in ARCHITECTURE.md). With a runtime of its own, it is also this thread that
+        // waits for the server's socket.
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|source| StoreError::Thread(Arc::new(source)))?;
         let spawned = std::thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || runtime.block_on(writer.run()));
         spawned.map_err(|source| StoreError::Thread(Arc::new(source)))?;
         Ok(Self { read, jobs })
+    }
+
+    /// Whether `url` names a database, and how it would be opened is written well; nothing is opened.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn check(url: &str) -> Result<(), StoreError> {
+        Location::of(url).map(drop)
     }
 
     /// Applies all changes, or none, with their audit rows. Durable when it returns. Waits while too
@@ -150,5 +168,17 @@ impl Store {
             let _ = closed.await;
         }
         self.read.close().await;
+    }
+}
+
+/// Connects; a server that is not there yet is waited for, since it may be starting with us.
+async fn at_start(location: &Location) -> Result<AnyConnection, StoreError> {
+    let mut tries = (STARTING.as_millis() / BETWEEN.as_millis()).max(1);
+    loop {
+        tries -= 1;
+        match link::connect(location).await {
+            Err(error) if tries > 0 && location.dialect.passes(&error) => tokio::time::sleep(BETWEEN).await,
+            result => return result.doing("connecting to the database"),
+        }
     }
 }

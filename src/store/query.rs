@@ -12,6 +12,7 @@ use crate::time::Timestamp;
 
 use super::Store;
 use super::error::{Doing as _, StoreError};
+use super::link::soon;
 use super::rows::{AgentRow, CallDetail, CallEventRow, CallRow, ConsentRow, LegRow, RecordingRow};
 
 /// Which calls, consents or recordings.
@@ -152,8 +153,8 @@ impl Store {
     pub async fn known_consent(&self, from: &PhoneNumber) -> Result<Option<Known>, StoreError> {
         let select = "SELECT answer, agreed, at FROM consents WHERE from_number = $1 \
                       ORDER BY at DESC, n DESC LIMIT 1";
-        let row = sqlx::query(select).bind(from.as_e164().to_owned()).fetch_optional(&self.read).await;
-        let Some(row) = row.doing("reading a consent")? else { return Ok(None) };
+        let row = sqlx::query(select).bind(from.as_e164().to_owned()).fetch_optional(&self.read);
+        let Some(row) = soon(row).await.doing("reading a consent")? else { return Ok(None) };
         let cells = Cells { table: "consents", row: &row };
         if !["yes", "no"].contains(&cells.get::<String>("answer")?.as_str()) {
             return Ok(None);

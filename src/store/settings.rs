@@ -9,6 +9,7 @@ use crate::settings::{AttributeChange, Changed, Difference, Kind, Object, Settin
 use super::Store;
 use super::change::PromptImported;
 use super::error::{Doing as _, StoreError};
+use super::link::soon;
 use super::writer::Work;
 
 impl Work<'_> {
@@ -22,6 +23,8 @@ impl Work<'_> {
         if differences.is_empty() {
             return Ok(());
         }
+        // First: it is the lock under which differences are compared with what is stored.
+        self.count_generation().await?;
         for difference in differences {
             let Difference { kind, name, what } = difference;
             let (expected, new) = match what {
@@ -40,7 +43,7 @@ impl Work<'_> {
                 self.audit(of_attribute(difference, change, who, self.now));
             }
         }
-        self.count_generation().await
+        Ok(())
     }
 
     /// A prompt was imported: audited, and told to running servers.
@@ -151,10 +154,9 @@ impl Store {
     /// # Errors
     /// When the database refuses.
     pub async fn generation(&self) -> Result<u64, StoreError> {
-        let row = sqlx::query("SELECT generation FROM settings_generation WHERE id = 1")
-            .fetch_one(&self.read)
-            .await
-            .doing("reading the generation of settings")?;
+        let row =
+            sqlx::query("SELECT generation FROM settings_generation WHERE id = 1").fetch_one(&self.read);
+        let row = soon(row).await.doing("reading the generation of settings")?;
         let generation: Option<i64> = row.try_get("generation").ok();
         generation
             .and_then(|generation| u64::try_from(generation).ok())

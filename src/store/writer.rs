@@ -2,67 +2,143 @@
 //!
 //! It takes whatever units of work wait, applies each in a savepoint of one transaction, commits
 //! once, then answers all. A unit that fails is rolled back alone and told so. The audit chain goes on
-//! from where this writer left it; if another process (`sayso apply`) has moved its end since, the
-//! transaction is rolled back and done once more.
+//! from where this writer left it, or from where another process (`sayso apply`, another node) has moved
+//! its end since.
+//!
+//! A database that goes away (a restart, a failover) is waited for, [`PATIENCE`] long; then units of work are
+//! told, each at once, until it is back. If it went while a transaction was being committed, nobody knows what
+//! became of it: its units wait until the audit log says so, for who is told that a unit failed stores it
+//! again.
 
-use sqlx::{AnyConnection, AnyPool, Connection as _};
+use std::time::Duration;
+
+use sqlx::{AnyConnection, Connection as _};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::{sleep, timeout};
 
-use crate::audit::{Head, Row};
+use crate::audit::{AuditEvent, Head};
 use crate::time::{Clock, Timestamp};
 
-use super::audit::{move_head, read_head, write_rows};
+use super::audit::{chain, holds, lock_head};
 use super::change::{Change, RecordingChange};
 use super::dialect::Dialect;
 use super::error::{Doing as _, StoreError};
-
-/// Units of work in one transaction at most: bounds how long the first one waits for the rest.
-const TOGETHER: usize = 256;
+use super::link::{Link, no_answer};
 
 /// How long deleted keys may stay in the write-ahead log while there is no pause.
-const SHRED_WITHIN: std::time::Duration = std::time::Duration::from_secs(1);
+const SHRED_WITHIN: Duration = Duration::from_secs(1);
+
+/// How long units of work wait for a database that went away. A restart of PostgreSQL takes one to three
+/// seconds; a caller whose consent is not stored by then is not recorded, so longer is better for recordings
+/// and shorter for who waits to be connected.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How often a database that is away is asked for.
+const AGAIN: Duration = Duration::from_millis(100);
 
 /// What the writer is asked.
 #[derive(Debug)]
 pub(super) enum Job {
     /// Apply these together.
-    Commit { changes: Vec<Change>, done: oneshot::Sender<Result<(), StoreError>> },
+    Commit { changes: Vec<Change>, done: Answer },
     /// Write what waits, then end.
     Close { done: oneshot::Sender<()> },
 }
 
+type Answer = oneshot::Sender<Result<(), StoreError>>;
+
 /// How each unit of a transaction fared, in order.
 type Results = Vec<Result<(), StoreError>>;
 
-type Unit = (Vec<Change>, oneshot::Sender<Result<(), StoreError>>);
+/// Units of work in one transaction, and who waits for them.
+#[derive(Debug, Default)]
+struct Batch {
+    units: Vec<Vec<Change>>,
+    answers: Vec<Answer>,
+}
+
+impl Batch {
+    fn tell(self, results: Results) {
+        for (answer, result) in self.answers.into_iter().zip(results) {
+            // Whoever asked may have stopped waiting.
+            let _ = answer.send(result);
+        }
+    }
+
+    fn fail(self, error: &StoreError) {
+        tracing::error!(%error, units = self.answers.len(), "units of work could not be stored");
+        for answer in self.answers {
+            let _ = answer.send(Err(error.clone()));
+        }
+    }
+}
+
+/// Why a transaction did not end well.
+enum Failure {
+    /// The database refused; so it will again.
+    Refused(StoreError),
+    /// Nothing was applied; the same on a new connection may do.
+    Passing(StoreError),
+    /// It was being committed.
+    Doubt(StoreError, Committing),
+}
+
+/// A transaction whose COMMIT is sent.
+#[derive(Debug)]
+struct Committing {
+    results: Results,
+    /// The chain's end if it is committed; `None`: it has no audit rows, and does no harm when it is applied
+    /// twice.
+    end: Option<Head>,
+}
+
+/// A database that is away.
+#[derive(Debug)]
+struct Away {
+    since: Timestamp,
+    tried: Timestamp,
+    error: StoreError,
+}
+
+impl Away {
+    /// Why units of work wait no longer, if it was away for so long when it was asked for last.
+    fn longer_than(&self, patience: Duration) -> Option<&StoreError> {
+        (self.tried.since(self.since) >= patience).then_some(&self.error)
+    }
+}
 
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Writer {
-    pool: AnyPool,
-    dialect: Dialect,
+    link: Link,
     clock: Clock,
     queue: mpsc::Receiver<Job>,
     /// Since when deleted keys wait to be removed from the write-ahead log.
     to_shred: Option<Timestamp>,
     /// The chain's end as this writer left it; another process may have moved it since.
     head: Option<Head>,
+    away: Option<Away>,
+    /// What may be committed or not.
+    doubt: Option<(Batch, Committing)>,
 }
 
 impl Writer {
-    pub(super) fn new(pool: AnyPool, dialect: Dialect, clock: Clock, queue: mpsc::Receiver<Job>) -> Self {
-        Self { pool, dialect, clock, queue, to_shred: None, head: None }
+    pub(super) fn new(link: Link, clock: Clock, queue: mpsc::Receiver<Job>) -> Self {
+        Self { link, clock, queue, to_shred: None, head: None, away: None, doubt: None }
     }
 
     /// Runs until it is closed or every [`Store`](super::Store) is dropped.
     pub(super) async fn run(mut self) {
-        let mut jobs = Vec::with_capacity(TOGETHER);
+        let mut jobs = Vec::new();
         let mut closing = Vec::new();
         while self.next(&mut jobs).await {
-            let mut units: Vec<Unit> = Vec::with_capacity(jobs.len());
+            let mut batch = Batch::default();
             for job in jobs.drain(..) {
                 match job {
-                    Job::Commit { changes, done } => units.push((changes, done)),
+                    Job::Commit { changes, done } => {
+                        batch.units.push(changes);
+                        batch.answers.push(done);
+                    }
                     Job::Close { done } => {
                         // What is queued already is still written; nothing more gets in.
                         self.queue.close();
@@ -70,117 +146,160 @@ impl Writer {
                     }
                 }
             }
-            self.commit(units).await;
+            self.commit(batch).await;
             self.shred().await;
         }
-        self.pool.close().await;
+        // What is still in doubt after this is told that the store is closed.
+        self.commit(Batch::default()).await;
+        self.link.close().await;
         for done in closing {
             // Whoever asked may have stopped waiting.
             let _ = done.send(());
         }
     }
 
-    /// Waits for jobs, or for the time to try again to shred. False: there will be no more.
+    /// Waits for jobs, or for the time to try something again. False: there will be no more.
     async fn next(&mut self, jobs: &mut Vec<Job>) -> bool {
-        let received = self.queue.recv_many(jobs, TOGETHER);
-        if self.to_shred.is_none() {
-            return received.await > 0;
-        }
-        tokio::time::timeout(SHRED_WITHIN, received).await.is_ok_and(|count| count > 0)
-            || !self.queue.is_closed()
+        let received = self.queue.recv_many(jobs, self.link.dialect().together());
+        let pause = match (&self.doubt, self.to_shred) {
+            (Some(_), _) => AGAIN,
+            (None, Some(_)) => SHRED_WITHIN,
+            (None, None) => return received.await > 0,
+        };
+        timeout(pause, received).await.is_ok_and(|count| count > 0) || !self.queue.is_closed()
     }
 
-    async fn commit(&mut self, units: Vec<Unit>) {
-        if units.is_empty() {
-            return;
+    /// Settles what is in doubt, then applies a batch.
+    async fn commit(&mut self, batch: Batch) {
+        let shreds = batch.units.iter().flatten().any(destroys_key);
+        loop {
+            // It was asked for just now, and was away for long.
+            let recent = self.away.as_ref().filter(|away| self.clock.now().since(away.tried) < AGAIN);
+            if let Some(error) = recent.and_then(|away| away.longer_than(PATIENCE)) {
+                return batch.fail(error);
+            }
+            let mut outcome = self.settle().await;
+            if batch.units.is_empty() {
+                outcome = outcome.map(|_| Vec::new());
+            } else if outcome.is_ok() {
+                outcome = self.transaction(&batch.units).await;
+            }
+            match outcome {
+                Ok(results) => {
+                    self.is_back();
+                    if shreds {
+                        self.to_shred = self.to_shred.or(Some(self.clock.now()));
+                    }
+                    return batch.tell(results);
+                }
+                Err(Failure::Refused(error)) => return batch.fail(&error),
+                Err(Failure::Doubt(error, committing)) => {
+                    self.goes_away(error);
+                    self.doubt = Some((batch, committing));
+                    return;
+                }
+                Err(Failure::Passing(error)) => self.goes_away(error),
+            }
+            if batch.units.is_empty() {
+                return;
+            }
+            if let Some(error) = self.away.as_ref().and_then(|away| away.longer_than(PATIENCE)) {
+                return batch.fail(error);
+            }
+            sleep(AGAIN).await;
         }
-        let shreds = units.iter().flat_map(|(changes, _)| changes).any(destroys_key);
-        let (changes, answers): (Vec<_>, Vec<_>) = units.into_iter().unzip();
-        let mut done = self.transaction(&changes).await;
-        if let Ok(None) = done {
-            // Another process wrote meanwhile: once more, from where the chain ends now.
-            done = self.transaction(&changes).await;
+    }
+
+    fn goes_away(&mut self, error: StoreError) {
+        let now = self.clock.now();
+        if self.away.is_none() {
+            tracing::error!(%error, "the database does not do its work: it is tried again");
         }
-        let results = done.and_then(|results| results.ok_or(StoreError::Contended));
-        match results {
+        let since = self.away.take().map_or(now, |away| away.since);
+        self.away = Some(Away { since, tried: now, error });
+    }
+
+    fn is_back(&mut self) {
+        if let Some(away) = self.away.take() {
+            let after = self.clock.now().since(away.since);
+            tracing::warn!(?after, "the database is back");
+        }
+    }
+
+    /// Finds out what became of a transaction in doubt, and applies it if nothing did.
+    async fn settle(&mut self) -> Result<Results, Failure> {
+        let Some((batch, committing)) = self.doubt.take() else { return Ok(Vec::new()) };
+        let outcome = match self.is_committed(&committing).await {
+            Ok(true) => Ok(None),
+            Ok(false) => self.transaction(&batch.units).await.map(Some),
+            Err(error) => Err(Failure::Passing(error)),
+        };
+        match outcome {
+            Ok(again) => {
+                tracing::warn!(stored = again.is_none(), "what was being committed is known now");
+                batch.tell(again.unwrap_or(committing.results));
+                Ok(Vec::new())
+            }
+            Err(Failure::Refused(error)) => {
+                batch.fail(&error);
+                Ok(Vec::new())
+            }
+            Err(Failure::Passing(error)) => {
+                self.doubt = Some((batch, committing));
+                Err(Failure::Passing(error))
+            }
+            Err(Failure::Doubt(error, committing)) => {
+                self.doubt = Some((batch, committing));
+                Err(Failure::Passing(error))
+            }
+        }
+    }
+
+    /// Whether a transaction in doubt was committed. The lock makes sure that it has ended by now: a server
+    /// may go on with a COMMIT whose client is gone.
+    async fn is_committed(&mut self, committing: &Committing) -> Result<bool, StoreError> {
+        let Some(end) = committing.end else { return Ok(false) };
+        let dialect = self.link.dialect();
+        let asked = async {
+            let connection = self.link.connection().await.doing("connecting")?;
+            let mut transaction =
+                connection.begin_with(dialect.begin_write()).await.doing("beginning a transaction")?;
+            lock_head(&mut transaction).await?;
+            let holds = holds(&mut transaction, end).await?;
+            transaction.rollback().await.doing("rolling back a transaction")?;
+            Ok(holds)
+        };
+        let answer = in_time(dialect, asked).await;
+        if answer.is_err() {
+            self.link.give_up();
+        }
+        answer
+    }
+
+    /// Applies the units in one transaction; the results are theirs, in order. A connection on which it
+    /// failed is given up: the database may have ended the transaction by itself (disk full).
+    async fn transaction(&mut self, units: &[Vec<Change>]) -> Result<Results, Failure> {
+        let dialect = self.link.dialect();
+        let mut head = self.head.take();
+        let mut committing = None;
+        let work = async {
+            let connection = self.link.connection().await.doing("connecting")?;
+            apply(connection, dialect, self.clock, units, &mut head, &mut committing).await
+        };
+        match in_time(dialect, work).await {
             Ok(results) => {
-                if shreds {
-                    self.to_shred = self.to_shred.or(Some(self.clock.now()));
-                }
-                for (answer, result) in answers.into_iter().zip(results) {
-                    // Whoever asked may have stopped waiting.
-                    let _ = answer.send(result);
-                }
+                self.head = head;
+                Ok(results)
             }
             Err(error) => {
-                tracing::error!(%error, units = answers.len(), "units of work could not be stored");
-                for answer in answers {
-                    let _ = answer.send(Err(error.clone()));
-                }
+                self.link.give_up();
+                Err(match committing {
+                    Some(committing) if dialect.leaves_doubt() => Failure::Doubt(error, committing),
+                    Some(_) | None if passes(dialect, &error) => Failure::Passing(error),
+                    Some(_) | None => Failure::Refused(error),
+                })
             }
         }
-    }
-
-    /// Applies the units in one transaction; the results are theirs, in order. `None`: the chain does
-    /// not end where this writer thought, and nothing was applied. A connection on which it failed is
-    /// closed: the database may have ended the transaction by itself (disk full).
-    async fn transaction(&mut self, units: &[Vec<Change>]) -> Result<Option<Results>, StoreError> {
-        let mut connection = self.pool.acquire().await.doing("connecting")?;
-        let results = self.transaction_on(&mut connection, units).await;
-        if results.is_err() {
-            connection.close_on_drop();
-        }
-        results
-    }
-
-    async fn transaction_on(
-        &mut self,
-        connection: &mut AnyConnection,
-        units: &[Vec<Change>],
-    ) -> Result<Option<Results>, StoreError> {
-        let begin = self.dialect.begin_write();
-        let mut outer = connection.begin_with(begin).await.doing("beginning a transaction")?;
-        let before = match self.head.take() {
-            Some(head) => head,
-            None => read_head(&mut outer).await?,
-        };
-        let mut head = before;
-        let mut results = Vec::with_capacity(units.len());
-        let mut rows = Vec::new();
-        // A unit alone needs no savepoint: if it fails, so does the transaction.
-        let alone = units.len() == 1;
-        for changes in units {
-            let result = if alone {
-                Work::apply(&mut outer, head, self.clock.now(), changes).await
-            } else {
-                let mut inner = outer.begin().await.doing("setting a savepoint")?;
-                let result = Work::apply(&mut inner, head, self.clock.now(), changes).await;
-                match result {
-                    Ok(_) => inner.commit().await.doing("releasing a savepoint")?,
-                    Err(_) => inner.rollback().await.doing("rolling back to a savepoint")?,
-                }
-                result
-            };
-            results.push(result.map(|(moved, more)| {
-                head = moved;
-                rows.extend(more);
-            }));
-        }
-        if alone && results.iter().any(Result::is_err) {
-            outer.rollback().await.doing("rolling back a transaction")?;
-            return Ok(Some(results));
-        }
-        if head != before {
-            // First, since it also locks the chain in databases that do not lock as a whole.
-            if !move_head(&mut outer, before, head).await? {
-                outer.rollback().await.doing("rolling back a transaction")?;
-                return Ok(None);
-            }
-            write_rows(&mut outer, &rows).await?;
-        }
-        outer.commit().await.doing("committing a transaction")?;
-        self.head = Some(head);
-        Ok(Some(results))
     }
 
     /// Removes deleted keys from the write-ahead log, in a pause or when it is high time.
@@ -189,8 +308,9 @@ impl Writer {
         if !self.queue.is_empty() && self.clock.now().since(since) < SHRED_WITHIN {
             return;
         }
-        let done = match self.pool.acquire().await {
-            Ok(mut connection) => self.dialect.shred(&mut connection).await,
+        let dialect = self.link.dialect();
+        let done = match self.link.connection().await {
+            Ok(connection) => dialect.shred(connection).await,
             Err(error) => Err(error),
         };
         match done {
@@ -200,6 +320,72 @@ impl Writer {
             Err(error) => tracing::warn!(%error, "destroyed keys stay in the write-ahead log for now"),
         }
     }
+}
+
+/// Gives work up that takes longer than a database that is there needs.
+async fn in_time<T>(
+    dialect: Dialect,
+    work: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    match dialect.transaction_limit() {
+        None => work.await,
+        Some(limit) => match timeout(limit, work).await {
+            Ok(result) => result,
+            Err(_) => Err(no_answer(limit)).doing("waiting for the database"),
+        },
+    }
+}
+
+fn passes(dialect: Dialect, error: &StoreError) -> bool {
+    matches!(error, StoreError::Database { source, .. } if dialect.passes(source))
+}
+
+/// One transaction: the units, each in a savepoint, then their audit rows behind `head`, the chain's end,
+/// which is the new one afterwards. `committing` is set when COMMIT is sent.
+async fn apply(
+    connection: &mut AnyConnection,
+    dialect: Dialect,
+    clock: Clock,
+    units: &[Vec<Change>],
+    head: &mut Option<Head>,
+    committing: &mut Option<Committing>,
+) -> Result<Results, StoreError> {
+    let begin = dialect.begin_write();
+    let mut outer = connection.begin_with(begin).await.doing("beginning a transaction")?;
+    let mut results = Vec::with_capacity(units.len());
+    let mut events = Vec::new();
+    // A unit alone needs no savepoint: if it fails, so does the transaction.
+    let alone = units.len() == 1;
+    for changes in units {
+        let result = if alone {
+            Work::apply(&mut outer, clock.now(), changes).await
+        } else {
+            let mut inner = outer.begin().await.doing("setting a savepoint")?;
+            let result = Work::apply(&mut inner, clock.now(), changes).await;
+            match result {
+                Ok(_) => inner.commit().await.doing("releasing a savepoint")?,
+                Err(_) => inner.rollback().await.doing("rolling back to a savepoint")?,
+            }
+            result
+        };
+        match result {
+            // No fault of the unit's: all of it once more.
+            Err(error) if passes(dialect, &error) => return Err(error),
+            result => results.push(result.map(|more| events.extend(more))),
+        }
+    }
+    if alone && results.iter().any(Result::is_err) {
+        outer.rollback().await.doing("rolling back a transaction")?;
+        return Ok(results);
+    }
+    let mut end = None;
+    if !events.is_empty() {
+        end = Some(chain(&mut outer, *head, events).await?);
+    }
+    *committing = Some(Committing { results, end });
+    outer.commit().await.doing("committing a transaction")?;
+    *head = end.or(*head);
+    Ok(committing.take().map(|done| done.results).unwrap_or_default())
 }
 
 fn destroys_key(change: &Change) -> bool {
@@ -225,27 +411,24 @@ fn destroys_key(change: &Change) -> bool {
     }
 }
 
-/// One unit of work being applied: the connection within its savepoint, and the chain so far.
+/// One unit of work being applied: the connection within its savepoint, and what is to be audited.
 pub(super) struct Work<'c> {
     pub(super) connection: &'c mut AnyConnection,
-    pub(super) head: Head,
     pub(super) now: Timestamp,
-    /// The audit rows so far, still to be written.
-    pub(super) rows: Vec<Row>,
+    /// The audit events so far, still to be chained and written.
+    pub(super) events: Vec<AuditEvent>,
 }
 
 impl<'c> Work<'c> {
-    /// Applies a unit of work to the chain that ends at `head`; its new end, and the audit rows to
-    /// be written.
+    /// Applies a unit of work; the audit events to be written.
     async fn apply(
         connection: &'c mut AnyConnection,
-        head: Head,
         now: Timestamp,
         changes: &[Change],
-    ) -> Result<(Head, Vec<Row>), StoreError> {
-        let mut work = Self { connection, head, now, rows: Vec::new() };
+    ) -> Result<Vec<AuditEvent>, StoreError> {
+        let mut work = Self { connection, now, events: Vec::new() };
         work.apply_all(changes).await?;
-        Ok((work.head, work.rows))
+        Ok(work.events)
     }
 
     async fn apply_all(&mut self, changes: &[Change]) -> Result<(), StoreError> {

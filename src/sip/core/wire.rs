@@ -251,12 +251,15 @@ pub(super) fn content_type(headers: &Headers) -> Option<(String, Option<Vec<u8>>
 }
 
 /// Text of a SIP or tel URI's user part, percent escapes decoded, parameters of a telephone
-/// number (`;phone-context=`, `;npdi`) cut off.
+/// number (`;phone-context=`, `;npdi`) cut off. `None` also with a NUL in it: no database takes that for text.
 pub(super) fn user_of(uri: &Uri) -> Option<String> {
     let raw = match uri.tel_parts() {
         Some(tel) => tel.subscriber().to_vec(),
         None => uri.decoded_user()?,
     };
+    if raw.contains(&0) {
+        return None;
+    }
     let text = String::from_utf8_lossy(&raw).into_owned();
     let number = text.starts_with(|c: char| c == '+' || c.is_ascii_digit());
     Some(match text.split_once(';') {

@@ -1,31 +1,44 @@
 //! The audit log cannot be changed unseen.
 
+use sqlx::Row as _;
+
 use super::*;
 use crate::audit::{BrokenLink, Why};
 
+on_each_kind! {
+    a_log_nobody_touched_is_whole,
+    a_changed_row_is_named,
+    a_removed_row_is_named,
+    reordered_rows_are_named,
+    inserted_rows_are_named,
+    a_changed_personal_value_is_named,
+    erasing_a_person_leaves_the_log_whole,
+    the_tables_refuse_what_would_break_the_log,
+}
+
 /// Ten rows, then `tamper` as someone would who has the file and takes the triggers out first.
-async fn tampered(tamper: &[&'static str]) -> Result<u64, BrokenLink> {
-    let place = Place::new().await;
+async fn tampered(kind: Kind, tamper: &[&str]) -> Result<u64, BrokenLink> {
+    let place = Place::new(kind).await;
     for n in 0..10 {
         place.facts(vec![arrived(call(n), 0)]).await;
     }
     let mut raw = place.raw().await;
-    for trigger in [
-        "audit_in_order",
-        "audit_no_update",
-        "audit_no_delete",
-        "audit_personal_no_update",
-        "audit_personal_once",
-        "audit_head_forward",
-        "audit_head_no_delete",
-        "audit_head_once",
-    ] {
-        let drop = sqlx::AssertSqlSafe(format!("DROP TRIGGER {trigger}"));
-        raw.execute(drop).await.expect("drops");
+    match kind {
+        Kind::Sqlite => {
+            let names = "SELECT name FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'audit%'";
+            for row in raw.fetch_all(names).await.expect("reads") {
+                let drop = AssertSqlSafe(format!("DROP TRIGGER {}", row.get::<String, _>("name")));
+                raw.execute(drop).await.expect("drops");
+            }
+            raw.execute("PRAGMA foreign_keys = OFF").await.expect("off");
+        }
+        // Triggers and foreign keys are out for this connection.
+        Kind::Postgres => {
+            raw.execute("SET session_replication_role = replica").await.expect("a superuser");
+        }
     }
-    raw.execute("PRAGMA foreign_keys = OFF").await.expect("off");
     for statement in tamper {
-        raw.execute(*statement).await.expect("tampers");
+        raw.execute(sql(kind, statement)).await.expect("tampers");
     }
     match place.store.verify_audit(|_, _| {}).await {
         Ok(proof) => Ok(proof.rows),
@@ -37,13 +50,11 @@ async fn tampered(tamper: &[&'static str]) -> Result<u64, BrokenLink> {
 const COPY: &str = "version, at, class, actor_kind, actor, action, object_kind, object_id, attribute, about, \
                     about_commitment, old, old_commitment, new, new_commitment, hash";
 
-#[tokio::test]
-async fn a_log_nobody_touched_is_whole() {
-    assert_eq!(tampered(&[]).await, Ok(10));
+async fn a_log_nobody_touched_is_whole(kind: Kind) {
+    assert_eq!(tampered(kind, &[]).await, Ok(10));
 }
 
-#[tokio::test]
-async fn a_changed_row_is_named() {
+async fn a_changed_row_is_named(kind: Kind) {
     for change in [
         "UPDATE audit SET new = 'dialled nobody' WHERE seq = 4",
         "UPDATE audit SET at = at + 1 WHERE seq = 4",
@@ -52,7 +63,7 @@ async fn a_changed_row_is_named() {
         "UPDATE audit SET hash = zeroblob(32) WHERE seq = 4",
         "UPDATE audit SET about = 'me', about_commitment = NULL WHERE seq = 4",
     ] {
-        assert_eq!(tampered(&[change]).await, Err(BrokenLink { seq: 4, why: Why::Hash }), "{change}");
+        assert_eq!(tampered(kind, &[change]).await, Err(BrokenLink { seq: 4, why: Why::Hash }), "{change}");
     }
     let unreadable = [
         ("UPDATE audit SET class = 'nonsense' WHERE seq = 4", "class"),
@@ -62,35 +73,33 @@ async fn a_changed_row_is_named() {
     ];
     for (change, column) in unreadable {
         let broken = BrokenLink { seq: 4, why: Why::Unreadable { column } };
-        assert_eq!(tampered(&[change]).await, Err(broken), "{change}");
+        assert_eq!(tampered(kind, &[change]).await, Err(broken), "{change}");
     }
 }
 
-#[tokio::test]
-async fn a_removed_row_is_named() {
-    let gone = tampered(&["DELETE FROM audit WHERE seq = 4"]).await;
+async fn a_removed_row_is_named(kind: Kind) {
+    let gone = tampered(kind, &["DELETE FROM audit WHERE seq = 4"]).await;
     assert_eq!(gone, Err(BrokenLink { seq: 5, why: Why::Sequence { expected: 4 } }));
     let closed_up =
-        tampered(&["DELETE FROM audit WHERE seq = 4", "UPDATE audit SET seq = seq - 1 WHERE seq > 4"]).await;
+        tampered(kind, &["DELETE FROM audit WHERE seq = 4", "UPDATE audit SET seq = seq - 1 WHERE seq > 4"])
+            .await;
     assert_eq!(closed_up, Err(BrokenLink { seq: 4, why: Why::Hash }));
-    let cut = tampered(&["DELETE FROM audit WHERE seq > 7"]).await;
+    let cut = tampered(kind, &["DELETE FROM audit WHERE seq > 7"]).await;
     assert_eq!(cut, Err(BrokenLink { seq: 7, why: Why::Head { head: 10 } }));
-    let emptied = tampered(&["DELETE FROM audit"]).await;
+    let emptied = tampered(kind, &["DELETE FROM audit"]).await;
     assert_eq!(emptied, Err(BrokenLink { seq: 0, why: Why::Head { head: 10 } }));
 }
 
-#[tokio::test]
-async fn reordered_rows_are_named() {
+async fn reordered_rows_are_named(kind: Kind) {
     let swap = [
         "UPDATE audit SET seq = -1 WHERE seq = 4",
         "UPDATE audit SET seq = 4 WHERE seq = 7",
         "UPDATE audit SET seq = 7 WHERE seq = -1",
     ];
-    assert_eq!(tampered(&swap).await, Err(BrokenLink { seq: 4, why: Why::Hash }));
+    assert_eq!(tampered(kind, &swap).await, Err(BrokenLink { seq: 4, why: Why::Hash }));
 }
 
-#[tokio::test]
-async fn inserted_rows_are_named() {
+async fn inserted_rows_are_named(kind: Kind) {
     let copy = |seq: i64, from: i64| -> &'static str {
         let columns = COPY;
         format!("INSERT INTO audit (seq, {columns}) SELECT {seq}, {columns} FROM audit WHERE seq = {from}")
@@ -98,28 +107,26 @@ async fn inserted_rows_are_named() {
     };
     let between =
         ["UPDATE audit SET seq = -seq - 1 WHERE seq >= 5", "UPDATE audit SET seq = -seq WHERE seq < 0"];
-    let between = tampered(&[between[0], between[1], copy(5, 4)]).await;
+    let between = tampered(kind, &[between[0], between[1], copy(5, 4)]).await;
     assert_eq!(between, Err(BrokenLink { seq: 5, why: Why::Hash }));
-    let behind = tampered(&[copy(11, 10)]).await;
+    let behind = tampered(kind, &[copy(11, 10)]).await;
     assert_eq!(behind, Err(BrokenLink { seq: 11, why: Why::Head { head: 10 } }));
-    let before = tampered(&[copy(0, 1)]).await;
+    let before = tampered(kind, &[copy(0, 1)]).await;
     assert_eq!(before, Err(BrokenLink { seq: 0, why: Why::Sequence { expected: 1 } }));
 }
 
-#[tokio::test]
-async fn a_changed_personal_value_is_named() {
+async fn a_changed_personal_value_is_named(kind: Kind) {
     for change in [
         "UPDATE audit_personal SET value = '+4930' WHERE seq = 4",
         "UPDATE audit_personal SET salt = zeroblob(16) WHERE seq = 4",
     ] {
         let broken = BrokenLink { seq: 4, why: Why::Personal { field: "about" } };
-        assert_eq!(tampered(&[change]).await, Err(broken), "{change}");
+        assert_eq!(tampered(kind, &[change]).await, Err(broken), "{change}");
     }
 }
 
-#[tokio::test]
-async fn erasing_a_person_leaves_the_log_whole() {
-    let place = Place::new().await;
+async fn erasing_a_person_leaves_the_log_whole(kind: Kind) {
+    let place = Place::new(kind).await;
     place.facts(every_fact(call(0))).await;
     let mut raw = place.raw().await;
     raw.execute("DELETE FROM audit_personal WHERE value = '+49301234567'").await.expect("erases");
@@ -128,9 +135,8 @@ async fn erasing_a_person_leaves_the_log_whole() {
     assert_eq!((proof.personal, proof.erased), (2, 3));
 }
 
-#[tokio::test]
-async fn the_tables_refuse_what_would_break_the_log() {
-    let place = Place::new().await;
+async fn the_tables_refuse_what_would_break_the_log(kind: Kind) {
+    let place = Place::new(kind).await;
     place.facts(every_fact(call(0))).await;
     place
         .store
@@ -149,7 +155,7 @@ async fn the_tables_refuse_what_would_break_the_log() {
         recording(0)
     ));
     raw.execute(listened).await.expect("a listening row");
-    for statement in [
+    let statements = [
         "UPDATE audit SET new = 'x' WHERE seq = 1",
         "DELETE FROM audit WHERE seq = 1",
         "DELETE FROM audit",
@@ -165,8 +171,17 @@ async fn the_tables_refuse_what_would_break_the_log() {
         "UPDATE listening_log SET kind = 'live'",
         "DELETE FROM listening_log",
         "INSERT OR REPLACE INTO listening_log SELECT * FROM listening_log",
-    ] {
-        let error = raw.execute(statement).await.expect_err(statement).to_string();
+    ];
+    // A number that is taken is refused by PostgreSQL's identity, and TRUNCATE is no DELETE.
+    let (statements, truncate) = match kind {
+        Kind::Sqlite => (statements.as_slice(), [].as_slice()),
+        Kind::Postgres => (
+            statements.split_last().expect("some").1,
+            ["TRUNCATE audit CASCADE", "TRUNCATE audit_head", "TRUNCATE listening_log"].as_slice(),
+        ),
+    };
+    for statement in statements.iter().chain(truncate) {
+        let error = raw.execute(sql(kind, statement)).await.expect_err(statement).to_string();
         assert!(error.contains("audit log") || error.contains("listening log"), "{statement}: {error}");
     }
     place.audit_rows().await;

@@ -5,20 +5,30 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::*;
 use crate::audit::{Actor, AuditEvent, Class, Object};
 use crate::settings::{DiffOptions, Settings, diff, parse};
 
+on_each_kind! {
+    a_unit_that_fails_is_rolled_back_alone,
+    two_stores_on_one_database_keep_the_chain_whole,
+    reopening_finds_all,
+    what_waits_is_written_before_it_closes,
+    a_killed_process_loses_nothing_it_was_told_is_stored,
+    settings_are_applied_once_audited_and_seen_by_others,
+    settings_changed_meanwhile_are_refused,
+    a_newer_database_is_left_alone,
+    a_hundred_callers_at_once,
+}
+
 fn note(n: usize) -> Change {
     Change::Audit(AuditEvent::new(Class::System, Actor::System, at(0), "test.note", Object::new("test", n)))
 }
 
-#[tokio::test]
-async fn a_unit_that_fails_is_rolled_back_alone() {
-    let place = Place::new().await;
+async fn a_unit_that_fails_is_rolled_back_alone(kind: Kind) {
+    let place = Place::new(kind).await;
     let units: Vec<_> = (0..60)
         .map(|n| {
             // Every third unit ends with a fact about a call that does not exist.
@@ -37,9 +47,8 @@ async fn a_unit_that_fails_is_rolled_back_alone() {
     assert_eq!(place.audit_rows().await, 80);
 }
 
-#[tokio::test]
-async fn two_stores_on_one_file_keep_the_chain_whole() {
-    let place = Place::new().await;
+async fn two_stores_on_one_database_keep_the_chain_whole(kind: Kind) {
+    let place = Place::new(kind).await;
     let other = place.again().await;
     let writers: Vec<_> = [place.store.clone(), other.clone()]
         .into_iter()
@@ -58,13 +67,18 @@ async fn two_stores_on_one_file_keep_the_chain_whole() {
 }
 
 #[tokio::test]
-async fn reopening_finds_all_and_only_the_owner_can_read() {
-    let place = Place::new().await;
+async fn only_the_owner_can_read_the_file() {
+    let place = Place::new(Kind::Sqlite).await;
     place.facts(every_fact(call(0))).await;
     for file in std::fs::read_dir(place.dir.path()).expect("a folder").flatten() {
         let mode = file.metadata().expect("a file").permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{:?}", file.path());
     }
+}
+
+async fn reopening_finds_all(kind: Kind) {
+    let place = Place::new(kind).await;
+    place.facts(every_fact(call(0))).await;
     let before = place.store.call(call(0)).await.expect("reads");
     place.store.close().await;
     assert!(matches!(place.store.commit(vec![note(1)]).await, Err(StoreError::Closed)));
@@ -74,9 +88,8 @@ async fn reopening_finds_all_and_only_the_owner_can_read() {
     assert_eq!(again.verify_audit(|_, _| {}).await.expect("whole").rows, 16);
 }
 
-#[tokio::test]
-async fn what_waits_is_written_before_it_closes() {
-    let place = Place::new().await;
+async fn what_waits_is_written_before_it_closes(kind: Kind) {
+    let place = Place::new(kind).await;
     let waiting: Vec<_> = (0..100).map(|n| (place.store.clone(), n)).collect();
     let waiting: Vec<_> = waiting
         .into_iter()
@@ -95,10 +108,10 @@ async fn what_waits_is_written_before_it_closes() {
 #[test]
 #[ignore = "the child of the next test: commits until it is killed"]
 fn killed_child() {
-    let Ok(path) = std::env::var("SAYSO_TEST_STORE") else { return };
+    let Ok(url) = std::env::var("SAYSO_TEST_STORE") else { return };
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
-        let store = open(std::path::Path::new(&path)).await;
+        let store = open(&url).await;
         for n in 0.. {
             store.commit(every_fact(call(n)).into_iter().map(Change::Fact).collect()).await.expect("commits");
             println!("stored {n}");
@@ -106,13 +119,11 @@ fn killed_child() {
     });
 }
 
-#[tokio::test]
-async fn a_killed_process_loses_nothing_it_was_told_is_stored() {
-    let dir = TempDir::new().expect("a folder");
-    let path = dir.path().join("sayso.db");
+async fn a_killed_process_loses_nothing_it_was_told_is_stored(kind: Kind) {
+    let place = Place::new(kind).await;
     let mut child = Command::new(std::env::current_exe().expect("this test"))
         .args(["--exact", "store::tests::commit::killed_child", "--ignored", "--nocapture"])
-        .env("SAYSO_TEST_STORE", &path)
+        .env("SAYSO_TEST_STORE", &place.url)
         .stdout(Stdio::piped())
         .spawn()
         .expect("starts");
@@ -120,7 +131,7 @@ async fn a_killed_process_loses_nothing_it_was_told_is_stored() {
     let mut stored = lines.by_ref().filter(|line| line.starts_with("stored"));
     assert!(stored.next().is_some(), "the child opened its store");
     // Both processes write now.
-    let store = open(&path).await;
+    let store = place.store.clone();
     for n in 1..40 {
         assert!(stored.next().is_some(), "the child ran until it was killed");
         store.commit(vec![note(n)]).await.expect("commits");
@@ -157,9 +168,8 @@ async fn apply(store: &Store, text: &str) -> usize {
     count
 }
 
-#[tokio::test]
-async fn settings_are_applied_once_audited_and_seen_by_others() {
-    let place = Place::new().await;
+async fn settings_are_applied_once_audited_and_seen_by_others(kind: Kind) {
+    let place = Place::new(kind).await;
     let other = place.again().await;
     assert_eq!(other.settings().await.expect("reads"), (0, Settings::default()));
     assert_eq!(apply(&place.store, FILE).await, 4);
@@ -183,9 +193,8 @@ async fn settings_are_applied_once_audited_and_seen_by_others() {
     assert!(!everything.contains(secret.as_str()) && !everything.contains("Bob"));
 }
 
-#[tokio::test]
-async fn settings_changed_meanwhile_are_refused() {
-    let place = Place::new().await;
+async fn settings_changed_meanwhile_are_refused(kind: Kind) {
+    let place = Place::new(kind).await;
     apply(&place.store, FILE).await;
     let (_, old) = place.store.settings().await.expect("reads");
     let change = |span: &str| {
@@ -204,25 +213,15 @@ async fn settings_changed_meanwhile_are_refused() {
 /// A full disk makes SQLite end the whole transaction by itself; once there is room, work goes on.
 #[tokio::test]
 async fn a_full_disk_is_survived() {
-    let place = Place::new().await;
+    let place = Place::new(Kind::Sqlite).await;
     place.facts(every_fact(call(0))).await;
     place.store.close().await;
-    let (dialect, path) = Dialect::of(&place.path().display().to_string()).expect("a file");
-    let url = dialect.url(&path);
-    let pages = Arc::new(AtomicU32::new(80));
-    let limit = pages.clone();
-    let pool = AnyPoolOptions::new().max_connections(1).after_connect(move |connection, _| {
-        let pages = limit.load(Ordering::Relaxed);
-        Box::pin(async move {
-            dialect.set_up(connection).await?;
-            let limit = sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"));
-            connection.execute(limit).await.map(drop)
-        })
-    });
+    let location = Location::of(&place.url).expect("a file");
+    static PAGES: AtomicU32 = AtomicU32::new(80);
+    let limit = || format!("PRAGMA max_page_count = {}", PAGES.load(Ordering::Relaxed));
     let (jobs, queue) = mpsc::channel(8);
-    let write = pool.connect(&url).await.expect("connects");
-    let read = AnyPoolOptions::new().connect(&url).await.expect("connects");
-    tokio::spawn(Writer::new(write, dialect, Clock::start(), queue).run());
+    let read = AnyPoolOptions::new().connect(&location.url.0).await.expect("connects");
+    tokio::spawn(Writer::new(Link::with(location, limit), Clock::start(), queue).run());
     let store = Store { read, jobs };
     let unit = |n| every_fact(call(n)).into_iter().map(Change::Fact).collect();
     let mut stored = 1;
@@ -230,28 +229,28 @@ async fn a_full_disk_is_survived() {
         stored += 1;
         assert!(stored < 1_000, "80 pages hold no thousand calls");
     }
-    pages.store(100_000, Ordering::Relaxed);
+    PAGES.store(100_000, Ordering::Relaxed);
     store.commit(unit(stored)).await.expect("there is room again");
     let proof = store.verify_audit(|_, _| {}).await.expect("whole");
     assert_eq!(u128::from(proof.rows), (stored + 1) * 15);
 }
 
-#[tokio::test]
-async fn a_newer_database_is_left_alone() {
-    let place = Place::new().await;
+async fn a_newer_database_is_left_alone(kind: Kind) {
+    let place = Place::new(kind).await;
     place.store.close().await;
     let newer = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
-                 VALUES (9999, 'from the future', 1, zeroblob(48), 0)";
-    place.raw().await.execute(newer).await.expect("pretends");
-    let error = Store::open(&place.path().display().to_string(), Clock::start()).await.expect_err("newer");
+                 VALUES (9999, 'from the future', true, zeroblob(48), 0)";
+    place.raw().await.execute(sql(kind, newer)).await.expect("pretends");
+    let error = Store::open(&place.url, Clock::start()).await.expect_err("newer");
     assert!(error.to_string().contains("newer Sayso"), "{error}");
 }
 
 #[tokio::test]
 async fn what_is_no_database_is_said_so() {
-    for url in ["postgres://host/db", "sqlite::memory:", ":memory:", ""] {
+    for url in ["mysql://host/db", "my-sql://me:secret@host/db", "sqlite::memory:", ":memory:", ""] {
         let result = Store::open(url, Clock::start()).await;
         assert!(matches!(result, Err(StoreError::Unsupported { .. })), "{url}: {result:?}");
+        assert!(!format!("{result:?}").contains("secret"));
     }
     let error = Store::open("/nowhere/at/all.db", Clock::start()).await.expect_err("no folder");
     assert!(error.to_string().contains("/nowhere/at/all.db"), "{error}");
@@ -268,7 +267,7 @@ async fn any_file_name_will_do() {
             store.commit(vec![note(0)]).await.expect("commits");
             store.close().await;
         }
-        let opened = open(&path).await;
+        let opened = open(&path.display().to_string()).await;
         assert_eq!(opened.verify_audit(|_, _| {}).await.expect("whole").rows, 2, "{name}: one file");
         opened.close().await;
     }
@@ -276,10 +275,9 @@ async fn any_file_name_will_do() {
 }
 
 /// Prints what group commit and verification cost here; asserts only that all is there.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[allow(clippy::disallowed_methods)] // a measurement
-async fn a_hundred_callers_at_once() {
-    let place = Place::new().await;
+async fn a_hundred_callers_at_once(kind: Kind) {
+    let place = Place::new(kind).await;
     let (callers, rounds) = (100u128, 10u128);
     let start = Instant::now();
     let tasks: Vec<_> = (0..callers)

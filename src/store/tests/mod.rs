@@ -1,14 +1,28 @@
-//! The store on a real file.
+//! The store on a real file and on a real server: each test in [`on_each_kind`] runs on both.
+
+/// Makes a test of its own name of each function and each kind of database: `sqlite::name`,
+/// `postgres::name`.
+macro_rules! on_each_kind {
+    ($($name:ident),* $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test] async fn $name() { super::$name(super::Kind::Sqlite).await; })*
+        }
+        mod postgres {
+            $(#[tokio::test] async fn $name() { super::$name(super::Kind::Postgres).await; })*
+        }
+    };
+}
 
 mod chain;
+#[path = "../../../sip-tests/harness/postgres.rs"]
+mod cluster;
 mod commit;
 mod people;
 mod rows;
+mod server;
 mod supervised;
 
-use std::path::PathBuf;
-
-use sqlx::{AnyConnection, Connection as _, Executor as _};
+use sqlx::{AnyConnection, AssertSqlSafe, Connection as _, Executor as _};
 use tempfile::TempDir;
 use ulid::Ulid;
 
@@ -20,32 +34,38 @@ use crate::media::{Digit, DigitChannel};
 use crate::settings::Language;
 use crate::time::Timestamp;
 
-/// A store in a folder of its own.
+use cluster::Cluster;
+
+/// A kind of database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Sqlite,
+    Postgres,
+}
+
+/// A store in a place of its own.
 struct Place {
     store: Store,
+    url: String,
     dir: TempDir,
 }
 
 impl Place {
-    async fn new() -> Self {
-        let dir = TempDir::new().expect("a folder");
-        let store = open(&dir.path().join("sayso.db")).await;
-        Self { store, dir }
-    }
-
-    fn path(&self) -> PathBuf {
-        self.dir.path().join("sayso.db")
+    async fn new(kind: Kind) -> Self {
+        let (url, dir) = nowhere(kind);
+        let store = open(&url).await;
+        Self { store, url, dir }
     }
 
     async fn again(&self) -> Store {
-        open(&self.path()).await
+        open(&self.url).await
     }
 
-    /// Statements past the store, as someone with the file would run them.
+    /// Statements past the store, as someone with the file or the password would run them.
     async fn raw(&self) -> AnyConnection {
-        let url = format!("sqlite://{}", self.path().display());
-        let mut connection = AnyConnection::connect(&url).await.expect("connects");
-        connection.execute("PRAGMA busy_timeout = 10000").await.expect("waits");
+        let location = Location::of(&self.url).expect("right");
+        let mut connection = AnyConnection::connect(&location.url.0).await.expect("connects");
+        location.dialect.set_up(&mut connection).await.expect("waits");
         connection
     }
 
@@ -58,8 +78,36 @@ impl Place {
     }
 }
 
-async fn open(path: &std::path::Path) -> Store {
-    Store::open(&path.display().to_string(), Clock::start()).await.expect("opens")
+/// Where a database may be made.
+fn nowhere(kind: Kind) -> (String, TempDir) {
+    let dir = TempDir::new().expect("a folder");
+    let url = match kind {
+        Kind::Sqlite => dir.path().join("sayso.db").display().to_string(),
+        Kind::Postgres => Cluster::shared().database(),
+    };
+    (url, dir)
+}
+
+async fn open(url: &str) -> Store {
+    Store::open(url, Clock::start()).await.expect("opens")
+}
+
+/// A statement as this kind of database takes it.
+fn sql(kind: Kind, statement: &str) -> AssertSqlSafe<String> {
+    AssertSqlSafe(match kind {
+        Kind::Sqlite => statement.to_owned(),
+        Kind::Postgres => {
+            // zeroblob(N) -> N zero octets; INSERT OR REPLACE -> the nearest there is.
+            let zeros = statement.replace("zeroblob(", "decode(repeat('00', ");
+            let zeros = (16..64).fold(zeros, |text, n| {
+                text.replace(&format!("repeat('00', {n})"), &format!("repeat('00', {n}), 'hex')"))
+            });
+            match zeros.split_once(" OR REPLACE") {
+                Some((before, after)) => format!("{before}{after} ON CONFLICT DO NOTHING"),
+                None => zeros,
+            }
+        }
+    })
 }
 
 fn at(second: i64) -> Timestamp {

@@ -10,6 +10,17 @@ use crate::access::{ABSOLUTE, Attempts, IDLE, LOCKED_FOR, Session};
 use crate::audit::Actor;
 use crate::settings::{self, DiffOptions};
 
+on_each_kind! {
+    a_session_is_there_until_it_ends_and_no_longer_than_its_password,
+    no_token_and_no_password_is_in_the_table_and_what_is_over_is_removed,
+    failures_are_kept_until_they_count_no_more,
+    an_agent_s_own_calls_are_those_it_spoke_in_each_once,
+    listening_to_recordings_and_to_conversations_is_one_log,
+    a_supervisor_s_listening_is_in_the_log_in_each_way_and_audited_once,
+    a_note_is_kept_and_the_audit_log_tells_of_it_without_its_text,
+    a_listening_log_of_before_is_kept,
+}
+
 const USERS: &str = "[user.ada]\npassword = \"correct horse\"\nrole = \"superuser\"\nmust-change = false\n";
 
 async fn apply(store: &Store, text: &str) {
@@ -30,9 +41,8 @@ async fn opened(store: &Store, n: u8, at: Timestamp) -> SessionKey {
     key
 }
 
-#[tokio::test]
-async fn a_session_is_there_until_it_ends_and_no_longer_than_its_password() {
-    let place = Place::new().await;
+async fn a_session_is_there_until_it_ends_and_no_longer_than_its_password(kind: Kind) {
+    let place = Place::new(kind).await;
     let store = &place.store;
     assert!(!store.has_users().await.expect("reads"));
     apply(store, USERS).await;
@@ -60,9 +70,8 @@ async fn a_session_is_there_until_it_ends_and_no_longer_than_its_password() {
     assert_eq!(store.session(one).await.expect("reads"), None, "nobody's session");
 }
 
-#[tokio::test]
-async fn no_token_and_no_password_is_in_the_table_and_what_is_over_is_removed() {
-    let place = Place::new().await;
+async fn no_token_and_no_password_is_in_the_table_and_what_is_over_is_removed(kind: Kind) {
+    let place = Place::new(kind).await;
     let store = &place.store;
     apply(store, USERS).await;
     opened(store, 1, at(0)).await;
@@ -77,9 +86,8 @@ async fn no_token_and_no_password_is_in_the_table_and_what_is_over_is_removed() 
     assert!(!format!("{idle:?}").contains('2'));
 }
 
-#[tokio::test]
-async fn failures_are_kept_until_they_count_no_more() {
-    let place = Place::new().await;
+async fn failures_are_kept_until_they_count_no_more(kind: Kind) {
+    let place = Place::new(kind).await;
     let store = &place.store;
     let set = async |user: &str, attempts| {
         let change = Change::Attempts { user: user.to_owned(), attempts };
@@ -97,9 +105,8 @@ async fn failures_are_kept_until_they_count_no_more() {
     assert_eq!(store.attempts("bob").await.expect("reads"), Attempts::default(), "removed");
 }
 
-#[tokio::test]
-async fn an_agent_s_own_calls_are_those_it_spoke_in_each_once() {
-    let place = Place::new().await;
+async fn an_agent_s_own_calls_are_those_it_spoke_in_each_once(kind: Kind) {
+    let place = Place::new(kind).await;
     let store = &place.store;
     for n in 0..5 {
         place.facts(vec![arrived(call(n), 0)]).await;
@@ -138,9 +145,8 @@ async fn an_agent_s_own_calls_are_those_it_spoke_in_each_once() {
     }
 }
 
-#[tokio::test]
-async fn listening_to_recordings_and_to_conversations_is_one_log() {
-    let place = Place::new().await;
+async fn listening_to_recordings_and_to_conversations_is_one_log(kind: Kind) {
+    let place = Place::new(kind).await;
     let store = &place.store;
     place.facts(every_fact(call(0))).await;
     let armed = RecordingChange::Armed {
@@ -189,9 +195,8 @@ async fn listening_to_recordings_and_to_conversations_is_one_log() {
     }
 }
 
-#[tokio::test]
-async fn a_supervisor_s_listening_is_in_the_log_in_each_way_and_audited_once() {
-    let place = Place::new().await;
+async fn a_supervisor_s_listening_is_in_the_log_in_each_way_and_audited_once(kind: Kind) {
+    let place = Place::new(kind).await;
     place.facts(every_fact(call(0))).await;
     let before = place.audit_rows().await;
     let supervised = |mode, was, second| Fact::Supervised {
@@ -210,9 +215,8 @@ async fn a_supervisor_s_listening_is_in_the_log_in_each_way_and_audited_once() {
     assert_eq!(rows, [(at(30), Some("barge"), Some(call(0))), (at(20), Some("listen"), Some(call(0)))]);
 }
 
-#[tokio::test]
-async fn a_note_is_kept_and_the_audit_log_tells_of_it_without_its_text() {
-    let place = Place::new().await;
+async fn a_note_is_kept_and_the_audit_log_tells_of_it_without_its_text(kind: Kind) {
+    let place = Place::new(kind).await;
     place.facts(vec![arrived(call(0), 0)]).await;
     let note = |n: u128| {
         let text = Redacted("Ms Miller".to_owned());
@@ -229,15 +233,14 @@ async fn a_note_is_kept_and_the_audit_log_tells_of_it_without_its_text() {
     assert_eq!((row.get::<i64, _>("notes"), row.get::<i64, _>("told")), (1, 0));
 }
 
-#[tokio::test]
-async fn a_listening_log_of_before_is_kept() {
-    static ALL: Migrator = sqlx::migrate!("migrations/sqlite");
-    let dir = tempfile::TempDir::new().expect("a folder");
-    let path = dir.path().join("sayso.db");
+async fn a_listening_log_of_before_is_kept(kind: Kind) {
+    let (url, _dir) = nowhere(kind);
     sqlx::any::install_default_drivers();
-    let url = format!("sqlite://{}?mode=rwc", path.display());
-    let mut raw = AnyConnection::connect(&url).await.expect("connects");
-    let before = ALL.migrations.iter().filter(|it| it.version < 3).cloned().collect::<Vec<_>>();
+    let location = Location::of(&url).expect("right");
+    location.prepare().expect("a file");
+    let all = location.dialect.migrator();
+    let mut raw = AnyConnection::connect(&location.url.0).await.expect("connects");
+    let before = all.migrations.iter().filter(|it| it.version < 3).cloned().collect::<Vec<_>>();
     let before = Migrator { migrations: Cow::Owned(before), ..Migrator::DEFAULT };
     before.run_direct(None, &mut raw, false).await.expect("the tables of before");
     let (call, recording) = (call(0), recording(0));
@@ -249,16 +252,16 @@ async fn a_listening_log_of_before_is_kept() {
             "INSERT INTO recordings (id, call, state, basis, armed_at) VALUES ('{recording}', '{call}', 'stored', 'agreed', 1)"
         ),
         format!(
-            "INSERT INTO listening_log (n, at, recording, who, reason) VALUES (7, 1000, '{recording}', 'ada', 'asked to')"
+            "INSERT INTO listening_log (at, recording, who, reason) VALUES (1000, '{recording}', 'ada', 'asked to')"
         ),
     ] {
         raw.execute(sqlx::AssertSqlSafe(statement)).await.expect("a row of before");
     }
     drop(raw);
-    let store = open(&path).await;
+    let store = open(&url).await;
     let page = store.listening_log(None, None, 10).await.expect("reads");
     let kept = ListenedRow {
-        n: 7,
+        n: 1,
         at: Timestamp::from_micros(1_000),
         who: "ada".into(),
         call: Some(call),

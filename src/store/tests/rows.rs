@@ -6,9 +6,19 @@ use super::*;
 use crate::audit::{Actor, Class, Sealed};
 use crate::queue::{AgentState, NotReady};
 
-#[tokio::test]
-async fn each_fact_leaves_exactly_one_audit_row() {
-    let place = Place::new().await;
+on_each_kind! {
+    each_fact_leaves_exactly_one_audit_row,
+    the_facts_of_a_call_can_be_read_back,
+    a_number_outside_is_kept_with_leg_event_and_audit_row,
+    lists_are_filtered_and_newest_first,
+    the_last_answer_of_a_number_is_known_until_it_is_withdrawn,
+    a_recording_goes_through_its_life_and_no_other_way,
+    agents_choices_are_audited_and_the_course_of_calls_is_not,
+    numbers_are_personal_in_the_audit_log_and_blotted_in_debug_text,
+}
+
+async fn each_fact_leaves_exactly_one_audit_row(kind: Kind) {
+    let place = Place::new(kind).await;
     let expected = [
         ("call.arrived", Class::System, "trunk carrier"),
         ("consent.refused", Class::Modify, "caller"),
@@ -37,9 +47,8 @@ async fn each_fact_leaves_exactly_one_audit_row() {
     assert_eq!(place.store.audit(&about_call).await.expect("reads").len(), expected.len(), "with its legs");
 }
 
-#[tokio::test]
-async fn the_facts_of_a_call_can_be_read_back() {
-    let place = Place::new().await;
+async fn the_facts_of_a_call_can_be_read_back(kind: Kind) {
+    let place = Place::new(kind).await;
     place.facts(every_fact(call(0))).await;
     let quality = LegQuality { packets_in: 500, lost: 3, mos_x100: Some(431), ..LegQuality::default() };
     let stats = Change::LegStats { leg: leg(call(0), 1), quality: quality.clone() };
@@ -72,9 +81,8 @@ async fn the_facts_of_a_call_can_be_read_back() {
     assert!(place.store.calls_unfinished().await.expect("reads").is_empty());
 }
 
-#[tokio::test]
-async fn a_number_outside_is_kept_with_leg_event_and_audit_row() {
-    let place = Place::new().await;
+async fn a_number_outside_is_kept_with_leg_event_and_audit_row(kind: Kind) {
+    let place = Place::new(kind).await;
     let number = PhoneNumber::parse("+358 9 1234567", None).expect("a number");
     let outside = Outside { trunk: "carrier".into(), number: number.clone(), release: false };
     let (to, call) = (Whom::Outside(outside), call(0));
@@ -104,9 +112,8 @@ async fn a_number_outside_is_kept_with_leg_event_and_audit_row() {
     assert!(personal(&rows[0].about) && personal(&rows[1].new), "{rows:?}");
 }
 
-#[tokio::test]
-async fn lists_are_filtered_and_newest_first() {
-    let place = Place::new().await;
+async fn lists_are_filtered_and_newest_first(kind: Kind) {
+    let place = Place::new(kind).await;
     for n in 0..5 {
         place.facts(vec![arrived(call(n), i64::try_from(n).expect("small"))]).await;
     }
@@ -122,9 +129,8 @@ async fn lists_are_filtered_and_newest_first() {
     assert_eq!(open, [call(4), call(3), call(2), call(0)]);
 }
 
-#[tokio::test]
-async fn the_last_answer_of_a_number_is_known_until_it_is_withdrawn() {
-    let place = Place::new().await;
+async fn the_last_answer_of_a_number_is_known_until_it_is_withdrawn(kind: Kind) {
+    let place = Place::new(kind).await;
     let known = || async { place.store.known_consent(&caller()).await.expect("reads") };
     assert_eq!(known().await, None);
     place.facts(vec![arrived(call(0), 0), answered(call(0), 1, yes())]).await;
@@ -158,9 +164,8 @@ fn step(change: RecordingChange) -> Vec<Change> {
     vec![Change::Recording(change)]
 }
 
-#[tokio::test]
-async fn a_recording_goes_through_its_life_and_no_other_way() {
-    let place = Place::new().await;
+async fn a_recording_goes_through_its_life_and_no_other_way(kind: Kind) {
+    let place = Place::new(kind).await;
     let store = &place.store;
     place.facts(vec![arrived(call(0), 0)]).await;
     store.commit(vec![armed(0, b"key")]).await.expect("arms");
@@ -204,7 +209,7 @@ fn discard(n: u128) -> Vec<Change> {
 
 #[tokio::test]
 async fn a_destroyed_key_is_in_no_file() {
-    let place = Place::new().await;
+    let place = Place::new(Kind::Sqlite).await;
     let key: Vec<u8> = (0..60u8).map(|n| n.wrapping_mul(37) ^ 0x5a).collect();
     let found = || {
         let files = std::fs::read_dir(place.dir.path()).expect("a folder");
@@ -235,9 +240,8 @@ async fn a_destroyed_key_is_in_no_file() {
     assert!(!found());
 }
 
-#[tokio::test]
-async fn agents_choices_are_audited_and_the_course_of_calls_is_not() {
-    let place = Place::new().await;
+async fn agents_choices_are_audited_and_the_course_of_calls_is_not(kind: Kind) {
+    let place = Place::new(kind).await;
     let states = [
         AgentState::Ready { since: at(0) },
         AgentState::Ringing(call(0)),
@@ -259,9 +263,8 @@ async fn agents_choices_are_audited_and_the_course_of_calls_is_not() {
     assert_eq!(place.store.agents().await.expect("reads")[0].state, AgentState::LoggedOff);
 }
 
-#[tokio::test]
-async fn numbers_are_personal_in_the_audit_log_and_blotted_in_debug_text() {
-    let place = Place::new().await;
+async fn numbers_are_personal_in_the_audit_log_and_blotted_in_debug_text(kind: Kind) {
+    let place = Place::new(kind).await;
     place.facts(every_fact(call(0))).await;
     let rows = place.store.audit(&AuditFilter::default()).await.expect("reads");
     let detail = place.store.call(call(0)).await.expect("reads");

@@ -4,9 +4,13 @@ use super::*;
 use crate::audit::{Class, Sealed};
 use crate::call::Supervision;
 
-#[tokio::test]
-async fn a_lost_phone_and_its_return_are_told_in_the_course_of_the_call() {
-    let (place, call) = (Place::new().await, call(0));
+on_each_kind! {
+    a_lost_phone_and_its_return_are_told_in_the_course_of_the_call,
+    who_listened_how_and_until_when_is_audited_as_reading,
+}
+
+async fn a_lost_phone_and_its_return_are_told_in_the_course_of_the_call(kind: Kind) {
+    let (place, call) = (Place::new(kind).await, call(0));
     let (agent, lost, anew) = (crate::ids::AgentId::from("bob"), leg(call, 1), leg(call, 2));
     let dialled = |leg, second| Fact::Dialled { leg, to: Whom::Agent("bob".into()), at: at(second) };
     place
@@ -30,9 +34,8 @@ async fn a_lost_phone_and_its_return_are_told_in_the_course_of_the_call() {
     assert!(actions.contains(&("agent.reattached", Class::System)), "{actions:?}");
 }
 
-#[tokio::test]
-async fn who_listened_how_and_until_when_is_audited_as_reading() {
-    let (place, call) = (Place::new().await, call(0));
+async fn who_listened_how_and_until_when_is_audited_as_reading(kind: Kind) {
+    let (place, call) = (Place::new(kind).await, call(0));
     let (leg, by) = (leg(call, 2), || "eve".to_owned());
     let supervised = |mode, was, second| Fact::Supervised { call, leg, by: by(), mode, was, at: at(second) };
     place

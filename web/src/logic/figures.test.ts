@@ -26,6 +26,7 @@ describe('line quality', () => {
   })
   test('nothing measured is not good', () => {
     expect(quality({ loss: null, theirLoss: null, jitter: null, roundTrip: null }).grade).toBe('unknown')
+    expect(quality({ ...fine, loss: null }).grade).toBe('unknown')
   })
   test('loss is that of the last span', () => {
     expect(lossBetween({ received: 1000, lost: 500, at: 0 }, { received: 1090, lost: 510, at: 2 })).toBeCloseTo(0.1)

@@ -32,7 +32,9 @@ const GRADES: { grade: Grade; bars: Quality['bars'] }[] = [
   { grade: 'good', bars: 4 }, { grade: 'fair', bars: 3 }, { grade: 'poor', bars: 2 }, { grade: 'bad', bars: 1 },
 ]
 
+/** Unknown while nothing is heard: a round trip alone says nothing of the sound. */
 export function quality(measure: Measure): Quality {
+  if (measure.loss === null) return { grade: 'unknown', bars: 0, causes: [] }
   let worst = -1
   const levels = (Object.keys(LIMITS) as Cause[]).map((cause) => {
     const { of, steps } = LIMITS[cause]
