@@ -3,7 +3,7 @@ import { Alert, Badge, Button } from '@mantine/core'
 import { useEffect, useRef, useState } from 'react'
 
 import { api } from '../api/client'
-import { CommandButton, tell, useDesk, useKeepFocus } from '../app/hooks'
+import { CommandButton, tell, useDesk, useKeepFocus, usePhone } from '../app/hooks'
 import { abilities, cameBack, type Mine } from '../logic/mine'
 import type { LineState } from '../phone/line'
 import { useTexts, type Texts } from '../texts'
