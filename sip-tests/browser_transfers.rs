@@ -3,10 +3,12 @@
 
 use serde_json::Value;
 
-use crate::harness::audio::seconds_of;
+use crate::harness::audio::{seconds_of, tone};
 use crate::harness::clerk::Clerk;
-use crate::harness::desk::{ADA_HZ, ALWAYS, CALLER, CALLER_HZ, only_call};
+use crate::harness::desk::{ADA_HZ, ALWAYS, CALLER, CALLER_HZ, hears, only_call};
 use crate::harness::office::{BOB_HZ, Caller, Office};
+use crate::harness::phone::{Phone, SOON};
+use crate::harness::server::Server;
 use crate::harness::shared;
 
 /// Ada speaks with a caller; Bob is ready, too.
@@ -129,5 +131,41 @@ fn three_speak() {
     let all: Vec<Value> = office.server.rows(&["recordings", "list"]);
     let heard = |hz: f64| all.iter().map(|row| seconds_of(hz, &office.channels(row)[1])).sum::<f64>();
     assert!(heard(ADA_HZ) > 0.5 && heard(BOB_HZ) > 0.5, "both agents stand on channel 1");
+    office.is_empty();
+}
+
+#[test]
+fn who_declines_is_told_of_and_a_number_outside_is_reached() {
+    let _machine = shared();
+    let mut carrier = Phone::new(([127, 0, 0, 1], 9).into(), [127, 0, 0, 2], "carrier");
+    let trunk = format!("[trunk.carrier.outbound]\nserver = \"sip:{}\"\n[number.", carrier.local());
+    let settings = Office::settings(ALWAYS, "").replacen("[number.", &trunk, 1);
+    let office = Office { server: Server::start(&settings) };
+    carrier.serve(office.server.udp);
+    let (ada, bob) = (office.ada(), office.clerk("bob", BOB_HZ));
+    bob.is_ready();
+    let mut caller = office.caller_unasked();
+    ada.answer();
+    caller.hears(ADA_HZ, "the caller hears Ada");
+    ada.consult("Bob");
+    bob.page.click("Decline");
+    ada.call("the caller's conversation", |call| call["phase"] == "talking");
+    ada.page.see("Nobody could be reached there.");
+    caller.hears(ADA_HZ, "the caller hears Ada again");
+
+    ada.transfer_outside("+358 40 1234567");
+    let invite = carrier.rung_within(SOON);
+    assert_eq!(invite.user_of("P-Asserted-Identity"), Some(CALLER), "{invite:?}");
+    assert!(invite.start.contains("+358401234567"), "{}", invite.start);
+    carrier.pick_up();
+    let outside = carrier.talk(tone(BOB_HZ));
+    caller.hears(BOB_HZ, "the caller hears who is outside");
+    hears(&outside, CALLER_HZ, 0.5, "and is heard there");
+    ada.is("ready");
+    caller.hangs_up();
+    carrier.take("BYE", SOON);
+    let row = office.audited("call.transferred", 1).remove(0);
+    assert_eq!((&row["new"], &row["about"]), (&"a number outside".into(), &"+358401234567".into()), "{row}");
+    assert!(!office.server.whole_log().contains("358401234567"), "no number in the log");
     office.is_empty();
 }

@@ -176,6 +176,14 @@ impl Clerk {
         self.page.click("Transfer now");
     }
 
+    /// Sends the caller on to a number outside at once.
+    pub(crate) fn transfer_outside(&self, number: &str) {
+        self.page.click("Transfer");
+        self.page.fill("Find an agent or a queue", number);
+        self.page.click_like("radio", "+");
+        self.page.click("Transfer now");
+    }
+
     /// Asks an agent or a queue first.
     pub(crate) fn consult(&self, name: &str) {
         self.page.click("Transfer");
