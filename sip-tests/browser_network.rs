@@ -64,6 +64,31 @@ fn a_page_loaded_anew_is_in_its_call_again() {
 }
 
 #[test]
+fn another_tab_takes_the_call_over() {
+    let _machine = shared();
+    let office = Office::open(ASK);
+    let ada = office.ada();
+    let mut caller = office.conversation('1', &ada);
+    let other = Clerk::new("ada", ada.page.tab());
+    other.page.see("Your phone is open in another tab or window.");
+    caller.hears(ADA_HZ, "a second tab disturbs nobody");
+    other.page.click("Use the phone here");
+    ada.page.see("Your phone is open in another tab or window.");
+    other.is_connected();
+    other.hears(&[CALLER_HZ], "Ada hears the caller in the other tab");
+    caller.hears(ADA_HZ, "the caller hears Ada from the other tab");
+    other.lamp("Recording", "caller agreed");
+    other.page.click("Hang up");
+    caller.is_hung_up();
+    // The phone is back in the first tab as soon as the other one is closed.
+    drop(other);
+    ada.page.see("Ready to ring");
+    ada.is("ready");
+    assert!(office.events().contains(&"reattached".to_owned()));
+    office.is_empty();
+}
+
+#[test]
 fn a_network_that_goes_and_comes_leaves_the_conversation() {
     let _machine = shared();
     let office = Office::open(ALWAYS);

@@ -38,16 +38,21 @@ const operations = {
     })
     if (before) await context.addInitScript(before)
     const page = context.pages()[0] ?? (await context.newPage())
-    const log = []
-    page.on('console', (message) => log.push(`${message.type()}: ${message.text()} ${message.location().url}`))
-    page.on('pageerror', (error) => log.push(`error: ${error.message}`))
-    pages.set(name, { context, page, dir, log })
+    pages.set(name, { context, page, dir, log: listen(page) })
     await page.goto(url)
+  },
+  /** Another tab of a page's browser, at the same address. */
+  async tab({ page: name, of }) {
+    const { context, page: first } = pages.get(of)
+    const page = await context.newPage()
+    pages.set(name, { context, page, log: listen(page) })
+    await page.goto(first.url())
   },
   async reload({ at }) { await at.page.reload({ waitUntil: 'commit' }) },
   /** The process ends as in a crash: nothing is said to the server. */
   async close({ page: name, at }) {
     pages.delete(name)
+    if (!at.dir) return at.page.close()
     await at.context.close()
     rmSync(at.dir, { recursive: true, force: true })
   },
@@ -118,13 +123,20 @@ const operations = {
   async log({ at }) { return at.log },
 }
 
+function listen(page) {
+  const log = []
+  page.on('console', (message) => log.push(`${message.type()}: ${message.text()} ${message.location().url}`))
+  page.on('pageerror', (error) => log.push(`error: ${error.message}`))
+  return log
+}
+
 const find = (at, role, name) => at.page.getByRole(role, { name, exact: true }).first()
 
 async function answer(line) {
   const { id, op, ...request } = JSON.parse(line)
   const at = pages.get(request.page)
   try {
-    if (!at && op !== 'open') throw new Error(`there is no page ${request.page}`)
+    if (!at && op !== 'open' && op !== 'tab') throw new Error(`there is no page ${request.page}`)
     const value = await operations[op]({ within: 15_000, ...request, at })
     return { id, value: value ?? null }
   } catch (error) {
@@ -139,7 +151,7 @@ lines.on('line', (line) => void answer(line).then((reply) => process.stdout.writ
 lines.on('close', async () => {
   for (const { context, dir } of pages.values()) {
     await context.close().catch(() => {})
-    rmSync(dir, { recursive: true, force: true })
+    if (dir) rmSync(dir, { recursive: true, force: true })
   }
   process.exit(0)
 })

@@ -12,6 +12,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::Process;
+use super::phone::unique;
 
 /// How long a page may take for what it is asked.
 pub(crate) const SOON: Duration = Duration::from_secs(15);
@@ -101,19 +102,20 @@ pub(crate) struct Page {
 impl Page {
     /// Opens `url`.
     pub(crate) fn open(url: &str, look: Look<'_>) -> Self {
-        static COUNT: Mutex<u32> = Mutex::new(0);
-        let number = {
-            let mut count = lock(&COUNT);
-            *count += 1;
-            *count
-        };
-        let page = Self { name: format!("page-{number}") };
+        let page = Self { name: unique("page") };
         let size = look.size.map(|(width, height)| json!({ "width": width, "height": height }));
         let fields = json!({
             "url": url, "audio": look.says, "locale": look.locale, "scheme": look.scheme, "size": size,
             "before": look.before,
         });
         page.ask("open", fields, START);
+        page
+    }
+
+    /// Another tab of the same browser, at the same address.
+    pub(crate) fn tab(&self) -> Self {
+        let page = Self { name: unique("tab") };
+        page.ask("tab", json!({ "of": self.name }), START);
         page
     }
 
