@@ -105,6 +105,10 @@ export DEBIAN_FRONTEND=noninteractive
 echo "$what tools: apt-get install ${missing[*]}"
 "${as_root[@]}" apt-get update -qq
 "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
+# The package starts one for the whole machine; the tests start their own.
+if [[ " ${missing[*]} " == *" coturn "* ]] && command -v systemctl >/dev/null; then
+    "${as_root[@]}" systemctl disable --quiet --now coturn 2>/dev/null || true
+fi
 node_new_enough
 pesq_there || make_pesq
 bridge_there || make_bridge
