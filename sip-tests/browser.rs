@@ -106,8 +106,8 @@ fn proven(office: &Office, said: &[i16], heard: &[i16]) {
     let row = office.recordings(1).remove(0);
     let [left, right] = office.channels(&row);
     assert_eq!(left.len(), right.len(), "channels of one length");
-    // The first packets of a new conversation are not all there; a browser beside it may hold one of them up.
-    find(&left[RATE / 2..], said).assert("channel 0 is the caller", 8, 0.99, 0.1);
+    // A browser beside them takes the machine from the caller now and then; `consent` judges without one, and strictly.
+    find(&left[RATE / 2..], said).assert("channel 0 is the caller", 8, 0.99, 0.2);
     // The caller's own jitter buffer stands between, and may cut in a window.
     find(&right[RATE..], heard).assert("channel 1 is what the caller heard", 8, 0.95, 0.25);
     // Chromium's file for a microphone slips where the machine is busy. No window of another voice is so much alike.
