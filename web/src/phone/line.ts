@@ -29,10 +29,15 @@ const AGAIN = 3000
 /** Of one digit and of the gap after it, ms: RFC 4733 receivers want 50. */
 const DIGIT = { duration: 120, gap: 80 }
 
+/** ms between two tries to hold while another negotiation is under way, and how many: 10 s, as long as one takes. */
+const HOLD_AGAIN = 100
+const HOLD_TRIES = 100
+
 export class Line {
   readonly state: Store<LineState>
   microphone: MediaStream | null = null
   private restartTimer: number | undefined
+  private holdTimer: number | undefined
   private over = false
   private moved = false
 
@@ -55,6 +60,7 @@ export class Line {
       if (this.over) return
       this.over = true
       window.clearTimeout(this.restartTimer)
+      window.clearTimeout(this.holdTimer)
       stop(this.microphone)
       this.audio.hear(null)
       onOver()
@@ -101,9 +107,12 @@ export class Line {
     else this.session.unmute({ audio: true })
   }
 
-  /** False: not now, another negotiation is under way. */
-  setHeld(held: boolean): boolean {
-    return this.canSignal() && (held ? this.session.hold() : this.session.unhold())
+  /** A negotiation under way (an ICE restart, the server's own) comes first: the wish waits for its end. */
+  setHeld(held: boolean, tries = HOLD_TRIES) {
+    window.clearTimeout(this.holdTimer)
+    if (this.over || held === this.session.isOnHold().local) return
+    const done = this.canSignal() && (held ? this.session.hold() : this.session.unhold())
+    if (!done && tries > 0) this.holdTimer = window.setTimeout(() => { this.setHeld(held, tries - 1) }, HOLD_AGAIN)
   }
 
   digit(digit: string) {
