@@ -178,13 +178,16 @@ impl Call {
         self.together();
     }
 
-    /// The lost leg ended by itself. A goodbye is one also now; anything else is what was known before.
+    /// The lost leg ended by itself. A goodbye is one also now, but of a page that lets its old line go for the one it
+    /// is rung on anew; anything else is what was known before.
     pub(super) fn on_lost_leg_gone(&mut self, leg: LegId, cause: Cause, now: Timestamp) {
         let State::Lost(lost) = &mut self.state else { return };
-        match (cause, &lost.third) {
-            (Cause::HungUp, None) => self.finish(Some((leg, cause)), Cause::OtherSideGone, now),
-            (Cause::HungUp, Some(_)) => self.give_up_lost(Some(cause), AgentReport::Finished, now),
-            (_, _) => {
+        match (cause, &lost.third, &lost.anew) {
+            (Cause::HungUp, None, None) => self.finish(Some((leg, cause)), Cause::OtherSideGone, now),
+            (Cause::HungUp, Some(_), None) => {
+                self.give_up_lost(Some(cause), AgentReport::Finished, now);
+            }
+            (_, _, _) => {
                 lost.line = Line::Gone;
                 self.gone(leg, cause, now);
             }

@@ -78,8 +78,8 @@ pub enum Output {
         to: Outside,
     },
     /// Connect these legs' audio: who hears whom from now on. Takes the place of a bridge or of an earlier join at
-    /// once, without a gap and in the same recording: then only supervisors have come, gone or changed. Two seats
-    /// are a bridge. [`Output::Unbridge`] takes them apart.
+    /// once and in the same recording, with a gap of a few packets at most: then only supervisors have come, gone or
+    /// changed. Two seats are a bridge. [`Output::Unbridge`] takes them apart.
     Join {
         /// The caller first, then the parties, then supervisors.
         seats: Vec<Seat>,
@@ -124,6 +124,8 @@ pub enum Output {
         caller: LegId,
         /// Channel 1; of three joined legs, with the other one mixed in.
         agent: LegId,
+        /// Silence from its first sample on, until [`Output::ResumeRecording`].
+        quiet: bool,
     },
     /// Capture silence from now on.
     PauseRecording,

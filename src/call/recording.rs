@@ -233,10 +233,7 @@ impl Call {
             }
         }
         self.recorder.started = true;
-        self.put(Output::StartRecording { caller: self.caller, agent });
-        if quiet {
-            self.put(Output::PauseRecording);
-        }
+        self.put(Output::StartRecording { caller: self.caller, agent, quiet });
     }
 
     /// Capture sound or silence, as holds and pauses ask.

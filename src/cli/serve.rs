@@ -65,7 +65,8 @@ pub(super) async fn stop_signal() {
 }
 
 pub(super) fn log_to_stderr(log: &LogConfig) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&log.filter)
+    // `is` is str0m's ICE: it warns of what any stranger may send. A filter that names it is obeyed.
+    let filter = EnvFilter::try_new(format!("is=error,{}", log.filter))
         .map_err(|error| anyhow::anyhow!("log.filter: {:?}: {error}", log.filter))?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let builder = builder.with_ansi(std::io::stderr().is_terminal());

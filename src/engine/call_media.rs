@@ -78,7 +78,7 @@ impl CallMedia {
         }
         self.rtc_legs.insert(leg);
         let address = SocketAddr::new(self.advertise, port);
-        Ok((LocalMedia { rtp: address, rtcp: address }, Ours { ice, fingerprint }))
+        Ok((LocalMedia { rtp: address, rtcp: address }, Ours { ice, fingerprint, role: None }))
     }
 
     /// New ICE credentials, for the answer to an ICE restart (RFC 8445 §9) or for an offer of one. The former
@@ -89,7 +89,7 @@ impl CallMedia {
         let fingerprint = rtc::certificate().ok().filter(|_| self.rtc_legs.contains(&leg))?.fingerprint();
         let ice = rtc::draw()?;
         self.send(Command::RestartIce { key: self.key, leg, next: ice.clone() });
-        Some(Ours { ice, fingerprint })
+        Some(Ours { ice, fingerprint, role: None })
     }
 
     /// Sets what offer and answer agreed; again on a re-INVITE. A new remote address opens the source lock

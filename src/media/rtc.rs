@@ -38,6 +38,8 @@ pub struct Ours {
     pub ice: IceLogin,
     /// Of the engine's certificate.
     pub fingerprint: Fingerprint,
+    /// Our role as it was agreed: it stays when the peer leaves it to us again (RFC 8842 §5.3). `None` before.
+    pub role: Option<DtlsRole>,
 }
 
 /// Who sends the first DTLS message (RFC 5763 §5).

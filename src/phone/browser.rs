@@ -328,7 +328,7 @@ impl Browser {
     fn agreed(&self, answer: &[u8], offer: &[u8]) -> Result<LegMedia, BrowserError> {
         // Only that it is a WebRTC leg counts here: addresses and keys are str0m's affair.
         let ice = IceLogin { ufrag: String::new(), password: Redacted(String::new()) };
-        let rtc = Some(Ours { ice, fingerprint: Fingerprint([0; 32]) });
+        let rtc = Some(Ours { ice, fingerprint: Fingerprint([0; 32]), role: None });
         let local = Local { rtp: self.local, rtcp: self.local, session_id: 0, version: 0, rtc };
         Ok(sdp::accept(answer, offer, &local, &Terms::default())?)
     }

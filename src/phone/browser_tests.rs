@@ -174,7 +174,7 @@ fn a_call_goes_on_after_a_change_of_network_and_a_hold() {
 
 fn server() -> Local {
     let ice = IceLogin { ufrag: "sayS".into(), password: Redacted("abcdefghijklmnopqrstuv".into()) };
-    let rtc = Some(Ours { ice, fingerprint: Fingerprint([7; 32]) });
+    let rtc = Some(Ours { ice, fingerprint: Fingerprint([7; 32]), role: None });
     let rtp = "203.0.113.1:40000".parse().unwrap();
     Local { rtp, rtcp: rtp, session_id: 1, version: 1, rtc }
 }

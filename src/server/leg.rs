@@ -69,6 +69,8 @@ impl Opened {
 pub(super) struct Presence {
     /// When the connection it signals on closed.
     pub(super) unreachable: Option<Timestamp>,
+    /// Whether it was heard at all.
+    pub(super) heard: bool,
     /// Whether it sends nothing though it should.
     pub(super) silent: bool,
     /// When it will be taken for gone.
@@ -85,6 +87,8 @@ pub(super) struct Leg {
     pub(super) confirmed: bool,
     /// Whether this side holds us.
     pub(super) holding: bool,
+    /// Whether it need not send anything: silence tells nothing of it.
+    pub(super) mute: bool,
     /// Whether it understands `a=record` (RFC 7866).
     pub(super) record_aware: bool,
     /// The body of the 200 OK to its INVITE, until that is sent.
@@ -131,6 +135,7 @@ impl Leg {
             party,
             confirmed: false,
             holding: false,
+            mute: false,
             record_aware: false,
             answer: None,
             local,
@@ -178,18 +183,28 @@ impl Leg {
         self.local.rtc.is_some()
     }
 
-    /// Whether an offer asks for new ICE credentials of ours.
-    pub(super) fn restarts_ice(&self, offer: &[u8]) -> bool {
-        self.theirs.as_ref().is_some_and(|theirs| sdp::ice_restarts(offer, theirs))
-    }
-
-    /// New ICE credentials of ours, for the answer to come.
-    pub(super) fn renew_ice(&mut self, ours: Ours) {
-        self.local.rtc = Some(ours);
+    /// Answers an offer in mid-call. One that restarts ICE is answered with `fresh` credentials of ours; refused, the
+    /// former ones hold.
+    pub(super) fn reanswer(
+        &mut self,
+        offer: &[u8],
+        fresh: impl FnOnce() -> Option<Ours>,
+    ) -> Result<(Bytes, LegMedia), SdpError> {
+        let former = self.local.rtc.clone();
+        let restarts = self.theirs.as_ref().is_some_and(|theirs| sdp::ice_restarts(offer, theirs));
+        if restarts && let (Some(ours), Some(fresh)) = (&mut self.local.rtc, fresh()) {
+            // The role is the handshake's, which goes on.
+            *ours = Ours { role: ours.role, ..fresh };
+        }
+        let answered = self.answer(offer);
+        if answered.is_err() {
+            self.local.rtc = former;
+        }
+        answered
     }
 
     /// Answers an offer. In mid-call the codec in use is kept when the offer still has it.
-    pub(super) fn answer(&mut self, offer: &[u8]) -> Result<(Bytes, LegMedia), SdpError> {
+    fn answer(&mut self, offer: &[u8]) -> Result<(Bytes, LegMedia), SdpError> {
         self.answer_with(offer, None)
     }
 
@@ -255,6 +270,10 @@ impl Leg {
 
     fn agreed(&mut self, media: &LegMedia) {
         self.spoken = Some(Spoken::from(media));
+        self.mute = is_mute(media);
+        if let (Some(ours), Some(theirs)) = (&mut self.local.rtc, &media.rtc) {
+            ours.role = Some(theirs.role);
+        }
         self.theirs.clone_from(&media.rtc);
     }
 
@@ -324,15 +343,34 @@ pub(super) fn is_hold(media: &LegMedia) -> bool {
     }
 }
 
+/// Whether such a peer sends nothing. One that holds us with `sendonly`, as browsers do, goes on sending.
+fn is_mute(media: &LegMedia) -> bool {
+    match media.direction {
+        Direction::SendRecv | Direction::RecvOnly => false,
+        Direction::SendOnly | Direction::Inactive => true,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::Redacted;
+    use crate::media::rtc::{DtlsRole, Fingerprint, IceLogin};
 
     fn leg(codecs: &[Codec], srtp: SrtpPolicy) -> Leg {
+        leg_of(codecs, srtp, None)
+    }
+
+    fn leg_of(codecs: &[Codec], srtp: SrtpPolicy, rtc: Option<Ours>) -> Leg {
         let address = |port| ([192, 0, 2, 1], port).into();
         let media = LocalMedia { rtp: address(4000), rtcp: address(4001) };
         let policy = Policy::new(codecs.to_vec(), srtp, false);
-        Leg::new(DialogId(7), Party::Caller(None), policy, Opened { media, rtc: None })
+        Leg::new(DialogId(7), Party::Caller(None), policy, Opened { media, rtc })
+    }
+
+    fn login(ufrag: &str) -> Ours {
+        let ice = IceLogin { ufrag: ufrag.to_owned(), password: Redacted("p".repeat(24)) };
+        Ours { ice, fingerprint: Fingerprint([1; 32]), role: None }
     }
 
     fn text(sdp: &Bytes) -> String {
@@ -374,6 +412,36 @@ mod tests {
         let _offer = leg.offer(None);
         assert!(leg.preview(OFFER).is_some_and(|media| media.is_ok()));
         assert!(leg.accept(OFFER).is_some_and(|media| media.is_ok()), "the final answer counts");
+    }
+
+    #[test]
+    fn a_refused_ice_restart_changes_nothing() {
+        let rtc = |ufrag| leg_of(&[Codec::Pcma], SrtpPolicy::Off, Some(login(ufrag)));
+        let (mut ours, offer) = (rtc("first"), text(&rtc("them").offer(None)));
+        ours.answer(offer.as_bytes()).expect("it fits");
+        let restart = offer.replace("ice-ufrag:them", "ice-ufrag:anew");
+        let refused = restart.replace("a=rtcp-mux\r\n", "");
+        assert!(ours.reanswer(refused.as_bytes(), || Some(login("second"))).is_err());
+        assert!(text(&ours.offer(None)).contains("a=ice-ufrag:first\r\n"));
+        ours.reanswer(offer.as_bytes(), || panic!("it is none")).expect("it fits");
+        let (answer, _) = ours.reanswer(restart.as_bytes(), || Some(login("third"))).expect("it fits");
+        assert!(text(&answer).contains("a=ice-ufrag:third\r\n"));
+        assert_eq!(ours.local.rtc.and_then(|ours| ours.role), Some(DtlsRole::Passive));
+    }
+
+    #[test]
+    fn who_holds_with_sendonly_is_still_to_be_heard() {
+        for (direction, holds, mute) in [
+            ("sendrecv", false, false),
+            ("sendonly", true, false),
+            ("inactive", true, true),
+            ("recvonly", false, true),
+        ] {
+            let offer = String::from_utf8_lossy(OFFER).replace("sendrecv", direction);
+            let mut leg = leg(&[Codec::Pcma], SrtpPolicy::Off);
+            let (_, media) = leg.answer(offer.as_bytes()).expect("it fits");
+            assert_eq!((is_hold(&media), leg.mute), (holds, mute), "{direction}");
+        }
     }
 
     #[test]

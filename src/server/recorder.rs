@@ -74,12 +74,13 @@ impl Recorder {
         self.state = State::Arming { take, unwanted: false };
     }
 
-    /// Starts capturing legs `(caller, agent)`; what the call must hear of it, if it failed.
+    /// Starts capturing legs `(caller, agent)`, or silence (`quiet`) until it is resumed; what the call must hear of it,
+    /// if it failed.
     pub(super) fn start(
         &mut self,
         shared: &Shared,
         media: &CallMedia,
-        (caller, agent): (u16, u16),
+        ((caller, agent), quiet): ((u16, u16), bool),
         work: &mut JoinSet<Done>,
     ) -> Option<Input> {
         let (take, permit) = match std::mem::replace(&mut self.state, State::Idle) {
@@ -101,7 +102,12 @@ impl Recorder {
             }
         };
         let reason = basis_word(permit.basis());
-        media.record(Tap::new(permit, Box::new(spool), now), caller, agent);
+        let mut tap = Tap::new(permit, Box::new(spool), now);
+        if quiet {
+            // Before the worker has it: not one packet may get in between.
+            tap.pause(true, now);
+        }
+        media.record(tap, caller, agent);
         metrics::counter!("sayso_recordings_total", "reason" => reason).increment(1);
         shared.keep(vec![Change::Recording(RecordingChange::Started { id, at: now })]);
         shared.notices.tell(self.call, || What::Recording(id));

@@ -1,7 +1,8 @@
 //! The self-test of an agent's line: a call to `selftest` is answered and hears itself. It is no call of the
 //! house: no row, no recording, no place in a queue; only counted.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -11,7 +12,7 @@ use ulid::Ulid;
 
 use crate::call::Cause;
 use crate::engine::{CallMedia, MediaEvent};
-use crate::ids::CallId;
+use crate::ids::{AgentId, CallId};
 use crate::media::LegMedia;
 use crate::sip::core::{Command, DialogId, Event, Incoming, Source};
 
@@ -34,7 +35,35 @@ pub(super) fn is_asked(incoming: &Incoming) -> bool {
     matches!(incoming.source, Source::Agent(_)) && incoming.dialled == USER && incoming.replaces.is_none()
 }
 
-/// Answers it, or says with what status it is refused: 486 while the agent is in conversation.
+/// Agents whose line is under test: one test each at a time, since each has a port and a task for a minute.
+#[derive(Clone, Default)]
+pub(super) struct UnderTest(Arc<Mutex<HashSet<AgentId>>>);
+
+/// An agent's test; over when it is dropped.
+struct Test {
+    agent: AgentId,
+    of: UnderTest,
+}
+
+impl UnderTest {
+    fn begin(&self, agent: &AgentId) -> Option<Test> {
+        let new = self.agents().insert(agent.clone());
+        new.then(|| Test { agent: agent.clone(), of: self.clone() })
+    }
+
+    fn agents(&self) -> MutexGuard<'_, HashSet<AgentId>> {
+        // Nothing panics while it holds the lock.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Test {
+    fn drop(&mut self) {
+        self.of.agents().remove(&self.agent);
+    }
+}
+
+/// Answers it, or says with what status it is refused: 486 while the agent is in conversation or in another test.
 pub(super) fn begin(shared: &Arc<Shared>, incoming: Incoming) -> Result<(), u16> {
     let Source::Agent(agent) = &incoming.source else { return Err(403) };
     if shared.switchboard.call_of_agent(agent).is_some() {
@@ -43,6 +72,7 @@ pub(super) fn begin(shared: &Arc<Shared>, incoming: Incoming) -> Result<(), u16>
     if shared.draining() || shared.overloaded() {
         return Err(503);
     }
+    let under_test = shared.under_test.begin(agent).ok_or(486u16)?;
     // An id and a mailbox like a call's, so that its dialog's events find it and a stop ends it.
     let id = CallId::new(Ulid::generate());
     let (sender, mailbox) = mpsc::channel(MAILBOX);
@@ -64,7 +94,7 @@ pub(super) fn begin(shared: &Arc<Shared>, incoming: Incoming) -> Result<(), u16>
     shared.switchboard.add_dialog(incoming.dialog, id);
     let test = SelfTest { shared: Arc::clone(shared), leg, media, media_events, mailbox };
     let span = tracing::info_span!("selftest", %id);
-    shared.tasks.spawn(test.run(id).instrument(span));
+    shared.tasks.spawn(test.run(id, under_test).instrument(span));
     Ok(())
 }
 
@@ -77,7 +107,7 @@ struct SelfTest {
 }
 
 impl SelfTest {
-    async fn run(mut self, id: CallId) {
+    async fn run(mut self, id: CallId, under_test: Test) {
         let dialog = self.leg.dialog;
         if let Some(sdp) = self.leg.answer.take() {
             self.shared.send(Command::Answer { dialog, sdp });
@@ -108,6 +138,7 @@ impl SelfTest {
         self.shared.switchboard.remove_dialog(dialog);
         self.shared.switchboard.remove_call(id);
         self.media.remove_leg(LEG);
+        drop(under_test);
         let sent = timeout(CLOSING, self.closed()).await.unwrap_or(0);
         let outcome = if sent > 0 { "heard" } else { "silent" };
         metrics::counter!("sayso_selftests_total", "outcome" => outcome).increment(1);
@@ -129,8 +160,15 @@ impl SelfTest {
         match mail {
             Mail::Sip(event) => self.on_sip(event),
             Mail::Shutdown => false,
+            // Nobody takes a phone's place that talks to itself.
+            Mail::Joining(joining) => {
+                let dialog = joining.incoming.dialog;
+                self.shared.send(Command::Reject { dialog, status: 481 });
+                self.shared.switchboard.remove_dialog(dialog);
+                true
+            }
             // A self-test is no call that anybody could ask something of.
-            Mail::Joining(_) | Mail::Desk(_) | Mail::Asked(_) | Mail::PhoneIsBack(_) => true,
+            Mail::Desk(_) | Mail::Asked(_) | Mail::PhoneIsBack(_) => true,
         }
     }
 
@@ -180,12 +218,7 @@ impl SelfTest {
             let sdp = self.leg.offer(None);
             return self.shared.send(Command::AcceptReinvite { dialog, sdp });
         };
-        if self.leg.restarts_ice(offer)
-            && let Some(ours) = self.media.restart_ice(LEG)
-        {
-            self.leg.renew_ice(ours);
-        }
-        match self.leg.answer(offer) {
+        match self.leg.reanswer(offer, || self.media.restart_ice(LEG)) {
             Ok((sdp, agreed)) => {
                 self.shared.send(Command::AcceptReinvite { dialog, sdp });
                 self.hear(agreed);
@@ -196,5 +229,20 @@ impl SelfTest {
 
     fn hear(&self, agreed: LegMedia) {
         self.media.configure(LEG, agreed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_agent_has_one_test_at_a_time() {
+        let (under_test, ada) = (UnderTest::default(), AgentId::from("ada"));
+        let first = under_test.begin(&ada).expect("none runs");
+        assert!(under_test.begin(&ada).is_none() && under_test.begin(&"bob".into()).is_some());
+        drop(first);
+        assert!(under_test.begin(&ada).is_some());
+        assert!(under_test.agents().is_empty());
     }
 }

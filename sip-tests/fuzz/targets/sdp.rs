@@ -51,7 +51,7 @@ fuzz_target!(|input: &[u8]| {
 /// The same as a browser's: offered, answered, said again, and compared with itself.
 fn webrtc(text: &[u8], plain: &Local, terms: &Terms<'_>) {
     let ice = IceLogin { ufrag: "ours".into(), password: Redacted("0123456789abcdefghijkl".into()) };
-    let rtc = Some(Ours { ice, fingerprint: Fingerprint([7; 32]) });
+    let rtc = Some(Ours { ice, fingerprint: Fingerprint([7; 32]), role: None });
     let local = Local { rtc, rtcp: plain.rtp, ..plain.clone() };
     if let Ok((answer, media)) = sdp::answer(text, &local, terms) {
         assert!(sdp::is_webrtc(&answer) && media.rtcp_mux && media.crypto.is_none());

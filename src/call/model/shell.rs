@@ -317,7 +317,7 @@ impl Shell {
                 self.plays.remove(&leg);
             }
             Output::ArmRecording { take, grant } => self.arm(take, grant),
-            Output::StartRecording { caller, agent } => self.start(caller, agent),
+            Output::StartRecording { caller, agent, quiet } => self.start(caller, agent, quiet),
             Output::PauseRecording | Output::ResumeRecording => {
                 let pause = matches!(output, Output::PauseRecording);
                 let Tape::Running { quiet, .. } = &mut self.tape else {

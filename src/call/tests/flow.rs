@@ -22,7 +22,7 @@ fn a_recorded_conversation_from_end_to_end() {
             &scene.out[..],
             [
                 Output::StopPlay { leg: stopped },
-                Output::StartRecording { caller: left, agent: right },
+                Output::StartRecording { caller: left, agent: right, quiet: false },
                 Output::Bridge { .. },
                 Output::AgentReport { report: AgentReport::Connected, .. },
                 Output::Dequeue,

@@ -167,18 +167,8 @@ fn a_pause_survives_and_so_does_its_limit() {
         let leg = anew(&mut scene);
         scene.input(Input::AgentAnswered { leg });
         assert!(
-            matches!(
-                scene
-                    .out
-                    .iter()
-                    .filter(|o| matches!(
-                        o,
-                        Output::StartRecording { .. } | Output::PauseRecording | Output::Bridge { .. }
-                    ))
-                    .collect::<Vec<_>>()[..],
-                [Output::StartRecording { .. }, Output::PauseRecording, Output::Bridge { .. }]
-            ),
-            "silent before a word is heard: {:?}",
+            scene.has(|o| matches!(o, Output::StartRecording { quiet: true, .. })),
+            "silent from its first sample: {:?}",
             scene.out
         );
         let shown = scene.call.view().recording;
@@ -285,6 +275,23 @@ fn lost_in_a_consultation_the_agent_is_back_with_the_caller() {
     scene.input(Input::AgentAnswered { leg: bob }).input(Input::AgentLost { leg: bob });
     assert_eq!(hung_up(&scene), [(2, Cause::Unreachable)]);
     assert_eq!((bridged(&scene), scene.call.phase()), (Some(1), Phase::Talking));
+}
+
+/// A page that was alive all the time says goodbye to its old line before it answers the new one.
+#[test]
+fn a_goodbye_of_the_old_line_while_the_phone_rings_anew_ends_nothing() {
+    for with_bob in [false, true] {
+        let mut scene = if with_bob { three() } else { talking().0 };
+        let old = scene.leg(1);
+        scene.input(Input::AgentLost { leg: old });
+        let leg = anew(&mut scene);
+        scene.input(Input::LegGone { leg: old, cause: Cause::HungUp });
+        assert_eq!((scene.call.phase(), hung_up(&scene)), (Phase::Lost, vec![]));
+        scene.input(Input::AgentAnswered { leg });
+        assert!(hung_up(&scene).is_empty(), "it is gone already");
+        let phase = if with_bob { Phase::Conference } else { Phase::Talking };
+        assert_eq!((scene.call.phase(), scene.call.leg_of(&"ann".into())), (phase, Some(leg)));
+    }
 }
 
 /// What ann may record on her own word is not recorded while she is away.

@@ -255,7 +255,7 @@ fn a_hold_begun_in_the_queue_lasts_into_the_conversation() {
     scene.ring(&["ann"]);
     let (take, leg) = (scene.armed().expect("armed"), scene.leg(1));
     scene.input(Input::RecordingArmed(take)).input(Input::AgentAnswered { leg });
-    assert!(scene.has(|o| matches!(o, Output::PauseRecording)));
+    assert!(scene.has(|o| matches!(o, Output::StartRecording { quiet: true, .. })));
     assert!(scene.has(|o| matches!(o, Output::Play { leg: to, prompt: Prompt::Music, .. } if *to == leg)));
     scene.input(Input::Hold { leg: caller, on: false });
     assert!(matches!(&scene.out[..], [Output::StopPlay { leg: to }, Output::ResumeRecording] if *to == leg));

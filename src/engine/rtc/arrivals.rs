@@ -18,7 +18,7 @@ use crate::media::rtp;
 use crate::time::Timestamp;
 
 use super::dtls::Outcome;
-use super::ice::{ANSWER, Checked};
+use super::ice::{ANSWER, Checked, named};
 use super::{Door, Presence, QUIET, Rtc, use_keys};
 
 /// Datagrams taken at once before others get their turn: 20 ms of 250 legs.
@@ -49,15 +49,16 @@ impl Sessions {
         let rtc = Rtc::new(Arc::clone(&door.socket), ours);
         let way = Way::Shared(Box::new(rtc));
         let leg = self.legs.insert(Leg::new(way, identity, (call, number), self.generation, now));
-        door.ufrags.insert(ufrag, leg);
+        door.ufrags.insert(ufrag, Place { key: leg, generation: self.generation });
         self.calls[call].legs.push((number, leg));
         self.stats.legs = self.legs.len() as u64;
     }
 
     pub(in crate::engine) fn restart_ice(&mut self, key: CallKey, number: u16, next: IceLogin) {
         let Some(at) = self.find(key, number) else { return };
+        let place = Place { key: at, generation: self.legs[at].generation };
         let (Way::Shared(rtc), Some(door)) = (&mut self.legs[at].way, &mut self.door) else { return };
-        door.ufrags.insert(next.ufrag.clone(), at);
+        door.ufrags.insert(next.ufrag.clone(), place);
         if let Some(unused) = rtc.ice.restart(next) {
             door.ufrags.remove(&unused.ufrag);
         }
@@ -78,18 +79,16 @@ impl Sessions {
     /// Closes a WebRTC leg's way: goodbye is said, nothing leads to it any more.
     pub(in crate::engine) fn leave_door(&mut self, at: usize, now: Timestamp) {
         let instant = self.clock.instant(now);
-        let (Some(Way::Shared(rtc)), Some(door)) =
-            (self.legs.get_mut(at).map(|leg| &mut leg.way), &mut self.door)
-        else {
-            return;
-        };
+        let (Some(leg), Some(door)) = (self.legs.get_mut(at), &mut self.door) else { return };
+        let place = Place { key: at, generation: leg.generation };
+        let Way::Shared(rtc) = &mut leg.way else { return };
         rtc.close(instant);
         for ufrag in rtc.ice.ufrags() {
             door.ufrags.remove(ufrag);
         }
         for address in rtc.ice.known() {
             // Another leg of the same browser may have it by now.
-            if door.addresses.get(address) == Some(&at) {
+            if door.addresses.get(address) == Some(&place) {
                 door.addresses.remove(address);
             }
         }
@@ -111,40 +110,53 @@ impl Sessions {
 
     fn take_check(&mut self, datagram: &[u8], from: SocketAddr, now: Timestamp) {
         let Some(door) = &mut self.door else { return };
-        let message = StunMessage::parse(datagram).ok();
-        let whose = message.as_ref().and_then(|message| door.ufrags.get(message.split_username()?.0));
-        let whose = whose.copied().and_then(|at| Some((at, self.legs.get_mut(at)?)));
-        let (Some(message), Some((at, Leg { way: Way::Shared(rtc), .. }))) = (&message, whose) else {
+        // Whose it is first: str0m's parser warns of much that is odd, and what strangers send may be.
+        let whose = named(datagram).and_then(|ufrag| door.ufrags.get(ufrag)).copied();
+        let leg = whose.and_then(|place| Some((place, present(&mut self.legs, place)?)));
+        let Some((place, Leg { way: Way::Shared(rtc), .. })) = leg else {
+            self.stats.strangers += 1;
+            return;
+        };
+        let Ok(message) = StunMessage::parse(datagram) else {
             self.stats.strangers += 1;
             return;
         };
         let mut answer = [0; ANSWER];
-        let len = match rtc.ice.check(message, from, &mut answer, now) {
+        let (len, proven) = match rtc.ice.check(&message, from, &mut answer, now) {
             Checked::Refused => {
                 self.stats.auth_failures += 1;
                 return;
             }
-            Checked::Answered(len) => len,
+            Checked::Conflict(len) => (len, false),
+            Checked::Answered(len) => (len, true),
             Checked::Learned(len, forgotten) => {
-                if let Some(forgotten) = forgotten.filter(|gone| door.addresses.get(gone) == Some(&at)) {
+                if let Some(forgotten) = forgotten.filter(|gone| door.addresses.get(gone) == Some(&place)) {
                     door.addresses.remove(&forgotten);
                 }
-                len
+                (len, true)
             }
         };
-        // Who proved it last has the address: a browser that came back may be given its former port.
-        door.addresses.insert(from, at);
         // Unanswered, it checks again.
         drop(door.socket.send_to(&answer[..len], from));
+        if !proven {
+            return;
+        }
+        // Who proved it last has the address: a browser that came back may be given its former port.
+        door.addresses.insert(from, place);
         let outcome = rtc.begin(self.clock.instant(now));
-        self.shaken(at, outcome, now);
+        self.shaken(place.key, outcome, now);
+    }
+
+    /// Whose address this is.
+    fn at_address(&self, from: SocketAddr) -> Option<Place> {
+        self.door.as_ref()?.addresses.get(&from).copied()
     }
 
     fn take_record(&mut self, datagram: &[u8], from: SocketAddr, now: Timestamp) {
         let instant = self.clock.instant(now);
-        let at = self.door.as_ref().and_then(|door| door.addresses.get(&from).copied());
-        let Some((at, Way::Shared(rtc))) = at.and_then(|at| Some((at, &mut self.legs.get_mut(at)?.way)))
-        else {
+        let place = self.at_address(from);
+        let way = place.and_then(|place| Some((place.key, &mut present(&mut self.legs, place)?.way)));
+        let Some((at, Way::Shared(rtc))) = way else {
             self.stats.strangers += 1;
             return;
         };
@@ -153,8 +165,10 @@ impl Sessions {
     }
 
     fn take_media(&mut self, buffer: &mut [u8], len: usize, from: SocketAddr, now: Timestamp) {
-        let at = self.door.as_ref().and_then(|door| door.addresses.get(&from).copied());
-        let Some((at, leg)) = at.and_then(|at| Some((at, self.legs.get_mut(at)?))) else {
+        let place = self.at_address(from);
+        let leg = place.and_then(|place| Some((place.key, present(&mut self.legs, place)?)));
+        // A leg with ports of its own hears nothing by this one: its source is judged there.
+        let Some((at, leg)) = leg.filter(|(_, leg)| matches!(leg.way, Way::Shared(_))) else {
             self.stats.strangers += 1;
             return;
         };

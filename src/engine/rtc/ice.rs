@@ -34,12 +34,31 @@ pub(in crate::engine) fn draw() -> Option<IceLogin> {
     Some(IceLogin { ufrag: ufrag.to_owned(), password: Redacted(password.to_owned()) })
 }
 
+/// The user name fragment of ours that a check names (RFC 8489 §14.3, RFC 8445 §7.2.2). Of the rest nothing is
+/// judged: this only finds out whose password it is to be checked with.
+pub(super) fn named(datagram: &[u8]) -> Option<&str> {
+    const USERNAME: [u8; 2] = [0, 6];
+    let mut rest = datagram.get(20..)?;
+    loop {
+        let (&[a, b, c, d], value) = rest.split_first_chunk::<4>()?;
+        let len = usize::from(u16::from_be_bytes([c, d]));
+        if [a, b] == USERNAME {
+            let name = std::str::from_utf8(value.get(..len)?).ok()?;
+            return name.split_once(':').map(|(ours, _)| ours);
+        }
+        rest = value.get(len.next_multiple_of(4)..)?;
+    }
+}
+
 /// What came of a check.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Checked {
     /// It proves nothing: no answer, nothing learned.
     Refused,
-    /// To be answered, with the first so many octets; nothing else changes.
+    /// Of whom takes itself for the controlled side: to be answered so, with the first so many octets. Where it came
+    /// from is not learned.
+    Conflict(usize),
+    /// Proven, from an address that was known; answered with the first so many octets.
     Answered(usize),
     /// The same, and the address is new. Another one may have been given up for it.
     Learned(usize, Option<SocketAddr>),
@@ -129,7 +148,7 @@ impl Lite {
         };
         let Ok(len) = reply.to_bytes(Some(password), answer, hmac) else { return Checked::Refused };
         if conflict {
-            return Checked::Answered(len);
+            return Checked::Conflict(len);
         }
         self.select(from, message.use_candidate(), now);
         if self.known.contains(&from) {
@@ -200,7 +219,7 @@ mod tests {
         let message = StunMessage::parse(&octets[..len]).unwrap();
         let mut answer = [0; ANSWER];
         let checked = lite.check(&message, from, &mut answer, now);
-        if let Checked::Answered(len) | Checked::Learned(len, _) = checked {
+        if let Checked::Conflict(len) | Checked::Answered(len) | Checked::Learned(len, _) = checked {
             let answer = StunMessage::parse(&answer[..len]).unwrap();
             assert!(answer.verify(password.as_bytes(), hmac), "sealed with our password");
             assert_eq!(answer.trans_id(), message.trans_id());
@@ -264,9 +283,24 @@ mod tests {
         let told = (&ours.ufrag[..], &ours.password.0[..]);
         assert!(matches!(
             check_with(&mut lite, told, address(1), (false, false), at(0)),
-            Checked::Answered(_)
+            Checked::Conflict(_)
         ));
-        assert_eq!(lite.destination(), None);
+        assert_eq!((lite.destination(), lite.known()), (None, &[][..]));
+    }
+
+    #[test]
+    fn whose_a_check_is_is_read_of_any_octets() {
+        let mut octets = vec![0; 20];
+        // SOFTWARE of 5 octets, padded, then USERNAME.
+        octets.extend(b"\x80\x22\0\x05sayso\0\0\0\0\x06\0\x09ours:them\0\0\0");
+        assert_eq!(named(&octets), Some("ours"));
+        for len in 0..octets.len() - 3 {
+            assert_eq!(named(&octets[..len]), None, "{len}");
+        }
+        octets[40] = b'_';
+        assert_eq!(named(&octets), None, "no colon");
+        octets[36] = 0xFF;
+        assert_eq!(named(&octets), None, "no text");
     }
 
     #[test]

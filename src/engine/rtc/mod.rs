@@ -24,6 +24,7 @@ use crate::time::Timestamp;
 
 use super::ports::Lease;
 use super::secure::{Security, Sort};
+use super::session::Place;
 
 use dtls::{Connection, Outcome};
 use ice::Lite;
@@ -52,9 +53,9 @@ fn provider() -> &'static CryptoProvider {
 pub(super) struct Door {
     pub(super) socket: Arc<UdpSocket>,
     /// Legs by the user name fragments they were given.
-    ufrags: HashMap<String, usize>,
-    /// Legs by the addresses ICE found them at.
-    addresses: HashMap<SocketAddr, usize>,
+    ufrags: HashMap<String, Place>,
+    /// Legs by the addresses ICE found them at: those that each leg's [`Lite`] knows, and no others.
+    addresses: HashMap<SocketAddr, Place>,
     /// The port is one of the range.
     _lease: Option<Lease>,
 }

@@ -262,6 +262,11 @@ impl Browser {
         }
     }
 
+    /// Sends a datagram as it is, from its own address.
+    pub(super) fn send_raw(&self, datagram: &[u8]) {
+        self.sockets.last().unwrap().send_to(datagram, self.to.rtp).unwrap();
+    }
+
     /// Closes the connection, and says so.
     pub(super) fn close(&mut self) {
         self.rtc.close().unwrap();

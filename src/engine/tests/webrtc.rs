@@ -239,21 +239,55 @@ fn a_stranger_learns_and_changes_nothing() {
     for datagram in [packet(header, &[0xD5; 160]), vec![22; 40], vec![99; 40], Vec::new()] {
         stranger.send_to(&datagram, browser.to.rtp).unwrap();
     }
-    // From the browser's own address, but not sealed with its key.
     let said = browser.say(1);
     assert_eq!(phone.hear().1, said);
     assert_eq!(rig.event(), HEARD);
+    // From the browser's own address, but not sealed with its key.
+    browser.send_raw(&packet(header, &[0xD5; 160]));
     let said = phone.say(2);
     assert_eq!(browser.hear().1, said, "it is still the browser that is spoken to");
     assert!(phone.is_silent());
     stranger.set_nonblocking(true).unwrap();
     assert!(stranger.recv(&mut stun).is_err(), "no answer");
     let stats = close(&mut rig, 1);
-    assert_eq!((stats.packets_in, stats.auth_failures), (1, 0));
+    assert_eq!((stats.packets_in, stats.auth_failures), (1, 1));
     // Published with the tick that told of the close, or the next.
     rig.barrier(0);
     let worker = rig.engine.stats()[0];
-    assert_eq!((worker.strangers, worker.auth_failures), (5, 1));
+    assert_eq!((worker.strangers, worker.auth_failures), (5, 2));
+}
+
+/// Who knows the password and takes itself for the controlled side is told, and has proven no address: nothing of it
+/// comes to the leg, nor to one that is there later.
+#[test]
+fn a_role_conflict_opens_no_way() {
+    let mut rig = Rig::new();
+    let (to, ours) = rig.call.add_rtc_leg(1).unwrap();
+    let peer = UdpSocket::bind((LOCAL, 0)).unwrap();
+    peer.set_read_timeout(Some(DEADLINE)).unwrap();
+    let hmac = |key: &[u8], parts: &[&[u8]]| {
+        str0m::crypto::from_feature_flags().sha1_hmac_provider.sha1_hmac(key, parts)
+    };
+    let mut stun = [0; 256];
+    let user = format!("{}:them", ours.ice.ufrag);
+    let check = StunMessage::binding_request(&user, TransId::new(), false, 1, 1, false);
+    let len = check.to_bytes(Some(ours.ice.password.0.as_bytes()), &mut stun, hmac).unwrap();
+    peer.send_to(&stun[..len], to.rtp).unwrap();
+    let len = peer.recv(&mut stun).unwrap();
+    let answer = StunMessage::parse(&stun[..len]).unwrap();
+    assert_eq!(answer.error_code().map(|(code, _)| code), Some(487));
+    close(&mut rig, 1);
+    // The next leg has its place on the worker, and speaks plain RTP with somebody else.
+    let mut phone = rig.phone(0, Codec::Pcma);
+    let header = Header { payload_type: 8, sequence: 9, timestamp: 9, ..Header::default() };
+    peer.send_to(&packet(header, &[0xD5; 160]), to.rtp).unwrap();
+    peer.send_to(&[22; 40], to.rtp).unwrap();
+    rig.heard(0, &mut phone, '5');
+    let stats = close(&mut rig, 0);
+    assert_eq!((stats.packets_in, stats.strangers), (1, 0));
+    rig.call.add_leg(2).unwrap();
+    close(&mut rig, 2);
+    assert_eq!(rig.engine.stats()[0].strangers, 2);
 }
 
 #[test]

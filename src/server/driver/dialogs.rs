@@ -79,6 +79,7 @@ impl Driver {
         if leg.codec().is_none() {
             return self.fail_leg(n);
         }
+        self.still_silent(n);
         if n == 0 {
             self.tell(Input::CallerConfirmed);
         } else if let Some(old) = self.moves.replacing.remove(&n) {
@@ -117,6 +118,7 @@ impl Driver {
         leg.close_offer();
         leg.confirmed = true;
         leg.record_aware = record_aware;
+        self.still_silent(n);
         self.account_for(n);
         self.rings_anew(n);
         if self.supervisor_answered(n) {
@@ -133,14 +135,9 @@ impl Driver {
             let sdp = leg.offer(None);
             return self.shared.send(Command::AcceptReinvite { dialog, sdp });
         };
-        if leg.restarts_ice(offer)
-            && let Some(ours) = self.media.restart_ice(n)
-        {
-            leg.renew_ice(ours);
-        }
         // An offer of ours that still waits for its turn must be newer than the answer given here.
         let waits = leg.is_offering();
-        match leg.answer(offer) {
+        match leg.reanswer(offer, || self.media.restart_ice(n)) {
             Ok((sdp, agreed)) => {
                 self.shared.send(Command::AcceptReinvite { dialog, sdp });
                 if waits {

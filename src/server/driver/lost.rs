@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::call::{Cause, Input, Phase, Whom};
 use crate::ids::{AgentId, LegId};
-use crate::sip::core::Command;
+use crate::sip::core::{Command, Media};
 use crate::time::Timestamp;
 
 use super::super::leg::{Leg, Party};
@@ -18,8 +18,12 @@ const SAME_CAUSE: Duration = Duration::from_secs(10);
 /// Silence beyond the engine's own 1.5 s, with the connection still open, after which an agent's phone is
 /// taken for gone: longer than a usual change of network access takes to be seen by ICE.
 const SILENCE: Duration = Duration::from_millis(1_500);
-/// A phone on hold sends nothing anyway: its closed connection has so long to come back.
-const HELD: Duration = Duration::from_secs(3);
+/// The same for one that was never heard: ICE by a relay over TCP takes its time, and a page that is gone has
+/// closed its connection.
+const SLOW: Duration = Duration::from_secs(8);
+/// A phone that need not send says nothing by its silence: its closed connection has so long to come back, and to
+/// ask for something in the dialog. That it registers proves nothing: so does a page that was loaded anew.
+const MUTE: Duration = Duration::from_secs(3);
 /// A phone that was called anew and has not even begun to ring is called once more after so long: the
 /// connection it was called on may be dead, and another have come.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(3);
@@ -51,8 +55,8 @@ impl Driver {
         leg.presence.unreachable = Some(now);
         if leg.presence.silent {
             leg.presence.gone_at = Some(now);
-        } else if leg.holding {
-            leg.presence.gone_at = Some(now + HELD);
+        } else if leg.mute {
+            leg.presence.gone_at = Some(now + MUTE);
         }
     }
 
@@ -61,18 +65,29 @@ impl Driver {
         let now = self.shared.clock.now();
         let Some(leg) = self.legs.get_mut(&n) else { return };
         leg.presence.silent = true;
+        if !leg.confirmed {
+            return; // it rings, with early media: told again when it has answered
+        }
         let closed = leg.presence.unreachable.is_some_and(|at| now.since(at) < SAME_CAUSE);
         leg.presence.gone_at = match &leg.party {
             _ if closed => Some(now),
-            Party::Agent(_) => Some(now + SILENCE),
+            Party::Agent(_) => Some(now + if leg.presence.heard { SILENCE } else { SLOW }),
             // For the others the usual media time-out counts.
             Party::Caller(_) | Party::Outside(_) | Party::Supervisor => None,
         };
     }
 
+    /// A leg has answered that may have been silent all along.
+    pub(super) fn still_silent(&mut self, n: u16) {
+        if self.legs.get(&n).is_some_and(|leg| leg.presence.silent) {
+            self.on_silent(n);
+        }
+    }
+
     /// It sends (again).
     pub(super) fn on_heard(&mut self, n: u16) {
         let Some(leg) = self.legs.get_mut(&n) else { return };
+        leg.presence.heard = true;
         leg.presence.silent = false;
         leg.presence.gone_at = None;
         if std::mem::take(&mut leg.presence.lost) {
@@ -80,7 +95,7 @@ impl Driver {
         }
     }
 
-    /// A held leg's phone signals again.
+    /// A phone signals again that need not be heard.
     pub(super) fn signals_again(&mut self, n: u16) {
         if let Some(leg) = self.legs.get_mut(&n)
             && !leg.presence.silent
@@ -158,7 +173,8 @@ impl Driver {
         }
         let Some(reattach) = &self.moves.reattach else { return };
         let agent = reattach.agent.clone();
-        if reattach.called.is_some() || self.shared.phones.kind(&agent).is_none() {
+        // Only pages are lost: a desk phone beside it would ring for a conversation it never had.
+        if reattach.called.is_some() || self.shared.phones.kind(&agent) != Some(Media::Webrtc) {
             return;
         }
         let Some(leg) = self.call.admit_leg() else { return };

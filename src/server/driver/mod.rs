@@ -364,9 +364,9 @@ impl Driver {
             Output::ArmRecording { take, grant } => {
                 self.recorder.arm(take, grant, &self.shared, &mut self.work);
             }
-            Output::StartRecording { caller, agent } => {
-                let legs = (caller.n, agent.n);
-                if let Some(failed) = self.recorder.start(&self.shared, &self.media, legs, &mut self.work) {
+            Output::StartRecording { caller, agent, quiet } => {
+                let what = ((caller.n, agent.n), quiet);
+                if let Some(failed) = self.recorder.start(&self.shared, &self.media, what, &mut self.work) {
                     self.tell(failed);
                 }
             }

@@ -21,6 +21,8 @@ pub(super) struct Supervisor {
     user: String,
     /// Whose phone it is.
     agent: AgentId,
+    /// Whose conversation was asked for.
+    of: Option<AgentId>,
     mode: Supervision,
     /// When the phone is given up; `None`: it has answered.
     until: Option<Timestamp>,
@@ -68,7 +70,8 @@ impl Driver {
             return Err(not_now("there is no media port free: try again later"));
         }
         let until = Some(self.shared.clock.now() + RINGS);
-        self.supervisors.insert(leg.n, Supervisor { user, agent, mode, until });
+        let of = self.call.agent().cloned();
+        self.supervisors.insert(leg.n, Supervisor { user, agent, of, mode, until });
         Ok(())
     }
 
@@ -95,6 +98,11 @@ impl Driver {
     /// Whether leg `n` is a supervisor's; if so, it has answered.
     pub(super) fn supervisor_answered(&mut self, n: u16) -> bool {
         let Some(one) = self.supervisors.get_mut(&n) else { return false };
+        if one.of.as_ref() != self.call.agent() {
+            // Another agent has the call by now, whom nobody asked to hear.
+            self.end_supervisor(n, Cause::OtherSideGone);
+            return true;
+        }
         one.until = None;
         let leg = LegId { call: self.id, n };
         let (by, mode) = (one.user.clone(), one.mode);

@@ -7,6 +7,7 @@ import type { IncomingRTCSessionEvent } from 'jssip/lib/UA'
 
 import { api, Fault } from '../api/client'
 import type { Phone as Credential } from '../api/types'
+import { onIncoming } from '../logic/incoming'
 import { Store } from '../logic/store'
 
 import type { Audio, MicrophoneFault } from './audio'
@@ -25,6 +26,8 @@ const EXPIRES = 60
 /** After a refused registration, ms; doubles. */
 const FIRST_WAIT = 1000
 const LONGEST_WAIT = 30_000
+/** Which call this browser spoke in last, for all its tabs: a page that is loaded anew takes it back. */
+const LAST_CALL = 'sayso.call'
 /** A new credential this long before the old one ends, ms. */
 const EARLY = 120_000
 
@@ -184,18 +187,18 @@ export class Phone {
   private incoming(session: RTCSession, request: IncomingRequest) {
     const canSignal = () => this.store.get().link === 'registered'
     const line: Line = new Line(session, request, this.audio, this.config(), canSignal, () => { this.overWith(line) })
-    const { purpose } = line.state.get()
-    if (this.line && purpose !== 'reattach') {
+    const then = onIncoming(line.state.get(), localStorage.getItem(LAST_CALL), this.line?.state.get() ?? null)
+    if (then === 'busy') {
       line.busy()
       return
     }
     const old = this.line
     this.line = line
-    // The server has given the old leg up: a BYE for it tells nobody anything.
+    // Of the same call: the server has given it up and rings this one in its place.
     old?.hangUp()
     line.state.subscribe(() => { if (this.line === line) this.shown() })
     this.shown()
-    if (purpose === 'reattach' || purpose === 'supervise') void this.answer()
+    if (then === 'answer') void this.answer()
   }
 
   private overWith(line: Line) {
@@ -206,6 +209,7 @@ export class Phone {
 
   private shown() {
     const line = this.line?.state.get() ?? null
+    if (line?.phase === 'talking' && line.call && line.purpose !== 'supervise') localStorage.setItem(LAST_CALL, line.call)
     this.audio.ring(line?.phase === 'ringing')
     this.store.patch({ line })
   }

@@ -150,15 +150,16 @@ impl Shell {
         self.tape = Tape::Arming(take, basis);
     }
 
-    pub(super) fn start(&mut self, caller: LegId, agent: LegId) {
+    pub(super) fn start(&mut self, caller: LegId, agent: LegId, quiet: bool) {
         for leg in [caller, agent] {
             assert_eq!(self.legs[&leg].0, Leg::Answered, "recording {leg}");
         }
         match std::mem::replace(&mut self.tape, Tape::None) {
-            Tape::Armed(take, basis) => self.tape = Tape::Running { take, basis, quiet: false },
+            Tape::Armed(take, basis) => self.tape = Tape::Running { take, basis, quiet },
             other => panic!("started with {other:?}"),
         }
         self.taped = Some((caller, agent));
         self.seen.takes += 1;
+        self.seen.quiet += u32::from(quiet);
     }
 }

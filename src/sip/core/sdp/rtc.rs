@@ -97,9 +97,7 @@ impl<'a> Attributes<'a> {
 
 /// The peer's side of a WebRTC leg; `None`: ours is none.
 pub(super) fn theirs(stream: &Media<'_>, local: &Local) -> Result<Option<Theirs>, Unusable> {
-    if local.rtc.is_none() {
-        return Ok(None);
-    }
+    let Some(ours) = &local.rtc else { return Ok(None) };
     if !stream.rtcp_mux {
         return Err(Unusable::NoMux);
     }
@@ -107,11 +105,12 @@ pub(super) fn theirs(stream: &Media<'_>, local: &Local) -> Result<Option<Theirs>
     Ok(Some(Theirs {
         ice: attributes.ice().ok_or(Unusable::NoIce)?,
         fingerprint: attributes.fingerprint.ok_or(Unusable::NoFingerprint)?,
-        // Who may choose lets them begin: their path is open when their first packet comes through. No
-        // `a=setup` means active (RFC 4145 §4.1).
+        // Who may choose lets them begin: their path is open when their first packet comes through. Chosen once, it
+        // stays: another role is another handshake. No `a=setup` means active (RFC 4145 §4.1).
         role: match attributes.setup {
             Some(Setup::Passive) => DtlsRole::Active,
-            Some(Setup::Active | Setup::Actpass) | None => DtlsRole::Passive,
+            Some(Setup::Actpass) => ours.role.unwrap_or(DtlsRole::Passive),
+            Some(Setup::Active) | None => DtlsRole::Passive,
         },
         mid: stream.mid.unwrap_or(NO_MID).to_owned(),
         mid_extension: attributes.mid_extension,
@@ -130,7 +129,7 @@ pub(super) const fn setup_of(role: DtlsRole) -> &'static str {
 /// Our attributes, from `a=rtcp-mux` on. A stream has a name in `a=msid`, so that browsers put its track into
 /// a `MediaStream`.
 pub(super) fn write(text: &mut String, local: &Local, ours: &Ours, webrtc: &Webrtc<'_>) {
-    let Ours { ice, fingerprint } = ours;
+    let Ours { ice, fingerprint, role: _ } = ours;
     let (ip, port) = (local.rtp.ip().to_canonical(), local.rtp.port());
     let mut put = |line: std::fmt::Arguments<'_>| text.write_fmt(line).expect("a string takes all");
     put(format_args!("a=rtcp-mux\r\n"));

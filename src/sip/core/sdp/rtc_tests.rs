@@ -14,7 +14,7 @@ const CODECS: [Codec; 4] = [Codec::Opus, Codec::G722, Codec::Pcma, Codec::Pcmu];
 
 fn ours() -> Ours {
     let ice = IceLogin { ufrag: "sayS".into(), password: Redacted("abcdefghijklmnopqrstuv".into()) };
-    Ours { ice, fingerprint: Fingerprint([0xAB; 32]) }
+    Ours { ice, fingerprint: Fingerprint([0xAB; 32]), role: None }
 }
 
 fn local() -> Local {
@@ -200,6 +200,19 @@ fn other_streams_are_refused_in_their_place() {
 }
 
 #[test]
+fn the_agreed_role_stays_when_the_peer_leaves_it_open_again() {
+    for (role, setup) in [(DtlsRole::Active, "active"), (DtlsRole::Passive, "passive")] {
+        let agreed = Local { rtc: Some(Ours { role: Some(role), ..ours() }), ..local() };
+        let (text, media) = answer(browsers_offer().as_bytes(), &agreed, &terms(&CODECS)).unwrap();
+        assert_eq!(media.rtc.unwrap().role, role);
+        assert!(String::from_utf8_lossy(&text).contains(&format!("a=setup:{setup}\r\n")));
+        let passive = browsers_offer().replace("setup:actpass", "setup:passive");
+        let (_, media) = answer(passive.as_bytes(), &agreed, &terms(&CODECS)).unwrap();
+        assert_eq!(media.rtc.unwrap().role, DtlsRole::Active, "the peer has chosen");
+    }
+}
+
+#[test]
 fn a_stream_that_goes_with_its_bundle_only_is_taken() {
     let video = "m=video 9 UDP/TLS/RTP/SAVPF 96\r\nc=IN IP4 0.0.0.0\r\na=mid:v\r\na=rtcp-mux\r\n\
         a=ice-ufrag:vvvv\r\na=ice-pwd:vvvvvvvvvvvvvvvvvvvvvv\r\na=setup:active\r\n";
@@ -259,7 +272,7 @@ fn any_side() -> impl Strategy<Value = Local> {
         |([a, b, c], port, ufrag, password, fingerprint, session_id)| {
             let rtp = (IpAddr::from([10, a, b, c]), port).into();
             let ice = IceLogin { ufrag, password: Redacted(password) };
-            let rtc = Some(Ours { ice, fingerprint: Fingerprint(fingerprint) });
+            let rtc = Some(Ours { ice, fingerprint: Fingerprint(fingerprint), role: None });
             Local { rtp, rtcp: rtp, session_id, version: 1, rtc }
         },
     )
