@@ -138,8 +138,8 @@ pub struct LocalMedia {
 #[derive(Clone, Debug, PartialEq)]
 pub enum MediaEvent {
     /// A key, told once: at the first packet of its telephone-event (RFC 4733), or as soon as its tones are
-    /// sure where they are listened for ([`LegMedia::in_band_digits`](crate::media::LegMedia::in_band_digits)). One that comes both ways is told as
-    /// what came first.
+    /// sure where they are listened for ([`crate::media::LegMedia::in_band_digits`]). One that comes both ways
+    /// is told as what came first.
     Digit {
         /// Which leg.
         leg: u16,
