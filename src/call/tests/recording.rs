@@ -177,7 +177,7 @@ fn withdrawal_stops_at_once_and_destroys_by_policy() {
     for destroy in [true, false] {
         let mut scene = Scene::with(consent(), |q| q.destroy_on_withdrawal = destroy).welcomed();
         scene.press('1').store(true).recorded("ann", 1);
-        scene.input(Input::Recording(RecordingRequest::Withdraw));
+        scene.input(Input::Recording(RecordingRequest::Withdraw { entered_by: None }));
         assert!(scene.has(|o| matches!(o, Output::StopRecording { destroy: d } if *d == destroy)));
         assert!(scene.facts.iter().any(|fact| matches!(fact, Fact::ConsentWithdrawn { .. })));
         assert!(matches!(scene.bases()[..], [Basis::Agreed(_), Basis::Withdrawn(_)]));
@@ -188,7 +188,7 @@ fn withdrawal_stops_at_once_and_destroys_by_policy() {
         scene.input(Input::AgentAnswered { leg });
         assert_eq!(scene.call.phase(), Phase::Talking);
         assert_eq!(scene.armed(), None, "and stays off");
-        scene.input(Input::Recording(RecordingRequest::Withdraw));
+        scene.input(Input::Recording(RecordingRequest::Withdraw { entered_by: None }));
         assert!(scene.out.is_empty(), "there is nothing left to take back");
     }
 }
@@ -198,15 +198,19 @@ fn withdrawal_reaches_earlier_takes_and_takes_on_their_way() {
     let mut scene = Scene::with(consent(), |_| {}).welcomed();
     scene.press('1').store(true).recorded("ann", 1);
     let by = scene.leg(1);
-    scene.sent_to(by, "bob").input(Input::Recording(RecordingRequest::Withdraw));
+    scene.sent_to(by, "bob").input(Input::Recording(RecordingRequest::Withdraw { entered_by: None }));
     assert!(scene.has(|o| matches!(o, Output::StopRecording { destroy: true })), "ann's take");
     // Withdrawn while the yes is not even stored: its receipt comes to nothing.
     let mut scene = Scene::with(consent(), |_| {}).welcomed();
-    scene.press('1').input(Input::Recording(RecordingRequest::Withdraw)).ring(&["ann"]).store(true);
+    scene
+        .press('1')
+        .input(Input::Recording(RecordingRequest::Withdraw { entered_by: None }))
+        .ring(&["ann"])
+        .store(true);
     assert_eq!(scene.armed(), None);
     // A legal basis does not rest on consent.
     let mut scene = Scene::with(legal(), |_| {}).welcomed();
-    scene.store(true).input(Input::Recording(RecordingRequest::Withdraw));
+    scene.store(true).input(Input::Recording(RecordingRequest::Withdraw { entered_by: None }));
     assert!(scene.out.is_empty());
 }
 
