@@ -39,6 +39,8 @@ pub(super) enum Needs {
     User,
     /// A session of a user with this right.
     Right(Right),
+    /// A session of a user with one of these rights.
+    Any(&'static [Right]),
     /// A session of a user who is an agent and has one of these rights.
     Agent(&'static [Right]),
 }
@@ -106,8 +108,9 @@ fn may(visitor: &Visitor, needs: Needs) -> Result<(), Problem> {
     match needs {
         Needs::Nothing | Needs::Session | Needs::User => Ok(()),
         Needs::Right(right) if visitor.has(right) => Ok(()),
+        Needs::Any(any) if any.iter().any(|right| visitor.has(*right)) => Ok(()),
         Needs::Agent(any) if any.iter().any(|right| visitor.has(*right)) => visitor.agent().map(drop),
-        Needs::Right(_) | Needs::Agent(_) => Err(no_right()),
+        Needs::Right(_) | Needs::Any(_) | Needs::Agent(_) => Err(no_right()),
     }
 }
 

@@ -113,7 +113,7 @@ export interface AgentView {
   queues: string[]
   state: 'logged-off' | 'ready' | 'not-ready' | 'ringing' | 'talking' | 'wrap-up'
   since: string
-  /** Why not ready. */
+  /** Why not ready; of colleagues, `reason` and `call` are told with the right `wallboard` alone. */
   reason: string | null
   /** Of wrap-up. */
   until: string | null
@@ -136,7 +136,7 @@ export interface QueueView {
 // ---- an agent's own
 // PUT  /presence   {ready: true} | {ready: false, reason}   -> 204      ends a wrap-up, too; 422 bad-reason
 // GET  /presence/reasons                                    -> string[] the reasons offered
-// GET  /directory                                           -> Directory
+// GET  /directory                                           -> Directory   right take-calls or wallboard
 export interface Directory { agents: { id: string; name: string }[]; queues: string[]; outside: boolean }
 // GET  /my/calls?before=CURSOR                               -> Page<PastCall>     own calls, the latest first
 // GET  /my/listening-log?before=CURSOR                       -> Page<Listening>    own entries
