@@ -130,6 +130,9 @@ pub struct HttpConfig {
     pub listen: SocketAddr,
     /// Whether it speaks TLS; needs `tls.certificate`.
     pub tls: bool,
+    /// Our own proxies before it: what they say in `X-Forwarded-For` is where a request comes from. Without it all
+    /// who come by a proxy are one address, which a few failed log-ins shut out together.
+    pub proxies: Vec<IpNet>,
 }
 
 /// See [`Config::vault`].
@@ -214,7 +217,7 @@ impl Default for MediaConfig {
 
 impl Default for HttpConfig {
     fn default() -> Self {
-        Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)), tls: false }
+        Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)), tls: false, proxies: Vec::new() }
     }
 }
 
@@ -362,10 +365,10 @@ impl ConfigError {
     }
 }
 
-/// A line for a message: without the value where that may be a secret.
+/// A line for a message: without the value where a secret may be in it, be it in a table on one line.
 fn shown(line: &str) -> String {
     match line.split_once('=') {
-        Some((key, _)) if ["url", "secret", "password"].iter().any(|word| key.contains(word)) => {
+        Some((key, _)) if ["url", "secret", "password"].iter().any(|word| line.contains(word)) => {
             format!("{}= …", key)
         }
         Some(_) | None => line.to_owned(),

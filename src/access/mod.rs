@@ -7,7 +7,7 @@ mod session;
 
 pub use lockout::{Attempts, FAILURES, LOCKED_FOR, Source, Sources};
 pub use rights::{Right, rights};
-pub use session::{ABSOLUTE, IDLE, Session, TOUCH};
+pub use session::{ABSOLUTE, IDLE, SESSIONS, Session, TOUCH};
 
 /// A user's password has more characters than this (domain rule 23).
 pub const PASSWORD_OVER: usize = 8;

@@ -8,6 +8,9 @@ use crate::time::Timestamp;
 pub const IDLE: Duration = Duration::from_secs(12 * 3_600);
 /// No session lives longer.
 pub const ABSOLUTE: Duration = Duration::from_secs(24 * 3_600);
+/// Sessions one user may have: some browsers, and those that were closed without logging out. With one more the one
+/// that was not used for longest ends.
+pub const SESSIONS: u32 = 16;
 /// Its last use is written again after so long and not with each request: it may end so much too early.
 pub const TOUCH: Duration = Duration::from_secs(60);
 

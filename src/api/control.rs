@@ -29,8 +29,9 @@ pub trait Control: Send + Sync {
     /// An agent's own choice.
     fn presence(&self, agent: AgentId, ready: Result<(), NotReady>) -> BoxFuture<'_, ()>;
 
-    /// A SIP user name and password for an agent's browser, good until then or until taken back.
-    fn lend(&self, agent: AgentId, until: Timestamp) -> Credential;
+    /// A SIP user name and password for an agent's browser, good until then or until taken back; `None`: there is no
+    /// telephony to log on to.
+    fn lend(&self, agent: AgentId, until: Timestamp) -> Option<Credential>;
 
     /// Takes a lent credential back: its phone is no longer registered. Conversations go on.
     fn take_back(&self, user: &str);

@@ -5,27 +5,29 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use aws_lc_rs::rand;
-use tokio::sync::{Semaphore, broadcast};
-use tokio::time::{MissedTickBehavior, interval};
+use aws_lc_rs::{hmac, rand};
+use axum::http::{HeaderMap, StatusCode};
+use tokio::sync::{Semaphore, broadcast, watch};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use crate::access::{Source, Sources};
-use crate::ids::Redacted;
-use crate::settings::hash_password;
-use crate::store::{SessionKey, Store};
+use crate::access::{Right, Source, Sources, rights};
+use crate::ids::{AgentId, CallId, Redacted};
+use crate::settings::{User, hash_password};
+use crate::store::{SessionKey, Store, StoreError};
 use crate::time::Timestamp;
 
-use super::control::Control;
+use super::control::{Ask, Asker, Control};
 use super::guard::Visitor;
 use super::problem::Problem;
-use super::{Desktop, Turn};
+use super::view::{PartyKind, PartyState, PartyView};
+use super::{Desktop, Ends, Proxies, Readiness, Turn};
 
 /// Phones one session may have: a few tabs, and reloads whose old credential is not missed yet. The oldest
 /// one is taken back when there are more.
 const PHONES: usize = 4;
 /// Event streams one session may have.
 const STREAMS: usize = 8;
-/// How often it is looked for sessions that are over and whose phones are not taken back.
+/// How often it is looked for what sessions hold and may not any more.
 const SWEEP: Duration = Duration::from_secs(60);
 /// Log-ins of names that share one of so many locks wait for each other.
 const NAMES: usize = 64;
@@ -33,11 +35,14 @@ const NAMES: usize = 64;
 const WAITING: usize = 64;
 /// Ends of sessions that an event stream may have to hear yet.
 const ENDS: usize = 64;
+/// A read of the database that somebody waits for takes no longer; it answers in milliseconds, or it is away.
+const SOON: Duration = Duration::from_secs(3);
 
 /// A session ended, or several.
 #[derive(Clone, Debug)]
 pub(super) enum Ended {
-    One(SessionKey),
+    /// This one of a user.
+    One(String, SessionKey),
     /// All of a user but this one.
     Others(String, SessionKey),
 }
@@ -45,7 +50,7 @@ pub(super) enum Ended {
 impl Ended {
     pub(super) fn is(&self, visitor: &Visitor) -> bool {
         match self {
-            Self::One(key) => *key == visitor.key,
+            Self::One(_, key) => *key == visitor.key,
             Self::Others(user, but) => *user == visitor.user && *but != visitor.key,
         }
     }
@@ -55,9 +60,17 @@ impl Ended {
 #[derive(Default)]
 struct Held {
     user: String,
-    /// User names of lent phone credentials, the oldest first.
-    phones: Vec<String>,
+    /// The oldest first.
+    phones: Vec<Lent>,
     streams: usize,
+}
+
+/// A lent phone credential.
+struct Lent {
+    /// The SIP user name.
+    phone: String,
+    /// Whose phone it is.
+    agent: AgentId,
 }
 
 /// See the module.
@@ -71,14 +84,17 @@ pub(super) struct Desk {
     /// One try at a time for each name, so that tries made together cannot all be the first.
     pub(super) names: Vec<tokio::sync::Mutex<()>>,
     /// Hashing a password takes a core and 19 MB for tens of milliseconds.
-    pub(super) hashing: Semaphore,
+    pub(super) hashing: Arc<Semaphore>,
     pub(super) waiting: Semaphore,
     /// What the password of somebody unknown is compared with, so that it takes as long.
     pub(super) nobody: Redacted<String>,
+    /// Of this process alone.
+    key: hmac::Key,
+    proxies: Proxies,
 }
 
 impl Desk {
-    pub(super) fn new(desktop: Desktop, tls: bool) -> Arc<Self> {
+    pub(super) fn new(desktop: Desktop, tls: bool, proxies: Proxies) -> Arc<Self> {
         let secure = desktop.url.as_ref().map_or(tls, |url| url.starts_with("https://"));
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Arc::new(Self {
@@ -88,9 +104,11 @@ impl Desk {
             ended: broadcast::channel(ENDS).0,
             sources: Mutex::default(),
             names: (0..NAMES).map(|_| tokio::sync::Mutex::default()).collect(),
-            hashing: Semaphore::new(cores),
+            hashing: Arc::new(Semaphore::new((cores / 2).max(1))),
             waiting: Semaphore::new(WAITING),
             nobody: hash_password("", &hex::encode(random()), &random()),
+            key: hmac::Key::new(hmac::HMAC_SHA256, &random()),
+            proxies,
         })
     }
 
@@ -124,7 +142,7 @@ impl Desk {
 
     /// The visitor of a session, if it lives.
     pub(super) async fn visitor(&self, key: SessionKey) -> Result<Option<Visitor>, Problem> {
-        let signed = self.store().session(key).await?;
+        let signed = soon(self.store().session(key)).await?;
         let signed = signed.filter(|signed| signed.session.lives(self.now()));
         Ok(signed.map(|signed| Visitor {
             key,
@@ -132,6 +150,16 @@ impl Desk {
             account: signed.account,
             session: signed.session,
         }))
+    }
+
+    /// What stands for a name that is nobody's: it tells one from another, and nothing of them.
+    pub(super) fn nobodys(&self, name: &str) -> String {
+        format!("?{}", hex::encode(&hmac::sign(&self.key, name.as_bytes()).as_ref()[..8]))
+    }
+
+    /// Where a request comes from.
+    pub(super) fn source(&self, ends: Ends, headers: &HeaderMap) -> IpAddr {
+        self.proxies.source(ends.remote.ip(), headers)
     }
 
     /// Whether a log-in from there is heard.
@@ -145,25 +173,25 @@ impl Desk {
     }
 
     /// Keeps in mind that a phone was lent to a session.
-    pub(super) fn lent(&self, visitor: &Visitor, phone: String) {
+    pub(super) fn lent(&self, visitor: &Visitor, agent: AgentId, phone: String) {
         let oldest = {
             let mut held = lock(&self.held);
             let phones = &mut held.entry(visitor.key).or_default();
             phones.user.clone_from(&visitor.user);
-            phones.phones.push(phone);
+            phones.phones.push(Lent { phone, agent });
             (phones.phones.len() > PHONES).then(|| phones.phones.remove(0))
         };
         if let Some(oldest) = oldest {
-            self.control().take_back(&oldest);
+            self.control().take_back(&oldest.phone);
         }
     }
 
-    /// Sessions end: their phones are taken back, their streams close.
+    /// Sessions end: their phones are taken back, their streams close, and their user listens to nobody any more.
     pub(super) fn over(&self, ended: &Ended) {
-        let phones: Vec<String> = {
+        let phones: Vec<Lent> = {
             let mut held = lock(&self.held);
             let ends = |key: &SessionKey, held: &Held| match ended {
-                Ended::One(one) => one == key,
+                Ended::One(_, one) => one == key,
                 Ended::Others(user, but) => held.user == *user && but != key,
             };
             held.iter_mut()
@@ -171,8 +199,12 @@ impl Desk {
                 .flat_map(|(_, held)| std::mem::take(&mut held.phones))
                 .collect()
         };
-        for phone in &phones {
-            self.control().take_back(phone);
+        for lent in &phones {
+            self.control().take_back(&lent.phone);
+        }
+        let (Ended::One(user, _) | Ended::Others(user, _)) = ended;
+        for (call, _) in self.supervisors().iter().filter(|(_, party)| party.id.0 == *user) {
+            self.unsupervise(*call, user);
         }
         lock(&self.held).retain(|_, held| held.streams > 0 || !held.phones.is_empty());
         // An error means that no stream is open.
@@ -195,26 +227,89 @@ impl Desk {
         Some(Seat { desk: Arc::clone(self), key: visitor.key })
     }
 
-    /// Takes back the phones of sessions that ended by time, or by a change of settings.
+    /// Takes back what sessions hold that ended by time or by a change of settings, or whose users may not have it
+    /// any more.
     pub(super) async fn sweep(&self) {
-        let keys: Vec<SessionKey> = {
-            let held = lock(&self.held);
-            held.iter().filter(|(_, held)| !held.phones.is_empty()).map(|(key, _)| *key).collect()
-        };
-        for key in keys {
-            if let Ok(None) = self.visitor(key).await {
-                self.over(&Ended::One(key));
+        let held: Vec<(String, SessionKey)> =
+            lock(&self.held).iter().map(|(key, held)| (held.user.clone(), *key)).collect();
+        for (user, key) in held {
+            match self.visitor(key).await {
+                Ok(Some(visitor)) => self.keep_phones_of(key, phone_of(&visitor.account)),
+                Ok(None) => self.over(&Ended::One(user, key)),
+                // The database does not answer: the next time.
+                Err(_) => {}
+            }
+        }
+        for (call, party) in self.supervisors() {
+            let user = party.id.0;
+            let Ok(account) = soon(self.store().user(&user)).await else { continue };
+            if !account.is_some_and(|account| may_supervise(&account, party.state)) {
+                self.unsupervise(call, &user);
             }
         }
     }
+
+    /// Takes back a session's phones that are not this agent's.
+    fn keep_phones_of(&self, key: SessionKey, agent: Option<&AgentId>) {
+        let others: Vec<Lent> = match lock(&self.held).get_mut(&key) {
+            Some(held) => held.phones.extract_if(.., |lent| Some(&lent.agent) != agent).collect(),
+            None => Vec::new(),
+        };
+        for lent in others {
+            self.control().take_back(&lent.phone);
+        }
+    }
+
+    /// Who takes part in a conversation to supervise it.
+    fn supervisors(&self) -> Vec<(CallId, PartyView)> {
+        let calls = self.control().watch().0.calls;
+        let parties =
+            calls.into_iter().flat_map(|call| call.parties.into_iter().map(move |it| (call.id, it)));
+        parties.filter(|(_, party)| party.kind == PartyKind::Supervisor).collect()
+    }
+
+    fn unsupervise(&self, call: CallId, user: &str) {
+        let (control, user) = (Arc::clone(&self.desktop.control), user.to_owned());
+        tokio::spawn(async move {
+            let who = Asker { user, agent: None };
+            if let Err(why) = control.ask(call, who, Ask::Unsupervise).await {
+                tracing::info!(%call, %why, "a supervisor who may not be there is asked to leave in vain");
+            }
+        });
+    }
 }
 
-/// Looks for what is over, as long as the desk is there.
-pub(super) async fn keep_swept(desk: Weak<Desk>) {
+/// Whose phone a user may have.
+fn phone_of(account: &User) -> Option<&AgentId> {
+    let may = [Right::TakeCalls, Right::ListenLive].iter().any(|right| rights(account.role).contains(right));
+    account.agent.as_ref().filter(|_| may && !account.must_change_password)
+}
+
+/// Whether a user may take part in this way.
+fn may_supervise(account: &User, state: PartyState) -> bool {
+    let right = match state {
+        PartyState::Whispering => Right::Whisper,
+        PartyState::Barged => Right::Barge,
+        PartyState::Listening
+        | PartyState::Dialled
+        | PartyState::Ringing
+        | PartyState::Talking
+        | PartyState::Holding
+        | PartyState::Consulted
+        | PartyState::Lost => Right::ListenLive,
+    };
+    rights(account.role).contains(&right) && !account.must_change_password
+}
+
+/// Looks for what is over, as long as the desk is there: at times, and when the settings have changed.
+pub(super) async fn keep_swept(desk: Weak<Desk>, mut ready: watch::Receiver<Readiness>) {
     let mut tick = interval(SWEEP);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        tick.tick().await;
+        tokio::select! {
+            _ = tick.tick() => {}
+            Ok(()) = ready.changed() => {}
+        }
         let Some(desk) = desk.upgrade() else { return };
         desk.sweep().await;
     }
@@ -234,6 +329,20 @@ impl Drop for Seat {
             if mine.streams == 0 && mine.phones.is_empty() {
                 held.remove(&self.key);
             }
+        }
+    }
+}
+
+/// Waits for a read of the database, but not for long.
+///
+/// # Errors
+/// 503, when the database refuses or does not answer.
+pub(super) async fn soon<T>(read: impl Future<Output = Result<T, StoreError>>) -> Result<T, Problem> {
+    match timeout(SOON, read).await {
+        Ok(read) => Ok(read?),
+        Err(_) => {
+            let detail = "The database does not answer: try again.";
+            Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail))
         }
     }
 }

@@ -19,8 +19,12 @@ use super::control::Asker;
 use super::desk::Desk;
 use super::problem::Problem;
 
-/// The session's cookie.
-pub(super) const COOKIE: &str = "sayso";
+/// The session's cookie. Where there is TLS a browser takes one of this name only if it is `Secure` and of this very
+/// host (RFC 6265bis §4.1.3.2): no other host of the domain can set it.
+pub(super) const fn cookie_name(secure: bool) -> &'static str {
+    if secure { "__Host-sayso" } else { "sayso" }
+}
+
 /// The header without which nothing is changed: a page of another site cannot send it without our leave.
 const OURS: &str = "x-sayso";
 
@@ -35,6 +39,8 @@ pub(super) enum Needs {
     User,
     /// A session of a user with this right.
     Right(Right),
+    /// A session of a user with one of these rights.
+    Any(&'static [Right]),
     /// A session of a user who is an agent and has one of these rights.
     Agent(&'static [Right]),
 }
@@ -102,8 +108,9 @@ fn may(visitor: &Visitor, needs: Needs) -> Result<(), Problem> {
     match needs {
         Needs::Nothing | Needs::Session | Needs::User => Ok(()),
         Needs::Right(right) if visitor.has(right) => Ok(()),
+        Needs::Any(any) if any.iter().any(|right| visitor.has(*right)) => Ok(()),
         Needs::Agent(any) if any.iter().any(|right| visitor.has(*right)) => visitor.agent().map(drop),
-        Needs::Right(_) | Needs::Agent(_) => Err(no_right()),
+        Needs::Right(_) | Needs::Any(_) | Needs::Agent(_) => Err(no_right()),
     }
 }
 
@@ -121,7 +128,7 @@ fn no_agent() -> Problem {
 /// # Errors
 /// When the database refuses.
 pub(super) async fn visitor(desk: &Desk, headers: &HeaderMap) -> Result<Option<Visitor>, Problem> {
-    let Some(key) = session_key(headers) else { return Ok(None) };
+    let Some(key) = session_key(headers, desk.secure()) else { return Ok(None) };
     let visitor = desk.visitor(key).await?;
     if let Some(visitor) = &visitor {
         let now = desk.now();
@@ -134,10 +141,10 @@ pub(super) async fn visitor(desk: &Desk, headers: &HeaderMap) -> Result<Option<V
 }
 
 /// The session that the cookie names.
-pub(super) fn session_key(headers: &HeaderMap) -> Option<SessionKey> {
+pub(super) fn session_key(headers: &HeaderMap, secure: bool) -> Option<SessionKey> {
     let cookies = headers.get_all(header::COOKIE).into_iter().filter_map(|line| line.to_str().ok());
     let mut named = cookies.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    named.find(|(name, _)| *name == COOKIE).map(|(_, token)| key_of(token))
+    named.find(|(name, _)| *name == cookie_name(secure)).map(|(_, token)| key_of(token))
 }
 
 /// What a session with this token is stored as.

@@ -80,6 +80,14 @@ impl<S: Send + Sync> FromRequestParts<S> for Before {
     }
 }
 
+/// A text of a person, without the space around it: 1 to `longest` characters, and none that only steers a terminal;
+/// a database takes no NUL.
+pub(super) fn written(text: &str, longest: usize) -> Option<&str> {
+    let text = text.trim();
+    let steers = |c: char| c.is_control() && !['\n', '\r', '\t'].contains(&c);
+    (!text.is_empty() && text.chars().count() <= longest && !text.contains(steers)).then_some(text)
+}
+
 fn bad(detail: String) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, "bad-request", detail)
 }

@@ -15,6 +15,7 @@ mod sign;
 #[cfg(test)]
 mod tests;
 mod upgrade;
+mod via;
 pub mod view;
 
 use std::net::SocketAddr;
@@ -40,6 +41,7 @@ use control::Control;
 
 pub use listen::{Ends, Octets, Secure};
 pub use upgrade::WebSip;
+pub use via::Proxies;
 
 /// Whether calls can be taken, as `/readyz` tells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -89,6 +91,8 @@ pub struct Front {
     pub web_sip: Option<Arc<dyn WebSip>>,
     /// The agents' pages and what they ask; without it there are none.
     pub desktop: Option<Desktop>,
+    /// Who is asked where a request comes from.
+    pub proxies: Proxies,
 }
 
 #[derive(Clone)]
@@ -96,6 +100,7 @@ struct Context {
     metrics: PrometheusHandle,
     ready: watch::Receiver<Readiness>,
     web_sip: Option<Arc<dyn WebSip>>,
+    proxies: Proxies,
 }
 
 /// Installs the process's metrics recorder, once; later calls give the same handle.
@@ -130,9 +135,14 @@ pub async fn start(
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics_text))
         .route("/sip", get(upgrade::sip))
-        .with_state(Context { metrics, ready, web_sip: front.web_sip });
+        .with_state(Context {
+            metrics,
+            ready: ready.clone(),
+            web_sip: front.web_sip,
+            proxies: front.proxies.clone(),
+        });
     if let Some(desktop) = front.desktop {
-        router = router.merge(pages(desktop, front.secure.is_some()).await?);
+        router = router.merge(pages(desktop, front.secure.is_some(), front.proxies, ready).await?);
     }
     let service = router.into_make_service_with_connect_info::<Ends>();
     let door = listen::Door::new(listener, address, front.secure);
@@ -145,7 +155,12 @@ pub async fn start(
 }
 
 /// The agents' pages and what they ask.
-async fn pages(desktop: Desktop, tls: bool) -> anyhow::Result<Router> {
+async fn pages(
+    desktop: Desktop,
+    tls: bool,
+    proxies: Proxies,
+    ready: watch::Receiver<Readiness>,
+) -> anyhow::Result<Router> {
     if !desktop.store.has_users().await? {
         tracing::info!(
             "nobody can log in yet: name a user in a file, [user.NAME] with role = \"superuser\" and a \
@@ -153,8 +168,8 @@ async fn pages(desktop: Desktop, tls: bool) -> anyhow::Result<Router> {
         );
     }
     // It computes a hash.
-    let desk = tokio::task::spawn_blocking(move || desk::Desk::new(desktop, tls)).await?;
-    tokio::spawn(desk::keep_swept(Arc::downgrade(&desk)));
+    let desk = tokio::task::spawn_blocking(move || desk::Desk::new(desktop, tls, proxies)).await?;
+    tokio::spawn(desk::keep_swept(Arc::downgrade(&desk), ready));
     let headers = headers::Headers::new(tls, desk.url());
     Ok(Router::new()
         .nest("/api/v1", routes::router(&desk))

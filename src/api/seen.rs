@@ -15,6 +15,8 @@ use super::view::{AgentView, CallView, PartyKind, QueueView, Snapshot};
 pub(super) struct Seen {
     agent: Option<AgentId>,
     all: bool,
+    /// Whether agents are shown at all: to who sends calls to them, or looks after them.
+    colleagues: bool,
     queues: HashSet<QueueId>,
     /// Calls that were shown and are not told to be gone yet.
     calls: HashSet<CallId>,
@@ -37,7 +39,8 @@ impl Seen {
     /// For a visitor; call [`Self::begin`] first.
     pub(super) fn new(visitor: &Visitor) -> Self {
         let all = visitor.has(Right::Wallboard);
-        Self { agent: visitor.account.agent.clone(), all, queues: HashSet::new(), calls: HashSet::new() }
+        let (agent, colleagues) = (visitor.account.agent.clone(), all || visitor.has(Right::TakeCalls));
+        Self { agent, all, colleagues, queues: HashSet::new(), calls: HashSet::new() }
     }
 
     /// What there is at the start.
@@ -47,6 +50,7 @@ impl Seen {
         self.queues = own.into_iter().flat_map(|agent| agent.queues.iter().cloned()).collect();
         let calls: Vec<CallView> =
             calls.into_iter().filter(|call| self.sees(call)).map(|call| self.masked(call)).collect();
+        let agents = agents.into_iter().filter_map(|agent| self.agent(agent)).collect();
         self.calls = calls.iter().map(|call| call.id).collect();
         let queues = queues.into_iter().filter(|queue| self.sees_queue(&queue.id)).collect();
         Snapshot { now, calls, agents, queues }
@@ -73,13 +77,22 @@ impl Seen {
                 if own && !self.all && queues() != self.queues {
                     Shown::Anew
                 } else {
-                    Shown::Agent(agent.clone())
+                    self.agent(agent.clone()).map_or(Shown::Nothing, Shown::Agent)
                 }
             }
             Live::Queue(queue) if self.sees_queue(&queue.id) => Shown::Queue(queue.clone()),
             Live::Queue(_) => Shown::Nothing,
             Live::Anew => Shown::Anew,
         }
+    }
+
+    /// An agent as the visitor sees it: why a colleague is not ready and in which call, is the wallboard's.
+    fn agent(&self, mut agent: AgentView) -> Option<AgentView> {
+        let own = Some(&agent.id) == self.agent.as_ref();
+        if !self.all && !own {
+            (agent.reason, agent.call) = (None, None);
+        }
+        (self.colleagues || own).then_some(agent)
     }
 
     fn sees(&self, call: &CallView) -> bool {

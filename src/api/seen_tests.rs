@@ -139,11 +139,11 @@ fn the_wallboard_sees_all_and_whole_numbers_in_own_calls_only() {
 }
 
 #[test]
-fn who_is_no_agent_and_has_no_wallboard_sees_agents_only() {
+fn who_is_no_agent_and_has_no_wallboard_sees_nobody() {
     let mut seen = Seen::new(&visitor(Role::Reporting, None));
     let shown = seen.begin(snapshot());
     assert!(shown.calls.is_empty() && shown.queues.is_empty());
-    assert_eq!(shown.agents.len(), 2);
+    assert_eq!(shown.agents.len(), 0);
 }
 
 #[test]

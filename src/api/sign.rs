@@ -1,5 +1,6 @@
 //! Logging in and out, and changing one's password: what is compared, counted, stored and audited.
 
+use std::future::Future;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use crate::settings::{Changed, Difference, Kind, Object as Setting, User, verify
 use crate::store::{Change, SessionChange, SessionKey, StoreError};
 use crate::time::Timestamp;
 
-use super::desk::{Desk, Ended, random};
+use super::desk::{Desk, Ended, random, soon};
 use super::guard::{Visitor, key_of};
 use super::problem::Problem;
 
@@ -50,12 +51,12 @@ pub(super) async fn log_in(
         return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-many", detail));
     }
     let turn = Turn::take(desk, name).await?;
-    let attempts = desk.store().attempts(name).await?;
-    let account = match check(desk, name, password, attempts).await? {
+    let known = Known::of(desk, name).await?;
+    let account = match check(desk, &known, password).await? {
         Ok(account) => account,
         Err(wrong) => {
             desk.failed(from);
-            return Err(failed(desk, name, &wrong, attempts, from).await);
+            return Err(failed(desk, name, &wrong, known, from).await);
         }
     };
     let token = URL_SAFE_NO_PAD.encode(random());
@@ -65,7 +66,7 @@ pub(super) async fn log_in(
     let event =
         AuditEvent::new(Class::Rights, Actor::User(name.into()), now, "user.logged-in", user_object(name));
     let mut changes = vec![Change::Session(opened), Change::Audit(event.about(Some(from.to_string())))];
-    if attempts != Attempts::default() {
+    if known.attempts != Attempts::default() {
         changes.push(Change::Attempts { user: name.to_owned(), attempts: Attempts::default() });
     }
     desk.store().commit(changes).await?;
@@ -87,7 +88,7 @@ pub(super) async fn log_out(desk: &Desk, visitor: &Visitor) -> Result<(), Proble
     );
     let ended = Change::Session(SessionChange::Ended { key: visitor.key });
     desk.store().commit(vec![ended, Change::Audit(event)]).await?;
-    desk.over(&Ended::One(visitor.key));
+    desk.over(&Ended::One(visitor.user.clone(), visitor.key));
     Ok(())
 }
 
@@ -123,12 +124,13 @@ pub(super) async fn change_password(
     }
     let name = &visitor.user;
     let turn = Turn::take(desk, name).await?;
-    let attempts = desk.store().attempts(name).await?;
-    let account = match check(desk, name, old, attempts).await? {
+    let known = Known::of(desk, name).await?;
+    let attempts = known.attempts;
+    let account = match check(desk, &known, old).await? {
         Ok(account) => account,
         Err(wrong) => {
             desk.failed(from);
-            let locked = failed(desk, name, &wrong, attempts, from).await;
+            let locked = failed(desk, name, &wrong, known, from).await;
             return Err(match wrong {
                 Wrong::Locked(_) => locked,
                 Wrong::Name | Wrong::Password => {
@@ -182,17 +184,33 @@ async fn store_password(
     Err(Problem::new(StatusCode::CONFLICT, "not-now", detail))
 }
 
-/// Compares a password with that of a user; takes as long for a user who is not there.
-async fn check(
-    desk: &Arc<Desk>,
-    name: &str,
-    password: String,
+/// What there is of a name that is tried.
+struct Known {
+    account: Option<User>,
+    /// By what its failures are stored: a user's by its name; of what is nobody's name, which may be a password in
+    /// the wrong field, only a keyed hash. `None`: it cannot be a name; there would be no end to them.
+    row: Option<String>,
     attempts: Attempts,
-) -> Result<Result<User, Wrong>, Problem> {
-    if let Some(until) = attempts.locked(desk.now()) {
+}
+
+impl Known {
+    async fn of(desk: &Desk, name: &str) -> Result<Self, Problem> {
+        if !could_be_name(name) {
+            return Ok(Self { account: None, row: None, attempts: Attempts::default() });
+        }
+        let account = soon(desk.store().user(name)).await?;
+        let row = if account.is_some() { name.to_owned() } else { desk.nobodys(name) };
+        let attempts = soon(desk.store().attempts(&row)).await?;
+        Ok(Self { account, row: Some(row), attempts })
+    }
+}
+
+/// Compares a password with that of a user; takes as long for a user who is not there.
+async fn check(desk: &Arc<Desk>, known: &Known, password: String) -> Result<Result<User, Wrong>, Problem> {
+    if let Some(until) = known.attempts.locked(desk.now()) {
         return Ok(Err(Wrong::Locked(until)));
     }
-    let account = if could_be_name(name) { desk.store().user(name).await? } else { None };
+    let account = known.account.clone();
     let hash = account.as_ref().map_or(&desk.nobody, |account| &account.password_hash).clone();
     let fits = password.len() <= LONGEST_PASSWORD;
     let right = computed(desk, move || fits && verify_password(&hash, &password)).await?;
@@ -205,7 +223,7 @@ async fn check(
 
 /// Counts and audits a failure. The name that was typed is not kept where it is nobody's: it may be a
 /// password in the wrong field.
-async fn failed(desk: &Desk, name: &str, wrong: &Wrong, attempts: Attempts, from: IpAddr) -> Problem {
+async fn failed(desk: &Desk, name: &str, wrong: &Wrong, known: Known, from: IpAddr) -> Problem {
     let now = desk.now();
     let (what, why) = match wrong {
         Wrong::Name => (Object::new("log-in", "unknown name"), "unknown name"),
@@ -224,15 +242,12 @@ async fn failed(desk: &Desk, name: &str, wrong: &Wrong, attempts: Attempts, from
             Problem::new(StatusCode::LOCKED, "locked", detail)
         }
         Wrong::Name | Wrong::Password => {
-            let attempts = attempts.failed(now);
+            let attempts = known.attempts.failed(now);
             if let Some(until) = attempts.locked(now) {
                 let until = Value::Plain(format!("until {until}"));
                 changes.push(Change::Audit(event("user.locked", &what).new_value(Some(until))));
             }
-            // What cannot be a name is not counted by name: there would be no end to them.
-            if could_be_name(name) {
-                changes.push(Change::Attempts { user: name.to_owned(), attempts });
-            }
+            changes.extend(known.row.map(|user| Change::Attempts { user, attempts }));
             Problem::new(StatusCode::UNAUTHORIZED, "wrong", "User name and password do not fit.")
         }
     };
@@ -283,12 +298,31 @@ impl<'d> Turn<'d> {
     }
 }
 
-/// Computes beside the tasks, on as many threads as there are cores.
+/// Computes beside the tasks, on half of the cores: calls need the rest. The place is free when the work is done,
+/// whoever still waits for it.
 async fn computed<T: Send + 'static>(
     desk: &Desk,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Problem> {
-    let failed = || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "The server is stopping.");
-    let _place = desk.hashing.acquire().await.map_err(|_| failed())?;
-    tokio::task::spawn_blocking(work).await.map_err(|_| failed())
+    let place = Arc::clone(&desk.hashing).acquire_owned().await.map_err(|_| stopping())?;
+    let work = move || {
+        let _place = place;
+        work()
+    };
+    tokio::task::spawn_blocking(work).await.map_err(|_| stopping())
+}
+
+/// Does it to its end also when the client hangs up: what is tried is counted and audited whoever waits for the
+/// answer.
+///
+/// # Errors
+/// Those of the work.
+pub(super) async fn to_the_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T, Problem>> + Send + 'static,
+) -> Result<T, Problem> {
+    tokio::spawn(work).await.unwrap_or_else(|_| Err(stopping()))
+}
+
+fn stopping() -> Problem {
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "The server is stopping.")
 }

@@ -1,5 +1,6 @@
 //! `GET /sip`: a connection that becomes a WebSocket and is given away.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::extract::{ConnectInfo, Request, State};
@@ -37,6 +38,8 @@ pub(super) async fn sip(
         Ok(headers) => headers,
         Err(status) => return status.into_response(),
     };
+    let client = context.proxies.source(ends.remote.ip(), request.headers());
+    let ends = Ends { remote: SocketAddr::new(client, ends.remote.port()), ..ends };
     let upgrade = hyper::upgrade::on(&mut request);
     tokio::spawn(async move {
         match timeout(UPGRADE, upgrade).await {

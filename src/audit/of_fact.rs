@@ -32,11 +32,13 @@ pub fn of_fact(fact: &Fact) -> AuditEvent {
                 .about(from.as_ref().map(PhoneNumber::as_e164))
                 .new_value(plain(format!("{}, queue {queue}", describe(answered))))
         }
-        Fact::ConsentWithdrawn { call, from, queue, at } => {
+        Fact::ConsentWithdrawn { call, from, queue, entered_by, at } => {
             let what = Object::new("call", call).attribute("consent");
+            let by =
+                entered_by.as_ref().map_or_else(String::new, |agent| format!(", entered by agent {agent}"));
             AuditEvent::new(Modify, Actor::Caller, *at, "consent.withdrawn", what)
                 .about(from.as_ref().map(PhoneNumber::as_e164))
-                .new_value(plain(format!("withdrawn, queue {queue}")))
+                .new_value(plain(format!("withdrawn, queue {queue}{by}")))
         }
         Fact::Queued { call, queue, at } => {
             let what = Object::new("call", call).attribute("queue");

@@ -57,6 +57,8 @@ pub enum Fact {
         from: Option<PhoneNumber>,
         /// The first queue.
         queue: QueueId,
+        /// The agent who entered it for the caller.
+        entered_by: Option<AgentId>,
         /// When.
         at: Timestamp,
     },

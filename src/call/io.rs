@@ -345,5 +345,8 @@ pub enum RecordingRequest {
         reason: OverrideReason,
     },
     /// The caller takes the consent back (rule 8).
-    Withdraw,
+    Withdraw {
+        /// Who entered it for the caller; `None`: the caller's own doing.
+        entered_by: Option<AgentId>,
+    },
 }

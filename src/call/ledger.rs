@@ -23,11 +23,11 @@ impl Ledger {
         self.facts.push(fact);
     }
 
-    /// Whether it is not durable yet that the supervisor on `leg` takes part.
+    /// Whether it is not durable yet that the supervisor on `leg` takes part, or in which way.
     pub(super) fn awaits_supervision(&self, leg: LegId) -> bool {
-        let begun = |fact: &Fact| matches!(fact, Fact::Supervised { leg: own, was: None, .. } if *own == leg);
+        let told = |fact: &Fact| matches!(fact, Fact::Supervised { leg: own, .. } if *own == leg);
         let outstanding = self.outstanding.iter().flat_map(|(_, facts)| facts);
-        self.facts.iter().chain(&self.again).chain(outstanding).any(begun)
+        self.facts.iter().chain(&self.again).chain(outstanding).any(told)
     }
 
     /// Notes a decision; it counts once the unit of work it will go out with is durable.

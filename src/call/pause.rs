@@ -4,7 +4,7 @@
 use crate::ids::AgentId;
 use crate::time::Timestamp;
 
-use super::state::{Conference, Consultation, Lost, Origin, Overriding, Party, Pause, State, Talk, Transfer};
+use super::state::{Conference, Consultation, Lost, Origin, Party, Pause, State, Talk, Transfer};
 use super::{Call, Fact, NotNow};
 
 impl Call {
@@ -12,7 +12,7 @@ impl Call {
     pub(super) fn may_pause(&self, agent: &AgentId) -> Result<(), NotNow> {
         let talk = self.with_caller(agent)?;
         let coming = self.recorder.is_open() || self.standing.awaits_store();
-        match (coming || !matches!(talk.overriding, Overriding::No), talk.paused()) {
+        match (coming || talk.overriding.is_asked(), talk.paused()) {
             (false, _) => Err(NotNow::NotRecorded),
             (true, true) => Err(NotNow::PausedAlready),
             (true, false) => Ok(()),

@@ -277,7 +277,7 @@ impl Call {
             RecordingRequest::Pause { agent } => self.pause(agent, now),
             RecordingRequest::Resume { agent } => self.resume(agent, now),
             RecordingRequest::Override { agent, reason } => self.override_(agent, reason, now),
-            RecordingRequest::Withdraw => self.withdraw(now),
+            RecordingRequest::Withdraw { entered_by } => self.withdraw(entered_by, now),
         }
     }
 
@@ -298,7 +298,7 @@ impl Call {
             return Err(OverrideRefused::NotNeeded);
         };
         let own = talk.party.agent() == Some(agent);
-        if !own || !matches!(talk.overriding, Overriding::No) || self.recorder.is_open() {
+        if !own || talk.overriding.is_asked() || self.recorder.is_open() {
             return Err(OverrideRefused::NotNeeded);
         }
         Decision::may_override(&self.standing, self.arrival.queue.override_allowed)
@@ -324,7 +324,7 @@ impl Call {
                 }
                 Err(lodged) => talk.overriding = Overriding::Lodged(lodged, at),
             },
-            other @ (Overriding::No | Overriding::Stored(..)) => talk.overriding = other,
+            other @ (Overriding::No | Overriding::Stored(..) | Overriding::Failed) => talk.overriding = other,
         }
     }
 
@@ -332,12 +332,12 @@ impl Call {
         if let Some(talk) = self.talk_mut()
             && matches!(&talk.overriding, Overriding::Lodged(lodged, _) if lodged.commit() == commit)
         {
-            talk.overriding = Overriding::No;
+            talk.overriding = Overriding::Failed;
         }
     }
 
     /// The caller takes the consent back (domain rule 8): effective at once, stored or not.
-    fn withdraw(&mut self, now: Timestamp) {
+    fn withdraw(&mut self, entered_by: Option<AgentId>, now: Timestamp) {
         let call = self.arrival.call;
         let Some(decision) = Decision::withdrawn(call, &self.standing, now) else { return };
         let destroy = self.arrival.queue.destroy_on_withdrawal;
@@ -349,6 +349,7 @@ impl Call {
             call,
             from: self.arrival.from.clone(),
             queue: self.arrival.queue_id.clone(),
+            entered_by,
             at: now,
         });
         self.standing = Standing::Lodged(self.lodge(decision, now));
@@ -362,15 +363,28 @@ impl Call {
 impl Overriding {
     fn grant(&self) -> Option<Grant> {
         match self {
-            Self::No | Self::Lodged(..) => None,
+            Self::No | Self::Lodged(..) | Self::Failed => None,
             Self::Stored(stored, _) => stored.grant(),
         }
+    }
+
+    /// Whether it is on its way or holds.
+    pub(super) const fn is_asked(&self) -> bool {
+        match self {
+            Self::No | Self::Failed => false,
+            Self::Lodged(..) | Self::Stored(..) => true,
+        }
+    }
+
+    /// Whether it could not be stored.
+    pub(super) const fn has_failed(&self) -> bool {
+        matches!(self, Self::Failed)
     }
 
     /// When it was asked for.
     pub(super) const fn since(&self) -> Option<Timestamp> {
         match self {
-            Self::No => None,
+            Self::No | Self::Failed => None,
             Self::Lodged(_, at) | Self::Stored(_, at) => Some(*at),
         }
     }

@@ -143,6 +143,8 @@ pub(super) enum Overriding {
     Lodged(Lodged, Timestamp),
     /// Durable: holds until this agent leaves the caller.
     Stored(Stored, Timestamp),
+    /// It could not be stored: it did not happen, and may be tried again.
+    Failed,
 }
 
 /// Whether an agent asked for silence in the recording.

@@ -91,7 +91,8 @@ impl Call {
     }
 
     /// Who hears whom in the conversation under way. While one of caller and agent holds the line they are not
-    /// together: what either says then is for nobody's ears. Nor does anybody hear before that is stored.
+    /// together: what either says then is for nobody's ears. Nor does anybody hear or speak before it is stored in which
+    /// way: at a change that is silence for some milliseconds.
     pub(super) fn seats_of(&self, talk: &Talk, third: Option<LegId>) -> Vec<Seat> {
         let own = talk.party.leg;
         let together = ![self.caller, own].iter().any(|leg| self.holding.contains(leg));

@@ -242,6 +242,10 @@ impl Call {
 
     fn view_recording(&self) -> RecordingView {
         let (state, basis) = match self.recording_state() {
+            // Who asked for an override is told that there is none.
+            RecordingState::Off(_) if self.talk().is_some_and(|talk| talk.overriding.has_failed()) => {
+                (Lamp::Off, Some(&Basis::NotStored))
+            }
             RecordingState::Off(basis) => (Lamp::Off, basis),
             RecordingState::Armed(basis) => (Lamp::Starting, Some(basis)),
             RecordingState::Recording(basis) => (Lamp::Recording, Some(basis)),

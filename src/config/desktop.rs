@@ -77,8 +77,10 @@ impl Config {
 fn reasons<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     let list = Vec::<String>::deserialize(deserializer)?;
     for (n, reason) in list.iter().enumerate() {
-        if reason.trim().is_empty() || reason.chars().count() > 64 || list[..n].contains(reason) {
-            let fault = format!("{reason:?}: different texts of 1 to 64 characters are expected");
+        let odd = reason.trim().is_empty() || reason.contains(char::is_control);
+        if odd || reason.chars().count() > 64 || list[..n].contains(reason) {
+            let fault =
+                format!("{reason:?}: different texts of 1 to 64 characters, all on one line, are expected");
             return Err(serde::de::Error::custom(fault));
         }
     }

@@ -38,8 +38,12 @@ fn faults_name_file_line_key_and_what_is_allowed() {
     assert!(fault("[sip]\ndigest = [\"sha-1\"]\n").contains("md5"));
     let secret = fault("[database]\nurl = \"postgres://me:hidden@host/db\n");
     assert!(secret.starts_with("sayso.toml:2: `url = …`") && !secret.contains("hidden"), "{secret}");
+    let secret = fault("turn = { ttl = 1, secret = \"hidden\" }\n");
+    assert!(secret.starts_with("sayso.toml:1: `turn = …`") && !secret.contains("hidden"), "{secret}");
     let config = Config::parse("database.url = \"postgres://me:hidden@host/db\"", "x").expect("a URL");
     assert!(!format!("{config:?}").contains("hidden") && config.database_url().contains("hidden"));
+    let config = Config::parse("[http]\nproxies = [\"127.0.0.1/32\"]\n", "x").expect("a network");
+    assert_eq!(config.http.proxies.len(), 1);
     let span = fault("drain = \"soon\"\n");
     assert!(span.contains("sayso.toml:1") && span.contains("soon"), "{span}");
 }

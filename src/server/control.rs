@@ -19,7 +19,7 @@ use crate::sip::core::Loan;
 use crate::time::Timestamp;
 
 use super::Shared;
-use super::switchboard::{Asked, Mail};
+use super::switchboard::Asked;
 
 /// How long a call may take to answer what was asked. It answers within a turn of its loop; this is for one
 /// that hangs on a full queue.
@@ -37,10 +37,7 @@ impl Control for Shared {
     fn ask(&self, call: CallId, who: Asker, what: Ask) -> BoxFuture<'_, Result<(), Refusal>> {
         async move {
             let (answer, answered) = oneshot::channel();
-            let asked = Asked { who, what, answer };
-            if self.switchboard.try_post(call, Mail::Asked(Box::new(asked))).is_err() {
-                return Err(Refusal::NoCall);
-            }
+            self.switchboard.ask(call, Asked { who, what, answer })?;
             match timeout(PATIENCE, answered).await {
                 Ok(Ok(answer)) => answer,
                 // The call ended meanwhile.
@@ -55,15 +52,15 @@ impl Control for Shared {
         self.desk.tell(queue::Input::Presence { agent, ready }).boxed()
     }
 
-    fn lend(&self, agent: AgentId, until: Timestamp) -> Credential {
+    fn lend(&self, agent: AgentId, until: Timestamp) -> Option<Credential> {
         let user = format!("{agent}~{}", draw(8));
         let password = Redacted(draw(16));
         let loan = Loan { agent, user: user.clone(), password: password.clone(), until };
         if let Err(error) = self.sip.lend(loan) {
-            // The page's phone cannot log on then, says so, and asks for another.
             tracing::error!(%error, "a SIP credential could not be lent");
+            return None;
         }
-        Credential { user, password }
+        Some(Credential { user, password })
     }
 
     fn take_back(&self, user: &str) {

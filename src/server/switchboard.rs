@@ -152,6 +152,22 @@ impl Switchboard {
         }
     }
 
+    /// Puts something asked into a call's box, while half of the box is free: the rest is for the phones.
+    pub(super) fn ask(&self, call: CallId, asked: Asked) -> Result<(), Refusal> {
+        let mailbox = self.tables().calls.get(&call).cloned().ok_or(Refusal::NoCall)?;
+        if mailbox.is_closed() {
+            return Err(Refusal::NoCall);
+        }
+        let busy = || Refusal::NotNow("the call is busy: try again".to_owned());
+        if mailbox.capacity() < MAILBOX / 2 {
+            return Err(busy());
+        }
+        mailbox.try_send(Mail::Asked(Box::new(asked))).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => busy(),
+            mpsc::error::TrySendError::Closed(_) => Refusal::NoCall,
+        })
+    }
+
     pub(super) fn post_to_dialog(&self, dialog: DialogId, event: Event) {
         let call = self.tables().dialogs.get(&dialog).copied();
         if let Some(call) = call {
@@ -194,6 +210,25 @@ pub(super) fn dialog_of(event: &Event) -> Option<DialogId> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_asked_leaves_room_for_the_phones() {
+        let (switchboard, call) = (Switchboard::default(), CallId::new(ulid::Ulid(1)));
+        let ask = || {
+            let who = Asker { user: "bob".to_owned(), agent: None };
+            switchboard.ask(call, Asked { who, what: Ask::Pause, answer: oneshot::channel().0 })
+        };
+        assert_eq!(ask(), Err(Refusal::NoCall));
+        let (mailbox, mail) = mpsc::channel(MAILBOX);
+        switchboard.add_call(call, mailbox);
+        for _ in 0..=MAILBOX / 2 {
+            assert_eq!(ask(), Ok(()));
+        }
+        assert!(matches!(ask(), Err(Refusal::NotNow(_))));
+        assert!(switchboard.try_post(call, Mail::Shutdown).is_ok(), "there is room");
+        drop(mail);
+        assert_eq!(ask(), Err(Refusal::NoCall), "it is over");
+    }
 
     #[test]
     fn a_phone_supervises_one_call_at_a_time() {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::http::{HeaderMap, StatusCode};
 
-use crate::api::{Desktop, Ends, Front, Octets, Secure, Turn, WebSip};
+use crate::api::{Desktop, Ends, Front, Octets, Proxies, Secure, Turn, WebSip};
 use crate::config::Config;
 use crate::sip::io::{Certificates, WebDoor};
 
@@ -28,7 +28,8 @@ pub(super) fn front(
         })
     });
     let secure = config.http.tls.then_some(secure);
-    Front { web_sip: Some(Arc::new(Door { door, secure: secure.is_some() })), secure, desktop }
+    let proxies = Proxies::new(config.http.proxies.clone());
+    Front { web_sip: Some(Arc::new(Door { door, secure: secure.is_some() })), secure, desktop, proxies }
 }
 
 /// What the agents' pages are given of a running server.

@@ -54,7 +54,7 @@ impl Work<'_> {
             Fact::ConsentAnswered { call, from, queue, answered } => {
                 self.answered(*call, from.as_ref(), queue, answered).await?;
             }
-            Fact::ConsentWithdrawn { call, from, queue, at } => {
+            Fact::ConsentWithdrawn { call, from, queue, entered_by: _, at } => {
                 self.withdrawn(*call, from.as_ref(), queue, *at).await?;
             }
             Fact::Queued { call, queue, at } => {

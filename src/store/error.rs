@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use sqlx::error::ErrorKind;
 use sqlx::migrate::MigrateError;
 
 use crate::audit::BrokenLink;
@@ -61,6 +62,14 @@ pub enum StoreError {
         /// Which one.
         id: String,
     },
+    /// There are as many of them as there may be.
+    #[error("there are too many {what} of {id}")]
+    TooMany {
+        /// What they are: `notes`.
+        what: &'static str,
+        /// Of which one.
+        id: String,
+    },
     /// A recording cannot go from its state to the one asked for.
     #[error("recording {id} is {state}: it cannot be {wanted}")]
     State {
@@ -91,6 +100,40 @@ pub enum StoreError {
     /// The store was closed.
     #[error("the database is closed")]
     Closed,
+}
+
+impl StoreError {
+    /// Whether the same changes would be refused again, however often they are tried.
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        match self {
+            Self::Database { source, .. } => refuses_values(source),
+            Self::Missing { .. }
+            | Self::State { .. }
+            | Self::Conflict { .. }
+            | Self::TooMany { .. }
+            | Self::Closed => true,
+            // What is stored may be put right.
+            Self::Corrupt { .. }
+            | Self::Broken(_)
+            | Self::Unsupported { .. }
+            | Self::Url(_)
+            | Self::Server(_)
+            | Self::File { .. }
+            | Self::Contended
+            | Self::Thread(_)
+            | Self::Migrate(_) => false,
+        }
+    }
+}
+
+/// Whether it is the values that the database does not take: a constraint of the tables, or (SQLSTATE class 22 of
+/// PostgreSQL) a text with a NUL, a number out of range.
+fn refuses_values(error: &sqlx::Error) -> bool {
+    let Some(error) = error.as_database_error() else { return matches!(error, sqlx::Error::Encode(_)) };
+    let code = error.code().unwrap_or_default();
+    error.kind() != ErrorKind::Other
+        || (code.len() == 5 && (code.starts_with("22") || code.starts_with("23")))
 }
 
 impl From<MigrateError> for StoreError {

@@ -22,6 +22,9 @@ const OWN_CALLS: &str = "SELECT c.*, l.dialled_at AS leg_dialled_at FROM legs l 
      AND NOT EXISTS (SELECT 1 FROM legs e WHERE e.call = l.call AND e.agent = l.agent \
      AND e.connected_at IS NOT NULL AND e.n < l.n) ORDER BY l.dialled_at DESC, l.call DESC LIMIT $4";
 
+/// Notes on a call: its agents write a few each; past this somebody fills the table.
+const MAX_NOTES: i64 = 100;
+
 /// `{}` stands for the calls.
 const NOTES: &str = "SELECT call, at, name, text FROM notes WHERE call IN ({}) ORDER BY n";
 const RECORDINGS: &str =
@@ -35,6 +38,11 @@ const LISTENING_OF: &str = "SELECT n, at, kind, call, recording, mode, who, reas
 impl Work<'_> {
     /// Writes a note; the audit log tells of it without its text.
     pub(super) async fn note(&mut self, note: &NoteChange) -> Result<(), StoreError> {
+        let select = "SELECT COUNT(*) FROM notes WHERE call = $1";
+        let written = sqlx::query_scalar::<_, i64>(select).bind(note.call.to_string());
+        if written.fetch_one(&mut *self.connection).await.doing("counting notes")? >= MAX_NOTES {
+            return Err(StoreError::TooMany { what: "notes", id: note.call.to_string() });
+        }
         let insert =
             "INSERT INTO notes (call, at, name, text) SELECT id, $2, $3, $4 FROM calls WHERE id = $1";
         let insert = sqlx::query(insert)

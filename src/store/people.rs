@@ -3,7 +3,7 @@
 use aws_lc_rs::digest::{SHA256, digest};
 use sqlx::Row as _;
 
-use crate::access::{ABSOLUTE, Attempts, IDLE, LOCKED_FOR, Session};
+use crate::access::{ABSOLUTE, Attempts, IDLE, LOCKED_FOR, SESSIONS, Session};
 use crate::ids::Redacted;
 use crate::settings::User;
 use crate::time::Timestamp;
@@ -34,6 +34,10 @@ impl Work<'_> {
                 let over =
                     sqlx::query(over).bind((*at - ABSOLUTE).as_micros()).bind((*at - IDLE).as_micros());
                 over.execute(&mut *self.connection).await.doing("removing sessions that are over")?;
+                let surplus = "DELETE FROM sessions WHERE name = $1 AND key NOT IN \
+                               (SELECT key FROM sessions WHERE name = $1 ORDER BY used DESC, key LIMIT $2)";
+                let surplus = sqlx::query(surplus).bind(user.clone()).bind(i64::from(SESSIONS - 1));
+                surplus.execute(&mut *self.connection).await.doing("removing a user's oldest sessions")?;
                 let insert = "INSERT INTO sessions (key, name, password, created, used) \
                               VALUES ($1, $2, $3, $4, $4)";
                 sqlx::query(insert)

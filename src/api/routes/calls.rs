@@ -12,7 +12,7 @@ use crate::access::Right;
 use crate::api::control::{Ask, Mode, Refusal, Where};
 use crate::api::desk::Desk;
 use crate::api::guard::{Visitor, no_right};
-use crate::api::input::{Of, Told};
+use crate::api::input::{Of, Told, written};
 use crate::api::problem::Problem;
 use crate::api::view::{CallView, PartyKind};
 use crate::consent::{OverrideCategory, OverrideReason};
@@ -112,12 +112,11 @@ pub(super) async fn override_refusal(
     Of(call): Of,
     Told(Reason { category, reason: Redacted(reason) }): Told<Reason>,
 ) -> Done {
-    let reason = reason.trim();
-    if reason.is_empty() || reason.chars().count() > LONGEST_REASON {
+    let Some(reason) = written(&reason, LONGEST_REASON) else {
         let detail =
             format!("Recording without consent needs a written reason of 1 to {LONGEST_REASON} characters.");
         return Err(Problem::unprocessable("bad-reason", detail));
-    }
+    };
     let reason = OverrideReason { category, text: Redacted(reason.to_owned()) };
     ask_own(&desk, &who, call, Ask::Override(reason)).await
 }

@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use futures_util::future::BoxFuture;
 use futures_util::stream::unfold;
 use serde::Serialize;
 use serde_json::json;
@@ -31,12 +33,13 @@ pub(super) async fn stream(
     State(desk): State<Arc<Desk>>,
     Extension(visitor): Extension<Visitor>,
 ) -> Result<Response, Problem> {
+    // Heard from before the session is looked at once more, so that no end is missed.
+    let endings = desk.endings();
+    let Some(visitor) = desk.visitor(visitor.key).await? else { return Err(Problem::not_logged_in()) };
     let Some(seat) = desk.seat(&visitor) else {
         let detail = "This session has enough event streams: close a window.";
         return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-many", detail));
     };
-    // Heard from before the first look, so that no end is missed.
-    let endings = desk.endings();
     let told = Telling::begin(desk, visitor, seat, endings);
     let body = Body::from_stream(unfold(told, async |mut told| {
         let text = told.next().await?;
@@ -58,13 +61,19 @@ struct Telling {
     live: broadcast::Receiver<Arc<Live>>,
     endings: broadcast::Receiver<Ended>,
     heartbeat: Interval,
+    /// The session is being looked at; what goes on is told meanwhile.
+    looking: Option<BoxFuture<'static, Found>>,
     /// Not sent yet.
     waiting: VecDeque<String>,
     over: bool,
 }
 
+/// What a look at the session finds.
+type Found = Result<Option<Visitor>, Problem>;
+
 /// What a stream waits for.
 enum Next {
+    Found(Found),
     Live(Result<Arc<Live>, RecvError>),
     Ended(Result<Ended, RecvError>),
     Heartbeat,
@@ -77,8 +86,18 @@ impl Telling {
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         heartbeat.reset();
         let (seen, waiting) = (Seen::new(&visitor), VecDeque::new());
-        let mut new =
-            Self { desk, visitor, _seat: seat, seen, live, endings, heartbeat, waiting, over: false };
+        let mut new = Self {
+            desk,
+            visitor,
+            _seat: seat,
+            seen,
+            live,
+            endings,
+            heartbeat,
+            looking: None,
+            waiting,
+            over: false,
+        };
         new.show(snapshot);
         new
     }
@@ -105,10 +124,17 @@ impl Telling {
             if self.over {
                 return None;
             }
+            let found = async {
+                match &mut self.looking {
+                    Some(look) => look.await,
+                    None => pending().await,
+                }
+            };
             let next = tokio::select! {
                 ended = self.endings.recv() => Next::Ended(ended),
                 live = self.live.recv() => Next::Live(live),
                 _ = self.heartbeat.tick() => Next::Heartbeat,
+                found = found => Next::Found(found),
             };
             match next {
                 Next::Live(Ok(live)) => self.change(&live),
@@ -116,10 +142,14 @@ impl Telling {
                 Next::Live(Err(RecvError::Closed)) | Next::Ended(Err(RecvError::Closed)) => self.over = true,
                 Next::Ended(Ok(ended)) if ended.is(&self.visitor) => self.log_out(),
                 Next::Ended(Ok(_)) => {}
-                Next::Ended(Err(RecvError::Lagged(_))) => self.look().await,
+                Next::Ended(Err(RecvError::Lagged(_))) => self.look(),
+                Next::Found(found) => {
+                    self.looking = None;
+                    self.found(found);
+                }
                 Next::Heartbeat => {
                     self.waiting.push_back(":\n\n".to_owned());
-                    self.look().await;
+                    self.look();
                 }
             }
         }
@@ -136,9 +166,14 @@ impl Telling {
         }
     }
 
-    /// Whether the session still lives, and the user is still who it was.
-    async fn look(&mut self) {
-        match self.desk.visitor(self.visitor.key).await {
+    /// Begins to look whether the session still lives, and the user is still who it was.
+    fn look(&mut self) {
+        let (desk, key) = (Arc::clone(&self.desk), self.visitor.key);
+        self.looking = Some(Box::pin(async move { desk.visitor(key).await }));
+    }
+
+    fn found(&mut self, found: Found) {
+        match found {
             Ok(Some(now)) if now.account.must_change_password => self.log_out(),
             Ok(Some(now)) => {
                 let other = now.account.role != self.visitor.account.role

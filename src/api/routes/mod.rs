@@ -51,7 +51,7 @@ pub(super) fn table() -> Vec<Route> {
         route(GET, "/events", User, events::stream),
         route(PUT, "/presence", CALLS, presence::choose),
         route(GET, "/presence/reasons", User, presence::reasons),
-        route(GET, "/directory", User, presence::directory),
+        route(GET, "/directory", Needs::Any(&[Right::TakeCalls, Right::Wallboard]), presence::directory),
         route(GET, "/my/calls", CALLS, past::own_calls),
         route(GET, "/my/listening-log", User, past::own_listening),
         route(GET, "/listening-log", Needs::Right(Right::ViewListeningLogs), past::all_listening),

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::desk::Desk;
 use crate::api::guard::Visitor;
-use crate::api::input::{Before, Of, Told};
+use crate::api::input::{Before, Of, Told, written};
 use crate::api::problem::Problem;
 use crate::ids::{CallId, QueueId, Redacted};
 use crate::store::{Change, ListenedRow, NoteChange, NoteRow, OwnCallRow, OwnRecordingRow, Page, StoreError};
@@ -95,11 +95,11 @@ pub(super) async fn note(
     Of(call): Of,
     Told(Note { text: Redacted(text) }): Told<Note>,
 ) -> Result<StatusCode, Problem> {
-    let text = text.trim();
-    if text.is_empty() || text.chars().count() > LONGEST_NOTE {
-        let detail = format!("A note has 1 to {LONGEST_NOTE} characters.");
+    let Some(text) = written(&text, LONGEST_NOTE) else {
+        let detail =
+            format!("A note has 1 to {LONGEST_NOTE} characters, and none that only steers a terminal.");
         return Err(Problem::unprocessable("bad-note", detail));
-    }
+    };
     let agent = visitor.agent()?;
     if desk.own_call(&visitor, call).is_err() && !desk.store().spoke(agent, call).await? {
         return Err(Problem::no_call());
@@ -114,6 +114,10 @@ pub(super) async fn note(
     match desk.store().commit(vec![Change::Note(note)]).await {
         Ok(()) => Ok(StatusCode::NO_CONTENT),
         Err(StoreError::Missing { .. }) => Err(Problem::no_call()),
+        Err(StoreError::TooMany { .. }) => {
+            let detail = "This call has as many notes as a call may have.";
+            Err(Problem::new(StatusCode::CONFLICT, "not-now", detail))
+        }
         Err(error) => Err(error.into()),
     }
 }

@@ -5,18 +5,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::hmac;
-use axum::extract::State;
+use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::{Extension, Json};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
-use crate::api::Turn;
 use crate::api::desk::Desk;
 use crate::api::guard::{Visitor, host};
 use crate::api::problem::Problem;
+use crate::api::{Ends, Turn};
+use crate::audit::{AuditEvent, Class, Object};
 use crate::ids::{AgentId, Redacted};
+use crate::store::Change;
 use crate::time::Timestamp;
 
 /// How long a credential is good: longer than a shift, so that none runs out in a conversation.
@@ -45,6 +47,7 @@ struct IceServer {
 
 pub(super) async fn lend(
     State(desk): State<Arc<Desk>>,
+    ConnectInfo(ends): ConnectInfo<Ends>,
     Extension(visitor): Extension<Visitor>,
     headers: HeaderMap,
 ) -> Result<Json<Phone>, Problem> {
@@ -52,15 +55,24 @@ pub(super) async fn lend(
     let (authority, websocket) = reached(&desk, &headers)?;
     let now = desk.now();
     let until = visitor.session.ends().min(now + GOOD_FOR);
-    let lent = desk.control().lend(agent.clone(), until);
-    desk.lent(&visitor, lent.user.clone());
+    let event =
+        AuditEvent::new(Class::Rights, visitor.actor(), now, "phone.lent", Object::new("agent", &agent));
+    let event = event.about(Some(desk.source(ends, &headers).to_string()));
+    desk.store().commit(vec![Change::Audit(event)]).await?;
+    let Some(lent) = desk.control().lend(agent.clone(), until) else {
+        let detail = "The server's telephone side does not run: try again.";
+        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail));
+    };
+    desk.lent(&visitor, agent.clone(), lent.user.clone());
     Ok(Json(Phone {
         websocket,
         uri: format!("sip:{agent}@{authority}"),
         user: lent.user,
         password: lent.password,
         expires: until.to_rfc3339(),
-        ice_servers: desk.turn().map_or_else(Vec::new, |turn| ice_servers(turn, &agent, now)),
+        ice_servers: desk
+            .turn()
+            .map_or_else(Vec::new, |turn| ice_servers(turn, &agent, (now + turn.ttl).min(until))),
         self_test: format!("sip:selftest@{authority}"),
     }))
 }
@@ -85,7 +97,7 @@ fn reached(desk: &Desk, headers: &HeaderMap) -> Result<(String, String), Problem
 /// The servers, with a name and password that the TURN server can tell by itself: the name is the second in
 /// which they end, the password its HMAC-SHA1 (draft-uberti-behave-turn-rest-00 §2.2, coturn's
 /// `use-auth-secret`).
-fn ice_servers(turn: &Turn, agent: &AgentId, now: Timestamp) -> Vec<IceServer> {
+fn ice_servers(turn: &Turn, agent: &AgentId, until: Timestamp) -> Vec<IceServer> {
     let (relays, plain): (Vec<String>, Vec<String>) =
         turn.urls.iter().cloned().partition(|url| url.starts_with("turn"));
     let mut servers = Vec::new();
@@ -93,7 +105,7 @@ fn ice_servers(turn: &Turn, agent: &AgentId, now: Timestamp) -> Vec<IceServer> {
         servers.push(IceServer { urls: plain, username: None, credential: None });
     }
     if let Some(secret) = turn.secret.as_ref().filter(|_| !relays.is_empty()) {
-        let ends = (now + turn.ttl).as_micros() / 1_000_000;
+        let ends = until.as_micros() / 1_000_000;
         let username = format!("{ends}:{agent}");
         let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, secret.0.as_bytes());
         let credential = STANDARD.encode(hmac::sign(&key, username.as_bytes()));
@@ -114,7 +126,7 @@ mod tests {
             secret: Some(Redacted("north".into())),
             ttl: Duration::from_secs(3_600),
         };
-        let servers = ice_servers(&turn, &"bob".into(), Timestamp::from_micros(1_795_339_800_000_001));
+        let servers = ice_servers(&turn, &"bob".into(), Timestamp::from_micros(1_795_343_400_000_001));
         assert_eq!(
             servers[0],
             IceServer { urls: vec!["stun:t.example".into()], username: None, credential: None }

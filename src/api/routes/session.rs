@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::access::{Right, rights};
 use crate::api::Ends;
 use crate::api::desk::Desk;
-use crate::api::guard::{COOKIE, Visitor, session_key};
+use crate::api::guard::{Visitor, cookie_name, session_key};
 use crate::api::input::Told;
 use crate::api::problem::Problem;
 use crate::api::sign;
@@ -71,10 +71,16 @@ pub(super) async fn log_in(
     headers: HeaderMap,
     Told(LogIn { user, password }): Told<LogIn>,
 ) -> Result<Response, Problem> {
-    let (token, visitor) = sign::log_in(&desk, &user, password.0, ends.remote.ip()).await?;
-    if let Some(before) = session_key(&headers) {
-        sign::replace(&desk, before).await?;
-    }
+    let (from, before) = (desk.source(ends, &headers), session_key(&headers, desk.secure()));
+    let at = Arc::clone(&desk);
+    let (token, visitor) = sign::to_the_end(async move {
+        let done = sign::log_in(&at, &user, password.0, from).await?;
+        if let Some(before) = before {
+            sign::replace(&at, before).await?;
+        }
+        Ok(done)
+    })
+    .await?;
     let cookie = cookie(&token, desk.secure());
     Ok((AppendHeaders([(header::SET_COOKIE, cookie)]), session(&visitor, desk.now())).into_response())
 }
@@ -87,8 +93,8 @@ pub(super) async fn log_out(
     State(desk): State<Arc<Desk>>,
     Extension(visitor): Extension<Visitor>,
 ) -> Result<impl IntoResponse, Problem> {
-    sign::log_out(&desk, &visitor).await?;
     let gone = format!("{}; Max-Age=0", cookie("", desk.secure()));
+    sign::to_the_end(async move { sign::log_out(&desk, &visitor).await }).await?;
     Ok((StatusCode::NO_CONTENT, AppendHeaders([(header::SET_COOKIE, gone)])))
 }
 
@@ -96,14 +102,17 @@ pub(super) async fn change_password(
     State(desk): State<Arc<Desk>>,
     ConnectInfo(ends): ConnectInfo<Ends>,
     Extension(visitor): Extension<Visitor>,
+    headers: HeaderMap,
     Told(NewPassword { old, new }): Told<NewPassword>,
 ) -> Result<StatusCode, Problem> {
-    sign::change_password(&desk, &visitor, old.0, new.0, ends.remote.ip()).await?;
+    let from = desk.source(ends, &headers);
+    let change = async move { sign::change_password(&desk, &visitor, old.0, new.0, from).await };
+    sign::to_the_end(change).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// No script reads it, no other site's page sends it, and it ends with the browser.
 fn cookie(token: &str, secure: bool) -> String {
-    let secure = if secure { "; Secure" } else { "" };
-    format!("{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict{secure}")
+    let (name, secure) = (cookie_name(secure), if secure { "; Secure" } else { "" });
+    format!("{name}={token}; Path=/; HttpOnly; SameSite=Strict{secure}")
 }

@@ -70,7 +70,7 @@ async fn what_cannot_be_is_not_asked() {
     let bob = house.log_in("bob").await;
     let post =
         async |what: &str, body: Value| bob.post(&format!("/calls/{}/{what}", id(1)), body).await.problem();
-    for reason in [" ".to_owned(), String::new(), "x".repeat(1_001)] {
+    for reason in [" ".to_owned(), String::new(), "x".repeat(1_001), "a\0b".into(), "\u{1b}[2J".into()] {
         let body = json!({ "category": "legal", "reason": reason });
         assert_eq!(post("recording/override", body).await, (422, "bad-reason".into()));
     }
@@ -174,6 +174,7 @@ async fn own_calls_come_in_pages_with_notes_and_recordings() {
     assert_eq!(bob.post(&path, json!({ "text": " " })).await.problem(), (422, "bad-note".into()));
     let long = "x".repeat(4_001);
     assert_eq!(bob.post(&path, json!({ "text": long })).await.problem(), (422, "bad-note".into()));
+    assert_eq!(bob.post(&path, json!({ "text": "a\0b" })).await.problem(), (422, "bad-note".into()));
 
     let page = bob.get("/my/calls").await.json();
     assert_eq!(page["items"].as_array().unwrap().len(), 50);

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use futures_util::future::BoxFuture;
+use sqlx::{Connection as _, Executor as _, Row as _};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -14,7 +15,7 @@ use tokio::time::timeout;
 use ulid::Ulid;
 
 use super::super::control::{Asker, Control, Credential};
-use super::super::{Desktop, Front, Readiness, Turn, install_metrics, start};
+use super::super::{Desktop, Front, Proxies, Readiness, Turn, install_metrics, start};
 use super::*;
 use crate::audit::Actor;
 use crate::ids::AgentId;
@@ -86,6 +87,8 @@ pub(in crate::api) struct Heard {
     pub(in crate::api) refusal: Option<Refusal>,
     pub(in crate::api) presence: Vec<(AgentId, Result<(), NotReady>)>,
     pub(in crate::api) lent: Vec<(AgentId, Timestamp)>,
+    /// Nothing is lent.
+    pub(in crate::api) deaf: bool,
     pub(in crate::api) taken_back: Vec<String>,
     pub(in crate::api) calls: Vec<CallView>,
     pub(in crate::api) agents: Vec<AgentView>,
@@ -116,11 +119,14 @@ impl Control for Fake {
         Box::pin(async {})
     }
 
-    fn lend(&self, agent: AgentId, until: Timestamp) -> Credential {
+    fn lend(&self, agent: AgentId, until: Timestamp) -> Option<Credential> {
         let mut heard = self.heard.lock().unwrap();
+        if heard.deaf {
+            return None;
+        }
         heard.lent.push((agent, until));
         let user = format!("lent{}", heard.lent.len());
-        Credential { user, password: Redacted("secret".into()) }
+        Some(Credential { user, password: Redacted("secret".into()) })
     }
 
     fn take_back(&self, user: &str) {
@@ -133,7 +139,9 @@ impl Control for Fake {
 }
 
 pub(in crate::api) struct House {
-    _dir: TempDir,
+    dir: TempDir,
+    /// What the server says of itself: a new one has the sessions looked at.
+    pub(in crate::api) ready: watch::Sender<Readiness>,
     pub(in crate::api) store: Store,
     pub(in crate::api) desktop: Desktop,
     control: Arc<Fake>,
@@ -146,6 +154,7 @@ impl House {
         Self::at(None).await
     }
 
+    /// Behind a proxy, with a URL.
     pub(in crate::api) async fn at(url: Option<&str>) -> Self {
         let dir = TempDir::new().unwrap();
         let path = dir.path().join("sayso.db").display().to_string();
@@ -170,11 +179,12 @@ impl House {
             }),
             url: url.map(str::to_owned),
         };
-        let (ready_out, ready) = watch::channel(Readiness { store: true, draining: false, generation: 1 });
-        drop(ready_out);
-        let front = Front { desktop: Some(desktop.clone()), ..Front::default() };
-        let at = start("127.0.0.1:0".parse().unwrap(), front, install_metrics(), ready).await.unwrap();
-        Self { _dir: dir, store, desktop, control, now, at }
+        let (ready, told) = watch::channel(Readiness { store: true, draining: false, generation: 1 });
+        let proxies = url.map_or_else(Vec::new, |_| vec!["127.0.0.1/32".parse().unwrap()]);
+        let front =
+            Front { desktop: Some(desktop.clone()), proxies: Proxies::new(proxies), ..Front::default() };
+        let at = start("127.0.0.1:0".parse().unwrap(), front, install_metrics(), told).await.unwrap();
+        Self { dir, ready, store, desktop, control, now, at }
     }
 
     pub(in crate::api) fn pass(&self, span: Duration) {
@@ -214,6 +224,14 @@ impl House {
     /// Applies the settings once more.
     pub(in crate::api) async fn apply_again(&self) {
         self.apply(SETTINGS).await;
+    }
+
+    /// The first column that a statement selects.
+    pub(in crate::api) async fn select(&self, statement: &'static str) -> Vec<String> {
+        let url = format!("sqlite://{}", self.dir.path().join("sayso.db").display());
+        let mut raw = sqlx::AnyConnection::connect(&url).await.unwrap();
+        let rows = raw.fetch_all(statement).await.unwrap();
+        rows.iter().map(|row| row.get::<String, _>(0)).collect()
     }
 
     /// Audit events of an action: class, who, object, new value; the earliest first.
@@ -274,6 +292,12 @@ impl Client {
         assert_eq!(answer.status, 200, "{answer:?}");
         assert_eq!(answer.headers["content-type"], "text/event-stream");
         stream
+    }
+
+    /// Sends a request and hangs up.
+    pub(in crate::api) async fn leave(&self, method: &str, path: &str, body: Value) {
+        let headers = [("x-sayso", "1"), ("content-type", "application/json")];
+        drop(self.request(method, &format!("/api/v1{path}"), &headers, Some(body.to_string())).await);
     }
 
     async fn request(

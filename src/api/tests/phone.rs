@@ -24,6 +24,8 @@ async fn a_phone_is_lent_and_taken_back() {
     });
     assert_eq!(rest, expected);
     assert_eq!(house.heard().lent, [("bob".into(), until)]);
+    let lent = (Class::Rights, "user bob".to_owned(), "agent bob".to_owned(), None);
+    assert_eq!(house.audit("phone.lent").await, [lent]);
     house.pass(11 * HOUR);
     for _ in 0..4 {
         assert_eq!(bob.post("/phone", json!({})).await.status, 200);
@@ -35,6 +37,66 @@ async fn a_phone_is_lent_and_taken_back() {
     assert_eq!(house.heard().lent[5].1, START + ABSOLUTE, "never longer than the session");
     bob.ours("DELETE", "/session", None).await;
     assert_eq!(house.heard().taken_back, ["lent1", "lent2", "lent3", "lent4", "lent5", "lent6"]);
+}
+
+#[tokio::test]
+async fn a_phone_that_cannot_be_lent_is_not() {
+    let house = House::new().await;
+    house.heard().deaf = true;
+    let answer = house.log_in("bob").await.post("/phone", json!({})).await;
+    assert_eq!(answer.problem(), (503, "unavailable".into()));
+}
+
+/// Until the fake server has been told `enough`.
+async fn until(house: &House, enough: impl Fn(&house::Heard) -> bool) {
+    let end = tokio::time::Instant::now() + Duration::from_secs(20);
+    while !enough(&house.heard()) {
+        assert!(tokio::time::Instant::now() < end, "not told");
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn who_becomes_another_agent_or_none_has_the_phone_no_more() {
+    let house = House::new().await;
+    let (bob, boss) = (house.log_in("bob").await, house.log_in("boss").await);
+    for client in [&bob, &boss] {
+        assert_eq!(client.post("/phone", json!({})).await.status, 200);
+    }
+    house
+        .apply("[user.bob]\nrole = \"reporting\"\nagent = \"bob\"\n[user.boss]\nrole = \"superuser\"\n")
+        .await;
+    house.ready.send_modify(|ready| ready.generation += 1);
+    until(&house, |heard| heard.taken_back.len() == 2).await;
+    assert_eq!(bob.get("/session").await.status, 200, "the session goes on");
+}
+
+#[tokio::test]
+async fn who_logs_out_or_may_no_more_supervises_no_more() {
+    let house = House::new().await;
+    let mut call = call_view(1, &["bob"]);
+    for user in ["boss", "lead"] {
+        let party =
+            PartyView { kind: PartyKind::Supervisor, id: Redacted(user.into()), ..call.parties[0].clone() };
+        call.parties.push(PartyView { state: PartyState::Whispering, ..party });
+    }
+    house.heard().calls = vec![call];
+    let boss = house.log_in("boss").await;
+    boss.ours("DELETE", "/session", None).await;
+    until(&house, |heard| heard.asked.len() == 1).await;
+    house.apply("[user.lead]\nrole = \"advanced-monitoring\"\n").await;
+    house.ready.send_modify(|ready| ready.generation += 1);
+    until(&house, |heard| heard.asked.len() == 2).await;
+    let heard = house.heard();
+    let asked: Vec<&str> = heard
+        .asked
+        .iter()
+        .map(|(_, who, what)| {
+            assert!(matches!(what, Ask::Unsupervise));
+            who.user.as_str()
+        })
+        .collect();
+    assert_eq!(asked, ["boss", "lead"], "advanced-monitoring listens and does not whisper");
 }
 
 #[tokio::test]

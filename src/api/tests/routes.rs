@@ -44,7 +44,8 @@ async fn no_route_answers_without_a_session() {
 async fn no_route_answers_without_its_right() {
     let house = House::new().await;
     let clerk = house.log_in("clerk").await;
-    let needs_right = |route: &Route| matches!(route.needs, Needs::Right(_) | Needs::Agent(_));
+    let needs_right =
+        |route: &Route| matches!(route.needs, Needs::Right(_) | Needs::Any(_) | Needs::Agent(_));
     for (route, answer) in each(&clerk, &OURS, needs_right).await {
         assert_eq!(answer.problem(), (403, "no-right".into()), "{route}");
     }

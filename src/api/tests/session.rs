@@ -1,7 +1,9 @@
 //! Logging in, being locked, changing the password, and how sessions end.
 
+use tokio::time::Instant;
+
 use super::*;
-use crate::access::{ABSOLUTE, FAILURES, IDLE, LOCKED_FOR, TOUCH};
+use crate::access::{ABSOLUTE, FAILURES, IDLE, LOCKED_FOR, SESSIONS, TOUCH};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -35,7 +37,9 @@ async fn a_session_begins_and_ends() {
 async fn behind_a_proxy_with_tls_the_cookie_is_secure() {
     let house = House::at(Some("https://desk.example")).await;
     let answer = house.stranger().try_log_in("bob", PASSWORD).await;
-    assert!(answer.headers["set-cookie"].ends_with("; Secure"), "{answer:?}");
+    let cookie = &answer.headers["set-cookie"];
+    assert!(cookie.starts_with("__Host-sayso=") && cookie.ends_with("; Secure"), "{answer:?}");
+    assert_eq!(house.log_in("bob").await.get("/session").await.status, 200);
     let headers =
         [("x-sayso", "1"), ("content-type", "application/json"), ("origin", "https://desk.example")];
     let body = json!({ "user": "bob", "password": PASSWORD }).to_string();
@@ -83,6 +87,9 @@ async fn five_failures_lock_a_name_whoever_it_is() {
     assert_eq!(locked[0].3, Some(format!("until {}", START + LOCKED_FOR)));
     let all = format!("{:?}", house.store.audit(&AuditFilter::default()).await.unwrap());
     assert!(!all.contains("nobody") && !all.contains("horse"), "what was typed is not kept");
+    let names = house.select("SELECT name FROM login_failures").await;
+    let [name] = &names[..] else { panic!("{names:?}") };
+    assert!(name.len() == 17 && name.starts_with('?'), "nor is it here: {name}");
 }
 
 #[tokio::test]
@@ -116,6 +123,54 @@ async fn a_source_of_many_failures_is_not_heard_for_a_while() {
     assert_eq!(house.stranger().try_log_in("bob", PASSWORD).await.problem(), (429, "too-many".into()));
     house.pass(20 * SECOND);
     house.log_in("bob").await;
+}
+
+#[tokio::test]
+async fn behind_a_proxy_who_fails_often_shuts_out_nobody_else() {
+    let house = House::at(Some("https://desk.example")).await;
+    let log_in = async |from: &str, name: &str| {
+        let headers = [("x-sayso", "1"), ("content-type", "application/json"), ("x-forwarded-for", from)];
+        let body = json!({ "user": name, "password": PASSWORD }).to_string();
+        house.stranger().send("POST", "/api/v1/session", &headers, Some(body)).await
+    };
+    for n in 0..30 {
+        assert_eq!(log_in("1.1.1.1, 192.0.2.1", &format!("no name {n}")).await.status, 401);
+    }
+    assert_eq!(log_in("192.0.2.1", "bob").await.status, 429);
+    assert_eq!(log_in("192.0.2.1, 192.0.2.2", "bob").await.status, 200);
+    let told = house.select("SELECT DISTINCT value FROM audit_personal WHERE value LIKE '192.%'").await;
+    assert_eq!(told.len(), 2, "{told:?}");
+}
+
+/// Who hangs up has tried all the same.
+#[tokio::test]
+async fn a_failure_counts_whoever_waits_for_the_answer() {
+    let house = House::new().await;
+    let (end, mut failures) = (Instant::now() + 20 * SECOND, 0);
+    while house.audit("user.locked").await.is_empty() {
+        assert!(Instant::now() < end, "they are not counted");
+        house.stranger().leave("POST", "/session", json!({ "user": "bob", "password": "wrong horse" })).await;
+        // One whose end came before it was looked at is no try.
+        let next = Instant::now() + SECOND / 2;
+        while house.audit("user.login-failed").await.len() == failures && Instant::now() < next {}
+        failures = house.audit("user.login-failed").await.len();
+    }
+    assert_eq!(house.stranger().try_log_in("bob", PASSWORD).await.problem(), (423, "locked".into()));
+}
+
+#[tokio::test]
+async fn with_a_session_too_many_the_one_not_used_for_longest_ends() {
+    let house = House::new().await;
+    let first = house.log_in("bob").await;
+    for _ in 0..SESSIONS - 1 {
+        house.pass(SECOND);
+        house.log_in("bob").await;
+    }
+    assert_eq!(first.get("/session").await.status, 200);
+    house.pass(SECOND);
+    let last = house.log_in("bob").await;
+    assert_eq!(first.get("/session").await.status, 401);
+    assert_eq!(last.get("/session").await.status, 200);
 }
 
 #[tokio::test]

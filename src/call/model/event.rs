@@ -154,7 +154,7 @@ pub(super) fn word_for(shell: &mut Shell, event: Event) -> Option<Input> {
             let reason = OverrideReason { category: OverrideCategory::Emergency, text: Redacted(text) };
             request(RecordingRequest::Override { agent: agent(), reason })
         }
-        Event::Withdraw(_) => request(RecordingRequest::Withdraw),
+        Event::Withdraw(_) => request(RecordingRequest::Withdraw { entered_by: None }),
         Event::Transfer(_, n) => Some(Input::Transfer { by: by(shell, n)?, to: target(n) }),
         Event::Consult(_, n, own) => {
             let by = by(shell, n)?;

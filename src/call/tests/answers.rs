@@ -78,7 +78,7 @@ fn the_lamp_says_why_since_when_and_what_may_be_done() {
     );
     assert_eq!(shown.can, [Act::Resume, Act::Withdraw]);
     scene.now = scene.now + Duration::from_secs(1);
-    scene.input(Input::Recording(RecordingRequest::Withdraw));
+    scene.input(Input::Recording(RecordingRequest::Withdraw { entered_by: None }));
     let view = scene.call.view();
     assert_eq!(view.consent, ConsentView { state: ConsentState::Withdrawn, at: Some(scene.now) });
     assert_eq!((view.recording.state, view.recording.since), (Lamp::Off, Some(scene.now)));

@@ -1,6 +1,7 @@
 //! What is recorded, and what is not.
 
 use super::*;
+use crate::audit::of_fact;
 use crate::ids::Redacted;
 
 #[test]
@@ -138,6 +139,8 @@ fn an_override_needs_leave_a_reason_and_a_store() {
     assert!(scene.out.is_empty());
     assert_eq!(scene.call.may_override(&"ann".into(), &reason("x")), Ok(()));
     scene.input(override_by("ann", "x")).store(false);
+    let shown = scene.call.view().recording;
+    assert_eq!((shown.state, shown.basis), (Lamp::Off, Some(Basis::NotStored)), "who asked is told");
     assert_eq!(scene.armed(), None);
     let before = scene.facts.len();
     scene.input(Input::Shutdown);
@@ -177,9 +180,12 @@ fn withdrawal_stops_at_once_and_destroys_by_policy() {
     for destroy in [true, false] {
         let mut scene = Scene::with(consent(), |q| q.destroy_on_withdrawal = destroy).welcomed();
         scene.press('1').store(true).recorded("ann", 1);
-        scene.input(Input::Recording(RecordingRequest::Withdraw));
+        let by_ann = RecordingRequest::Withdraw { entered_by: Some("ann".into()) };
+        scene.input(Input::Recording(by_ann));
         assert!(scene.has(|o| matches!(o, Output::StopRecording { destroy: d } if *d == destroy)));
-        assert!(scene.facts.iter().any(|fact| matches!(fact, Fact::ConsentWithdrawn { .. })));
+        let fact = scene.facts.iter().find(|fact| matches!(fact, Fact::ConsentWithdrawn { .. }));
+        let event = format!("{:?}", of_fact(fact.expect("a withdrawal")));
+        assert!(event.contains("entered by agent ann"), "{event}");
         assert!(matches!(scene.bases()[..], [Basis::Agreed(_), Basis::Withdrawn(_)]));
         scene.store(true);
         let by = scene.leg(1);
@@ -188,7 +194,7 @@ fn withdrawal_stops_at_once_and_destroys_by_policy() {
         scene.input(Input::AgentAnswered { leg });
         assert_eq!(scene.call.phase(), Phase::Talking);
         assert_eq!(scene.armed(), None, "and stays off");
-        scene.input(Input::Recording(RecordingRequest::Withdraw));
+        scene.input(Input::Recording(RecordingRequest::Withdraw { entered_by: None }));
         assert!(scene.out.is_empty(), "there is nothing left to take back");
     }
 }
@@ -198,15 +204,19 @@ fn withdrawal_reaches_earlier_takes_and_takes_on_their_way() {
     let mut scene = Scene::with(consent(), |_| {}).welcomed();
     scene.press('1').store(true).recorded("ann", 1);
     let by = scene.leg(1);
-    scene.sent_to(by, "bob").input(Input::Recording(RecordingRequest::Withdraw));
+    scene.sent_to(by, "bob").input(Input::Recording(RecordingRequest::Withdraw { entered_by: None }));
     assert!(scene.has(|o| matches!(o, Output::StopRecording { destroy: true })), "ann's take");
     // Withdrawn while the yes is not even stored: its receipt comes to nothing.
     let mut scene = Scene::with(consent(), |_| {}).welcomed();
-    scene.press('1').input(Input::Recording(RecordingRequest::Withdraw)).ring(&["ann"]).store(true);
+    scene
+        .press('1')
+        .input(Input::Recording(RecordingRequest::Withdraw { entered_by: None }))
+        .ring(&["ann"])
+        .store(true);
     assert_eq!(scene.armed(), None);
     // A legal basis does not rest on consent.
     let mut scene = Scene::with(legal(), |_| {}).welcomed();
-    scene.store(true).input(Input::Recording(RecordingRequest::Withdraw));
+    scene.store(true).input(Input::Recording(RecordingRequest::Withdraw { entered_by: None }));
     assert!(scene.out.is_empty());
 }
 

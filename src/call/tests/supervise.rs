@@ -58,9 +58,11 @@ fn each_is_heard_by_whom_the_mode_says_and_by_nobody_else() {
         for (next, voice, _) in voices.into_iter().filter(|(next, ..)| *next != mode) {
             let was = scene.call.supervisor("eve").map(|(_, was)| was);
             scene.input(Input::Supervising { by: "eve".into(), mode: next });
-            assert_eq!(seats(&scene), Some([&BOTH[..], &[(2, voice)]].concat()));
             assert!(matches!(scene.facts.last(), Some(Fact::Supervised { mode, was: told, .. })
                 if *mode == next && *told == was));
+            assert_eq!(seats(&scene).as_deref(), Some(&BOTH[..]), "not before it is stored");
+            scene.store(true);
+            assert_eq!(seats(&scene), Some([&BOTH[..], &[(2, voice)]].concat()));
             scene.input(Input::Supervising { by: "eve".into(), mode: next });
             assert!(scene.out.is_empty(), "said twice");
         }

@@ -29,6 +29,10 @@ pub(super) struct Pending {
 impl Driver {
     pub(super) fn on_asked(&mut self, asked: Asked) {
         let Asked { who, what, answer } = asked;
+        if answer.is_closed() {
+            // Who asked was told that it was not done.
+            return;
+        }
         let told = match what {
             _ if self.over => return reply(answer, Err(Refusal::NoCall)),
             Ask::Supervise(mode) => return reply(answer, self.supervise(&who, mode)),
@@ -43,7 +47,9 @@ impl Driver {
             Ask::Override(reason) => {
                 self.ask_recording(&who, |agent| RecordingRequest::Override { agent, reason })
             }
-            Ask::Withdraw => self.ask_recording(&who, |_| RecordingRequest::Withdraw),
+            Ask::Withdraw => {
+                self.ask_recording(&who, |agent| RecordingRequest::Withdraw { entered_by: Some(agent) })
+            }
         };
         match told {
             Ok((by, audit)) => self.asks.push(Pending { by, refused: None, answer, audit }),
@@ -92,19 +98,15 @@ impl Driver {
         let (agent, by) = self.asker(who)?;
         let what = what(agent.clone());
         let by_agent = &agent;
-        let (request, audit) = match &what {
-            RecordingRequest::Pause { .. } => (Request::Pause { by: by_agent }, None),
-            RecordingRequest::Resume { .. } => (Request::Resume { by: by_agent }, None),
-            RecordingRequest::Override { reason, .. } => (Request::Override { by: by_agent, reason }, None),
-            RecordingRequest::Withdraw => {
-                // The fact names the caller, whose consent it is; this tells who pressed the button.
-                let audit = self.audited(who, Class::Modify, "consent.withdrawal-entered");
-                (Request::Withdraw { by: by_agent }, Some(audit))
-            }
+        let request = match &what {
+            RecordingRequest::Pause { .. } => Request::Pause { by: by_agent },
+            RecordingRequest::Resume { .. } => Request::Resume { by: by_agent },
+            RecordingRequest::Override { reason, .. } => Request::Override { by: by_agent, reason },
+            RecordingRequest::Withdraw { .. } => Request::Withdraw { by: by_agent },
         };
         self.may(who, request)?;
         self.tell(Input::Recording(what));
-        Ok((by, audit))
+        Ok((by, None))
     }
 
     /// The agent who asks, and the leg by which the call knows this agent.

@@ -18,6 +18,13 @@ struct Identity {
     particulars: Particulars,
 }
 
+impl Identity {
+    /// Who listens in is not told who calls: the page shows what the right allows, numbers masked.
+    fn nobody() -> Self {
+        Self { from: "anonymous".to_owned(), particulars: Particulars::default() }
+    }
+}
+
 /// Why an agent's phone is called: told to it in `X-Sayso-Purpose`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Why {
@@ -89,7 +96,10 @@ impl Driver {
         let dialog = self.shared.sip.new_dialog();
         self.shared.switchboard.add_dialog(dialog, self.id);
         let settings = self.shared.settings();
-        let Identity { from, mut particulars } = self.identity(&to);
+        let Identity { from, mut particulars } = match why {
+            Why::Supervise => Identity::nobody(),
+            Why::Offer | Why::Consult | Why::Transfer | Why::Reattach => self.identity(&to),
+        };
         let (policy, to) = match to {
             Whom::Agent(agent) => {
                 particulars.call = Some(self.id.to_string());

@@ -306,7 +306,9 @@ impl Driver {
             Done::Committed(commit, facts, Err(error)) => {
                 metrics::counter!("sayso_store_failures_total").increment(1);
                 tracing::error!(%error, "facts of the call could not be stored");
-                if self.over {
+                if self.over && error.is_final() {
+                    self.commit_one_by_one(commit, facts);
+                } else if self.over {
                     self.commit_again(commit, facts);
                 } else {
                     self.tell(Input::CommitFailed(commit));

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::call::{CommitId, Fact};
+use crate::consent::Basis;
 use crate::store::Change;
 
 use super::{Done, Driver};
@@ -33,4 +34,32 @@ impl Driver {
             Done::Committed(commit, facts, stored)
         });
     }
+
+    /// The database will never take one of a finished call's last facts, such as a text it cannot hold: the others
+    /// are stored alone, in order, and that one is given up.
+    pub(super) fn commit_one_by_one(&mut self, commit: CommitId, facts: Vec<Fact>) {
+        let (store, call) = (self.shared.store.clone(), self.id);
+        self.work.spawn(async move {
+            let mut stored = Vec::with_capacity(facts.len());
+            for fact in facts.into_iter().filter(|fact| !overrides(fact)) {
+                loop {
+                    match store.commit(vec![Change::Fact(fact.clone())]).await {
+                        Ok(()) => break stored.push(fact),
+                        Err(error) if error.is_final() => {
+                            metrics::counter!("sayso_facts_lost_total").increment(1);
+                            tracing::error!(%call, %error, "a fact of a finished call is lost: it cannot be stored");
+                            break;
+                        }
+                        Err(_) => tokio::time::sleep(COMMIT_AGAIN).await,
+                    }
+                }
+            }
+            Done::Committed(commit, stored, Ok(()))
+        });
+    }
+}
+
+/// An override whose row and audit event were not stored together did not happen.
+fn overrides(fact: &Fact) -> bool {
+    matches!(fact, Fact::Overridden { .. } | Fact::Decided { basis: Basis::Override { .. }, .. })
 }

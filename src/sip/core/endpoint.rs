@@ -308,11 +308,10 @@ impl Endpoint {
     /// Lends an agent a user name and password; one with the same name takes its place.
     pub fn lend(&mut self, loan: Loan, now: Timestamp) {
         tracing::debug!(agent = %loan.agent, "a log-in was lent");
-        let before = self.loans.lend(&loan, &self.config.realm, now);
-        if let Some(before) = before.filter(|before| *before != loan.agent) {
-            self.registrar.end_loan(&before, &loan.user);
-            self.tell_registrations();
+        for (agent, user) in self.loans.lend(&loan, &self.config.realm, now) {
+            self.registrar.end_loan(&agent, &user);
         }
+        self.tell_registrations();
     }
 
     /// Ends a loan at once, and what was registered with it.

@@ -31,9 +31,10 @@ struct Entry {
 }
 
 impl Loans {
-    /// Keeps a loan; the password only as the hashes that digest needs. Gives the agent that this user name was
-    /// lent to before.
-    pub(super) fn lend(&mut self, loan: &Loan, realm: &str, now: Timestamp) -> Option<AgentId> {
+    /// Keeps a loan; the password only as the hashes that digest needs. Gives the loans that end by it, whose and by
+    /// what user name: the one that has to give way, and one of this user name to another agent.
+    pub(super) fn lend(&mut self, loan: &Loan, realm: &str, now: Timestamp) -> Vec<(AgentId, String)> {
+        let mut ended = Vec::new();
         if self.0.len() >= MAX_LOANS {
             self.0.retain(|_, entry| entry.until > now);
         }
@@ -41,11 +42,13 @@ impl Loans {
             && let Some(first) =
                 self.0.iter().min_by_key(|(_, entry)| entry.until).map(|(user, _)| user.clone())
         {
-            self.0.remove(&first);
+            ended.extend(self.0.remove(&first).map(|entry| (entry.agent, first)));
         }
         let credentials = ha1(&loan.user, realm, &loan.password.0);
         let entry = Entry { agent: loan.agent.clone(), credentials, until: loan.until };
-        self.0.insert(loan.user.clone(), entry).map(|before| before.agent)
+        let before = self.0.insert(loan.user.clone(), entry).filter(|before| before.agent != loan.agent);
+        ended.extend(before.map(|before| (before.agent, loan.user.clone())));
+        ended
     }
 
     /// Ends a loan; whose it was.
@@ -86,14 +89,16 @@ mod tests {
         for n in 0..MAX_LOANS {
             loans.lend(&loan(&n.to_string(), 1_000 + n as i64), "r", at(0));
         }
-        assert_eq!(loans.lend(&loan("new", 9_000_000), "r", at(0)), None);
+        assert_eq!(loans.lend(&loan("new", 9_000_000), "r", at(0)), [("ada".into(), "0".to_owned())]);
         assert!(loans.holder("0", at(0)).is_none(), "it would have ended first");
         assert!(loans.holder("1", at(1_000)).is_some() && loans.holder("1", at(1_001)).is_none());
-        assert_eq!(loans.lend(&loan("newer", 9_000_000), "r", at(1_500)), None);
+        assert_eq!(loans.lend(&loan("newer", 9_000_000), "r", at(1_500)), []);
         assert_eq!(loans.0.len(), MAX_LOANS - 501 + 2);
         assert_eq!(loans.credentials("new", at(0)), Some(&ha1("new", "r", "pass")));
         assert_eq!(loans.end("new"), Some("ada".into()));
         assert!(loans.credentials("new", at(0)).is_none() && loans.end("new").is_none());
-        assert_eq!(loans.lend(&loan("newer", 1), "r", at(0)), Some("ada".into()));
+        assert_eq!(loans.lend(&loan("newer", 1), "r", at(0)), [], "the same agent's");
+        let to_bob = Loan { agent: "bob".into(), ..loan("newer", 1) };
+        assert_eq!(loans.lend(&to_bob, "r", at(0)), [("ada".into(), "newer".to_owned())]);
     }
 }

@@ -70,7 +70,14 @@ impl Endpoint {
         match self.digest.verify(ask, values, &credentials, &mut may_try, now) {
             Verdict::Accepted { user } => {
                 self.gate.succeeded(remote.ip(), &user);
-                who(&self.settings, &self.loans, &user, now)
+                match who(&self.settings, &self.loans, &user, now) {
+                    // Lent to pages, whose phones come by WebSocket; elsewhere it was taken from one.
+                    Some(LoggedIn::Agent(_, Some(_))) if !of_page(flow.transport) => {
+                        self.refuse(inbound, 403, &[]);
+                        None
+                    }
+                    who => who,
+                }
             }
             Verdict::Missing | Verdict::Unusable => self.challenge(inbound, false),
             Verdict::Stale => self.challenge(inbound, true),
@@ -152,6 +159,13 @@ fn authorization(inbound: &Inbound) -> Vec<Cow<'_, [u8]>> {
     let headers = &inbound.request.headers;
     let own = headers.get_all(&HeaderName::Authorization);
     own.chain(headers.get_all(&HeaderName::ProxyAuthorization)).map(|header| header.value()).collect()
+}
+
+const fn of_page(transport: Transport) -> bool {
+    match transport {
+        Transport::Ws | Transport::Wss => true,
+        Transport::Udp | Transport::Tcp | Transport::Tls => false,
+    }
 }
 
 fn same_way(a: &Flow, b: &Flow) -> bool {

@@ -39,9 +39,6 @@ pub use web::WebDoor;
 /// Commands that may wait. A call makes about ten in its life, so 8,192 is a burst of 800 calls.
 const MAX_COMMANDS: usize = 8_192;
 
-/// Loans that may wait; one comes with each log-in of an agent's page.
-const MAX_LOANS: usize = 1_024;
-
 /// What [`start`] needs to know.
 #[derive(Clone, Debug)]
 pub struct StackConfig {
@@ -152,7 +149,8 @@ pub enum SendError {
 #[derive(Clone)]
 pub struct SipHandle {
     commands: mpsc::Sender<Command>,
-    loans: mpsc::Sender<Lending>,
+    /// Without a bound, for what is taken back must not be lost; sessions bound how many there are.
+    loans: mpsc::UnboundedSender<Lending>,
     settings: Arc<watch::Sender<Arc<Settings>>>,
     pressure: Arc<watch::Sender<Pressure>>,
     leaving: Arc<watch::Sender<bool>>,
@@ -208,10 +206,7 @@ impl SipHandle {
     }
 
     fn hand(&self, lending: Lending) -> Result<(), SendError> {
-        self.loans.try_send(lending).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => SendError::Full,
-            mpsc::error::TrySendError::Closed(_) => SendError::Gone,
-        })
+        self.loans.send(lending).map_err(|_| SendError::Gone)
     }
 
     /// The share of places taken among the commands that wait, 0 to 1.
@@ -310,7 +305,7 @@ pub async fn start(
     let endpoint = Endpoint::new(endpoint, secret, Arc::clone(&settings));
 
     let (commands, commands_in) = mpsc::channel(MAX_COMMANDS);
-    let (loans, loans_in) = mpsc::channel(MAX_LOANS);
+    let (loans, loans_in) = mpsc::unbounded_channel();
     let (settings, settings_in) = watch::channel(settings);
     let (pressure, pressure_in) = watch::channel(Pressure::None);
     let (leaving, leaving_in) = watch::channel(false);

@@ -26,7 +26,7 @@ const MAX_EVENTS: usize = 1_024;
 /// Where things come from, apart from the datagram sockets.
 pub(super) struct Inputs {
     pub(super) commands: mpsc::Receiver<Command>,
-    pub(super) loans: mpsc::Receiver<Lending>,
+    pub(super) loans: mpsc::UnboundedReceiver<Lending>,
     pub(super) settings: watch::Receiver<Arc<Settings>>,
     /// True once our registrations at trunks are to be taken back.
     pub(super) pressure: watch::Receiver<Pressure>,

@@ -181,7 +181,13 @@ fn every_fact(call: CallId) -> Vec<Fact> {
         Fact::Paused { call, agent: Some("bob".into()), on: true, at: at(6) },
         Fact::Paused { call, agent: None, on: false, at: at(7) },
         Fact::RecordingFailed { call, at: at(8) },
-        Fact::ConsentWithdrawn { call, from: Some(caller()), queue: "support".into(), at: at(9) },
+        Fact::ConsentWithdrawn {
+            call,
+            from: Some(caller()),
+            queue: "support".into(),
+            entered_by: Some("bob".into()),
+            at: at(9),
+        },
         Fact::Transferred {
             call,
             by: "bob".into(),

@@ -81,6 +81,7 @@ async fn no_token_and_no_password_is_in_the_table_and_what_is_over_is_removed(ki
     let mut raw = place.raw().await;
     let rows = raw.fetch_all("SELECT key, password FROM sessions").await.expect("reads");
     assert_eq!(rows.len(), 1, "one was too old, one too long unused");
+    assert_eq!(rows[0].get::<String, _>("key"), "03".repeat(32), "what it was given: SHA-256 of the token");
     let password = rows[0].get::<String, _>("password");
     assert!(password.len() == 64 && !password.contains("argon2"), "{password}");
     assert!(!format!("{idle:?}").contains('2'));
@@ -101,6 +102,11 @@ async fn failures_are_kept_until_they_count_no_more(kind: Kind) {
     set("ada", Attempts::default()).await;
     assert_eq!(store.attempts("ada").await.expect("reads"), Attempts::default());
     assert_eq!(store.attempts("bob").await.expect("reads"), one);
+    if kind == Kind::Postgres {
+        let change = Change::Attempts { user: "a\0b".to_owned(), attempts: one };
+        let refused = store.commit(vec![change]).await.expect_err("no NUL");
+        assert!(refused.is_final(), "{refused:?}");
+    }
     set("carol", Attempts::default().failed(at(0) + LOCKED_FOR)).await;
     assert_eq!(store.attempts("bob").await.expect("reads"), Attempts::default(), "removed");
 }
@@ -227,6 +233,11 @@ async fn a_note_is_kept_and_the_audit_log_tells_of_it_without_its_text(kind: Kin
     let missing = place.store.commit(note(9)).await;
     assert!(matches!(missing, Err(StoreError::Missing { what: "call", .. })), "{missing:?}");
     let mut raw = place.raw().await;
+    let fill = (1..100).map(|_| note(0).remove(0)).collect();
+    place.store.commit(fill).await.expect("a hundred");
+    let more = place.store.commit(note(0)).await.expect_err("one more");
+    assert!(matches!(more, StoreError::TooMany { what: "notes", .. }) && more.is_final(), "{more:?}");
+    raw.execute("DELETE FROM notes WHERE n NOT IN (SELECT MIN(n) FROM notes)").await.expect("removes");
     let select = "SELECT (SELECT COUNT(*) FROM notes WHERE text = 'Ms Miller') AS notes, \
                   (SELECT COUNT(*) FROM audit_personal WHERE value LIKE '%Miller%') AS told";
     let row = raw.fetch_one(select).await.expect("reads");

@@ -140,8 +140,13 @@ async fn the_last_answer_of_a_number_is_known_until_it_is_withdrawn(kind: Kind) 
     let no = Answer::No(Digit::try_from('2').expect("a key"), DigitChannel::Info);
     place.facts(vec![arrived(call(3), 3), answered(call(3), 4, no)]).await;
     assert_eq!(known().await.map(|known| (known.agreed, known.at)), Some((false, at(4))));
-    let withdrawn =
-        Fact::ConsentWithdrawn { call: call(1), from: Some(caller()), queue: "support".into(), at: at(4) };
+    let withdrawn = Fact::ConsentWithdrawn {
+        call: call(1),
+        from: Some(caller()),
+        queue: "support".into(),
+        entered_by: None,
+        at: at(4),
+    };
     place.facts(vec![withdrawn]).await;
     assert_eq!(known().await, None, "asked again");
     place.facts(vec![arrived(call(2), 5), answered(call(2), 6, yes())]).await;

@@ -1,7 +1,8 @@
 // What the server and the pages say to one another: the one list of routes and shapes. `src/api/view.rs` and
 // `src/api/routes/` are the other side. Times are RFC 3339 in UTC, spans are seconds.
 //
-// Every route is below /api/v1. A session is the cookie `sayso`. Requests that change something carry the header
+// Every route is below /api/v1. A session is the cookie `sayso`
+// (`__Host-sayso` where there is TLS). Requests that change something carry the header
 // `X-Sayso: 1` (no other site's page can send it without our leave: CSRF). Faults are problem+json (RFC 9457):
 // {status, title, detail}, `title` is a stable word, `detail` a sentence. Everywhere: 401 not-logged-in,
 // 403 change-password-first | no-right | no-agent (the user is no agent) | not-from-here (CSRF),
@@ -10,8 +11,10 @@
 // ---- session
 // POST   /session           {user, password}          -> Session        401 wrong, 423 locked (detail: until when),
 //        429 too-many failures from this address, 503 busy. Five failures lock a name for 30 minutes.
+//        A user has at most 16 sessions: with one more the one that was not used for longest ends.
 // GET    /session                                     -> Session
-// DELETE /session                                     -> 204            logs out, its SIP credential ends
+// DELETE /session                                     -> 204            logs out, its SIP credential ends, and
+//        this user takes part in no conversation as a supervisor any more
 // PUT    /session/password  {old, new}                -> 204            422 too-short | too-long | used-before |
 //        wrong-password (the old one), 423 locked. The user's other sessions end, this one goes on.
 export interface Session {
@@ -101,6 +104,7 @@ export type Why =
   | { kind: 'agreed' | 'agreed-earlier' | 'refused-earlier' | 'withdrawn'; at: string }
   | { kind: 'refused'; answer: 'no' | 'wrong-keys' | 'silence' | 'hung-up'; at: string }
   | { kind: 'override'; by: string; category: Category; at: string }
+  /** The caller's answer, or the override that was asked for, could not be stored: neither counts. */
   | { kind: 'not-stored' }
 export type Category = 'emergency' | 'legal' | 'business'
 export interface AgentView {
@@ -109,7 +113,7 @@ export interface AgentView {
   queues: string[]
   state: 'logged-off' | 'ready' | 'not-ready' | 'ringing' | 'talking' | 'wrap-up'
   since: string
-  /** Why not ready. */
+  /** Why not ready; of colleagues, `reason` and `call` are told with the right `wallboard` alone. */
   reason: string | null
   /** Of wrap-up. */
   until: string | null
@@ -132,7 +136,7 @@ export interface QueueView {
 // ---- an agent's own
 // PUT  /presence   {ready: true} | {ready: false, reason}   -> 204      ends a wrap-up, too; 422 bad-reason
 // GET  /presence/reasons                                    -> string[] the reasons offered
-// GET  /directory                                           -> Directory
+// GET  /directory                                           -> Directory   right take-calls or wallboard
 export interface Directory { agents: { id: string; name: string }[]; queues: string[]; outside: boolean }
 // GET  /my/calls?before=CURSOR                               -> Page<PastCall>     own calls, the latest first
 // GET  /my/listening-log?before=CURSOR                       -> Page<Listening>    own entries
@@ -162,7 +166,8 @@ export interface Listening {
   reason: string | null
 }
 
-// ---- commands of a call: POST /calls/{id}/…  -> 204; 404 no such call (or not yours), 409 with a title:
+// ---- commands of a call: POST /calls/{id}/…  -> 204: the call follows it; what has to be stored first (an override)
+//   may still fail: `recording.state` and `why` of the next CallView tell, `off` and `not-stored`. 404 no such call (or not yours), 409 with a title:
 //   not-now (the call is elsewhere by now), refused (by policy), no-target (it leads nowhere); 422 bad-number,
 //   bad-reason (of an override: 1 to 1,000 characters), bad-note (1 to 4,000 characters); 404 has the title no-call
 // POST /calls/{id}/transfer      {to: Target}              blind
@@ -172,7 +177,7 @@ export interface Listening {
 // POST /calls/{id}/end-consultation                        back to the caller
 // POST /calls/{id}/recording/pause | resume | withdraw
 // POST /calls/{id}/recording/override {category, reason}
-// POST /calls/{id}/notes         {text}                    also after the call, own calls
+// POST /calls/{id}/notes         {text}                    also after the call, own calls; at most 100 a call (409)
 // POST /calls/{id}/supervise     {mode}                    the supervisor's phone is called and joins
 // PUT  /calls/{id}/supervise     {mode}                    another mode
 // DELETE /calls/{id}/supervise

@@ -147,7 +147,7 @@ export const de: Texts = {
       'hung-up': `Anrufer hat bei der Frage aufgelegt (${time}): das heißt nein`,
     })[answer],
     override: (by, category, time) => `Ausnahme durch ${by ?? 'Sie'}: ${category}, ${time}`,
-    notStored: 'die Antwort des Anrufers konnte nicht gespeichert werden: das heißt nein',
+    notStored: 'die Entscheidung konnte nicht gespeichert werden: das heißt nein',
   },
   category: { emergency: 'Notfall', legal: 'Rechtlich', business: 'Geschäftlich' },
   recording: {

@@ -148,7 +148,7 @@ export const en = {
     })[answer],
     override: (by: string | null, category: string, time: string) =>
       `override by ${by ?? 'you'}: ${category.toLowerCase()}, ${time}`,
-    notStored: 'the caller’s answer could not be stored: that means no',
+    notStored: 'what was decided could not be stored: that means no',
   },
   category: { emergency: 'Emergency', legal: 'Legal', business: 'Business' },
   recording: {

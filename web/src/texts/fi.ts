@@ -146,7 +146,7 @@ export const fi: Texts = {
       'hung-up': `soittaja sulki puhelun kysymyksessä (klo ${time}): se tarkoittaa ei`,
     })[answer],
     override: (by, category, time) => `ohitus: ${by ?? 'sinä'}, ${category.toLowerCase()}, klo ${time}`,
-    notStored: 'soittajan vastausta ei voitu tallettaa: se tarkoittaa ei',
+    notStored: 'päätöstä ei voitu tallettaa: se tarkoittaa ei',
   },
   category: { emergency: 'Hätätilanne', legal: 'Oikeudellinen', business: 'Liiketoiminta' },
   recording: {

@@ -54,9 +54,14 @@ impl Shell {
         }
     }
 
+    /// Whether it is stored that it takes part, and each change of the way since.
     fn stored_listening(&self, leg: LegId) -> bool {
-        let begun = |fact: &Fact| matches!(fact, Fact::Supervised { leg: own, was: None, .. } if *own == leg);
-        self.stored.iter().any(begun)
+        let told = |fact: &&Fact| matches!(fact, Fact::Supervised { leg: own, .. } if *own == leg);
+        let mut outstanding = self.units.iter().flat_map(|(_, facts)| facts);
+        let mut failed = self.failed.iter().filter(told);
+        self.stored.iter().any(|fact| told(&fact))
+            && outstanding.all(|fact| !told(&fact))
+            && failed.all(|fact| self.stored.contains(fact))
     }
 
     pub(super) fn bridge(&mut self, one: LegId, other: LegId) {

@@ -408,6 +408,14 @@ fn what_is_lent_logs_on_for_its_agent_and_ends() {
 }
 
 #[test]
+fn what_is_lent_is_good_by_web_socket_alone() {
+    let mut bench = Bench::new();
+    lend(&mut bench, "ada~page", 300);
+    let flow = Flow { transport: Transport::Udp, ..ws(1, "198.51.100.4:50000") };
+    assert_eq!(register_as(&mut bench, flow, PAGE, ("ada~page", "lent")).status(), 403);
+}
+
+#[test]
 fn what_is_lent_ends_by_itself() {
     let mut bench = Bench::new();
     lend(&mut bench, "ada~page", 100);
