@@ -375,10 +375,10 @@ impl Shell {
         self.legs.get(&leg).is_some_and(|(state, _)| *state != Leg::Gone)
     }
 
+    /// Not one that is rung anew: who has picked up this call while another's rang may be lost and found in it.
     pub(super) fn has_leg_to(&self, name: &str) -> bool {
         self.legs.values().any(|(state, came)| {
-            *state != Leg::Gone
-                && matches!(came, Came::Dialled(Some(agent)) | Came::Anew(Some(agent)) if agent.0 == name)
+            *state != Leg::Gone && matches!(came, Came::Dialled(Some(agent)) if agent.0 == name)
         })
     }
 }
