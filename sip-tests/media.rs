@@ -15,7 +15,7 @@ use crate::harness::desk::{
 use crate::harness::phone::{Phone, SOON};
 use crate::harness::rtp::{Law, Log, Stream, Voice};
 use crate::harness::server::{HELD_BY_CALLS, Server, password};
-use crate::harness::{shared, until};
+use crate::harness::{alone, shared, until};
 
 /// Audio that nobody decoded on its way.
 const SAME: f64 = 0.99;
@@ -251,7 +251,7 @@ fn a_new_ssrc_in_mid_call_is_the_same_caller() {
 
 #[test]
 fn pauses_of_comfort_noise_keep_their_length() {
-    let _machine = shared();
+    let _machine = alone();
     let voice = Voice { noise: true, ..Voice::USUAL };
     let scene = Scene::new(ALWAYS, "", ("8 13 101", &EVENTS), voice);
     talk_for(Duration::from_secs(9));

@@ -43,6 +43,10 @@ fn serve(files: Files, request: &Request) -> Response {
     if ![Method::GET, Method::HEAD].contains(request.method()) {
         return StatusCode::METHOD_NOT_ALLOWED.into_response();
     }
+    // SIP over WebSocket has a path of its own.
+    if request.headers().contains_key(header::UPGRADE) {
+        return StatusCode::NOT_FOUND.into_response();
+    }
     let is_file = path.rsplit('/').next().is_some_and(|name| name.contains('.'));
     let name = if path.is_empty() || !is_file { INDEX } else { path };
     let kind = files(name).map(|file| content_type(&file));
