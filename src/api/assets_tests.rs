@@ -39,7 +39,11 @@ async fn every_path_without_a_file_is_the_page() {
     }
     assert_eq!(get("/assets/gone-2.js", &[]).status(), 404, "an old file is not the page");
     assert_eq!(get("/../Cargo.toml", &[]).status(), 404);
-    assert_eq!(get("/other", &[("upgrade", "websocket")]).status(), 404, "no page for who asks for a WebSocket");
+    assert_eq!(
+        get("/other", &[("upgrade", "websocket")]).status(),
+        404,
+        "no page for who asks for a WebSocket"
+    );
     assert_eq!(ask(Pages::get, "POST", "/", &[]).status(), 405);
     assert_eq!(header(&get("/icon.svg", &[]), "content-type"), "image/svg+xml");
 }
