@@ -14,13 +14,24 @@ use crate::process::Usage;
 use crate::report::Report;
 use crate::run::{Measure, run};
 
-/// What `bench` was asked for.
+/// What `bench` and `webrtc` are asked for.
+#[derive(clap::Args)]
 pub(crate) struct Options {
-    pub(crate) sayso: PathBuf,
-    pub(crate) calls: u32,
-    pub(crate) hold: Duration,
-    pub(crate) workers: u32,
-    pub(crate) json: bool,
+    /// The server's binary.
+    #[arg(long)]
+    sayso: PathBuf,
+    /// Calls held at once.
+    #[arg(long, default_value_t = 200)]
+    calls: u32,
+    /// Seconds they are held.
+    #[arg(long, default_value_t = 30)]
+    hold: u64,
+    /// Threads of the generator.
+    #[arg(long, default_value_t = 1)]
+    workers: u32,
+    /// Print JSON instead of tables.
+    #[arg(long)]
+    json: bool,
 }
 
 /// A figure, its bar, and its unit; lower is better.
@@ -34,7 +45,8 @@ struct Bar {
 /// Runs everything; whether all bars were met.
 pub(crate) fn bench(options: &Options) -> Result<bool> {
     let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    let &Options { calls, hold, workers, .. } = options;
+    let &Options { calls, workers, .. } = options;
+    let hold = Duration::from_secs(options.hold);
     let talk = |server| Plan { server, ip, calls, rate: 20.0, workers, kind: Kind::Talk, web: false };
     // First the generator against itself: its own delay is part of every delay below.
     let direct = Measure { hold: Duration::from_secs(5), pid: None, idle: None };
@@ -56,7 +68,8 @@ pub(crate) fn bench(options: &Options) -> Result<bool> {
 /// Runs callers against agents in browsers; whether all bars were met.
 pub(crate) fn webrtc(options: &Options) -> Result<bool> {
     let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    let &Options { calls, hold, workers, .. } = options;
+    let &Options { calls, workers, .. } = options;
+    let hold = Duration::from_secs(options.hold);
     let server = Server::start(&options.sayso, &settings(calls, workers, true), &Media::default())?;
     let (pid, idle) = (Some(server.pid()), Usage::of(server.pid()));
     let plan = Plan { server: Some(server.udp), ip, calls, rate: 20.0, workers, kind: Kind::Talk, web: true };

@@ -80,42 +80,10 @@ enum Profile {
         workers: u32,
     },
     /// Start a server in a folder of its own, run both profiles, print them beside the bars.
-    Bench {
-        /// The server's binary.
-        #[arg(long)]
-        sayso: PathBuf,
-        /// Calls held at once.
-        #[arg(long, default_value_t = 200)]
-        calls: u32,
-        /// Seconds they are held.
-        #[arg(long, default_value_t = 30)]
-        hold: u64,
-        /// Threads of the generator.
-        #[arg(long, default_value_t = 1)]
-        workers: u32,
-        /// Print JSON instead of tables.
-        #[arg(long)]
-        json: bool,
-    },
+    Bench(bench::Options),
     /// Start a server in a folder of its own and let callers talk with agents in browsers (WebRTC), recorded;
     /// print it beside the bars.
-    Webrtc {
-        /// The server's binary.
-        #[arg(long)]
-        sayso: PathBuf,
-        /// Calls held at once.
-        #[arg(long, default_value_t = 200)]
-        calls: u32,
-        /// Seconds they are held.
-        #[arg(long, default_value_t = 30)]
-        hold: u64,
-        /// Threads of the generator.
-        #[arg(long, default_value_t = 1)]
-        workers: u32,
-        /// Print JSON instead of tables.
-        #[arg(long)]
-        json: bool,
-    },
+    Webrtc(bench::Options),
     /// Start a server in a folder of its own and go through mixed calls, transfers, holds and faults: does
     /// anything grow, is anything left?
     Soak {
@@ -195,12 +163,8 @@ fn start(profile: Profile) -> Result<bool> {
             print!("{}", plan::settings(agents, workers, false));
             Ok(true)
         }
-        Profile::Bench { sayso, calls, hold, workers, json } => {
-            bench::bench(&bench::Options { sayso, calls, hold: Duration::from_secs(hold), workers, json })
-        }
-        Profile::Webrtc { sayso, calls, hold, workers, json } => {
-            bench::webrtc(&bench::Options { sayso, calls, hold: Duration::from_secs(hold), workers, json })
-        }
+        Profile::Bench(options) => bench::bench(&options),
+        Profile::Webrtc(options) => bench::webrtc(&options),
         Profile::Soak { sayso, minutes, lanes, first_port, json } => {
             let span = Duration::from_secs_f64(minutes.max(0.1) * 60.0);
             soak::soak(&soak::Options { sayso, span, lanes: lanes.clamp(1, 200), first_port, json })

@@ -132,18 +132,11 @@ impl Clerk {
 
     /// The only call, as the server tells this user, once it fits.
     pub(crate) fn call(&self, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
-        let mut last = Value::Null;
-        let end = std::time::Instant::now() + LATER;
-        while std::time::Instant::now() < end {
-            last = self.snapshot()["calls"].clone();
-            if let Some([call]) = last.as_array().map(Vec::as_slice)
-                && fits(call)
-            {
-                return call.clone();
-            }
-            std::thread::sleep(Duration::from_millis(50)); // between two looks
-        }
-        panic!("{what}: {last:#}")
+        let there = || match self.snapshot()["calls"].as_array().map(Vec::as_slice) {
+            Some([call]) if fits(call) => Some(call.clone()),
+            Some(_) | None => None,
+        };
+        until(LATER, what, there)
     }
 
     /// Asks the API with this user's session: status and body.

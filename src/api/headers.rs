@@ -36,9 +36,8 @@ impl Headers {
             .into_iter()
             .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
             .collect();
-        list.extend(
-            HeaderValue::try_from(policy).ok().map(|policy| (header::CONTENT_SECURITY_POLICY, policy)),
-        );
+        let policy = HeaderValue::try_from(policy).expect("the policy is ASCII of our own");
+        list.push((header::CONTENT_SECURITY_POLICY, policy));
         // Only where the operator has said that there is TLS for good: a browser keeps it for a year.
         if url.is_some_and(|url| url.starts_with("https://")) {
             let year = HeaderValue::from_static("max-age=31536000");

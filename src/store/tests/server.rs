@@ -40,9 +40,10 @@ async fn a_restart_of_the_server_loses_nothing_and_does_nothing_twice() {
     let cluster = Cluster::start(&[]);
     let store = open(&cluster.database()).await;
     let (stop, stopped) = tokio::sync::watch::channel(false);
+    let (count, mut counted) = tokio::sync::watch::channel(0_u64);
     let writers: Vec<_> = (0..4)
         .map(|writer| {
-            let (store, stopped) = (store.clone(), stopped.clone());
+            let (store, stopped, count) = (store.clone(), stopped.clone(), count.clone());
             tokio::spawn(async move {
                 let (mut written, mut longest) = (0, Duration::ZERO);
                 while !*stopped.borrow() {
@@ -50,13 +51,15 @@ async fn a_restart_of_the_server_loses_nothing_and_does_nothing_twice() {
                     store.commit(facts(writer * 1_000_000 + written)).await.expect("commits, perhaps late");
                     longest = longest.max(begun.elapsed());
                     written += 1;
+                    count.send_modify(|count| *count += 1);
                 }
                 (written, longest)
             })
         })
         .collect();
     for mode in ["fast", "immediate"] {
-        tokio::time::sleep(Duration::from_millis(300)).await; // some are written
+        let some = *counted.borrow() + 8;
+        counted.wait_for(|count| *count >= some).await.expect("they write");
         let begun = Instant::now();
         tokio::task::block_in_place(|| {
             cluster.down(mode);
