@@ -5,6 +5,7 @@
 
 mod desktop;
 mod network;
+mod vault;
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -23,6 +24,10 @@ use crate::sip::core::{Advertise, Nat};
 
 pub use desktop::{DesktopConfig, TurnConfig};
 pub use network::{Fact, TlsConfig};
+pub use vault::{
+    AudioFormat, Encryption, KmsSection, LockMode, LockedErasure, ObjectLock, S3Section, Sse, VaultSection,
+    parse_size,
+};
 
 /// All that an operator sets for one node.
 #[derive(Clone, Debug, Deserialize)]
@@ -135,16 +140,6 @@ pub struct HttpConfig {
     pub proxies: Vec<IpNet>,
 }
 
-/// See [`Config::vault`].
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-pub struct VaultSection {
-    /// The folder of recordings; by default `vault` in the data folder.
-    pub dir: Option<PathBuf>,
-    /// The key-encryption key's file; by default `vault.key` in the data folder.
-    pub key_file: Option<PathBuf>,
-}
-
 /// See [`Config::log`].
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -249,6 +244,7 @@ impl Config {
         let config: Self = toml::from_str(text).map_err(|error| ConfigError::of_toml(file, text, &error))?;
         config.check_network(file)?;
         config.check_desktop(file)?;
+        config.check_vault(file)?;
         Ok(config)
     }
 
@@ -290,6 +286,18 @@ impl Config {
     #[must_use]
     pub fn key_file(&self) -> PathBuf {
         self.vault.key_file.clone().unwrap_or_else(|| self.data.join("vault.key"))
+    }
+
+    /// The folder of finished recordings, where there is no S3 store.
+    #[must_use]
+    pub fn objects_dir(&self) -> PathBuf {
+        self.vault.folder.clone().unwrap_or_else(|| self.vault_dir().join("objects"))
+    }
+
+    /// The file of the key that signs certificates and exports.
+    #[must_use]
+    pub fn signing_key_file(&self) -> PathBuf {
+        self.vault.signing_key_file.clone().unwrap_or_else(|| self.data.join("signing.key"))
     }
 
     /// The folder of imported prompts.

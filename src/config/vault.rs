@@ -1,0 +1,311 @@
+//! `[vault]`: what recordings are made of, who seals them, and where they are kept.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer};
+
+use super::{Config, ConfigError};
+use crate::ids::Redacted;
+
+/// See [`Config::vault`].
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct VaultSection {
+    /// The folder of the spool; by default `vault` in the data folder.
+    pub dir: Option<PathBuf>,
+    /// Where finished recordings are kept when there is no `[vault.s3]`; by default `objects` in `dir`.
+    pub folder: Option<PathBuf>,
+    /// The file of the key-encryption keys; by default `vault.key` in the data folder. Not used with `[vault.kms]`.
+    pub key_file: Option<PathBuf>,
+    /// The file of the key that signs deletion certificates and exports; by default `signing.key` in the data folder.
+    pub signing_key_file: Option<PathBuf>,
+    /// What a recording is made of.
+    pub format: AudioFormat,
+    /// Who keeps the audio unreadable where it is kept.
+    pub encryption: Encryption,
+    /// Free bytes that recordings leave on the spool's disk: below that, none begins.
+    #[serde(deserialize_with = "size")]
+    pub reserve: u64,
+    /// A recording that goes on is copied to the store so often, so that a lost disk costs no more than that.
+    #[serde(deserialize_with = "super::span")]
+    pub segment: Duration,
+    /// Uploads that run at once.
+    pub uploads: u8,
+    /// An upload that is older raises an alarm.
+    #[serde(deserialize_with = "super::span")]
+    pub alarm_after: Duration,
+    /// Whether who listens to a recording must say why (domain rule 24).
+    pub listening_reason: bool,
+    /// How often store and database are compared; `0s`: only when asked.
+    #[serde(deserialize_with = "super::span")]
+    pub reconcile_every: Duration,
+    /// An S3-compatible store; without it recordings are kept in `folder`.
+    pub s3: Option<S3Section>,
+    /// AWS KMS holds the key-encryption key; without it `key-file` does.
+    pub kms: Option<KmsSection>,
+}
+
+/// See [`VaultSection::format`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AudioFormat {
+    /// WAV, stereo, 16-bit PCM at 8 kHz: 32 kB a second.
+    #[default]
+    Pcm16,
+    /// WAV, stereo, G.711 µ-law: half of that.
+    Ulaw,
+    /// WAV, stereo, G.711 A-law: half of that.
+    Alaw,
+    /// Ogg Opus (RFC 7845), made of the PCM after the call: about 6 kB a second.
+    Opus,
+}
+
+/// See [`VaultSection::encryption`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Encryption {
+    /// We do: objects are noise without their data key, and destroying the key destroys every copy.
+    #[default]
+    Sealed,
+    /// The store does (`[vault.s3] sse`): objects are plain WAV or Ogg files to whoever may read the bucket. The
+    /// spool is sealed all the same.
+    Store,
+}
+
+/// See [`VaultSection::s3`].
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct S3Section {
+    /// The bucket; it is not made.
+    pub bucket: String,
+    /// What all names begin with, `sayso/` for example. No personal data.
+    #[serde(default)]
+    pub prefix: String,
+    /// The region; by default what AWS's own environment and profile say, else `us-east-1`.
+    #[serde(default)]
+    pub region: Option<String>,
+    /// Another store than AWS: `https://minio.example:9000`.
+    #[serde(default)]
+    pub endpoint: Option<String>,
+    /// Whether the bucket is named in the path and not in the host; by default where there is an `endpoint`.
+    #[serde(default)]
+    pub path_style: Option<bool>,
+    /// The access key; by default AWS's own chain (environment, profile, web identity, instance role).
+    #[serde(default)]
+    pub access_key_id: Option<String>,
+    /// Its secret.
+    #[serde(default)]
+    pub secret_access_key: Option<Redacted<String>>,
+    /// The store's own encryption.
+    #[serde(default)]
+    pub sse: Option<Sse>,
+    /// The KMS key of `sse = "kms"`; by default the store's own.
+    #[serde(default)]
+    pub sse_kms_key: Option<String>,
+    /// The storage class by S3's name, `STANDARD_IA` for example.
+    #[serde(default)]
+    pub storage_class: Option<String>,
+    /// Tags of each object. No personal data.
+    #[serde(default)]
+    pub tags: std::collections::BTreeMap<String, String>,
+    /// Most bytes a second, of all uploads together.
+    #[serde(default, deserialize_with = "some_size")]
+    pub bandwidth: Option<u64>,
+    /// S3 Object Lock for each recording.
+    #[serde(default)]
+    pub object_lock: Option<ObjectLock>,
+}
+
+/// See [`S3Section::sse`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sse {
+    /// SSE-S3 (`AES256`).
+    S3,
+    /// SSE-KMS (`aws:kms`).
+    Kms,
+}
+
+/// See [`S3Section::object_lock`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ObjectLock {
+    /// Governance: we may lift it to destroy; compliance: nobody may.
+    pub mode: LockMode,
+    /// How long after its upload an object is locked, in days.
+    pub days: u32,
+    /// With compliance only: destruction before that destroys the key at once and the object when the lock ends.
+    #[serde(default)]
+    pub erasure: LockedErasure,
+}
+
+/// See [`ObjectLock::mode`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LockMode {
+    /// May be lifted with the right `s3:BypassGovernanceRetention`.
+    Governance,
+    /// May be lifted by nobody.
+    Compliance,
+}
+
+/// See [`ObjectLock::erasure`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LockedErasure {
+    /// Erasure must be whole at once: compliance locks are refused at start.
+    #[default]
+    Whole,
+    /// The operator accepts that noise stays until the lock ends.
+    KeyOnly,
+}
+
+/// See [`VaultSection::kms`].
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct KmsSection {
+    /// The KMS key: id, ARN or alias.
+    pub key_id: String,
+    /// The region; as in `[vault.s3]`.
+    #[serde(default)]
+    pub region: Option<String>,
+    /// Another KMS than AWS's.
+    #[serde(default)]
+    pub endpoint: Option<String>,
+    /// As in `[vault.s3]`.
+    #[serde(default)]
+    pub access_key_id: Option<String>,
+    /// Its secret.
+    #[serde(default)]
+    pub secret_access_key: Option<Redacted<String>>,
+}
+
+impl Default for VaultSection {
+    fn default() -> Self {
+        Self {
+            dir: None,
+            folder: None,
+            key_file: None,
+            signing_key_file: None,
+            format: AudioFormat::default(),
+            encryption: Encryption::default(),
+            reserve: 256 << 20,
+            segment: Duration::from_secs(60),
+            uploads: 4,
+            alarm_after: Duration::from_secs(15 * 60),
+            listening_reason: false,
+            reconcile_every: Duration::from_secs(24 * 3_600),
+            s3: None,
+            kms: None,
+        }
+    }
+}
+
+impl Config {
+    pub(super) fn check_vault(&self, file: &str) -> Result<(), ConfigError> {
+        let fault = |section: &str, what: &str| {
+            Err(ConfigError { place: format!("{file}: [{section}]"), what: what.to_owned() })
+        };
+        let vault = &self.vault;
+        if vault.uploads == 0 {
+            return fault("vault", "uploads: at least one must run, or nothing leaves the spool");
+        }
+        if vault.segment < Duration::from_secs(5) {
+            return fault("vault", "segment: at least 5s, each is a request to the store");
+        }
+        if vault.kms.is_some() && vault.key_file.is_some() {
+            return fault("vault", "key-file and [vault.kms] exclude each other: one of them holds the key");
+        }
+        let Some(s3) = &vault.s3 else {
+            return match vault.encryption {
+                Encryption::Sealed => Ok(()),
+                Encryption::Store => fault(
+                    "vault",
+                    "encryption = \"store\" needs [vault.s3] with sse: a folder encrypts nothing by itself",
+                ),
+            };
+        };
+        if vault.folder.is_some() {
+            return fault(
+                "vault",
+                "folder and [vault.s3] exclude each other: recordings are kept in one place",
+            );
+        }
+        if s3.bucket.is_empty() || s3.bucket.contains(['/', ' ']) {
+            return fault("vault.s3", "bucket: a bucket's name is expected, without slashes (see `prefix`)");
+        }
+        if s3.prefix.starts_with('/') || (!s3.prefix.is_empty() && !s3.prefix.ends_with('/')) {
+            return fault(
+                "vault.s3",
+                "prefix: it begins without a slash and ends with one, as in \"sayso/\"",
+            );
+        }
+        if s3.access_key_id.is_some() != s3.secret_access_key.is_some() {
+            return fault(
+                "vault.s3",
+                "access-key-id and secret-access-key go together: give both or neither",
+            );
+        }
+        if s3.sse_kms_key.is_some() && s3.sse != Some(Sse::Kms) {
+            return fault("vault.s3", "sse-kms-key needs sse = \"kms\"");
+        }
+        if s3.tags.len() > 8 {
+            return fault("vault.s3", "tags: at most 8, S3 takes 10 and two are ours");
+        }
+        if vault.encryption == Encryption::Store && s3.sse.is_none() {
+            return fault("vault", "encryption = \"store\" needs [vault.s3] sse = \"s3\" or \"kms\"");
+        }
+        let Some(lock) = s3.object_lock else { return Ok(()) };
+        if lock.days == 0 {
+            return fault("vault.s3", "object-lock.days: at least 1");
+        }
+        match (lock.mode, lock.erasure, vault.encryption) {
+            (LockMode::Governance, _, _)
+            | (LockMode::Compliance, LockedErasure::KeyOnly, Encryption::Sealed) => Ok(()),
+            (LockMode::Compliance, LockedErasure::KeyOnly, Encryption::Store) => fault(
+                "vault.s3",
+                "object-lock: compliance with encryption = \"store\" cannot be erased in any way before the lock \
+                 ends: whoever reads the bucket reads the audio. Use encryption = \"sealed\", or governance",
+            ),
+            (LockMode::Compliance, LockedErasure::Whole, _) => fault(
+                "vault.s3",
+                "object-lock: nobody can delete an object under compliance before its lock ends, so neither a \
+                 withdrawal, nor an erasure, nor retention could be carried out in full. Use mode = \"governance\", or \
+                 say erasure = \"key-only\": the key is destroyed at once and the noise that is left is deleted \
+                 when the lock ends",
+            ),
+        }
+    }
+}
+
+/// Reads a size: bytes, or with a unit as people write it, `500MB`, `2GiB`.
+///
+/// # Errors
+/// For anything else, with what is expected.
+pub fn parse_size(text: &str) -> Result<u64, String> {
+    const UNITS: [(&str, u64); 7] = [
+        ("kB", 1_000),
+        ("KiB", 1 << 10),
+        ("MB", 1_000_000),
+        ("MiB", 1 << 20),
+        ("GB", 1_000_000_000),
+        ("GiB", 1 << 30),
+        ("B", 1),
+    ];
+    let text = text.trim();
+    let (digits, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+    let scale = UNITS.iter().find(|(name, _)| *name == unit.trim()).map(|(_, scale)| *scale);
+    let bytes = digits.parse::<u64>().ok().zip(scale).and_then(|(count, scale)| count.checked_mul(scale));
+    bytes.ok_or_else(|| {
+        format!("{text:?} is no size such as \"500MB\" or \"2GiB\" (units: B, kB, MB, GB, KiB, MiB, GiB)")
+    })
+}
+
+fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    parse_size(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+}
+
+fn some_size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    size(deserializer).map(Some)
+}
