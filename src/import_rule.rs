@@ -8,14 +8,15 @@ const PURE: [&str; 10] =
     ["access", "audit", "call", "consent", "ids", "media", "queue", "settings", "sip::core", "time"];
 
 /// Shell modules, and the shell modules they may import; what is not listed may import all.
-const SHELL: [(&str, &[&str]); 8] = [
+const SHELL: [(&str, &[&str]); 9] = [
     ("config", &[]),
     ("sip::io", &[]),
     ("engine", &[]),
     ("vault", &[]),
     ("store", &[]),
     ("prompts", &[]),
-    ("api", &["store", "vault"]),
+    ("api", &["store", "vault", "jobs", "export"]),
+    ("export", &["store", "vault"]),
     ("phone", &["sip::io", "prompts"]),
 ];
 
