@@ -8,7 +8,7 @@ const PURE: [&str; 10] =
     ["access", "audit", "call", "consent", "ids", "media", "queue", "settings", "sip::core", "time"];
 
 /// Shell modules, and the shell modules they may import; what is not listed may import all.
-const SHELL: [(&str, &[&str]); 9] = [
+const SHELL: [(&str, &[&str]); 10] = [
     ("config", &[]),
     ("sip::io", &[]),
     ("engine", &[]),
@@ -16,7 +16,8 @@ const SHELL: [(&str, &[&str]); 9] = [
     ("store", &[]),
     ("prompts", &[]),
     ("jobs", &["store", "vault"]),
-    ("api", &["store", "vault", "jobs"]),
+    ("api", &["store", "vault", "jobs", "export"]),
+    ("export", &["store", "vault"]),
     ("phone", &["sip::io", "prompts"]),
 ];
 
