@@ -9,6 +9,7 @@ mod driver;
 mod fold;
 mod gauges;
 mod keypad;
+pub(crate) mod keys;
 mod leg;
 mod live;
 mod notice;
@@ -96,8 +97,8 @@ impl Server {
         std::fs::create_dir_all(&config.data)?;
         let metrics = api::install_metrics();
         let store = Store::open(&config.database_url(), clock).await?;
-        let at = VaultConfig { dir: config.vault_dir(), key_file: config.key_file() };
-        let vault = Arc::new(Vault::open(at, clock)?);
+        let keys = keys::open(config).await?;
+        let vault = Arc::new(Vault::open(VaultConfig { dir: config.vault_dir() }, keys, clock)?);
         salvage::run(&store, &vault, clock).await?;
         let (generation, settings) = store.settings().await?;
         let settings = Arc::new(settings);
