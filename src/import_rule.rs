@@ -19,13 +19,14 @@ const PURE: [&str; 11] = [
 ];
 
 /// Shell modules, and the shell modules they may import; what is not listed may import all.
-const SHELL: [(&str, &[&str]); 9] = [
+const SHELL: [(&str, &[&str]); 10] = [
     ("config", &[]),
     ("sip::io", &[]),
     ("engine", &[]),
     ("vault", &[]),
     ("store", &[]),
     ("prompts", &[]),
+    ("jobs", &["store", "vault"]),
     ("api", &["store", "vault", "jobs", "export"]),
     ("export", &["store", "vault"]),
     ("phone", &["sip::io", "prompts"]),

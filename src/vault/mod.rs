@@ -17,6 +17,8 @@
 mod error;
 mod export;
 pub mod keys;
+mod key;
+pub mod objects;
 mod salvage;
 mod secret;
 pub mod signing;
