@@ -36,6 +36,7 @@ use tokio::time::{interval, timeout};
 use tokio_util::task::TaskTracker;
 
 use crate::api;
+use crate::audit::Actor;
 use crate::config::{Config, Fact};
 use crate::engine::{Engine, EngineConfig};
 use crate::prompts::Library;
@@ -43,7 +44,7 @@ use crate::queue;
 use crate::settings::Settings;
 use crate::sip::core::{Command, EndpointConfig, Pressure, Transport};
 use crate::sip::io::{Certificates, SipHandle, StackConfig, TlsFiles};
-use crate::store::{Change, Filter, Store};
+use crate::store::{Change, Filter, KekChange, KekProvider, Store};
 use crate::time::Clock;
 use crate::vault::{Vault, VaultConfig};
 
@@ -81,6 +82,10 @@ struct Shared {
     overloaded: AtomicBool,
 }
 
+/// Stand-ins until the keyring and the vault name key and spool (issue 5).
+const KEK: &str = "0000000000000000";
+const SPOOL: &str = "00000000000000000000000000";
+
 /// A running server.
 pub struct Server {
     shared: Arc<Shared>,
@@ -98,6 +103,12 @@ impl Server {
         let store = Store::open(&config.database_url(), clock).await?;
         let at = VaultConfig { dir: config.vault_dir(), key_file: config.key_file() };
         let vault = Arc::new(Vault::open(at, clock)?);
+        store.of_node(SPOOL);
+        if store.keks().await?.is_empty() {
+            let (id, provider, at) = (KEK.to_owned(), KekProvider::File, clock.now());
+            let made = KekChange::Made { id, provider, wrapped: None, at, by: Actor::System };
+            store.commit(vec![Change::Kek(made)]).await?;
+        }
         salvage::run(&store, &vault, clock).await?;
         let (generation, settings) = store.settings().await?;
         let settings = Arc::new(settings);
