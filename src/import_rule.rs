@@ -19,14 +19,16 @@ const PURE: [&str; 11] = [
 ];
 
 /// Shell modules, and the shell modules they may import; what is not listed may import all.
-const SHELL: [(&str, &[&str]); 8] = [
+const SHELL: [(&str, &[&str]); 10] = [
     ("config", &[]),
     ("sip::io", &[]),
     ("engine", &[]),
     ("vault", &[]),
     ("store", &[]),
     ("prompts", &[]),
-    ("api", &["store", "vault"]),
+    ("jobs", &["store", "vault"]),
+    ("api", &["store", "vault", "jobs", "export"]),
+    ("export", &["store", "vault"]),
     ("phone", &["sip::io", "prompts"]),
 ];
 

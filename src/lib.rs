@@ -2,8 +2,8 @@
 //!
 //! The map. A pure band that knows no I/O, no clock, no async and no randomness, and a shell
 //! around it. The import rule (checked by `import_rule.rs`): shell imports pure, never
-//! the reverse; shell siblings do not import one another, except `api` -> `store`, `vault`;
-//! only `server`, `phone` and the CLI see all.
+//! the reverse; shell siblings do not import one another, except `jobs` -> `store`, `vault`, and `api` -> these
+//! three; only `server`, `phone` and the CLI see all.
 //!
 //! | module       | band  | what it is for |
 //! |--------------|-------|----------------|
@@ -22,6 +22,7 @@
 //! | [`engine`]   | shell | media workers: one OS thread each, its sockets, its sessions |
 //! | [`vault`]    | shell | recordings at rest: keys, encrypted spool, salvage, export |
 //! | [`store`]    | shell | database: migrations, units of work, queries |
+//! | [`jobs`]     | shell | uploads, destruction and what else must happen once and for certain; alarms |
 //! | [`prompts`]  | shell | shipped and imported prompts |
 //! | [`api`]      | shell | HTTP: health, metrics, the way in for WebSocket |
 //! | [`server`]   | shell | composition root: call driver, start, drain |
@@ -44,6 +45,7 @@ pub mod api;
 pub mod cli;
 pub mod config;
 pub mod engine;
+pub mod jobs;
 pub mod phone;
 pub mod prompts;
 pub mod server;
