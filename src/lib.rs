@@ -15,6 +15,7 @@
 //! | [`audit`]    | pure  | audit events and their hash chain |
 //! | [`certificate`] | pure | deletion certificates: signed, verified offline |
 //! | [`settings`] | pure  | trunks, numbers, queues, agents, users: parse, check, diff |
+//! | [`reconcile`]| pure  | database against object store and spool: what is missing, left over, wrong |
 //! | [`sip::core`]| pure  | SIP endpoint, dialogs, registrar, digest, SDP |
 //! | [`media`]    | pure  | RTP, RTCP, SRTP, codecs, jitter buffer, digits, prompt player, recorder tap |
 //! | [`config`]   | shell | `sayso.toml` and the environment -> `Config`, parsed once |
@@ -37,6 +38,7 @@ pub mod consent;
 pub mod ids;
 pub mod media;
 pub mod queue;
+pub mod reconcile;
 pub mod settings;
 pub mod sip;
 pub mod time;
