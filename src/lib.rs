@@ -13,6 +13,7 @@
 //! | [`consent`]  | pure  | policy, the consent dialogue, `RecordingPermit` |
 //! | [`queue`]    | pure  | waiting calls, agents, strategies |
 //! | [`audit`]    | pure  | audit events and their hash chain |
+//! | [`certificate`] | pure | deletion certificates: signed, verified offline |
 //! | [`settings`] | pure  | trunks, numbers, queues, agents, users: parse, check, diff |
 //! | [`sip::core`]| pure  | SIP endpoint, dialogs, registrar, digest, SDP |
 //! | [`media`]    | pure  | RTP, RTCP, SRTP, codecs, jitter buffer, digits, prompt player, recorder tap |
@@ -30,6 +31,7 @@
 pub mod access;
 pub mod audit;
 pub mod call;
+pub mod certificate;
 pub mod consent;
 pub mod ids;
 pub mod media;

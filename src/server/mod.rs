@@ -9,6 +9,7 @@ mod driver;
 mod fold;
 mod gauges;
 mod keypad;
+pub(crate) mod keys;
 mod leg;
 mod live;
 mod notice;
@@ -36,7 +37,7 @@ use tokio::time::{interval, timeout};
 use tokio_util::task::TaskTracker;
 
 use crate::api;
-use crate::config::{Config, Fact};
+use crate::config::{AudioFormat, Config, Fact};
 use crate::engine::{Engine, EngineConfig};
 use crate::prompts::Library;
 use crate::queue;
@@ -45,7 +46,7 @@ use crate::sip::core::{Command, EndpointConfig, Pressure, Transport};
 use crate::sip::io::{Certificates, SipHandle, StackConfig, TlsFiles};
 use crate::store::{Change, Filter, Store};
 use crate::time::Clock;
-use crate::vault::{Vault, VaultConfig};
+use crate::vault::{Format, Vault, VaultConfig};
 
 use admission::{Door, Short};
 pub use notice::{Notice, Notices, What};
@@ -87,6 +88,17 @@ pub struct Server {
     http: SocketAddr,
 }
 
+/// The vault by configuration.
+pub(crate) fn vault_config(config: &Config) -> VaultConfig {
+    let format = match config.vault.format {
+        AudioFormat::Pcm16 => Format::Pcm16,
+        AudioFormat::Ulaw => Format::Ulaw,
+        AudioFormat::Alaw => Format::Alaw,
+        AudioFormat::Opus => Format::Opus,
+    };
+    VaultConfig { dir: config.vault_dir(), format, reserve: config.vault.reserve }
+}
+
 impl Server {
     /// Opens everything `config` names and salvages what an earlier run left.
     ///
@@ -96,8 +108,8 @@ impl Server {
         std::fs::create_dir_all(&config.data)?;
         let metrics = api::install_metrics();
         let store = Store::open(&config.database_url(), clock).await?;
-        let at = VaultConfig { dir: config.vault_dir(), key_file: config.key_file() };
-        let vault = Arc::new(Vault::open(at, clock)?);
+        let keys = keys::open(config).await?;
+        let vault = Arc::new(Vault::open(vault_config(config), keys, clock)?);
         salvage::run(&store, &vault, clock).await?;
         let (generation, settings) = store.settings().await?;
         let settings = Arc::new(settings);
