@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const PURE: [&str; 11] = [
+const PURE: [&str; 12] = [
     "access",
     "audit",
     "call",
@@ -13,6 +13,7 @@ const PURE: [&str; 11] = [
     "ids",
     "media",
     "queue",
+    "reconcile",
     "settings",
     "sip::core",
     "time",

@@ -17,7 +17,6 @@
 mod error;
 mod export;
 pub mod keys;
-mod key;
 pub mod objects;
 mod salvage;
 mod secret;

@@ -1,0 +1,1 @@
+//! Worlds with faults: see the next commit.
