@@ -9,7 +9,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _};
 
 use crate::store::RecordingRow;
 use crate::vault::objects::{ObjectError, Objects};
-use crate::vault::{Reader, Source, Vault, VaultError, WrappedKey};
+use crate::vault::{Format, Reader, Source, Vault, VaultError, WrappedKey};
 
 /// Why there is no audio. No personal data.
 #[derive(Debug, thiserror::Error)]
@@ -50,13 +50,26 @@ impl From<VaultError> for AudioError {
         if let VaultError::Object(error) = error {
             return error.into();
         }
-        if error.is_damage() { Self::Damaged(error.to_string()) } else { Self::Vault(error) }
+        let damage = matches!(
+            error,
+            VaultError::NotARecording { .. }
+                | VaultError::Misplaced { .. }
+                | VaultError::Tampered { .. }
+                | VaultError::Truncated { .. }
+                | VaultError::Trailing { .. }
+                | VaultError::Inconsistent { .. }
+                | VaultError::NotAsStored { .. }
+                | VaultError::NotFound(_)
+                | VaultError::WrongKey(_)
+        );
+        if damage { Self::Damaged(error.to_string()) } else { Self::Vault(error) }
     }
 }
 
 impl From<ObjectError> for AudioError {
     fn from(error: ObjectError) -> Self {
-        if error.passes() { Self::Away(error) } else { Self::Damaged(error.to_string()) }
+        let damage = matches!(error, ObjectError::NotFound { .. } | ObjectError::Corrupt { .. });
+        if damage { Self::Damaged(error.to_string()) } else { Self::Away(error) }
     }
 }
 
@@ -104,8 +117,11 @@ impl Audio {
         };
         let key = row.wrapped_key.clone().ok_or(AudioError::Destroyed)?;
         let reader = vault.read(source, row.id, &WrappedKey(key.0), row.samples).await?;
-        let info = reader.info();
-        Ok(Self { length: info.length, content_type: info.content_type, tag, lies: Lies::Sealed(reader) })
+        let content_type = match reader.info().format {
+            Format::Opus => "audio/ogg",
+            Format::Pcm16 | Format::Ulaw | Format::Alaw => "audio/wav",
+        };
+        Ok(Self { length: reader.info().bytes, content_type, tag, lies: Lies::Sealed(reader) })
     }
 
     /// Its length in bytes, as WAV or Ogg.

@@ -15,7 +15,7 @@ use crate::api::input::{Asked, Told, written};
 use crate::api::problem::Problem;
 use crate::ids::{ReconciliationId, Redacted};
 use crate::store::{
-    Change, Cursor, FindingRow, JobChange, JobFigures, JobFilter, JobRow, Page, ReconciliationRow, StoreError,
+    Change, Cursor, FindingRow, JobChange, JobFigures, JobFilter, JobRow, Page, ReconciliationRow,
 };
 use crate::time::Timestamp;
 
