@@ -4,10 +4,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const PURE: [&str; 11] = [
+const PURE: [&str; 12] = [
     "access",
     "audit",
     "call",
+    "certificate",
     "consent",
     "ids",
     "media",

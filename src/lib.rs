@@ -13,6 +13,7 @@
 //! | [`consent`]  | pure  | policy, the consent dialogue, `RecordingPermit` |
 //! | [`queue`]    | pure  | waiting calls, agents, strategies |
 //! | [`audit`]    | pure  | audit events and their hash chain |
+//! | [`certificate`] | pure | deletion certificates: signed, verified offline |
 //! | [`settings`] | pure  | trunks, numbers, queues, agents, users: parse, check, diff |
 //! | [`reconcile`]| pure  | database against object store and spool: what is missing, left over, wrong |
 //! | [`sip::core`]| pure  | SIP endpoint, dialogs, registrar, digest, SDP |
@@ -32,6 +33,7 @@
 pub mod access;
 pub mod audit;
 pub mod call;
+pub mod certificate;
 pub mod consent;
 pub mod ids;
 pub mod media;

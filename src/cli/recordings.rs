@@ -8,6 +8,7 @@ use clap::Subcommand;
 
 use crate::audit::{AuditEvent, Class, Object, Value};
 use crate::ids::RecordingId;
+use crate::server::keys;
 use crate::store::{Change, Listened, ListenedTo, RecordingRow, Store};
 use crate::time::Clock;
 use crate::vault::{Exported, Vault, VaultConfig, WrappedKey};
@@ -44,8 +45,8 @@ impl RecordingsCommand {
             Self::Export { id, file, at } => {
                 let config = at.load()?;
                 let store = super::open_store(&config).await?;
-                let vault = VaultConfig { dir: config.vault_dir(), key_file: config.key_file() };
-                let vault = Vault::open(vault, Clock::start())?;
+                let keys = keys::open(&config).await?;
+                let vault = Vault::open(VaultConfig { dir: config.vault_dir() }, keys, Clock::start())?;
                 let bar = progress("exporting");
                 let exported = export(&store, &vault, id, &file, &mut |done, all| {
                     bar.set_length(all);

@@ -9,6 +9,7 @@ mod driver;
 mod fold;
 mod gauges;
 mod keypad;
+pub(crate) mod keys;
 mod leg;
 mod live;
 mod notice;
@@ -101,8 +102,8 @@ impl Server {
         std::fs::create_dir_all(&config.data)?;
         let metrics = api::install_metrics();
         let store = Store::open(&config.database_url(), clock).await?;
-        let at = VaultConfig { dir: config.vault_dir(), key_file: config.key_file() };
-        let vault = Arc::new(Vault::open(at, clock)?);
+        let keys = keys::open(config).await?;
+        let vault = Arc::new(Vault::open(VaultConfig { dir: config.vault_dir() }, keys, clock)?);
         store.of_node(SPOOL);
         if store.keks().await?.is_empty() {
             let (id, provider, at) = (KEK.to_owned(), KekProvider::File, clock.now());

@@ -16,9 +16,12 @@
 
 mod error;
 mod export;
+pub mod keys;
 mod key;
 pub mod objects;
 mod salvage;
+mod secret;
+pub mod signing;
 mod spool;
 #[cfg(test)]
 mod tests;
@@ -38,10 +41,10 @@ use crate::time::{Clock, Timestamp};
 
 pub use error::VaultError;
 pub use export::Exported;
-pub use key::WrappedKey;
+pub use keys::{KekId, KekState, KeySource, Keyring, KmsConfig, KnownKek, NewKek, Provider, WrappedKey};
+pub use signing::Signer;
 pub use writer::Spool;
 
-use key::Kek;
 use spool::Header;
 use writer::{Part, Writer};
 
@@ -50,8 +53,6 @@ use writer::{Part, Writer};
 pub struct VaultConfig {
     /// Holds `spool/` (being written) and `recordings/yyyy/mm/dd/` (finished).
     pub dir: PathBuf,
-    /// The key-encryption key; made at first start, mode 0600.
-    pub key_file: PathBuf,
 }
 
 /// A recording that is whole and in its place.
@@ -83,7 +84,7 @@ pub type Ending = oneshot::Receiver<Result<Finished, VaultError>>;
 /// recordings not ended by then stay in the spool for salvage.
 pub struct Vault {
     paths: Paths,
-    kek: Kek,
+    keys: Keyring,
     clock: Clock,
     writer: Writer,
     /// What a spool file is written through. Tests put failing disks here.
@@ -91,31 +92,43 @@ pub struct Vault {
 }
 
 impl Vault {
-    /// Opens it: makes directories and key file at first start, and starts its two threads.
+    /// Whether nothing was ever recorded in the folder: a first start, as far as it can tell.
     ///
     /// # Errors
-    /// When directories or key file cannot be made or read, when others than the owner can reach
-    /// the key file, or when it is missing though there are recordings.
-    pub fn open(config: VaultConfig, clock: Clock) -> Result<Self, VaultError> {
+    /// When it cannot be read.
+    pub fn is_empty(dir: &Path) -> Result<bool, VaultError> {
+        Paths { dir: dir.to_owned() }.is_empty()
+    }
+
+    /// Opens it: makes directories, and starts its two threads.
+    ///
+    /// # Errors
+    /// When directories cannot be made.
+    pub fn open(config: VaultConfig, keys: Keyring, clock: Clock) -> Result<Self, VaultError> {
         let paths = Paths { dir: config.dir };
         for dir in [paths.spool(), paths.recordings()] {
             make_dir(&dir).map_err(VaultError::io("create directory", &dir))?;
         }
-        let kek = Kek::open(&config.key_file, paths.is_empty()?)?;
         let writer = Writer::start(clock).map_err(VaultError::io("start the writer of", &paths.dir))?;
-        Ok(Self { paths, kek, clock, writer, through: Box::new(|file| Box::new(file)) })
+        Ok(Self { paths, keys, clock, writer, through: Box::new(|file| Box::new(file)) })
     }
 
     /// A fresh data key.
     #[must_use]
     pub fn draw_key(&self) -> DataKey {
-        key::draw()
+        keys::draw()
     }
 
     /// The permit's data key, sealed, for the database.
     #[must_use]
     pub fn wrap(&self, permit: &RecordingPermit) -> WrappedKey {
-        self.kek.wrap(permit.id(), permit.key())
+        self.keys.wrap(permit.id(), permit.key())
+    }
+
+    /// The keys that data keys are wrapped with.
+    #[must_use]
+    pub fn keyring(&self) -> &Keyring {
+        &self.keys
     }
 
     /// Opens the spool file. The receiver tells how the recording ended; when it fails on the way,
@@ -212,7 +225,7 @@ impl Vault {
     /// When the key does not open for it, when it is not there, in use, or damaged otherwise than
     /// a crash does it; the file is then left as it is.
     pub fn salvage(&self, id: RecordingId, key: &WrappedKey) -> Result<Finished, VaultError> {
-        salvage::salvage(&self.paths, id, &self.kek.unwrap(id, key)?, self.clock)
+        salvage::salvage(&self.paths, id, &self.keys.unwrap(id, key)?, self.clock)
     }
 
     /// Writes a finished recording in the clear as stereo WAV (PCM16, 8 kHz) to `out`, mode 0600,
@@ -228,7 +241,7 @@ impl Vault {
         out: &Path,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Exported, VaultError> {
-        export::export(&self.paths, id, &self.kek.unwrap(id, key)?, out, progress)
+        export::export(&self.paths, id, &self.keys.unwrap(id, key)?, out, progress)
     }
 
     /// Both channels of a finished recording, caller and agent, in memory: 115 MB an hour.
@@ -236,7 +249,7 @@ impl Vault {
     /// # Errors
     /// As [`Vault::export`].
     pub fn read_pcm(&self, id: RecordingId, key: &WrappedKey) -> Result<(Vec<i16>, Vec<i16>), VaultError> {
-        export::read_pcm(&self.paths, id, &self.kek.unwrap(id, key)?)
+        export::read_pcm(&self.paths, id, &self.keys.unwrap(id, key)?)
     }
 }
 

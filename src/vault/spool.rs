@@ -21,7 +21,7 @@ use std::io::{self, Read};
 use aws_lc_rs::aead::{Aad, LessSafeKey, Nonce};
 use ulid::Ulid;
 
-use super::key;
+use super::keys;
 use crate::consent::DataKey;
 use crate::ids::RecordingId;
 use crate::media::tap::{Channel, End, Gap, Missing};
@@ -54,7 +54,7 @@ impl Header {
     /// A header with a fresh nonce prefix.
     pub(super) fn draw(id: RecordingId) -> Self {
         let mut prefix = [0; 7];
-        key::fill(&mut prefix);
+        keys::fill(&mut prefix);
         Self { id, prefix }
     }
 
@@ -113,7 +113,7 @@ struct Stream {
 
 impl Stream {
     fn new(key: &DataKey, header: &Header) -> Self {
-        Self { key: key::aes(key.bytes()), header: header.bytes(), next: 0 }
+        Self { key: keys::aes(key.bytes()), header: header.bytes(), next: 0 }
     }
 
     fn nonce(&self, kind: Kind) -> Nonce {
