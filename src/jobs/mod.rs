@@ -3,6 +3,7 @@
 //! it necessary; a runner leases it, does it in steps that can be done again, and goes on after any crash.
 
 mod alarm;
+pub mod reconcile;
 mod schedule;
 
 use std::sync::Arc;
