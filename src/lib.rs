@@ -24,6 +24,7 @@
 //! | [`vault`]    | shell | recordings at rest: keys, encrypted spool, salvage, export |
 //! | [`store`]    | shell | database: migrations, units of work, queries |
 //! | [`jobs`]     | shell | uploads, destruction and what else must happen once and for certain; alarms |
+//! | [`export`]   | shell | recordings on their way out: audio, manifest, vCon |
 //! | [`prompts`]  | shell | shipped and imported prompts |
 //! | [`api`]      | shell | HTTP: health, metrics, the way in for WebSocket |
 //! | [`server`]   | shell | composition root: call driver, start, drain |
@@ -47,6 +48,7 @@ pub mod api;
 pub mod cli;
 pub mod config;
 pub mod engine;
+pub mod export;
 pub mod jobs;
 pub mod phone;
 pub mod prompts;

@@ -94,6 +94,8 @@ pub(super) struct Desk {
     key: hmac::Key,
     proxies: Proxies,
     pub(super) listening: Listening,
+    /// One vCon is made at a time.
+    pub(super) exporting: tokio::sync::Mutex<()>,
 }
 
 impl Desk {
@@ -113,6 +115,7 @@ impl Desk {
             key: hmac::Key::new(hmac::HMAC_SHA256, &random()),
             proxies,
             listening: Listening::default(),
+            exporting: tokio::sync::Mutex::default(),
         })
     }
 

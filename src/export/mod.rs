@@ -2,6 +2,7 @@
 //! manifest beside it, or a vCon. What goes out holds personal data by design; who asks for it has been asked for the
 //! right, and the audit log has its row before the first byte.
 
+mod audio;
 mod der;
 mod jws;
 mod manifest;
@@ -10,7 +11,8 @@ pub mod vcon;
 #[cfg(test)]
 mod tests;
 
-pub use jws::{JwsError, verify as verify_jws};
+pub use audio::{Audio, AudioError, extension};
+pub use jws::{JwsError, verify};
 pub use manifest::{AudioFile, Manifest, ManifestError};
 
 use crate::store::{CallDetail, RecordingRow};

@@ -175,10 +175,11 @@ export interface Listening {
 //        for a session and a recording as long as it is used (30 minutes without a request end it). 422 bad-reason (1 to 1,000
 //        characters), 428 reason-needed, and what /audio refuses
 // GET  /recordings/{id}/audio                          -> audio/wav or audio/ogg, with ranges (RFC 9110 §14), ETag, HEAD;
-//        opens listening by itself where no reason is asked. 409 not-whole (armed, recording), failed (detail: why), gone
-//        from here (its file is in another node's spool), 410 destroyed, 416 bad-range, 428 reason-needed (POST /listening first)
+//        opens listening by itself where no reason is asked. 409 not-whole (armed, recording), failed (detail: why), elsewhere
+//        (still in another node's spool), 410 destroyed, 416 bad-range, 428 reason-needed (POST /listening first),
+//        500 damaged, 503 store-away. What is damaged further on breaks the connection off
 // With the right `export-recordings`, audited with what was taken out:
-// GET  /recordings/{id}/vcon                           -> application/vcon+json, a JWS; what /audio refuses, 413 too-large
+// GET  /recordings/{id}/vcon                           -> application/vcon, a JWS; what /audio refuses, 413 too-large
 // With the right `destroy-recordings`:
 // DELETE /recordings/{id}          {reason}            -> 202 Recording  its key is gone when this answers, its copies are
 //        removed by a job; 410 destroyed (it is already), 409 not-whole (nothing was captured), 422 bad-reason
@@ -223,15 +224,15 @@ export interface Certificate {
 }
 
 // ---- the vault. With the right `manage-vault`:
-// GET  /jobs                                           -> Jobs           what waits to be done, the oldest first, at most 500
+// GET  /jobs?after=CURSOR                              -> Jobs           what waits to be done, the oldest first
 // POST /jobs/{id}/retry                                -> 204            due now; 404 no-job
 // GET  /alarms                                         -> Alarm[]
-// GET  /reconciliations                                -> Reconciliation[]   the latest first, at most 100
-// GET  /reconciliations/{id}                           -> ReconciliationReport   404 no-report
-// POST /reconciliations                                -> 202 {job}      one that waits or runs already is taken
+// GET  /reconciliations?after=CURSOR                   -> Page<Reconciliation>   the latest first
+// GET  /reconciliations/{id}?after=CURSOR              -> ReconciliationReport   404 no-report
+// POST /reconciliations           {}                   -> 202            one that waits or runs already is taken
 // POST /reconciliations/{id}/orphans  {name, reason}   -> 204            removes an object that the report found to belong to
 //        nothing; 404 no-orphan, 409 not-now (it belongs to a recording by now), locked, 422 bad-reason, 503 store-away
-export interface Jobs { jobs: VaultJob[]; kinds: { kind: string; waiting: number; running: number; failing: number; oldest: string | null }[] }
+export interface Jobs extends Page<VaultJob> { kinds: { kind: string; waiting: number; running: number; failing: number; oldest: string | null }[] }
 export interface VaultJob {
   id: string
   kind: string
@@ -252,12 +253,14 @@ export interface Reconciliation {
   beganAt: string
   endedAt: string | null
   by: string
-  state: string
+  state: 'running' | 'ended' | 'failed'
   counts: Record<string, unknown> | null
-  error: string | null
+  /** Why it gave up. */
+  why: string | null
 }
-export interface ReconciliationReport extends Reconciliation { findings: Finding[] }
-export interface Finding { kind: string; subject: string; detail: string }
+export interface ReconciliationReport extends Reconciliation { findings: Page<Finding> }
+/** Who dealt with it, and when, if somebody did. */
+export interface Finding { kind: string; subject: string; detail: string; resolvedAt: string | null; resolvedBy: string | null }
 
 // ---- commands of a call: POST /calls/{id}/…  -> 204: the call follows it; what has to be stored first (an override)
 //   may still fail: `recording.state` and `why` of the next CallView tell, `off` and `not-stored`. 404 no such call (or not yours), 409 with a title:
