@@ -37,7 +37,6 @@ use tokio::time::{interval, timeout};
 use tokio_util::task::TaskTracker;
 
 use crate::api;
-use crate::audit::Actor;
 use crate::config::{Config, Fact};
 use crate::engine::{Engine, EngineConfig};
 use crate::prompts::Library;
@@ -47,7 +46,7 @@ use crate::sip::core::{Command, EndpointConfig, Pressure, Transport};
 use crate::sip::io::{Certificates, SipHandle, StackConfig, TlsFiles};
 use crate::store::{Change, Filter, KekChange, KekProvider, Store};
 use crate::time::Clock;
-use crate::vault::{Vault, VaultConfig};
+use crate::vault::{Format, Vault, VaultConfig};
 
 use admission::{Door, Short};
 pub use notice::{Notice, Notices, What};
@@ -93,6 +92,17 @@ pub struct Server {
     http: SocketAddr,
 }
 
+/// The vault by configuration.
+pub(crate) fn vault_config(config: &Config) -> VaultConfig {
+    let format = match config.vault.format {
+        AudioFormat::Pcm16 => Format::Pcm16,
+        AudioFormat::Ulaw => Format::Ulaw,
+        AudioFormat::Alaw => Format::Alaw,
+        AudioFormat::Opus => Format::Opus,
+    };
+    VaultConfig { dir: config.vault_dir(), format, reserve: config.vault.reserve }
+}
+
 impl Server {
     /// Opens everything `config` names and salvages what an earlier run left.
     ///
@@ -103,13 +113,6 @@ impl Server {
         let metrics = api::install_metrics();
         let store = Store::open(&config.database_url(), clock).await?;
         let keys = keys::open(config).await?;
-        let vault = Arc::new(Vault::open(VaultConfig { dir: config.vault_dir() }, keys, clock)?);
-        store.of_node(SPOOL);
-        if store.keks().await?.is_empty() {
-            let (id, provider, at) = (KEK.to_owned(), KekProvider::File, clock.now());
-            let made = KekChange::Made { id, provider, wrapped: None, at, by: Actor::System };
-            store.commit(vec![Change::Kek(made)]).await?;
-        }
         salvage::run(&store, &vault, clock).await?;
         let (generation, settings) = store.settings().await?;
         let settings = Arc::new(settings);

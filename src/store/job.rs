@@ -18,8 +18,8 @@ use super::writer::Work;
 words!(
     /// What a job does.
     JobKind {
-        /// Copies what a running recording has by now to the object store.
-        Segment = "segment",
+        /// Makes a recording whose file was lost anew, from the segments that were copied while it ran.
+        Rescue = "rescue",
         /// Makes Ogg Opus of a finished recording.
         Encode = "encode",
         /// Moves a finished recording to the object store.
