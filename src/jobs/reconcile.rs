@@ -11,6 +11,7 @@ mod look;
 mod orphan;
 #[cfg(test)]
 mod tests;
+mod turn;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,20 +20,21 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use ulid::Ulid;
 
-use crate::ids::{CallId, RecordingId, ReconciliationId};
+use crate::ids::{CallId, RecordingId};
 use crate::reconcile::{
-    Counts, Day, Finding, FindingKind, Merge, RECORDINGS, Rules, Sample, SeenCall, SeenJob, SeenObject, State,
-    Step, Verdict, folder_of, judge_call, judge_job, judge_spool_file, judge_upload, stray,
+    Counts, Day, Finding, FindingKind, Merge, RECORDINGS, Rules, Sample, SeenCall, SeenJob, SeenObject,
+    State, Step, Verdict, folder_of, judge_call, judge_job, judge_spool_file, judge_upload, stray,
 };
 use crate::store::{
     CallRow, Change, JobFilter, JobKind, JobRow, Progress, ReconciliationChange, ReconciliationRow,
     ReconciliationState, Store, StoreError,
 };
-use crate::time::Clock;
-use crate::vault::objects::{ObjectError, Objects};
+use crate::time::{Clock, Timestamp};
+use crate::vault::objects::{Listed, ObjectError, Objects};
 
-pub use ask::{Scope, Subject, ask, enqueue_scheduled, settle_alarms};
+pub use ask::{Scope, Subject, ask};
 pub use orphan::{OrphanError, remove_orphan};
+pub(super) use turn::{run, watch};
 
 use look::Known;
 
@@ -126,7 +128,8 @@ pub async fn reconcile(
     let reached = report.counts.clone().map(Reached::from_json).unwrap_or_default();
     let since = last_whole(compared).await?;
     let known = Known::of(compared).await?;
-    let run = Run { compared, known, wanted, report, since, reached, findings: Vec::new(), progress, first: None };
+    let run =
+        Run { compared, known, wanted, report, since, reached, findings: Vec::new(), progress, first: None };
     run.all().await
 }
 
@@ -143,12 +146,12 @@ async fn began(compared: &Compared, wanted: Subject) -> Result<ReconciliationRow
 }
 
 /// When the last whole run began: calls that failed since are news.
-async fn last_whole(compared: &Compared) -> Result<crate::time::Timestamp, ReconcileError> {
+async fn last_whole(compared: &Compared) -> Result<Timestamp, ReconcileError> {
     let Some(id) = compared.store.last_reconciliation().await? else {
-        return Ok(crate::time::Timestamp::from_micros(0));
+        return Ok(Timestamp::from_micros(0));
     };
     let row = compared.store.reconciliation(id).await?;
-    Ok(row.map_or(crate::time::Timestamp::from_micros(0), |row| row.began_at))
+    Ok(row.map_or(Timestamp::from_micros(0), |row| row.began_at))
 }
 
 /// How far a run is, as its report keeps it while it goes on.
@@ -178,7 +181,7 @@ struct Run<'a> {
     wanted: Subject,
     report: ReconciliationRow,
     /// Calls that ended later are news.
-    since: crate::time::Timestamp,
+    since: Timestamp,
     reached: Reached,
     /// Not written yet.
     findings: Vec<Finding>,
@@ -434,13 +437,14 @@ fn through_day(id: RecordingId) -> u64 {
     (ms % 86_400_000) / 86_400
 }
 
-fn seen(object: crate::vault::objects::Listed) -> SeenObject {
+fn seen(object: Listed) -> SeenObject {
     SeenObject { name: object.name, bytes: object.bytes, modified: object.modified }
 }
 
 /// A finding as the store keeps it.
 fn stored(finding: Finding) -> crate::store::Finding {
-    let healed = finding.healed.map_or_else(String::new, |heal| format!("; the job {} is made again", heal.word()));
+    let healed =
+        finding.healed.map_or_else(String::new, |heal| format!("; the job {} is made again", heal.word()));
     let of_call = finding.call.filter(|call| call.to_string() != finding.subject);
     let of_call = of_call.map_or_else(String::new, |call| format!(" (call {call})"));
     crate::store::Finding {
@@ -482,19 +486,17 @@ async fn seen_calls(
     Ok(calls)
 }
 
-/// A job as far as it waits; `None` for one that is planned for later, that runs for as long as its call, or that
-/// is this one.
-fn waiting(job: &JobRow, now: crate::time::Timestamp) -> Option<SeenJob> {
-    let created = match job.kind {
-        JobKind::Segment => job.due,
-        JobKind::Encode | JobKind::Upload | JobKind::Destroy => job.created,
-        JobKind::Reconcile => return None,
+/// A job as far as it waits; `None` for one that is planned for later, or that is this one.
+fn waiting(job: &JobRow, now: Timestamp) -> Option<SeenJob> {
+    let counts = match job.kind {
+        JobKind::Rescue | JobKind::Encode | JobKind::Upload | JobKind::Destroy => job.due < now + PLANNED,
+        JobKind::Reconcile => false,
     };
-    (job.due < now + PLANNED).then(|| SeenJob {
+    counts.then(|| SeenJob {
         id: job.id.to_string(),
         kind: job.kind.word().to_owned(),
         subject: job.subject.clone(),
-        created,
+        created: job.created,
         attempts: job.attempts,
         error: job.error.clone(),
     })

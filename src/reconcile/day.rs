@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ulid::Ulid;
 
-use crate::ids::RecordingId;
+use crate::ids::{CallId, RecordingId};
 use crate::time::Timestamp;
 
 const SECONDS: i64 = 86_400;
@@ -75,6 +75,12 @@ impl From<Ulid> for Day {
 impl From<RecordingId> for Day {
     fn from(id: RecordingId) -> Self {
         // An id is a ULID by what it is made of.
+        Ulid::from_string(&id.to_string()).map_or(Self(0), Self::from)
+    }
+}
+
+impl From<CallId> for Day {
+    fn from(id: CallId) -> Self {
         Ulid::from_string(&id.to_string()).map_or(Self(0), Self::from)
     }
 }

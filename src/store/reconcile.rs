@@ -69,7 +69,8 @@ impl Store {
     /// # Errors
     /// When the database refuses, or the row cannot be read.
     pub async fn last_reconciliation(&self) -> Result<Option<ReconciliationId>, StoreError> {
-        let select = "SELECT id FROM reconciliations WHERE state = 'ended' ORDER BY began_at DESC, id DESC LIMIT 1";
+        let select =
+            "SELECT id FROM reconciliations WHERE state = 'ended' ORDER BY began_at DESC, id DESC LIMIT 1";
         let row = sqlx::query(select).fetch_optional(&self.read).await.doing("reading a reconciliation")?;
         row.map(|row| Cells { table: "reconciliations", row: &row }.id("id")).transpose()
     }

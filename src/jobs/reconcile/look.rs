@@ -13,9 +13,7 @@ use crate::reconcile::{
     Day, Expected, Finding, Group, Heal, KeyState, Local, Look, Name, Row, Sample, SeenCall, State, Verdict,
     folder_of, judge, judge_call, judge_checksum, judge_traces,
 };
-use crate::store::{
-    Change, JobChange, JobKind, KekState, RecordingRow, Store, StoreError,
-};
+use crate::store::{Change, JobChange, JobKind, KekState, RecordingRow, Store, StoreError};
 use crate::vault::objects::{ObjectError, Objects, Target, TraceKind};
 
 use super::{Compared, ReconcileError, Run, seen};
@@ -96,7 +94,7 @@ impl Known {
             key,
             // A file here is seen whosever it is.
             local: if file == Local::Nothing && elsewhere { Local::Elsewhere } else { file },
-            upload_open: is_open(&[JobKind::Encode, JobKind::Upload]),
+            upload_open: is_open(&[JobKind::Rescue, JobKind::Encode, JobKind::Upload]),
             destroy_open: is_open(&[JobKind::Destroy]),
         })
     }
@@ -139,7 +137,10 @@ impl Run<'_> {
             let (stored, again, group) = self.known.again(compared, group.id).await?;
             let second = judge(again.as_ref(), &group, &compared.rules, compared.clock.now());
             let said = |finding: &Finding| {
-                judgement.findings.iter().any(|first| (first.kind, &first.subject) == (finding.kind, &finding.subject))
+                judgement
+                    .findings
+                    .iter()
+                    .any(|first| (first.kind, &first.subject) == (finding.kind, &finding.subject))
             };
             let believed: Vec<Finding> = second.findings.into_iter().filter(said).collect();
             for finding in believed {

@@ -17,7 +17,9 @@ pub enum OrphanError {
     #[error("removing an orphan needs a written reason of 1 to {REASON} characters")]
     NoReason,
     /// The report does not call it an orphan.
-    #[error("report {report} names no orphan {name:?}: give the report that found it, and the name as it is there")]
+    #[error(
+        "report {report} names no orphan {name:?}: give the report that found it, and the name as it is there"
+    )]
     NotInReport {
         /// The report.
         report: ReconciliationId,
@@ -67,7 +69,8 @@ pub async fn remove_orphan(
         return Err(OrphanError::NotInReport { report, name: name.to_owned() });
     }
     refuse_owned(store, name).await?;
-    let event = AuditEvent::new(Class::Modify, by.clone(), clock.now(), "orphan.remove", Object::new("object", name));
+    let event =
+        AuditEvent::new(Class::Modify, by.clone(), clock.now(), "orphan.remove", Object::new("object", name));
     let event = event.new_value(Some(Value::Personal(reason.0.clone())));
     store.commit(vec![Change::Audit(event)]).await?;
     let target = match name.strip_suffix('/') {
