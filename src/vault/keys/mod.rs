@@ -270,7 +270,8 @@ impl Keyring {
         Ok(NewKek { id, provider: Provider::File, wrapped: None })
     }
 
-    /// Removes retired keys from the file; those that were there. KMS keeps nothing of ours.
+    /// Removes retired keys from the file; those that were there. KMS keeps nothing of ours; with it, a file without
+    /// a key that is needed goes as a whole.
     ///
     /// # Errors
     /// When the file cannot be read or written.
@@ -280,8 +281,9 @@ impl Keyring {
         if retired.is_empty() {
             return Ok(Vec::new());
         }
+        let may_go = self.0.source.kms.is_some();
         let path = self.0.source.file.clone();
-        off_thread(path, move |path| file::shrink(path, &|id| retired.contains(id))).await
+        off_thread(path, move |path| file::shrink(path, &|id| retired.contains(id), may_go)).await
     }
 }
 
