@@ -45,7 +45,7 @@ impl RecordingsCommand {
             Self::Export { id, file, at } => {
                 let config = at.load()?;
                 let store = super::open_store(&config).await?;
-                let keys = keys::open(&config).await?;
+                let keys = keys::open(&config, &store, Clock::start().now(), account()).await?;
                 let vault = Vault::open(VaultConfig { dir: config.vault_dir() }, keys, Clock::start())?;
                 let bar = progress("exporting");
                 let exported = export(&store, &vault, id, &file, &mut |done, all| {

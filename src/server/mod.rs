@@ -37,6 +37,7 @@ use tokio::time::{interval, timeout};
 use tokio_util::task::TaskTracker;
 
 use crate::api;
+use crate::audit::Actor;
 use crate::config::{Config, Fact};
 use crate::engine::{Engine, EngineConfig};
 use crate::prompts::Library;
@@ -82,6 +83,9 @@ struct Shared {
     overloaded: AtomicBool,
 }
 
+/// Stand-ins until the keyring and the vault name key and spool (issue 5).
+const SPOOL: &str = "00000000000000000000000000";
+
 /// A running server.
 pub struct Server {
     shared: Arc<Shared>,
@@ -97,8 +101,9 @@ impl Server {
         std::fs::create_dir_all(&config.data)?;
         let metrics = api::install_metrics();
         let store = Store::open(&config.database_url(), clock).await?;
-        let keys = keys::open(config).await?;
+        let keys = keys::open(config, &store, clock.now(), Actor::System).await?;
         let vault = Arc::new(Vault::open(VaultConfig { dir: config.vault_dir() }, keys, clock)?);
+        store.of_node(SPOOL);
         salvage::run(&store, &vault, clock).await?;
         let (generation, settings) = store.settings().await?;
         let settings = Arc::new(settings);

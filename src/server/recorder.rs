@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use tokio::task::JoinSet;
 use ulid::Ulid;
 
-use crate::audit::basis_word;
+use crate::audit::{Actor, basis_word};
 use crate::call::{Input, TakeId};
 use crate::consent::{Grant, RecordingPermit};
 use crate::engine::CallMedia;
@@ -18,7 +18,7 @@ use crate::vault::{Finished, VaultError};
 
 use super::driver::Done;
 use super::notice::What;
-use super::{Shared, convert};
+use super::{Shared, convert, keys};
 
 /// What a task has brought about a recording.
 pub(super) enum Recording {
@@ -59,16 +59,9 @@ impl Recorder {
     /// Stores the recording's row and wrapped key.
     pub(super) fn arm(&mut self, take: TakeId, grant: Grant, shared: &Shared, work: &mut JoinSet<Done>) {
         let permit = Box::new(grant.permit(RecordingId::new(Ulid::generate()), shared.vault.draw_key()));
-        let row = RecordingChange::Armed {
-            id: permit.id(),
-            call: permit.call(),
-            basis: permit.basis().clone(),
-            wrapped_key: shared.vault.wrap(&permit).0,
-            at: shared.clock.now(),
-        };
-        let store = shared.store.clone();
+        let (store, vault, at) = (shared.store.clone(), shared.vault.clone(), shared.clock.now());
         work.spawn(async move {
-            let stored = store.commit(vec![Change::Recording(row)]).await;
+            let stored = keys::arm(&store, vault.keyring(), &permit, (super::SPOOL, "pcm16"), at).await;
             Done::Recording(Recording::Armed(take, permit, stored))
         });
         self.state = State::Arming { take, unwanted: false };
@@ -250,8 +243,13 @@ fn discard(id: RecordingId, shared: &Shared, work: &mut JoinSet<Done>) {
 /// Destroys a recording whose consent was withdrawn: the key first, then every copy (rule 15).
 fn destroy_now(id: RecordingId, shared: &Shared, work: &mut JoinSet<Done>) {
     let (store, vault) = (shared.store.clone(), shared.vault.clone());
-    let why = "consent withdrawn in the call".to_owned();
-    let change = Change::Recording(RecordingChange::Destroyed { id, at: shared.clock.now(), why });
+    let change = Change::Recording(RecordingChange::Destroyed {
+        id,
+        at: shared.clock.now(),
+        rule: "withdrawn".to_owned(),
+        why: "consent withdrawn in the call".to_owned(),
+        by: Actor::Caller,
+    });
     work.spawn(async move {
         if let Err(error) = store.commit(vec![change]).await {
             tracing::error!(recording = %id, %error, "a withdrawn recording's key is still there");

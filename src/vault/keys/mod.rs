@@ -50,23 +50,6 @@ pub enum Provider {
     Kms,
 }
 
-impl Provider {
-    /// As the database has it.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::File => "file",
-            Self::Kms => "kms",
-        }
-    }
-
-    /// From the database.
-    #[must_use]
-    pub fn from_word(word: &str) -> Option<Self> {
-        [Self::File, Self::Kms].into_iter().find(|provider| provider.word() == word)
-    }
-}
-
 /// What a key-encryption key is used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KekState {
@@ -76,24 +59,6 @@ pub enum KekState {
     Retiring,
     /// No recording needs it any more.
     Retired,
-}
-
-impl KekState {
-    /// As the database has it.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Current => "current",
-            Self::Retiring => "retiring",
-            Self::Retired => "retired",
-        }
-    }
-
-    /// From the database.
-    #[must_use]
-    pub fn from_word(word: &str) -> Option<Self> {
-        [Self::Current, Self::Retiring, Self::Retired].into_iter().find(|state| state.word() == word)
-    }
 }
 
 /// A key-encryption key that the database knows.

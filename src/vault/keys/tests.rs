@@ -12,6 +12,7 @@ use ulid::Ulid;
 
 use super::*;
 use crate::ids::Redacted;
+use crate::vault::secret;
 
 const OLD: &str = "0101010101010101010101010101010101010101010101010101010101010101";
 
@@ -220,7 +221,7 @@ async fn a_key_file_that_does_not_fit_the_database_is_refused() {
     place.retire();
     ring.forget(&place.known).await.unwrap();
     let error = Keyring::open(place.source(), &before, false).await.expect_err("an older database");
-    lacking(error, was);
+    lacking(error, was.clone());
     // No file, no known key that is current, a key of KMS without KMS.
     fs::remove_file(place.file()).unwrap();
     assert!(matches!(place.open().await, Err(VaultError::KeyMissing { .. })));
@@ -296,7 +297,8 @@ fn canned(answers: Vec<(u16, String)>) -> KmsConfig {
                 let length = text.to_lowercase().split("content-length: ").nth(1).and_then(|rest| {
                     rest.split("\r\n").next().and_then(|digits| digits.trim().parse::<usize>().ok())
                 });
-                let whole = text.find("\r\n\r\n").zip(length).is_some_and(|(head, n)| seen.len() >= head + 4 + n);
+                let whole =
+                    text.find("\r\n\r\n").zip(length).is_some_and(|(head, n)| seen.len() >= head + 4 + n);
                 if n == 0 || whole {
                     break;
                 }
@@ -340,7 +342,9 @@ async fn what_kms_refuses_is_told_with_what_to_do() {
     assert_eq!((kek.id(), wrapped), (Kek::new(&[1; 32]).id(), vec![1, 2, 3]));
     type Is = fn(&KmsError) -> bool;
     let cases: [(&str, &str, Is); 6] = [
-        ("AccessDeniedException", "kms:GenerateDataKey and kms:Decrypt", |e| matches!(e, KmsError::Denied { .. })),
+        ("AccessDeniedException", "kms:GenerateDataKey and kms:Decrypt", |e| {
+            matches!(e, KmsError::Denied { .. })
+        }),
         ("UnrecognizedClientException", "check the credentials", |e| matches!(e, KmsError::Denied { .. })),
         ("DisabledException", "enable it again", |e| matches!(e, KmsError::Disabled { .. })),
         ("KMSInvalidStateException", "cancel its deletion", |e| matches!(e, KmsError::Disabled { .. })),
@@ -361,7 +365,8 @@ async fn what_kms_refuses_is_told_with_what_to_do() {
 
 #[tokio::test]
 async fn a_key_that_kms_does_not_open_as_it_was_is_refused() {
-    let foreign = |error: Option<KmsError>| assert!(matches!(error, Some(KmsError::Foreign { .. })), "{error:?}");
+    let foreign =
+        |error: Option<KmsError>| assert!(matches!(error, Some(KmsError::Foreign { .. })), "{error:?}");
     foreign(draw_with(vec![answer(1), answer(2)]).await.err());
     for code in ["InvalidCiphertextException", "IncorrectKeyException"] {
         foreign(draw_with(vec![answer(1), refusal(code, "no.")]).await.err());
