@@ -7,7 +7,7 @@ use sqlx::{Any, Decode, Row as _, Type};
 
 use crate::audit::Class;
 use crate::consent::Known;
-use crate::ids::{AgentId, CallId, PhoneNumber, QueueId, RecordingId, Redacted, TrunkId};
+use crate::ids::{AgentId, CallId, PhoneNumber, QueueId, Redacted, TrunkId};
 use crate::time::Timestamp;
 
 use super::Store;
@@ -70,11 +70,6 @@ const CONSENTS: &str = "SELECT * FROM consents WHERE ($1 IS NULL OR at >= $1) \
      AND ($2 IS NULL OR queue = $2) AND ($3 IS NULL OR call = $3) \
      AND $4 = 0 ORDER BY at DESC, n DESC LIMIT $5";
 
-const RECORDINGS: &str = "SELECT r.*, c.first_queue FROM recordings r JOIN calls c ON c.id = r.call \
-     WHERE ($1 IS NULL OR r.armed_at >= $1) AND ($2 IS NULL OR c.first_queue = $2) \
-     AND ($3 IS NULL OR r.call = $3) AND ($4 = 0 OR r.state IN ('armed', 'recording')) \
- ORDER BY r.armed_at DESC, r.id DESC LIMIT $5";
-
 impl Store {
     /// Calls, newest first.
     ///
@@ -92,41 +87,25 @@ impl Store {
         self.list(CONSENTS, &Filter { unfinished: false, ..filter.clone() }, read_consent).await
     }
 
-    /// Recordings, newest first.
-    ///
-    /// # Errors
-    /// When the database refuses, or a row cannot be read.
-    pub async fn recordings(&self, filter: &Filter) -> Result<Vec<RecordingRow>, StoreError> {
-        self.list(RECORDINGS, filter, read_recording).await
-    }
-
     /// One call with all that belongs to it.
     ///
     /// # Errors
     /// When the database refuses, or a row cannot be read.
     pub async fn call(&self, id: CallId) -> Result<Option<CallDetail>, StoreError> {
         let filter = Filter { limit: u32::MAX, call: Some(id), ..Filter::default() };
-        let Some(call) = self.calls(&filter).await?.pop() else { return Ok(None) };
+        let call = self.of_call("SELECT * FROM calls WHERE id = $1", id, read_call).await?.pop();
+        let Some(call) = call else { return Ok(None) };
         Ok(Some(CallDetail {
             call,
             legs: self.of_call("SELECT * FROM legs WHERE call = $1 ORDER BY n", id, read_leg).await?,
             events: self
                 .of_call("SELECT * FROM call_events WHERE call = $1 ORDER BY n", id, read_event)
                 .await?,
-            consents: self.consents(&filter).await?,
+            consents: self
+                .of_call("SELECT * FROM consents WHERE call = $1 ORDER BY at DESC, n DESC", id, read_consent)
+                .await?,
             recordings: self.recordings(&filter).await?,
         }))
-    }
-
-    /// One recording.
-    ///
-    /// # Errors
-    /// When the database refuses, or the row cannot be read.
-    pub async fn recording(&self, id: RecordingId) -> Result<Option<RecordingRow>, StoreError> {
-        let select =
-            "SELECT r.*, c.first_queue FROM recordings r JOIN calls c ON c.id = r.call WHERE r.id = $1";
-        let row = sqlx::query(select).bind(id.to_string()).fetch_optional(&self.read).await;
-        row.doing("reading a recording")?.map(|row| read_recording(&row)).transpose()
     }
 
     /// The last answer of this number, if it was given by key. Silence, wrong keys and hanging up are a

@@ -159,7 +159,7 @@ async fn a_recording_goes_through_its_life_and_no_other_way(kind: Kind) {
     let place = Place::new(kind).await;
     let store = &place.store;
     place.facts(vec![arrived(call(0), 0)]).await;
-    store.commit(vec![armed(0, b"key")]).await.expect("arms");
+    store.commit(vec![kek_made(KEK), armed(0, b"key")]).await.expect("arms");
     let id = recording(0);
     let early = RecordingChange::Finished { id, at: at(3), file: file() };
     let error = store.commit(step(early.clone())).await.expect_err("not started");
@@ -191,7 +191,7 @@ async fn a_recording_goes_through_its_life_and_no_other_way(kind: Kind) {
     store.commit(step(failed)).await.expect("fails");
     let missing = store.commit(step(RecordingChange::Started { id: recording(9), at: at(5) })).await;
     assert!(matches!(missing, Err(StoreError::Missing { what: "recording", .. })), "{missing:?}");
-    assert_eq!(place.audit_rows().await, 9, "a row for each step that was taken");
+    assert_eq!(place.audit_rows().await, 10, "a row for each step that was taken");
 }
 
 fn discard(n: u128) -> Vec<Change> {
@@ -210,7 +210,7 @@ async fn a_destroyed_key_is_in_no_file() {
         })
     };
     place.facts(vec![arrived(call(0), 0)]).await;
-    place.store.commit(vec![armed(0, &key)]).await.expect("arms");
+    place.store.commit(vec![kek_made(KEK), armed(0, &key)]).await.expect("arms");
     assert!(found(), "the test sees a key that is there");
     place.store.commit(discard(0)).await.expect("discards");
     // The writer clears the write-ahead log before it takes the next unit of work.
