@@ -23,6 +23,8 @@ use crate::vault::{KekId, KekState, Keyring, WrappedKey};
 
 /// Rows that are sealed anew at a time: enough that they share the database's syncs, few enough to be held.
 const BATCH: u32 = 200;
+/// So many are told in one row of the audit log: an interruption leaves no more untold.
+const TELL: u64 = 10_000;
 /// How long servers have to notice the new key. They look once a second.
 const NOTICE: Duration = Duration::from_secs(30);
 const BETWEEN: Duration = Duration::from_millis(200);
@@ -70,14 +72,16 @@ impl Rotation {
         for old in self.retiring().await? {
             let since = Instant::now();
             loop {
+                // Another rotation may have made a newer key meanwhile.
+                keys::follow(&self.store, &self.keyring).await?;
                 let done = all.done;
-                let sealed = self.reseal(Some(&old), &mut |n, of| progress(done + n, done + of)).await?;
+                let sealed = self.reseal(&old, &mut |n, of| progress(done + n, done + of)).await?;
                 all.done += sealed.done;
+                all.stuck += sealed.stuck;
                 if sealed.stuck > 0 {
-                    all.stuck += sealed.stuck;
                     break;
                 }
-                if self.retire(&old, sealed.done).await? {
+                if self.retire(&old).await? {
                     retired.push(old);
                     break;
                 }
@@ -116,16 +120,17 @@ impl Rotation {
     /// Seals anew what `old` sealed, and what rows of an older Sayso hold, which do not say by which key.
     pub(super) async fn reseal(
         &self,
-        old: Option<&KekId>,
+        old: &KekId,
         progress: &mut dyn FnMut(u64, u64),
     ) -> anyhow::Result<Resealed> {
         let mut sealed = Resealed::default();
-        let froms = [old.map(KekId::as_str), None];
+        let froms = [Some(old.as_str()), None];
         let mut all = 0;
         for from in froms {
             all += self.store.count_wrapped_by(from).await?;
         }
         progress(0, all);
+        let mut told = 0;
         for from in froms {
             let mut after = None;
             loop {
@@ -134,9 +139,23 @@ impl Rotation {
                 after = Some(last.id);
                 self.reseal_batch(from, rows, &mut sealed).await?;
                 progress(sealed.done, all.max(sealed.done));
+                if sealed.done - told >= TELL {
+                    self.tell(old, sealed.done - told).await?;
+                    told = sealed.done;
+                }
             }
         }
+        if sealed.done > told {
+            self.tell(old, sealed.done - told).await?;
+        }
         Ok(sealed)
+    }
+
+    /// Audits how many recordings' keys were sealed anew.
+    async fn tell(&self, old: &KekId, count: u64) -> anyhow::Result<()> {
+        let now = Value::plain(format!("{count} recordings' keys by {}", self.keyring.current()));
+        let event = self.event("kek.resealed", old).new_value(Some(now));
+        Ok(self.store.commit(vec![Change::Audit(event)]).await?)
     }
 
     async fn reseal_batch(
@@ -176,14 +195,11 @@ impl Rotation {
         Ok(Change::Recording(RecordingChange::Rewrapped { id, from_kek, kek, wrapped_key: anew.0 }))
     }
 
-    /// Retires the old key, if no recording needs it; whether it is retired. `resealed`: for the audit log.
-    pub(super) async fn retire(&self, old: &KekId, resealed: u64) -> anyhow::Result<bool> {
+    /// Retires the old key, if no recording needs it; whether it is retired.
+    pub(super) async fn retire(&self, old: &KekId) -> anyhow::Result<bool> {
         let (at, by) = (self.clock.now(), self.by.clone());
-        let current = self.keyring.current();
-        let told = self.event("kek.resealed", old);
-        let told = told.new_value(Some(Value::plain(format!("{resealed} recordings now by {current}"))));
         let retired = KekChange::Retired { id: old.to_string(), at, by };
-        match self.store.commit(vec![Change::Audit(told), Change::Kek(retired)]).await {
+        match self.store.commit(vec![Change::Kek(retired)]).await {
             Ok(()) => {
                 keys::follow(&self.store, &self.keyring).await?;
                 Ok(true)

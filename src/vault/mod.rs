@@ -17,6 +17,7 @@
 mod error;
 mod export;
 pub mod keys;
+pub mod objects;
 mod salvage;
 mod secret;
 pub mod signing;
