@@ -46,7 +46,7 @@ impl RecordingsCommand {
             Self::Export { id, file, at } => {
                 let config = at.load()?;
                 let store = super::open_store(&config).await?;
-                let keys = keys::open(&config, &store, Clock::start().now()).await?;
+                let keys = keys::open(&config, &store, Clock::start().now(), account()).await?;
                 let vault = Vault::open(vault_config(&config), keys, Clock::start())?;
                 let bar = progress("exporting");
                 let exported = export(&store, &vault, id, &file, &mut |done, all| {

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::audit::Actor;
 use crate::config::{self, AudioFormat, Config, Encryption, LockedErasure, S3Section};
 use crate::jobs::{AlarmKind, Alarms, JobsConfig};
 use crate::store::Store;
@@ -70,15 +71,16 @@ pub(super) fn jobs_config(config: &Config) -> JobsConfig {
         segment: vault.segment,
         alarm_after: vault.alarm_after,
         plain: vault.encryption == Encryption::Store,
+        reconcile_every: vault.reconcile_every,
     }
 }
 
-/// Opens keys and spool.
+/// Opens keys and spool; `by` makes what is missing at a first start.
 ///
 /// # Errors
 /// Whatever cannot be opened; each says what to do.
-pub(crate) async fn vault(config: &Config, store: &Store, clock: Clock) -> anyhow::Result<Vault> {
-    let keyring = keys::open(config, store, clock.now()).await?;
+pub(crate) async fn vault(config: &Config, store: &Store, by: Actor, clock: Clock) -> anyhow::Result<Vault> {
+    let keyring = keys::open(config, store, clock.now(), by).await?;
     Ok(Vault::open(vault_config(config), keyring, clock)?)
 }
 
@@ -88,16 +90,6 @@ pub(crate) async fn vault(config: &Config, store: &Store, clock: Clock) -> anyho
 /// For settings that can never work.
 pub(crate) async fn objects(config: &Config) -> anyhow::Result<Objects> {
     Ok(Objects::open(&objects_config(config)).await?)
-}
-
-/// Opens the key that signs. It is made only while nothing was signed with it.
-///
-/// # Errors
-/// When it is missing though there are certificates, others can reach it, or it cannot be read.
-pub(crate) async fn signer(config: &Config, store: &Store) -> anyhow::Result<Signer> {
-    let nothing_signed = store.certificates(None, 1).await?.items.is_empty();
-    let path = config.signing_key_file();
-    Ok(tokio::task::spawn_blocking(move || Signer::open(&path, nothing_signed)).await??)
 }
 
 /// Asks the object store whether it can keep our promises. One that does not answer in time is asked again in the
@@ -200,6 +192,6 @@ pub(super) async fn open(
     store: &Store,
     clock: Clock,
 ) -> anyhow::Result<(Arc<Vault>, Objects, Arc<Signer>)> {
-    let vault = Arc::new(vault(config, store, clock).await?);
-    Ok((vault, objects(config).await?, Arc::new(signer(config, store).await?)))
+    let vault = Arc::new(vault(config, store, Actor::System, clock).await?);
+    Ok((vault, objects(config).await?, Arc::new(keys::signer(config, store).await?)))
 }

@@ -17,7 +17,7 @@ use crate::jobs::{self, AlarmKind};
 use crate::media::tap::Tap;
 use crate::store::{Change, RecordingChange, StoreError};
 use crate::time::Timestamp;
-use crate::vault::{Finished, Vault, VaultError};
+use crate::vault::{Finished, VaultError};
 
 use super::driver::Done;
 use super::notice::What;
@@ -64,17 +64,8 @@ impl Recorder {
         let permit = Box::new(grant.permit(RecordingId::new(Ulid::generate()), shared.vault.draw_key()));
         let (store, vault, at) = (shared.store.clone(), Arc::clone(&shared.vault), shared.clock.now());
         work.spawn(async move {
-            let stored = match store.commit(vec![armed(&vault, &permit, at)]).await {
-                // The key that wraps was retired and we did not notice yet.
-                Err(error @ StoreError::State { .. }) => match keys::reload(vault.keyring(), &store).await {
-                    Ok(()) => store.commit(vec![armed(&vault, &permit, at)]).await,
-                    Err(reload) => {
-                        tracing::error!(error = %format!("{reload:#}"), "the keys cannot be read again");
-                        Err(error)
-                    }
-                },
-                stored => stored,
-            };
+            let place = (vault.spool_id(), vault.format().word());
+            let stored = keys::arm(&store, vault.keyring(), &permit, place, at).await;
             Done::Recording(Recording::Armed(take, permit, stored))
         });
         self.state = State::Arming { take, unwanted: false };
@@ -241,21 +232,6 @@ impl Recorder {
 
 /// How long to wait before a change that could not be stored is tried again.
 const AGAIN: Duration = Duration::from_secs(1);
-
-/// The row of a recording that may begin, its key wrapped by what is current.
-fn armed(vault: &Vault, permit: &RecordingPermit, at: Timestamp) -> Change {
-    let wrapped = vault.wrap(permit);
-    Change::Recording(RecordingChange::Armed {
-        id: permit.id(),
-        call: permit.call(),
-        basis: permit.basis().clone(),
-        kek: wrapped.kek().map(|kek| kek.to_string()).unwrap_or_default(),
-        wrapped_key: wrapped.0,
-        spool: vault.spool_id().to_owned(),
-        format: vault.format().word().to_owned(),
-        at,
-    })
-}
 
 /// Stores a change about a recording and says when that is done. What it enqueued is begun at once.
 fn keep_and_tell(change: RecordingChange, id: RecordingId, shared: &Shared, work: &mut JoinSet<Done>) {

@@ -52,7 +52,7 @@ async fn follow_keys(shared: &Shared, seen: &mut Vec<KekRow>) {
     if rows == *seen {
         return;
     }
-    match keys::reload(shared.vault.keyring(), &shared.store).await {
+    match keys::follow(&shared.store, shared.vault.keyring()).await {
         Ok(()) => {
             if !seen.is_empty() {
                 tracing::info!(current = %shared.vault.keyring().current(), "keys changed");
