@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const PURE: [&str; 11] = [
+const PURE: [&str; 12] = [
     "access",
     "audit",
     "call",
@@ -13,20 +13,23 @@ const PURE: [&str; 11] = [
     "ids",
     "media",
     "queue",
+    "reconcile",
     "settings",
     "sip::core",
     "time",
 ];
 
 /// Shell modules, and the shell modules they may import; what is not listed may import all.
-const SHELL: [(&str, &[&str]); 8] = [
+const SHELL: [(&str, &[&str]); 10] = [
     ("config", &[]),
     ("sip::io", &[]),
     ("engine", &[]),
     ("vault", &[]),
     ("store", &[]),
     ("prompts", &[]),
-    ("api", &["store", "vault"]),
+    ("jobs", &["store", "vault"]),
+    ("api", &["store", "vault", "jobs", "export"]),
+    ("export", &["store", "vault"]),
     ("phone", &["sip::io", "prompts"]),
 ];
 

@@ -8,10 +8,11 @@ use clap::Subcommand;
 
 use crate::audit::{AuditEvent, Class, Object, Value};
 use crate::ids::RecordingId;
+use crate::server::archive::vault_config;
 use crate::server::keys;
 use crate::store::{Change, Listened, ListenedTo, RecordingRow, Store};
 use crate::time::Clock;
-use crate::vault::{Exported, Vault, VaultConfig, WrappedKey};
+use crate::vault::{Exported, Vault, WrappedKey};
 
 use super::apply::account;
 use super::listing::{List, list, short};
@@ -46,7 +47,7 @@ impl RecordingsCommand {
                 let config = at.load()?;
                 let store = super::open_store(&config).await?;
                 let keys = keys::open(&config, &store, Clock::start().now(), account()).await?;
-                let vault = Vault::open(VaultConfig { dir: config.vault_dir() }, keys, Clock::start())?;
+                let vault = Vault::open(vault_config(&config), keys, Clock::start())?;
                 let bar = progress("exporting");
                 let exported = export(&store, &vault, id, &file, &mut |done, all| {
                     bar.set_length(all);
@@ -55,7 +56,7 @@ impl RecordingsCommand {
                 .await;
                 bar.finish_and_clear();
                 let exported = exported?;
-                let seconds = exported.samples as f64 / 8_000.0;
+                let seconds = exported.info.samples as f64 / 8_000.0;
                 out(format_args!("{}: {seconds:.1} s, stereo, 8 kHz\n", file.display()));
             }
         }
@@ -69,7 +70,7 @@ pub(super) async fn export(
     vault: &Vault,
     id: RecordingId,
     file: &std::path::Path,
-    progress: &mut dyn FnMut(u64, u64),
+    progress: &mut (dyn FnMut(u64, u64) + Send),
 ) -> anyhow::Result<Exported> {
     let row = store.recording(id).await?.with_context(|| format!("no recording {id}"))?;
     let state = row.state;
@@ -85,7 +86,8 @@ pub(super) async fn export(
     let read = AuditEvent::new(Class::Read, who, at, "recording.exported", Object::new("recording", id));
     let read = read.new_value(Some(Value::plain(file.display())));
     store.commit(vec![Change::Audit(read), Change::Listened(listened)]).await?;
-    Ok(vault.export(id, &WrappedKey(key.0), file, progress)?)
+    let reader = vault.plain(id, &WrappedKey(key.0)).await?;
+    Ok(reader.export(file, progress).await?)
 }
 
 fn cells(row: &RecordingRow) -> Vec<String> {

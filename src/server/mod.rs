@@ -1,6 +1,7 @@
 //! Composition root: opens store, vault, prompts, engine, SIP and HTTP, drives calls, drains.
 
 mod admission;
+pub(crate) mod archive;
 mod arrivals;
 mod control;
 mod convert;
@@ -37,9 +38,9 @@ use tokio::time::{interval, timeout};
 use tokio_util::task::TaskTracker;
 
 use crate::api;
-use crate::audit::Actor;
 use crate::config::{Config, Fact};
 use crate::engine::{Engine, EngineConfig};
+use crate::jobs::{self, Alarms, Deps, Jobs};
 use crate::prompts::Library;
 use crate::queue;
 use crate::settings::Settings;
@@ -47,7 +48,8 @@ use crate::sip::core::{Command, EndpointConfig, Pressure, Transport};
 use crate::sip::io::{Certificates, SipHandle, StackConfig, TlsFiles};
 use crate::store::{Change, Filter, Store};
 use crate::time::Clock;
-use crate::vault::{Vault, VaultConfig};
+use crate::vault::{Signer, Vault};
+use crate::vault::objects::Objects;
 
 use admission::{Door, Short};
 pub use notice::{Notice, Notices, What};
@@ -67,6 +69,10 @@ struct Shared {
     sip: SipHandle,
     engine: Engine,
     vault: Arc<Vault>,
+    objects: Objects,
+    signer: Arc<Signer>,
+    jobs: Jobs,
+    alarms: Alarms,
     store: Store,
     prompts: RwLock<Arc<Library>>,
     desk: desk::DeskHandle,
@@ -83,9 +89,6 @@ struct Shared {
     overloaded: AtomicBool,
 }
 
-/// Stand-ins until the keyring and the vault name key and spool (issue 5).
-const SPOOL: &str = "00000000000000000000000000";
-
 /// A running server.
 pub struct Server {
     shared: Arc<Shared>,
@@ -101,10 +104,19 @@ impl Server {
         std::fs::create_dir_all(&config.data)?;
         let metrics = api::install_metrics();
         let store = Store::open(&config.database_url(), clock).await?;
-        let keys = keys::open(config, &store, clock.now(), Actor::System).await?;
-        let vault = Arc::new(Vault::open(VaultConfig { dir: config.vault_dir() }, keys, clock)?);
-        store.of_node(SPOOL);
+        let (vault, objects, signer) = archive::open(config, &store, clock).await?;
+        store.of_node(vault.spool_id());
+        let alarms = Alarms::new(store.clone(), clock);
+        archive::check(&objects, &alarms).await?;
         salvage::run(&store, &vault, clock).await?;
+        let deps = Deps {
+            store: store.clone(),
+            vault: Arc::clone(&vault),
+            objects: objects.clone(),
+            signer: Arc::clone(&signer),
+            clock,
+            alarms: alarms.clone(),
+        };
         let (generation, settings) = store.settings().await?;
         let settings = Arc::new(settings);
         let prompts_dir = config.prompts_dir();
@@ -134,6 +146,10 @@ impl Server {
             sip,
             engine,
             vault,
+            objects,
+            signer,
+            jobs: jobs::start(archive::jobs_config(config), deps),
+            alarms,
             store,
             prompts,
             desk,
@@ -185,6 +201,12 @@ impl Server {
         &self.shared.vault
     }
 
+    /// The object store, for reading.
+    #[must_use]
+    pub fn objects(&self) -> &Objects {
+        &self.shared.objects
+    }
+
     /// Refuses new calls, lets calls end by themselves for `patience` (or until `hurry` is done), then
     /// ends them, and returns when all of them are stored.
     pub async fn drain(self, patience: Duration, hurry: impl Future<Output = ()>) {
@@ -208,6 +230,8 @@ impl Server {
         if timeout(LAST_WORDS, shared.tasks.wait()).await.is_err() {
             tracing::error!(calls = shared.switchboard.calls(), "calls did not end in time");
         }
+        // What is not uploaded by then is so after the next start.
+        shared.jobs.stop().await;
         let stopped = trail::stopped(shared.clock.now());
         if let Err(error) = shared.store.commit(vec![Change::Audit(stopped)]).await {
             tracing::error!(%error, "the stop could not be audited");

@@ -22,8 +22,8 @@ use super::writer::Work;
 words!(
     /// What a job does.
     JobKind {
-        /// Copies what a running recording has by now to the object store.
-        Segment = "segment",
+        /// Makes a recording whose file was lost anew, from the segments that were copied while it ran.
+        Rescue = "rescue",
         /// Makes Ogg Opus of a finished recording.
         Encode = "encode",
         /// Moves a finished recording to the object store.
@@ -347,7 +347,7 @@ impl Work<'_> {
     async fn of_living(&mut self, job: &Held, wanted: &'static str) -> Result<(), StoreError> {
         match job.kind {
             JobKind::Destroy | JobKind::Reconcile => return Ok(()),
-            JobKind::Segment | JobKind::Encode | JobKind::Upload => {}
+            JobKind::Rescue | JobKind::Encode | JobKind::Upload => {}
         }
         let select = "SELECT 1 FROM recordings r JOIN jobs j ON j.subject = r.id \
                       WHERE j.id = $1 AND r.state IN ('destroyed', 'removed')";

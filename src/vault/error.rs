@@ -150,9 +150,56 @@ pub enum VaultError {
         /// Samples per channel in its metadata.
         said: u64,
     },
+    /// Nothing of it opens.
+    #[error(
+        "recording {0} opens nowhere with its key: it was sealed with another one, or its header was changed"
+    )]
+    WrongDataKey(RecordingId),
     /// More than a WAV file can hold (4 GiB, 37 hours).
     #[error("recording {0} is too long for a WAV file (37 hours)")]
     TooLong(RecordingId),
+    /// Its metadata does not agree with its database row.
+    #[error(
+        "recording {id} has {found} samples but the database says {said}: it is not the file that was stored"
+    )]
+    NotAsStored {
+        /// Which recording.
+        id: RecordingId,
+        /// Samples per channel, by the file.
+        found: u64,
+        /// Samples per channel, by the database.
+        said: u64,
+    },
+    /// The disk is down to its reserve.
+    #[error(
+        "the spool's disk has {free} bytes left, and {reserve} are its reserve: make room, or record less"
+    )]
+    NoRoom {
+        /// Bytes that are free.
+        free: u64,
+        /// Bytes that recordings leave free.
+        reserve: u64,
+    },
+    /// `spool.id` holds something else.
+    #[error("{} holds no ULID: restore it; if nothing waits in the spool, remove it", path.display())]
+    SpoolId {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Who asked for it wants it no more.
+    #[error("work on recording {0} was stopped; it can be done again")]
+    Stopped(RecordingId),
+    /// The codec refused.
+    #[error("recording {id} cannot be encoded: {why}")]
+    Codec {
+        /// Which recording.
+        id: RecordingId,
+        /// Its words.
+        why: String,
+    },
+    /// The object store.
+    #[error(transparent)]
+    Object(#[from] super::objects::ObjectError),
     /// Writing failed while the call went on.
     #[error(
         "recording {id} stopped after {samples} samples: {source}; what was written, if anything, is kept for salvage"

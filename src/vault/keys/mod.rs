@@ -25,7 +25,7 @@ use crate::ids::RecordingId;
 
 use super::error::VaultError;
 pub use kek::{BadKekId, KekId, WrappedKey};
-pub(super) use kek::{aes, draw, fill};
+pub(super) use kek::{draw, fill};
 pub use kms::{KmsConfig, KmsError};
 
 use kek::Kek;
