@@ -11,6 +11,7 @@
 //! | `segment`   | recordings that go on are copied now and then |
 //! | `encode`    | Ogg Opus of the finished recording |
 //! | `destroy`   | all copies go; the certificate |
+//! | `reconcile` | database against object store and spool; orphans |
 //! | `rescue`    | a lost spool file is made again of its segments |
 //! | `figures`   | metrics, and alarms by age and room |
 //! | `alarm`     | what a person should look at |
@@ -22,6 +23,7 @@ mod encode;
 mod figures;
 mod guard;
 mod names;
+pub mod reconcile;
 mod rescue;
 mod runner;
 mod schedule;
@@ -57,6 +59,8 @@ pub struct JobsConfig {
     pub alarm_after: Duration,
     /// Objects are plain WAV or Ogg files, which the store encrypts by itself.
     pub plain: bool,
+    /// How often database, object store and spool are compared; zero: only when asked.
+    pub reconcile_every: Duration,
 }
 
 /// What jobs are about.
@@ -95,6 +99,7 @@ pub fn start(config: JobsConfig, deps: Deps) -> Jobs {
         tokio::spawn(runner::run(Arc::clone(&ctx), stop.clone())),
         tokio::spawn(segment::run(Arc::clone(&ctx), stop.clone())),
         tokio::spawn(figures::run(Arc::clone(&ctx), stop.clone())),
+        tokio::spawn(reconcile::watch(Arc::clone(&ctx), stop.clone())),
     ];
     Jobs(Arc::new(Inner { ctx, stop, tasks: Mutex::new(tasks) }))
 }

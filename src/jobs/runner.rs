@@ -19,7 +19,7 @@ use crate::time::Timestamp;
 
 use super::schedule::backoff;
 use super::{AlarmKind, Context, Fault, Held, Outcome};
-use super::{destroy, encode, random, rescue, upload};
+use super::{destroy, encode, random, reconcile, rescue, upload};
 
 /// How often it is looked for due jobs.
 const POLL: Duration = Duration::from_secs(1);
@@ -212,7 +212,7 @@ async fn dispatch(ctx: &Context, job: &Held) -> Result<Outcome, Fault> {
         JobKind::Encode => encode::run(ctx, job).await,
         JobKind::Upload => upload::run(ctx, job).await,
         JobKind::Destroy => destroy::run(ctx, job).await,
-        JobKind::Reconcile => Err(Fault::Other("RECONCILE".to_owned())),
+        JobKind::Reconcile => reconcile::run(ctx, job).await,
     }
 }
 

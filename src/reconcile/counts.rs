@@ -45,6 +45,12 @@ pub struct Counts {
 }
 
 impl Counts {
+    /// Reads the counts of a report; what another version of Sayso counted otherwise is none.
+    #[must_use]
+    pub fn from_json(json: serde_json::Value) -> Self {
+        serde_json::from_value(json).unwrap_or_default()
+    }
+
     /// Counts a call.
     pub fn call(&mut self, verdict: &Verdict) {
         self.calls += 1;

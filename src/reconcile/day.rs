@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ulid::Ulid;
 
+use crate::ids::{CallId, RecordingId};
 use crate::time::Timestamp;
 
 const SECONDS: i64 = 86_400;
@@ -15,16 +16,10 @@ const SECONDS: i64 = 86_400;
 pub struct Day(i64);
 
 impl Day {
-    /// The day of a moment.
+    /// The day of a moment, or the day an id was drawn.
     #[must_use]
-    pub const fn of(at: Timestamp) -> Self {
-        Self(at.as_micros().div_euclid(SECONDS * 1_000_000))
-    }
-
-    /// The day an id was drawn.
-    #[must_use]
-    pub fn of_ulid(id: Ulid) -> Self {
-        Self(i64::try_from(id.timestamp_ms() / 1_000).unwrap_or(0) / SECONDS)
+    pub fn of(when: impl Into<Self>) -> Self {
+        when.into()
     }
 
     /// The least id of the day.
@@ -62,6 +57,31 @@ impl Day {
     #[must_use]
     pub fn folder(self) -> String {
         self.to_string().replace('-', "/")
+    }
+}
+
+impl From<Timestamp> for Day {
+    fn from(at: Timestamp) -> Self {
+        Self(at.as_micros().div_euclid(SECONDS * 1_000_000))
+    }
+}
+
+impl From<Ulid> for Day {
+    fn from(id: Ulid) -> Self {
+        Self(i64::try_from(id.timestamp_ms() / 1_000).unwrap_or(0) / SECONDS)
+    }
+}
+
+impl From<RecordingId> for Day {
+    fn from(id: RecordingId) -> Self {
+        // An id is a ULID by what it is made of.
+        Ulid::from_string(&id.to_string()).map_or(Self(0), Self::from)
+    }
+}
+
+impl From<CallId> for Day {
+    fn from(id: CallId) -> Self {
+        Ulid::from_string(&id.to_string()).map_or(Self(0), Self::from)
     }
 }
 
@@ -112,8 +132,8 @@ mod tests {
         assert_eq!(day.to_string(), "2026-11-22");
         assert_eq!(day.folder(), "2026/11/22");
         assert_eq!(day.folder().parse(), Ok(day));
-        assert_eq!(Day::of_ulid(day.first_id()), day);
-        assert_eq!(Day::of_ulid(day.last_id()), day);
+        assert_eq!(Day::of(day.first_id()), day);
+        assert_eq!(Day::of(day.last_id()), day);
         assert_eq!(day.last_id().0 + 1, day.next().first_id().0);
         assert_eq!(Day::of(day.begins()), day);
         assert_eq!(day.next().since(day), 1);

@@ -38,7 +38,7 @@ impl Name {
         let (day, file) = (rest.get(..10)?, rest.get(10..)?.strip_prefix('/')?);
         let (id, end) = (file.get(..26)?, file.get(26..)?);
         let ulid = Ulid::from_string(id).ok().filter(|ulid| ulid.to_string() == id)?;
-        if Day::of_ulid(ulid).folder() != day {
+        if Day::of(ulid).folder() != day {
             return None;
         }
         let id = RecordingId::new(ulid);

@@ -23,6 +23,7 @@ mod listening;
 mod page;
 mod people;
 mod query;
+mod reconcile;
 mod reconciliation;
 mod recorded;
 mod recording;

@@ -54,6 +54,13 @@ pub enum ReconciliationChange {
         /// What it found.
         findings: Vec<Finding>,
     },
+    /// It came so far: after a crash it goes on from there. No effect once it is over.
+    Reached {
+        /// Which one.
+        id: ReconciliationId,
+        /// A JSON object: the counts so far, and where it is.
+        counts: String,
+    },
     /// It saw everything: `reconciliation.ended` in the audit log, with the counts. Once.
     Ended {
         /// Which one.
@@ -148,6 +155,11 @@ impl Work<'_> {
                 insert.execute(&mut *self.connection).await.map(drop).doing("storing a reconciliation")
             }
             ReconciliationChange::Findings { id, findings } => self.found(*id, findings).await,
+            ReconciliationChange::Reached { id, counts } => {
+                let update = "UPDATE reconciliations SET counts = $2 WHERE id = $1 AND state = 'running'";
+                let update = of(update, *id).bind(counts.clone());
+                update.execute(&mut *self.connection).await.map(drop).doing("storing how far a reconciliation is")
+            }
             ReconciliationChange::Ended { id, at, counts } => {
                 let column = StoreError::Corrupt { table: "reconciliations", column: "counts" };
                 serde_json::from_str::<serde_json::Value>(counts).map_err(|_| column)?;

@@ -179,6 +179,12 @@ impl Vault {
         })
     }
 
+    /// The spool's folder.
+    #[must_use]
+    pub fn spool_dir(&self) -> PathBuf {
+        self.paths.spool()
+    }
+
     /// Which spool this is: a ULID. Rows and jobs that need a file of it name it.
     #[must_use]
     pub fn spool_id(&self) -> &str {
