@@ -13,7 +13,7 @@ use crate::api::desk::{Desk, soon};
 use crate::api::guard::Visitor;
 use crate::api::input::{Asked, Told, written};
 use crate::api::problem::Problem;
-use crate::jobs::{self, OrphanError, Scope};
+use crate::jobs::reconcile::{self, OrphanError, Scope};
 use crate::ids::{ReconciliationId, Redacted};
 use crate::store::{
     Change, Cursor, FindingRow, JobChange, JobFigures, JobFilter, JobRow, Page, ReconciliationRow,
@@ -209,13 +209,13 @@ async fn report_of(desk: &Desk, id: &str) -> Result<ReconciliationRow, Problem> 
 pub(super) struct Nothing {}
 
 /// Asks for a comparison; one that waits or runs already is taken.
-pub(super) async fn reconcile(
+pub(super) async fn ask(
     State(desk): State<Arc<Desk>>,
     Extension(visitor): Extension<Visitor>,
     Told(Nothing {}): Told<Nothing>,
 ) -> Result<Response, Problem> {
     let archive = desk.archive()?;
-    let asked = soon(jobs::ask(desk.store(), visitor.actor(), Scope::Sample, desk.now())).await?;
+    let asked = soon(reconcile::ask(desk.store(), visitor.actor(), Scope::Sample, desk.now())).await?;
     (archive.wake)();
     Ok((StatusCode::ACCEPTED, Json(json!({ "id": asked.id }))).into_response())
 }
@@ -239,7 +239,7 @@ pub(super) async fn remove_orphan(
     let report = report_of(&desk, &id).await?.id;
     let reason = Redacted(reason.to_owned());
     let on = (desk.store(), &archive.objects, archive.clock);
-    match jobs::remove_orphan(on, (report, name.as_str()), visitor.actor(), &reason).await {
+    match reconcile::remove_orphan(on, (report, name.as_str()), visitor.actor(), &reason).await {
         Ok(_) => Ok(StatusCode::NO_CONTENT),
         Err(error) => Err(unremoved(error)),
     }
