@@ -30,4 +30,5 @@ mod terms;
 mod torture;
 mod transfers;
 mod transports;
+mod vault_crash;
 mod webrtc;
