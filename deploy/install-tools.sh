@@ -68,6 +68,33 @@ make_pesq() {
     echo "$pesq_state" > "$pesq/state"
 }
 
+# An S3 server that checks signatures and checksums. Built once, its build directory goes; one version is as good for
+# all tests, so a newer one is a change here.
+s3s=target/tools/s3
+s3s_version=0.14.1
+s3s_there() {
+    [ "$what" = build ] || "$s3s/bin/s3s-fs" --version 2>/dev/null | grep -qF "$s3s_version"
+}
+make_s3s() {
+    echo "$what tools: s3s-fs into $s3s (a few minutes, once)"
+    cargo install --quiet --locked "s3s-fs@$s3s_version" --features binary --root "$s3s" --target-dir "$s3s/build"
+    rm -rf "$s3s/build"
+}
+
+# An S3 and KMS server that has versions, delete markers and Object Lock; in an environment of its own.
+moto=target/tools/moto
+moto_state=$(cat deploy/moto/requirements.txt)
+moto_there() {
+    [ "$what" = build ] || { [ "$(cat "$moto/state" 2>/dev/null)" = "$moto_state" ] && [ -x "$moto/bin/moto_server" ]; }
+}
+make_moto() {
+    echo "$what tools: moto into $moto"
+    rm -rf "$moto"
+    python3 -m venv "$moto"
+    "$moto/bin/pip" install --quiet --disable-pip-version-check -r deploy/moto/requirements.txt
+    echo "$moto_state" > "$moto/state"
+}
+
 # What drives Chromium, installed once for each state of its lock file.
 bridge=sip-tests/browser
 bridge_there() {
@@ -83,11 +110,15 @@ if [ ${#missing[@]} -eq 0 ]; then
     node_new_enough
     all=yes
     pesq_there || { all=no; [ "$list" != "--list" ] || echo "$what tools: missing PESQ"; }
+    s3s_there || { all=no; [ "$list" != "--list" ] || echo "$what tools: missing s3s-fs"; }
+    moto_there || { all=no; [ "$list" != "--list" ] || echo "$what tools: missing moto"; }
     bridge_there || { all=no; [ "$list" != "--list" ] || echo "$what tools: missing $bridge/node_modules"; }
     if [ "$all" = yes ]; then
         [ "$what" = build ] || echo "$what tools: all there"
     elif [ "$list" != "--list" ]; then
         pesq_there || make_pesq
+        s3s_there || make_s3s
+        moto_there || make_moto
         bridge_there || make_bridge
     fi
     exit 0
@@ -111,4 +142,6 @@ if [[ " ${missing[*]} " == *" coturn "* ]] && command -v systemctl >/dev/null; t
 fi
 node_new_enough
 pesq_there || make_pesq
+s3s_there || make_s3s
+moto_there || make_moto
 bridge_there || make_bridge

@@ -21,6 +21,7 @@ mod dialogs;
 mod gate;
 mod load;
 mod media;
+mod objects;
 mod offers;
 mod phases;
 mod privacy;

@@ -9,12 +9,14 @@ pub(crate) mod browser;
 pub(crate) mod capture;
 pub(crate) mod clerk;
 pub(crate) mod desk;
+pub(crate) mod faults;
 pub(crate) mod metrics;
 pub(crate) mod office;
 pub(crate) mod phone;
 pub(crate) mod postgres;
 pub(crate) mod relay;
 pub(crate) mod rtp;
+pub(crate) mod s3;
 pub(crate) mod script;
 pub(crate) mod server;
 #[path = "../../benches/load/sip.rs"]

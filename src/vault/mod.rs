@@ -17,6 +17,7 @@
 mod error;
 mod export;
 mod key;
+pub mod objects;
 mod salvage;
 mod spool;
 #[cfg(test)]

@@ -1,0 +1,177 @@
+//! Whether a bucket can keep our promises: it must be there, let us put and remove, never overwrite, and lock
+//! nothing that an erasure has to remove.
+
+use aws_sdk_s3::types::{BucketVersioningStatus, MfaDeleteStatus, ObjectLockRetentionMode};
+use bytes::Bytes;
+use ulid::Ulid;
+
+use super::S3;
+use super::errors::{fault, not_implemented};
+use super::settings::LockMode;
+use crate::ids::RecordingId;
+use crate::vault::objects::{About, ObjectClass, ObjectError, Proof, Target};
+
+/// What a bucket locks by itself.
+enum Default {
+    Nothing,
+    Governance,
+    Compliance,
+}
+
+impl S3 {
+    pub(in super::super) async fn check(&self) -> Result<Vec<String>, ObjectError> {
+        let place = self.place();
+        let head = self.client.head_bucket().bucket(self.bucket()).send().await;
+        head.map_err(fault("reach", &place)).map_err(|error| match error {
+            ObjectError::NotFound { name } => ObjectError::Denied {
+                what: "reach",
+                name,
+                why: "the bucket does not exist: make it, or correct [vault.s3] bucket".to_owned(),
+            },
+            other => other,
+        })?;
+        let mut facts = vec![self.check_versions().await?];
+        match self.check_lock(&mut facts).await? {
+            Default::Nothing | Default::Governance => self.probe(&mut facts).await?,
+            Default::Compliance => facts.push("not probed: nobody could remove the probe".to_owned()),
+        }
+        Ok(facts)
+    }
+
+    async fn check_versions(&self) -> Result<String, ObjectError> {
+        let found = match self.client.get_bucket_versioning().bucket(self.bucket()).send().await {
+            Ok(found) => found,
+            Err(error) if not_implemented(&error) => return Ok("the store knows no versions".to_owned()),
+            Err(error) => match fault("ask for the versioning of", &self.place())(error) {
+                ObjectError::Denied { .. } => {
+                    return Ok("versioning is unknown: s3:GetBucketVersioning is not granted".to_owned());
+                }
+                other => return Err(other),
+            },
+        };
+        if found.mfa_delete == Some(MfaDeleteStatus::Enabled) {
+            return Err(self.refuse(
+                "MFA delete is on: versions cannot be removed without a person's token, so neither retention nor \
+                 an erasure could be carried out; turn it off for this bucket",
+            ));
+        }
+        Ok(match found.status {
+            Some(BucketVersioningStatus::Enabled) => {
+                "versioning is on: removal takes every version".to_owned()
+            }
+            Some(BucketVersioningStatus::Suspended) => {
+                "versioning is suspended: removal takes older versions too".to_owned()
+            }
+            Some(_) | None => "versioning is off".to_owned(),
+        })
+    }
+
+    async fn check_lock(&self, facts: &mut Vec<String>) -> Result<Default, ObjectError> {
+        let found = match self.client.get_object_lock_configuration().bucket(self.bucket()).send().await {
+            Ok(found) => found.object_lock_configuration,
+            Err(error) if not_implemented(&error) => None,
+            Err(error) => {
+                let place = self.place();
+                match fault("ask for the Object Lock of", &place)(error) {
+                    // `ObjectLockConfigurationNotFoundError`; some stores answer it as a bad request.
+                    ObjectError::NotFound { .. } | ObjectError::Refused { .. } => None,
+                    ObjectError::Denied { .. } => {
+                        facts.push(
+                            "Object Lock is unknown: s3:GetBucketObjectLockConfiguration is not granted"
+                                .to_owned(),
+                        );
+                        return Ok(Default::Nothing);
+                    }
+                    other => return Err(other),
+                }
+            }
+        };
+        let Some(found) = found else {
+            if self.settings.lock.is_some() {
+                return Err(self.refuse(
+                    "[vault.s3] object-lock is set, but the bucket has no Object Lock: turn it on for the bucket \
+                     (with versioning), or remove the setting",
+                ));
+            }
+            return Ok(Default::Nothing);
+        };
+        let default = found.rule.and_then(|rule| rule.default_retention).and_then(|retention| retention.mode);
+        let accepted = self.settings.lock.is_some_and(|lock| lock.mode == LockMode::Compliance);
+        match default {
+            None => {
+                facts.push("Object Lock is on, without a default retention".to_owned());
+                Ok(Default::Nothing)
+            }
+            Some(ObjectLockRetentionMode::Governance) => {
+                facts.push(
+                    "the bucket locks each object under governance: removal lifts it, which needs \
+                     s3:BypassGovernanceRetention"
+                        .to_owned(),
+                );
+                Ok(Default::Governance)
+            }
+            Some(_) if accepted => {
+                facts.push(
+                    "the bucket locks each object under compliance, segments too: what is destroyed stays as \
+                     noise until its lock ends"
+                        .to_owned(),
+                );
+                Ok(Default::Compliance)
+            }
+            Some(_) => Err(self.refuse(
+                "its default retention is compliance: nobody can delete an object before its lock ends, so neither \
+                 a withdrawal, nor an erasure, nor retention could be carried out in full. Give the bucket no \
+                 default retention or governance, or accept it with [vault.s3] object-lock mode = \"compliance\" \
+                 and erasure = \"key-only\"",
+            )),
+        }
+    }
+
+    /// Puts an object, tries to overwrite it, removes it, and looks for what is left.
+    async fn probe(&self, facts: &mut Vec<String>) -> Result<(), ObjectError> {
+        // Of no recording; a fresh name, so that two servers never meet.
+        let recording = RecordingId::new(Ulid::generate());
+        let name = format!("probe/{recording}");
+        let about = About {
+            recording,
+            sha256: None,
+            content_type: "application/octet-stream",
+            class: ObjectClass::Segment,
+        };
+        let first = self.put(&name, &Bytes::from_static(b"sayso"), &about).await;
+        let second = match &first {
+            Ok(_) => Some(self.put(&name, &Bytes::from_static(b"other"), &about).await),
+            Err(_) => None,
+        };
+        let removed = self.remove(&Target::Name(&name)).await;
+        let put = first?;
+        removed?;
+        match second {
+            Some(Err(ObjectError::Exists { .. })) | None => {}
+            Some(Err(other)) => return Err(other),
+            Some(Ok(_)) => {
+                return Err(self.refuse(
+                    "the store overwrites: it does not know conditional writes (If-None-Match), so a recording \
+                     could be lost to a fault; use one that does",
+                ));
+            }
+        }
+        let left = self.traces(&Target::Name(&name)).await?;
+        if !left.is_empty() {
+            return Err(self.refuse("the store says that it removed an object, but lists it still"));
+        }
+        facts.push(match put.proof {
+            Proof::Checksum => "the store tells the SHA-256 of what it keeps".to_owned(),
+            Proof::ReadBack => "the store tells no checksum: each object is read back once".to_owned(),
+        });
+        let list = self.client.list_multipart_uploads().bucket(self.bucket()).max_uploads(1).send().await;
+        if list.is_err_and(|error| not_implemented(&error)) {
+            facts.push("the store cannot list unfinished uploads: remove them by its own means".to_owned());
+        }
+        Ok(())
+    }
+
+    fn refuse(&self, why: &str) -> ObjectError {
+        ObjectError::Refused { what: "use", name: self.place(), why: why.to_owned() }
+    }
+}
