@@ -13,11 +13,10 @@ use serde_json::{Value, json};
 use crate::harness::api::Session;
 use crate::harness::audio::RATE;
 use crate::harness::phone::{Phone, SOON};
-use crate::harness::s3::S3Server;
 use crate::harness::server::{SAYSO, Server, password, text as said};
 use crate::harness::vault::{
-    ALWAYS, Kept, ROOT, Talk, Words, assert_whole, by_caller, files, noise, number, settings, settled, start,
-    text, wait,
+    ALWAYS, Kept, ROOT, Talk, Words, assert_whole, by_caller, database, files, noise, number, settings,
+    settled, sql, start, text, wait, wrapped_key,
 };
 use crate::harness::{Process, shared, until};
 
@@ -186,32 +185,6 @@ fn a_wrong_key_opens_nothing() {
     calls.iter().for_each(|(words, row)| assert_whole(&server, row, words));
 }
 
-fn database(dir: &Path) -> PathBuf {
-    dir.join("data/sayso.db")
-}
-
-/// Runs a statement on a SQLite file.
-fn sql(file: &Path, statement: &'static str) {
-    wait(async {
-        let pool =
-            sqlx::SqlitePool::connect(&format!("sqlite:{}", file.display())).await.expect("a database");
-        sqlx::query(statement).execute(&pool).await.expect("a statement");
-        pool.close().await;
-    });
-}
-
-/// A recording's wrapped key as the database has it.
-fn wrapped_key(file: &Path, id: &str) -> Option<Vec<u8>> {
-    wait(async {
-        let pool =
-            sqlx::SqlitePool::connect(&format!("sqlite:{}", file.display())).await.expect("a database");
-        let query = sqlx::query_scalar("SELECT wrapped_key FROM recordings WHERE id = $1").bind(id);
-        let key = query.fetch_one(&pool).await.expect("a row");
-        pool.close().await;
-        key
-    })
-}
-
 /// Files below a folder in which a part of a secret stands, as it is or in hexadecimal digits: 16 bytes of it are
 /// enough.
 fn holding(root: &Path, secret: &[u8]) -> Vec<PathBuf> {
@@ -244,7 +217,7 @@ fn what_is_left_of_a_destroyed_recording_opens_for_nobody() {
     let calls = calls(&server, 2);
     let id = text(&calls[0].1, "id");
     let root = server.dir.path().to_owned();
-    let key = wrapped_key(&database(&root), &id).expect("it is stored");
+    let key = wrapped_key(&server, &id).expect("it is stored");
     let sealed_part = &key[key.len() - 48..];
     assert!(!holding(&root, sealed_part).is_empty(), "the search finds what is there");
     // Copies from before: of the object and of the whole vault folder.
@@ -319,7 +292,7 @@ fn a_destroyed_recording_is_nowhere_and_a_certificate_says_so() {
     });
     let before = traces(&client, bucket, &id);
     assert_eq!(before.len(), 4, "{before:#?}");
-    let key = wrapped_key(&database(server.dir.path()), &id).expect("it is stored");
+    let key = wrapped_key(&server, &id).expect("it is stored");
     destroy(&server, &id);
     assert_eq!(traces(&client, bucket, &id), Vec::<String>::new());
     assert_eq!(traces(&client, bucket, &text(&calls[1].1, "id")).len(), 1, "the other is untouched");
@@ -415,5 +388,4 @@ fn a_withdrawal_in_mid_call_leaves_nothing() {
     assert!(rows.iter().all(|row| row["state"] == "removed"), "{rows:#?}");
     assert_eq!(kept.names(&server), Vec::<String>::new());
     server.audit_is_whole();
-    drop(S3Server::shared_moto());
 }

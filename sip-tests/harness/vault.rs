@@ -425,6 +425,33 @@ pub(crate) fn text(row: &Value, key: &str) -> String {
     row[key].as_str().unwrap_or_else(|| panic!("no {key} in {row}")).to_owned()
 }
 
+/// The SQLite file of a server's folder.
+pub(crate) fn database(dir: &Path) -> PathBuf {
+    dir.join("data/sayso.db")
+}
+
+/// Runs a statement on a SQLite file.
+pub(crate) fn sql(file: &Path, statement: &'static str) {
+    wait(async {
+        let pool =
+            sqlx::SqlitePool::connect(&format!("sqlite:{}", file.display())).await.expect("a database");
+        sqlx::query(statement).execute(&pool).await.expect("a statement");
+        pool.close().await;
+    });
+}
+
+/// A recording's wrapped key as the server's database has it: its last 48 bytes are the sealed data key.
+pub(crate) fn wrapped_key(server: &Server, id: &str) -> Option<Vec<u8>> {
+    let url = format!("sqlite:{}", database(server.dir.path()).display());
+    wait(async {
+        let pool = sqlx::SqlitePool::connect(&url).await.expect("a database");
+        let query = sqlx::query_scalar("SELECT wrapped_key FROM recordings WHERE id = $1").bind(id);
+        let key = query.fetch_one(&pool).await.expect("a row");
+        pool.close().await;
+        key
+    })
+}
+
 #[test]
 fn what_is_missing_in_a_recording_is_counted() {
     let said = &noise(1)[..RATE];
