@@ -1,69 +1,516 @@
-//! Objects in a folder.
-#![allow(clippy::unused_async, clippy::unused_self)]
+//! Objects in a folder, with the promises of a bucket: a name appears with its whole content or not at all
+//! (a temporary file beside it, made durable, then linked), is never overwritten, and is read back.
 
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write as _};
 use std::ops::Range;
-use std::path::PathBuf;
+use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use aws_lc_rs::digest::{Context, SHA256};
 use bytes::Bytes;
-use futures_util::stream::BoxStream;
+use futures_util::stream::{self, BoxStream, StreamExt as _};
+use rustix::fs::{Advice, CWD, RenameFlags, fadvise, renameat_with};
+use ulid::Ulid;
 
-use super::{About, Content, Head, ObjectError, Page, Put, Removed, Target, Trace, Unfinished};
+use super::{
+    About, Content, Head, Listed, ObjectError, Page, Proof, Put, Removed, Target, Trace, TraceKind,
+    Unfinished, content,
+};
 use crate::time::Timestamp;
 
+/// What is read or written at once.
+const PIECE: u64 = 1 << 20;
+/// The end of a temporary file's name: `.<name>.<ULID>.tmp`. No object's name begins with a dot.
+const TEMPORARY: &str = ".tmp";
+
+/// A folder.
 pub(super) struct Folder {
-    _dir: PathBuf,
+    dir: PathBuf,
 }
 
 impl Folder {
     pub(super) fn new(dir: PathBuf) -> Self {
-        Self { _dir: dir }
+        Self { dir }
     }
+
     pub(super) fn place(&self) -> String {
-        unimplemented!("place")
+        self.dir.display().to_string()
     }
-    pub(super) async fn check(&self) -> Result<Vec<String>, ObjectError> {
-        unimplemented!("check")
-    }
+
     pub(super) async fn put(
         &self,
-        _name: &str,
-        _content: &dyn Content,
-        _about: &About,
+        name: &str,
+        content: &dyn Content,
+        about: &About,
     ) -> Result<Put, ObjectError> {
-        unimplemented!("put")
+        let path = self.path(name);
+        let (dir, of) = (self.dir.clone(), path.clone());
+        blocking("make the directory of", name, move || {
+            make_dirs(&dir, of.parent().unwrap_or(&dir))?;
+            // What an earlier try left, of this process or one that died.
+            temporaries(&of)?.iter().try_for_each(|left| remove_file(left).map(drop))
+        })
+        .await?;
+        let linked = match content.file() {
+            Some(file) => self.link(file, name).await?,
+            None => None,
+        };
+        let (found, sha256) = match linked {
+            Some(found) => {
+                let sha256 = match &about.sha256 {
+                    Some(known) => known.clone(),
+                    None => content::sha256(content, PIECE, name).await?,
+                };
+                (found, sha256)
+            }
+            None => self.copy(name, content, about).await?,
+        };
+        match (found, self.verify(name, content.len(), &sha256).await) {
+            (Found::Other, Err(ObjectError::Corrupt { name, .. })) => Err(ObjectError::Exists { name }),
+            (Found::Ours, Err(error @ ObjectError::Corrupt { .. })) => {
+                // Ours, and wrong from the start: nobody has been told of it, and it must not block the next try.
+                blocking("remove", name, move || remove_file(&path).map(drop)).await?;
+                Err(error)
+            }
+            (_, result) => result,
+        }
     }
-    pub(super) async fn verify(&self, _name: &str, _bytes: u64, _sha256: &str) -> Result<Put, ObjectError> {
-        unimplemented!("verify")
+
+    pub(super) async fn verify(&self, name: &str, bytes: u64, sha256: &str) -> Result<Put, ObjectError> {
+        let path = self.path(name);
+        let (has, found) = blocking("read back", name, move || {
+            let file = File::open(&path)?;
+            // From the disk and not from memory, as far as the kernel lets us.
+            file.sync_all()?;
+            let _best_effort = fadvise(&file, 0, None, Advice::DontNeed);
+            Ok((file.metadata()?.len(), hash(&file)?))
+        })
+        .await?;
+        let corrupt = |why| Err(ObjectError::Corrupt { name: name.to_owned(), why });
+        if has != bytes {
+            return corrupt(format!("the folder has {has} bytes, {bytes} are expected"));
+        }
+        if !found.eq_ignore_ascii_case(sha256) {
+            return corrupt(format!("its SHA-256 is {found}, {sha256} is expected"));
+        }
+        Ok(Put { version: None, bytes, checksum: found, proof: Proof::ReadBack })
     }
-    pub(super) async fn head(&self, _name: &str) -> Result<Option<Head>, ObjectError> {
-        unimplemented!("head")
+
+    /// Takes the file itself under the new name; `None` where the file system cannot.
+    async fn link(&self, file: &Path, name: &str) -> Result<Option<Found>, ObjectError> {
+        let (file, path) = (file.to_owned(), self.path(name));
+        blocking("link", name, move || match fs::hard_link(file, &path) {
+            Ok(()) => {
+                File::open(&path)?.sync_all()?;
+                sync_parent(&path)?;
+                Ok(Some(Found::Ours))
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(Some(Found::Other)),
+            // Another disk, or no links there: it is copied.
+            Err(_) => Ok(None),
+        })
+        .await
     }
+
+    /// Copies into a temporary file and gives it its name. Also the SHA-256 of what was written.
+    async fn copy(
+        &self,
+        name: &str,
+        content: &dyn Content,
+        about: &About,
+    ) -> Result<(Found, String), ObjectError> {
+        let path = self.path(name);
+        let temporary = Temporary::beside(&path);
+        let (mut hash, mut at) = (Context::new(&SHA256), 0);
+        let at_path = temporary.0.clone();
+        let made = blocking("write", name, move || {
+            OpenOptions::new().write(true).create_new(true).mode(0o600).open(at_path)
+        });
+        let mut file = made.await?;
+        while at < content.len() {
+            let bytes = content::read(content, at..content.len().min(at + PIECE), name).await?;
+            at += bytes.len() as u64;
+            hash.update(&bytes);
+            file = blocking("write", name, move || file.write_all(&bytes).map(|()| file)).await?;
+        }
+        let found = hex::encode(hash.finish());
+        if let Some(said) = &about.sha256
+            && !said.eq_ignore_ascii_case(&found)
+        {
+            let why = format!("what is to be put has SHA-256 {found}, {said} was said");
+            return Err(ObjectError::Corrupt { name: name.to_owned(), why });
+        }
+        let placed = blocking("put", name, move || {
+            file.sync_all()?;
+            let placed = place(&temporary.0, &path);
+            drop(temporary);
+            sync_parent(&path)?;
+            placed
+        });
+        Ok((placed.await?, found))
+    }
+
+    pub(super) async fn head(&self, name: &str) -> Result<Option<Head>, ObjectError> {
+        let path = self.path(name);
+        let found = blocking("ask for", name, move || fs::metadata(path)).await;
+        match found {
+            Ok(found) if found.is_file() => {
+                Ok(Some(Head { bytes: found.len(), sha256: None, version: None, locked_until: None }))
+            }
+            Ok(_) | Err(ObjectError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     pub(super) async fn get(
         &self,
-        _name: &str,
-        _range: Range<u64>,
+        name: &str,
+        range: Range<u64>,
     ) -> Result<BoxStream<'static, Result<Bytes, ObjectError>>, ObjectError> {
-        unimplemented!("get")
+        let path = self.path(name);
+        let (file, length) = blocking("read", name, move || {
+            let file = File::open(path)?;
+            let length = file.metadata()?.len();
+            Ok((Arc::new(file), length))
+        })
+        .await?;
+        if range.start < range.end && range.end > length {
+            let why = format!("it has {length} bytes, and no range up to {}", range.end);
+            return Err(ObjectError::Refused { what: "read", name: name.to_owned(), why });
+        }
+        let name = name.to_owned();
+        let next = move |at: u64| {
+            let (file, name, end) = (file.clone(), name.clone(), range.end);
+            async move {
+                if at >= end {
+                    return Ok(None);
+                }
+                let count = (end - at).min(PIECE / 4);
+                let read = blocking("read", &name, move || {
+                    let mut piece = vec![0; usize::try_from(count).expect("a piece fits in memory")];
+                    file.read_exact_at(&mut piece, at).map(|()| Bytes::from(piece))
+                });
+                Ok(Some((read.await?, at + count)))
+            }
+        };
+        Ok(stream::try_unfold(range.start, next).boxed())
     }
+
     pub(super) async fn list(
         &self,
-        _prefix: &str,
-        _after: Option<&str>,
-        _limit: usize,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
     ) -> Result<Page, ObjectError> {
-        unimplemented!("list")
+        let (dir, from, after) = (self.dir.clone(), prefix.to_owned(), after.map(str::to_owned));
+        blocking("list", prefix, move || {
+            let mut walk =
+                Walk { prefix: &from, after: after.as_deref(), most: limit + 1, found: Vec::new() };
+            walk.list(&dir, "")?;
+            let more = walk.found.len() > limit;
+            walk.found.truncate(limit);
+            Ok(Page { objects: walk.found, more })
+        })
+        .await
     }
-    pub(super) async fn remove(&self, _target: &Target<'_>) -> Result<Removed, ObjectError> {
-        unimplemented!("remove")
+
+    pub(super) async fn remove(&self, target: &Target<'_>) -> Result<Removed, ObjectError> {
+        let mut removed = Removed::default();
+        for trace in self.traces(target).await? {
+            let path = self.path_of(&trace);
+            let gone = blocking("remove", &trace.name, move || {
+                let gone = remove_file(&path)?;
+                sync_parent(&path)?;
+                Ok(gone)
+            });
+            if !gone.await? {
+                continue;
+            }
+            match trace.kind {
+                TraceKind::Upload => removed.uploads += 1,
+                TraceKind::File | TraceKind::Version | TraceKind::DeleteMarker => removed.versions += 1,
+            }
+            removed.names.push(trace.name);
+        }
+        removed.names.sort_unstable();
+        removed.names.dedup();
+        if let Target::Below(name) = target {
+            // Its name is a trace as well. One that got a file meanwhile stays.
+            let dir = self.path(name.trim_end_matches('/'));
+            blocking("remove", name, move || remove_empty(&dir)).await?;
+        }
+        Ok(removed)
     }
-    pub(super) async fn traces(&self, _target: &Target<'_>) -> Result<Vec<Trace>, ObjectError> {
-        unimplemented!("traces")
+
+    pub(super) async fn traces(&self, target: &Target<'_>) -> Result<Vec<Trace>, ObjectError> {
+        let (name, below) = match target {
+            Target::Name(name) => (*name, false),
+            Target::Below(name) => (name.trim_end_matches('/'), true),
+        };
+        let path = self.path(name);
+        let mut files = blocking("look for", name, move || {
+            if below {
+                return all_files(&path);
+            }
+            let mut files = temporaries(&path)?;
+            if path.symlink_metadata().is_ok_and(|found| !found.is_dir()) {
+                files.push(path);
+            }
+            Ok(files)
+        })
+        .await?;
+        files.sort_unstable();
+        Ok(files.iter().filter_map(|file| self.trace(file)).collect())
     }
+
     pub(super) async fn unfinished(
         &self,
-        _prefix: &str,
-        _older_than: Timestamp,
+        prefix: &str,
+        older_than: Timestamp,
     ) -> Result<Vec<Unfinished>, ObjectError> {
-        unimplemented!("unfinished")
+        let dir = self.dir.clone();
+        let files = blocking("look through", prefix, move || all_files(&dir)).await?;
+        let mut found = Vec::new();
+        for file in &files {
+            let Some(trace) = self.trace(file).filter(|trace| trace.kind == TraceKind::Upload) else {
+                continue;
+            };
+            // Gone meanwhile is finished.
+            let Ok(metadata) = fs::symlink_metadata(file) else { continue };
+            let began = modified(&metadata);
+            if trace.name.starts_with(prefix) && began < older_than {
+                found.push(Unfinished { name: trace.name, id: trace.version.unwrap_or_default(), began });
+            }
+        }
+        found.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        Ok(found)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.join(name)
+    }
+
+    /// What a file of ours is.
+    fn trace(&self, file: &Path) -> Option<Trace> {
+        let bytes = file.symlink_metadata().map_or(0, |found| found.len());
+        let own = file.file_name()?.to_str()?;
+        if let Some((name, id)) = of_temporary(own) {
+            let name = self.name(&file.with_file_name(name))?;
+            return Some(Trace { name, version: Some(id.to_owned()), kind: TraceKind::Upload, bytes });
+        }
+        Some(Trace { name: self.name(file)?, version: None, kind: TraceKind::File, bytes })
+    }
+
+    /// Where a trace of ours lies.
+    fn path_of(&self, trace: &Trace) -> PathBuf {
+        let path = self.path(&trace.name);
+        match (&trace.version, path.file_name()) {
+            (Some(id), Some(own)) => {
+                path.with_file_name(format!(".{}.{id}{TEMPORARY}", own.to_string_lossy()))
+            }
+            (None, _) | (_, None) => path,
+        }
+    }
+
+    fn name(&self, path: &Path) -> Option<String> {
+        path.strip_prefix(&self.dir).ok()?.to_str().map(str::to_owned)
+    }
+}
+
+/// Whose object bears the name now.
+enum Found {
+    /// The one that was just put.
+    Ours,
+    /// One that was there.
+    Other,
+}
+
+/// A file on its way to be an object; gone when dropped.
+struct Temporary(PathBuf);
+
+impl Temporary {
+    fn beside(path: &Path) -> Self {
+        let own = path.file_name().unwrap_or_default().to_string_lossy();
+        Self(path.with_file_name(format!(".{own}.{}{TEMPORARY}", Ulid::generate())))
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        // What cannot be removed now is found by the next try, by traces and by reconciliation.
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// The object's name and the upload's, of a temporary file's name.
+fn of_temporary(own: &str) -> Option<(&str, &str)> {
+    own.strip_prefix('.')?.strip_suffix(TEMPORARY)?.rsplit_once('.')
+}
+
+/// Gives a finished temporary file its name, unless that is taken.
+fn place(temporary: &Path, path: &Path) -> io::Result<Found> {
+    let done = match fs::hard_link(temporary, path) {
+        // File systems without links can rename without overwriting.
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            renameat_with(CWD, temporary, CWD, path, RenameFlags::NOREPLACE).map_err(io::Error::from)
+        }
+        other => other,
+    };
+    match done {
+        Ok(()) => Ok(Found::Ours),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(Found::Other),
+        Err(error) => Err(error),
+    }
+}
+
+/// A listing as it goes through the directories in name order, holding one directory's names at a time.
+struct Walk<'a> {
+    prefix: &'a str,
+    after: Option<&'a str>,
+    most: usize,
+    found: Vec<Listed>,
+}
+
+impl Walk<'_> {
+    /// `below`: what the names in this directory begin with.
+    fn list(&mut self, dir: &Path, below: &str) -> io::Result<()> {
+        let mut entries = Vec::new();
+        for (path, is_dir) in entries_of(dir)? {
+            let Some(own) = path.file_name().and_then(|own| own.to_str()) else { continue };
+            if !own.starts_with('.') {
+                // With its slash, so that the order is that of whole names.
+                entries.push((format!("{below}{own}{}", if is_dir { "/" } else { "" }), path));
+            }
+        }
+        entries.sort_unstable();
+        for (name, path) in entries {
+            if self.found.len() >= self.most {
+                break;
+            }
+            let passed = self.after.is_some_and(|after| after >= name.as_str());
+            if name.ends_with('/') {
+                let inside = name.starts_with(self.prefix) || self.prefix.starts_with(&name);
+                let resumes = self.after.is_some_and(|after| after.starts_with(&name));
+                if inside && (!passed || resumes) {
+                    self.list(&path, &name)?;
+                }
+            } else if !passed && name.starts_with(self.prefix) {
+                // Gone meanwhile is not there.
+                let Ok(metadata) = path.symlink_metadata() else { continue };
+                self.found.push(Listed { name, bytes: metadata.len(), modified: modified(&metadata) });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What is in a directory, and whether each is one; nothing if there is none.
+fn entries_of(dir: &Path) -> io::Result<Vec<(PathBuf, bool)>> {
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    entries.map(|entry| entry.and_then(|entry| Ok((entry.path(), entry.file_type()?.is_dir())))).collect()
+}
+
+fn all_files(dir: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for (path, is_dir) in entries_of(dir)? {
+        if is_dir { found.extend(all_files(&path)?) } else { found.push(path) }
+    }
+    Ok(found)
+}
+
+/// Temporary files that were to become the object at `path`.
+fn temporaries(path: &Path) -> io::Result<Vec<PathBuf>> {
+    let own = path.file_name().and_then(|own| own.to_str()).unwrap_or_default();
+    let mut found = entries_of(path.parent().unwrap_or(path))?;
+    let is_ours = |file: &Path| {
+        let name = file.file_name().and_then(|name| name.to_str());
+        name.and_then(of_temporary).is_some_and(|(of, _)| of == own)
+    };
+    found.retain(|(file, is_dir)| !is_dir && is_ours(file));
+    Ok(found.into_iter().map(|(file, _)| file).collect())
+}
+
+/// Makes a directory below `base` and all above it, each durable in the one above.
+fn make_dirs(base: &Path, dir: &Path) -> io::Result<()> {
+    if dir.is_dir() {
+        return Ok(());
+    }
+    if dir == base {
+        return DirBuilder::new().recursive(true).mode(0o700).create(dir);
+    }
+    make_dirs(base, dir.parent().unwrap_or(base))?;
+    match DirBuilder::new().mode(0o700).create(dir) {
+        Ok(()) => sync_parent(dir),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Removes empty directories, from the deepest up to `dir`.
+fn remove_empty(dir: &Path) -> io::Result<()> {
+    for (path, is_dir) in entries_of(dir)? {
+        if is_dir {
+            remove_empty(&path)?;
+        }
+    }
+    match fs::remove_dir(dir) {
+        Ok(()) => sync_parent(dir),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::DirectoryNotEmpty) => {
+            Ok(())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether it was there.
+fn remove_file(path: &Path) -> io::Result<bool> {
+    match fs::remove_file(path) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn sync_parent(path: &Path) -> io::Result<()> {
+    File::open(path.parent().unwrap_or(path))?.sync_all()
+}
+
+/// SHA-256 (hex) of a file.
+fn hash(file: &File) -> io::Result<String> {
+    let (mut hash, mut at) = (Context::new(&SHA256), 0);
+    let mut piece = vec![0; usize::try_from(PIECE).expect("a piece fits in memory")];
+    loop {
+        match file.read_at(&mut piece, at)? {
+            0 => return Ok(hex::encode(hash.finish())),
+            count => {
+                hash.update(&piece[..count]);
+                at += count as u64;
+            }
+        }
+    }
+}
+
+fn modified(metadata: &fs::Metadata) -> Timestamp {
+    use std::os::unix::fs::MetadataExt as _;
+    Timestamp::from_micros(metadata.mtime() * 1_000_000 + metadata.mtime_nsec() / 1_000)
+}
+
+/// Runs file work where it may block.
+async fn blocking<T: Send + 'static>(
+    what: &'static str,
+    name: &str,
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> Result<T, ObjectError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done.map_err(ObjectError::file(what, name)),
+        Err(stopped) => {
+            Err(ObjectError::Away { what, name: name.to_owned(), why: format!("not carried out: {stopped}") })
+        }
     }
 }

@@ -8,6 +8,7 @@
 mod content;
 mod error;
 mod folder;
+mod probe;
 mod s3;
 
 use std::fmt;
@@ -214,10 +215,14 @@ impl Objects {
     /// # Errors
     /// When it cannot be reached, refuses us, overwrites, or locks objects so that erasure cannot be carried out.
     pub async fn check(&self) -> Result<Vec<String>, ObjectError> {
-        match &self.0 {
-            Store::Folder(folder) => folder.check().await,
-            Store::S3(s3) => s3.check().await,
+        let (mut facts, may_probe) = match &self.0 {
+            Store::Folder(_) => (Vec::new(), true),
+            Store::S3(s3) => s3.check().await?,
+        };
+        if may_probe {
+            facts.push(probe::probe(self).await?);
         }
+        Ok(facts)
     }
 
     /// Puts an object and proves that it is there. Done again after a crash it finds its own object and is done.

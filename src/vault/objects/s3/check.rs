@@ -1,15 +1,11 @@
 //! Whether a bucket can keep our promises: it must be there, let us put and remove, never overwrite, and lock
 //! nothing that an erasure has to remove.
 
-use aws_sdk_s3::types::{BucketVersioningStatus, MfaDeleteStatus, ObjectLockRetentionMode};
-use bytes::Bytes;
-use ulid::Ulid;
-
 use super::S3;
 use super::errors::{fault, not_implemented};
 use super::settings::LockMode;
-use crate::ids::RecordingId;
-use crate::vault::objects::{About, ObjectClass, ObjectError, Proof, Target};
+use crate::vault::objects::ObjectError;
+use aws_sdk_s3::types::{BucketVersioningStatus, MfaDeleteStatus, ObjectLockRetentionMode};
 
 /// What a bucket locks by itself.
 enum Default {
@@ -19,7 +15,8 @@ enum Default {
 }
 
 impl S3 {
-    pub(in super::super) async fn check(&self) -> Result<Vec<String>, ObjectError> {
+    /// Facts worth a log line, and whether a probe object could be removed again.
+    pub(in super::super) async fn check(&self) -> Result<(Vec<String>, bool), ObjectError> {
         let place = self.place();
         let head = self.client.head_bucket().bucket(self.bucket()).send().await;
         head.map_err(fault("reach", &place)).map_err(|error| match error {
@@ -31,11 +28,15 @@ impl S3 {
             other => other,
         })?;
         let mut facts = vec![self.check_versions().await?];
-        match self.check_lock(&mut facts).await? {
-            Default::Nothing | Default::Governance => self.probe(&mut facts).await?,
-            Default::Compliance => facts.push("not probed: nobody could remove the probe".to_owned()),
-        }
-        Ok(facts)
+        self.check_uploads(&mut facts).await;
+        let may_probe = match self.check_lock(&mut facts).await? {
+            Default::Nothing | Default::Governance => true,
+            Default::Compliance => {
+                facts.push("not probed: nobody could remove the probe".to_owned());
+                false
+            }
+        };
+        Ok((facts, may_probe))
     }
 
     async fn check_versions(&self) -> Result<String, ObjectError> {
@@ -127,48 +128,12 @@ impl S3 {
         }
     }
 
-    /// Puts an object, tries to overwrite it, removes it, and looks for what is left.
-    async fn probe(&self, facts: &mut Vec<String>) -> Result<(), ObjectError> {
-        // Of no recording; a fresh name, so that two servers never meet.
-        let recording = RecordingId::new(Ulid::generate());
-        let name = format!("probe/{recording}");
-        let about = About {
-            recording,
-            sha256: None,
-            content_type: "application/octet-stream",
-            class: ObjectClass::Segment,
-        };
-        let first = self.put(&name, &Bytes::from_static(b"sayso"), &about).await;
-        let second = match &first {
-            Ok(_) => Some(self.put(&name, &Bytes::from_static(b"other"), &about).await),
-            Err(_) => None,
-        };
-        let removed = self.remove(&Target::Name(&name)).await;
-        let put = first?;
-        removed?;
-        match second {
-            Some(Err(ObjectError::Exists { .. })) | None => {}
-            Some(Err(other)) => return Err(other),
-            Some(Ok(_)) => {
-                return Err(self.refuse(
-                    "the store overwrites: it does not know conditional writes (If-None-Match), so a recording \
-                     could be lost to a fault; use one that does",
-                ));
-            }
-        }
-        let left = self.traces(&Target::Name(&name)).await?;
-        if !left.is_empty() {
-            return Err(self.refuse("the store says that it removed an object, but lists it still"));
-        }
-        facts.push(match put.proof {
-            Proof::Checksum => "the store tells the SHA-256 of what it keeps".to_owned(),
-            Proof::ReadBack => "the store tells no checksum: each object is read back once".to_owned(),
-        });
+    /// Whether unfinished uploads can be found at all.
+    async fn check_uploads(&self, facts: &mut Vec<String>) {
         let list = self.client.list_multipart_uploads().bucket(self.bucket()).max_uploads(1).send().await;
         if list.is_err_and(|error| not_implemented(&error)) {
             facts.push("the store cannot list unfinished uploads: remove them by its own means".to_owned());
         }
-        Ok(())
     }
 
     fn refuse(&self, why: &str) -> ObjectError {

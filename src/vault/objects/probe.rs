@@ -1,0 +1,45 @@
+//! A probe object shows what settings and documents of a store cannot: that we may put and remove, that names are
+//! never overwritten, and that what was removed is listed no more.
+
+use bytes::Bytes;
+use ulid::Ulid;
+
+use super::{About, ObjectClass, ObjectError, Objects, Proof, Target};
+use crate::ids::RecordingId;
+
+/// Puts an object, tries to overwrite it, removes it, and looks for what is left: a fact worth a log line.
+pub(super) async fn probe(objects: &Objects) -> Result<String, ObjectError> {
+    // Of no recording; a fresh name, so that two servers never meet.
+    let recording = RecordingId::new(Ulid::generate());
+    let name = format!("probe/{recording}");
+    let content_type = "application/octet-stream";
+    let about = About { recording, sha256: None, content_type, class: ObjectClass::Segment };
+    let first = objects.put(&name, &Bytes::from_static(b"sayso"), &about).await;
+    let second = match &first {
+        Ok(_) => Some(objects.put(&name, &Bytes::from_static(b"other"), &about).await),
+        Err(_) => None,
+    };
+    // Whatever came of it: nothing of the probe stays.
+    let removed = objects.remove(&Target::Name(&name)).await;
+    let put = first?;
+    removed?;
+    let refuse = |why: &str| ObjectError::Refused { what: "use", name: objects.place(), why: why.to_owned() };
+    // A store that ignores the condition keeps the second content, or reports success for it.
+    match second {
+        Some(Err(ObjectError::Exists { .. })) | None => {}
+        Some(Err(other)) => return Err(other),
+        Some(Ok(_)) => {
+            return Err(refuse(
+                "the store overwrites: it does not know conditional writes (If-None-Match), so a recording could be \
+                 lost to a fault; use one that does",
+            ));
+        }
+    }
+    if !objects.traces(&Target::Name(&name)).await?.is_empty() {
+        return Err(refuse("the store says that it removed an object, but lists it still"));
+    }
+    Ok(match put.proof {
+        Proof::Checksum => "the store tells the SHA-256 of what it keeps".to_owned(),
+        Proof::ReadBack => "the store tells no checksum: each object is read back once".to_owned(),
+    })
+}
