@@ -70,6 +70,10 @@ ulid_id!(
     /// A recording.
     RecordingId
 );
+ulid_id!(
+    /// A comparison of calls, recordings and the object store.
+    ReconciliationId
+);
 
 /// A leg of a call: legs are counted within their call, the caller's is 0.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -4,18 +4,32 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const PURE: [&str; 10] =
-    ["access", "audit", "call", "consent", "ids", "media", "queue", "settings", "sip::core", "time"];
+const PURE: [&str; 12] = [
+    "access",
+    "audit",
+    "call",
+    "certificate",
+    "consent",
+    "ids",
+    "media",
+    "queue",
+    "reconcile",
+    "settings",
+    "sip::core",
+    "time",
+];
 
 /// Shell modules, and the shell modules they may import; what is not listed may import all.
-const SHELL: [(&str, &[&str]); 8] = [
+const SHELL: [(&str, &[&str]); 10] = [
     ("config", &[]),
     ("sip::io", &[]),
     ("engine", &[]),
     ("vault", &[]),
     ("store", &[]),
     ("prompts", &[]),
-    ("api", &["store", "vault"]),
+    ("jobs", &["store", "vault"]),
+    ("api", &["store", "vault", "jobs", "export"]),
+    ("export", &["store", "vault"]),
     ("phone", &["sip::io", "prompts"]),
 ];
 

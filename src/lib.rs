@@ -2,8 +2,8 @@
 //!
 //! The map. A pure band that knows no I/O, no clock, no async and no randomness, and a shell
 //! around it. The import rule (checked by `import_rule.rs`): shell imports pure, never
-//! the reverse; shell siblings do not import one another, except `api` -> `store`, `vault`;
-//! only `server`, `phone` and the CLI see all.
+//! the reverse; shell siblings do not import one another, except `jobs` -> `store`, `vault`, and `api` -> these
+//! three; only `server`, `phone` and the CLI see all.
 //!
 //! | module       | band  | what it is for |
 //! |--------------|-------|----------------|
@@ -13,7 +13,9 @@
 //! | [`consent`]  | pure  | policy, the consent dialogue, `RecordingPermit` |
 //! | [`queue`]    | pure  | waiting calls, agents, strategies |
 //! | [`audit`]    | pure  | audit events and their hash chain |
+//! | [`certificate`] | pure | deletion certificates: signed, verified offline |
 //! | [`settings`] | pure  | trunks, numbers, queues, agents, users: parse, check, diff |
+//! | [`reconcile`]| pure  | database against object store and spool: what is missing, left over, wrong |
 //! | [`sip::core`]| pure  | SIP endpoint, dialogs, registrar, digest, SDP |
 //! | [`media`]    | pure  | RTP, RTCP, SRTP, codecs, jitter buffer, digits, prompt player, recorder tap |
 //! | [`config`]   | shell | `sayso.toml` and the environment -> `Config`, parsed once |
@@ -21,6 +23,8 @@
 //! | [`engine`]   | shell | media workers: one OS thread each, its sockets, its sessions |
 //! | [`vault`]    | shell | recordings at rest: keys, encrypted spool, salvage, export |
 //! | [`store`]    | shell | database: migrations, units of work, queries |
+//! | [`jobs`]     | shell | uploads, destruction and what else must happen once and for certain; alarms |
+//! | [`export`]   | shell | recordings on their way out: audio, manifest, vCon |
 //! | [`prompts`]  | shell | shipped and imported prompts |
 //! | [`api`]      | shell | HTTP: health, metrics, the way in for WebSocket |
 //! | [`server`]   | shell | composition root: call driver, start, drain |
@@ -30,10 +34,12 @@
 pub mod access;
 pub mod audit;
 pub mod call;
+pub mod certificate;
 pub mod consent;
 pub mod ids;
 pub mod media;
 pub mod queue;
+pub mod reconcile;
 pub mod settings;
 pub mod sip;
 pub mod time;
@@ -42,6 +48,8 @@ pub mod api;
 pub mod cli;
 pub mod config;
 pub mod engine;
+pub mod export;
+pub mod jobs;
 pub mod phone;
 pub mod prompts;
 pub mod server;

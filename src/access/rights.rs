@@ -22,18 +22,43 @@ pub enum Right {
     Barge,
     /// See everybody's entries in the listening log (domain rule 24).
     ViewListeningLogs,
+    /// Hear recordings (domain rule 24).
+    ListenRecordings,
+    /// Take recordings out of the vault, with the numbers of those who speak.
+    ExportRecordings,
+    /// Destroy a recording before its time.
+    DestroyRecordings,
+    /// See and hurry the vault's jobs, compare database and store, remove orphans.
+    ManageVault,
 }
 
 /// The rights of a default role.
 #[must_use]
 pub const fn rights(role: Role) -> &'static [Right] {
-    use Right::{Barge, ListenLive, Override, TakeCalls, ViewListeningLogs, Wallboard, Whisper};
+    use Right::{
+        Barge, DestroyRecordings, ExportRecordings, ListenLive, ListenRecordings, ManageVault, Override,
+        TakeCalls, ViewListeningLogs, Wallboard, Whisper,
+    };
     match role {
-        Role::Superuser => &[TakeCalls, Override, Wallboard, ListenLive, Whisper, Barge, ViewListeningLogs],
-        Role::Supervisor => &[TakeCalls, Override, Wallboard, ListenLive, Whisper, Barge],
+        Role::Superuser => &[
+            TakeCalls,
+            Override,
+            Wallboard,
+            ListenLive,
+            Whisper,
+            Barge,
+            ViewListeningLogs,
+            ListenRecordings,
+            ExportRecordings,
+            DestroyRecordings,
+            ManageVault,
+        ],
+        Role::Supervisor => &[TakeCalls, Override, Wallboard, ListenLive, Whisper, Barge, ListenRecordings],
         Role::Agent => &[TakeCalls, Override],
         Role::AdvancedMonitoring => &[Wallboard, ListenLive],
-        Role::RecordingAdministrator => &[ViewListeningLogs],
+        Role::RecordingAdministrator => {
+            &[ViewListeningLogs, ListenRecordings, ExportRecordings, DestroyRecordings, ManageVault]
+        }
         Role::Reporting | Role::QueueAdministrator | Role::IvrAdministrator => &[],
     }
 }

@@ -16,8 +16,10 @@ use crate::settings::{User, hash_password};
 use crate::store::{SessionKey, Store, StoreError};
 use crate::time::Timestamp;
 
+use super::archive::Archive;
 use super::control::{Ask, Asker, Control};
 use super::guard::Visitor;
+use super::listening::Listening;
 use super::problem::Problem;
 use super::view::{PartyKind, PartyState, PartyView};
 use super::{Desktop, Ends, Proxies, Readiness, Turn};
@@ -36,7 +38,7 @@ const WAITING: usize = 64;
 /// Ends of sessions that an event stream may have to hear yet.
 const ENDS: usize = 64;
 /// A read of the database that somebody waits for takes no longer; it answers in milliseconds, or it is away.
-const SOON: Duration = Duration::from_secs(3);
+pub(super) const SOON: Duration = Duration::from_secs(3);
 
 /// A session ended, or several.
 #[derive(Clone, Debug)]
@@ -91,6 +93,9 @@ pub(super) struct Desk {
     /// Of this process alone.
     key: hmac::Key,
     proxies: Proxies,
+    pub(super) listening: Listening,
+    /// One vCon is made at a time.
+    pub(super) exporting: tokio::sync::Mutex<()>,
 }
 
 impl Desk {
@@ -109,6 +114,8 @@ impl Desk {
             nobody: hash_password("", &hex::encode(random()), &random()),
             key: hmac::Key::new(hmac::HMAC_SHA256, &random()),
             proxies,
+            listening: Listening::default(),
+            exporting: tokio::sync::Mutex::default(),
         })
     }
 
@@ -134,6 +141,14 @@ impl Desk {
 
     pub(super) fn turn(&self) -> Option<&Turn> {
         self.desktop.turn.as_ref()
+    }
+
+    /// The recordings.
+    ///
+    /// # Errors
+    /// 404, when this server was given none.
+    pub(super) fn archive(&self) -> Result<&Archive, Problem> {
+        self.desktop.archive.as_ref().ok_or_else(Problem::no_recording)
     }
 
     pub(super) fn reasons(&self) -> &[String] {
@@ -202,6 +217,7 @@ impl Desk {
         for lent in &phones {
             self.control().take_back(&lent.phone);
         }
+        self.listening.over(ended);
         let (Ended::One(user, _) | Ended::Others(user, _)) = ended;
         for (call, _) in self.supervisors().iter().filter(|(_, party)| party.id.0 == *user) {
             self.unsupervise(*call, user);
@@ -230,6 +246,7 @@ impl Desk {
     /// Takes back what sessions hold that ended by time or by a change of settings, or whose users may not have it
     /// any more.
     pub(super) async fn sweep(&self) {
+        self.listening.sweep(self.now());
         let held: Vec<(String, SessionKey)> =
             lock(&self.held).iter().map(|(key, held)| (held.user.clone(), *key)).collect();
         for (user, key) in held {

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 
-use crate::ids::CallId;
+use crate::ids::{CallId, RecordingId};
 use crate::store::Cursor;
 
 use super::problem::Problem;
@@ -59,6 +59,51 @@ impl<S: Send + Sync> FromRequestParts<S> for Of {
             return Err(Problem::no_call());
         };
         id.parse().map(Self).map_err(|_| Problem::no_call())
+    }
+}
+
+/// The recording of `/recordings/{id}/…`.
+pub(super) struct Recorded(pub(super) RecordingId);
+
+impl<S: Send + Sync> FromRequestParts<S> for Recorded {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Ok(Path(id)) = Path::<String>::from_request_parts(parts, state).await else {
+            return Err(Problem::no_recording());
+        };
+        id.parse().map(Self).map_err(|_| Problem::no_recording())
+    }
+}
+
+/// `?after=CURSOR` and what else a list is asked for.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Asked {
+    pub(super) after: Option<String>,
+    pub(super) since: Option<String>,
+    pub(super) queue: Option<String>,
+    pub(super) call: Option<String>,
+    pub(super) state: Option<String>,
+}
+
+impl Asked {
+    /// Where the page begins.
+    ///
+    /// # Errors
+    /// 400, for what is no cursor.
+    pub(super) fn after(&self) -> Result<Option<Cursor>, Problem> {
+        let cursor = self.after.as_ref().map(|text| text.parse()).transpose();
+        cursor.map_err(|error| bad(format!("`after` is {error}.")))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Asked {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let asked = Query::<Self>::from_request_parts(parts, state).await;
+        asked.map(|Query(asked)| asked).map_err(|error| bad(format!("The query: {error}.")))
     }
 }
 

@@ -1,6 +1,7 @@
 //! HTTP: `/healthz` (the process answers), `/readyz` (it can take calls), `/metrics` (Prometheus),
 //! `/sip`, where WebSocket clients come in (RFC 7118), the agents' pages, and `/api/v1`, what they ask.
 
+mod archive;
 mod assets;
 pub mod control;
 mod desk;
@@ -8,7 +9,9 @@ mod guard;
 mod headers;
 mod input;
 mod listen;
+mod listening;
 mod problem;
+mod range;
 mod routes;
 mod seen;
 mod sign;
@@ -39,6 +42,7 @@ use crate::time::Timestamp;
 
 use control::Control;
 
+pub use archive::Archive;
 pub use listen::{Ends, Octets, Secure};
 pub use upgrade::WebSip;
 pub use via::Proxies;
@@ -65,6 +69,8 @@ pub struct Desktop {
     pub now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
     /// The reasons an agent may give for not being ready.
     pub not_ready_reasons: Vec<String>,
+    /// The recordings; `None`: there are no routes to them.
+    pub archive: Option<Archive>,
     /// How browsers reach us from behind a NAT or a firewall.
     pub turn: Option<Turn>,
     /// Where browsers reach the pages, `https://desk.example`; `None`: where they say they asked.

@@ -25,6 +25,14 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "no-call", "There is no such call, or it is none of yours.")
     }
 
+    pub(super) fn no_recording() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "no-recording", "There is no such recording.")
+    }
+
+    pub(super) fn conflict(title: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, title, detail)
+    }
+
     pub(super) fn not_logged_in() -> Self {
         Self::new(
             StatusCode::UNAUTHORIZED,

@@ -12,6 +12,7 @@ mod proof;
 mod words;
 
 pub use chain::*;
+pub(crate) use event::words;
 pub use event::*;
 pub use of_fact::of_fact;
 pub use proof::*;

@@ -8,9 +8,10 @@ use clap::Subcommand;
 
 use crate::audit::{AuditEvent, Class, Object, Value};
 use crate::ids::RecordingId;
+use crate::server::{keys, vault_config};
 use crate::store::{Change, Listened, ListenedTo, RecordingRow, Store};
 use crate::time::Clock;
-use crate::vault::{Exported, Vault, VaultConfig, WrappedKey};
+use crate::vault::{Exported, Vault, WrappedKey};
 
 use super::apply::account;
 use super::listing::{List, list, short};
@@ -44,8 +45,8 @@ impl RecordingsCommand {
             Self::Export { id, file, at } => {
                 let config = at.load()?;
                 let store = super::open_store(&config).await?;
-                let vault = VaultConfig { dir: config.vault_dir(), key_file: config.key_file() };
-                let vault = Vault::open(vault, Clock::start())?;
+                let keys = keys::open(&config).await?;
+                let vault = Vault::open(vault_config(&config), keys, Clock::start())?;
                 let bar = progress("exporting");
                 let exported = export(&store, &vault, id, &file, &mut |done, all| {
                     bar.set_length(all);
@@ -54,7 +55,7 @@ impl RecordingsCommand {
                 .await;
                 bar.finish_and_clear();
                 let exported = exported?;
-                let seconds = exported.samples as f64 / 8_000.0;
+                let seconds = exported.info.samples as f64 / 8_000.0;
                 out(format_args!("{}: {seconds:.1} s, stereo, 8 kHz\n", file.display()));
             }
         }
@@ -68,7 +69,7 @@ pub(super) async fn export(
     vault: &Vault,
     id: RecordingId,
     file: &std::path::Path,
-    progress: &mut dyn FnMut(u64, u64),
+    progress: &mut (dyn FnMut(u64, u64) + Send),
 ) -> anyhow::Result<Exported> {
     let row = store.recording(id).await?.with_context(|| format!("no recording {id}"))?;
     let state = row.state;
@@ -84,7 +85,8 @@ pub(super) async fn export(
     let read = AuditEvent::new(Class::Read, who, at, "recording.exported", Object::new("recording", id));
     let read = read.new_value(Some(Value::plain(file.display())));
     store.commit(vec![Change::Audit(read), Change::Listened(listened)]).await?;
-    Ok(vault.export(id, &WrappedKey(key.0), file, progress)?)
+    let reader = vault.plain(id, &WrappedKey(key.0)).await?;
+    Ok(reader.export(file, progress).await?)
 }
 
 fn cells(row: &RecordingRow) -> Vec<String> {

@@ -9,6 +9,7 @@ mod driver;
 mod fold;
 mod gauges;
 mod keypad;
+pub(crate) mod keys;
 mod leg;
 mod live;
 mod notice;
@@ -43,9 +44,9 @@ use crate::queue;
 use crate::settings::Settings;
 use crate::sip::core::{Command, EndpointConfig, Pressure, Transport};
 use crate::sip::io::{Certificates, SipHandle, StackConfig, TlsFiles};
-use crate::store::{Change, Filter, Store};
+use crate::store::{Change, Filter, KekChange, KekProvider, Store};
 use crate::time::Clock;
-use crate::vault::{Vault, VaultConfig};
+use crate::vault::{Format, Vault, VaultConfig};
 
 use admission::{Door, Short};
 pub use notice::{Notice, Notices, What};
@@ -81,10 +82,25 @@ struct Shared {
     overloaded: AtomicBool,
 }
 
+/// Stand-ins until the keyring and the vault name key and spool (issue 5).
+const KEK: &str = "0000000000000000";
+const SPOOL: &str = "00000000000000000000000000";
+
 /// A running server.
 pub struct Server {
     shared: Arc<Shared>,
     http: SocketAddr,
+}
+
+/// The vault by configuration.
+pub(crate) fn vault_config(config: &Config) -> VaultConfig {
+    let format = match config.vault.format {
+        AudioFormat::Pcm16 => Format::Pcm16,
+        AudioFormat::Ulaw => Format::Ulaw,
+        AudioFormat::Alaw => Format::Alaw,
+        AudioFormat::Opus => Format::Opus,
+    };
+    VaultConfig { dir: config.vault_dir(), format, reserve: config.vault.reserve }
 }
 
 impl Server {
@@ -96,8 +112,7 @@ impl Server {
         std::fs::create_dir_all(&config.data)?;
         let metrics = api::install_metrics();
         let store = Store::open(&config.database_url(), clock).await?;
-        let at = VaultConfig { dir: config.vault_dir(), key_file: config.key_file() };
-        let vault = Arc::new(Vault::open(at, clock)?);
+        let keys = keys::open(config).await?;
         salvage::run(&store, &vault, clock).await?;
         let (generation, settings) = store.settings().await?;
         let settings = Arc::new(settings);

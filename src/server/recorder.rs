@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use tokio::task::JoinSet;
 use ulid::Ulid;
 
-use crate::audit::basis_word;
+use crate::audit::{Actor, basis_word};
 use crate::call::{Input, TakeId};
 use crate::consent::{Grant, RecordingPermit};
 use crate::engine::CallMedia;
@@ -64,6 +64,9 @@ impl Recorder {
             call: permit.call(),
             basis: permit.basis().clone(),
             wrapped_key: shared.vault.wrap(&permit).0,
+            kek: super::KEK.to_owned(),
+            spool: super::SPOOL.to_owned(),
+            format: "pcm16".to_owned(),
             at: shared.clock.now(),
         };
         let store = shared.store.clone();
@@ -250,8 +253,13 @@ fn discard(id: RecordingId, shared: &Shared, work: &mut JoinSet<Done>) {
 /// Destroys a recording whose consent was withdrawn: the key first, then every copy (rule 15).
 fn destroy_now(id: RecordingId, shared: &Shared, work: &mut JoinSet<Done>) {
     let (store, vault) = (shared.store.clone(), shared.vault.clone());
-    let why = "consent withdrawn in the call".to_owned();
-    let change = Change::Recording(RecordingChange::Destroyed { id, at: shared.clock.now(), why });
+    let change = Change::Recording(RecordingChange::Destroyed {
+        id,
+        at: shared.clock.now(),
+        rule: "withdrawn".to_owned(),
+        why: "consent withdrawn in the call".to_owned(),
+        by: Actor::Caller,
+    });
     work.spawn(async move {
         if let Err(error) = store.commit(vec![change]).await {
             tracing::error!(recording = %id, %error, "a withdrawn recording's key is still there");

@@ -15,7 +15,7 @@ use super::{convert, trail};
 /// When store or vault cannot be read at all.
 pub(super) async fn run(store: &Store, vault: &Vault, clock: Clock) -> anyhow::Result<()> {
     let mut leftovers = vault.leftovers()?;
-    for row in store.recordings_unfinished().await? {
+    for row in store.recordings_unfinished(super::SPOOL).await? {
         leftovers.retain(|id| *id != row.id);
         let change = salvage(vault, &row, clock.now());
         store.commit(vec![Change::Recording(change)]).await?;
@@ -25,7 +25,7 @@ pub(super) async fn run(store: &Store, vault: &Vault, clock: Clock) -> anyhow::R
         tracing::error!(recording = %id, "a file in the spool belongs to no unfinished recording");
         store.commit(vec![Change::Audit(trail::stray_file(id, clock.now()))]).await?;
     }
-    for call in store.calls_unfinished().await? {
+    for call in store.calls_unfinished(super::SPOOL).await? {
         store.commit(end(store, call.id, clock.now()).await?).await?;
     }
     Ok(())

@@ -41,6 +41,7 @@ pub(super) fn desktop(config: &Config, shared: &Arc<Shared>) -> Desktop {
         store: shared.store.clone(),
         now: Arc::new(move || clock.now()),
         not_ready_reasons: config.desktop.not_ready_reasons.clone(),
+        archive: None,
         turn: (!turn.urls.is_empty()).then(|| Turn {
             urls: turn.urls.clone(),
             secret: turn.secret.clone(),

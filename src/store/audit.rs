@@ -239,6 +239,18 @@ impl Store {
         rows.iter().map(|row| read(row).map_err(StoreError::from)).collect()
     }
 
+    /// Where in the audit log the last event of this action about this object is.
+    ///
+    /// # Errors
+    /// When the database refuses, or the row cannot be read.
+    pub async fn audit_position(&self, object: &str, action: &str) -> Result<Option<Head>, StoreError> {
+        let select =
+            "SELECT seq, hash FROM audit WHERE object_id = $1 AND action = $2 ORDER BY seq DESC LIMIT 1";
+        let row = sqlx::query(select).bind(object.to_owned()).bind(action.to_owned());
+        let row = row.fetch_optional(&self.read).await.doing("looking for a row of the audit log")?;
+        row.map(|row| head(&row)).transpose()
+    }
+
     /// Proves the audit log whole, from its first row to what its head says now. Rows are read page
     /// by page and never change, so calls may go on meanwhile. `progress` hears of rows done and
     /// rows in all.

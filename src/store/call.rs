@@ -21,7 +21,7 @@ use super::writer::Work;
 type Statement = Query<'static, Any, AnyArguments>;
 
 const INSERT_CALL: &str = "INSERT INTO calls (id, arrived_at, from_number, dialled, trunk, first_queue, \
-     queue, language) VALUES ($1, $2, $3, $4, $5, $6, $6, $7)";
+     queue, language, node) VALUES ($1, $2, $3, $4, $5, $6, $6, $7, $8)";
 
 /// A line of the course of a call.
 #[derive(Default)]
@@ -46,7 +46,8 @@ impl Work<'_> {
                     .bind(dialled.clone())
                     .bind(trunk.as_ref().map(|trunk| trunk.0.clone()))
                     .bind(queue.0.clone())
-                    .bind(language.0.clone());
+                    .bind(language.0.clone())
+                    .bind(self.node.map(str::to_owned));
                 insert.execute(&mut *self.connection).await.doing("storing a call")?;
                 self.leg(LegId::caller(*call), "in", None, *at, Some(*at)).await?;
             }

@@ -8,19 +8,29 @@ use serde::{Deserialize, Serialize};
 use crate::access::Attempts;
 use crate::audit::{Actor, AuditEvent};
 use crate::call::Fact;
-use crate::consent::Basis;
 use crate::ids::{AgentId, CallId, LegId, RecordingId, Redacted};
 use crate::queue::AgentState;
 use crate::settings::Difference;
 use crate::time::Timestamp;
+
+use super::job::JobChange;
+use super::kek::KekChange;
+use super::reconciliation::ReconciliationChange;
+use super::recorded::RecordingChange;
 
 /// One change; each leaves its rows and its audit events in the same transaction.
 #[derive(Debug)]
 pub enum Change {
     /// A fact about a call: its rows and exactly one audit event.
     Fact(Fact),
-    /// A step in the life of a recording: its row and one audit event.
+    /// A step in the life of a recording: its row, the job that is to follow, and one audit event.
     Recording(RecordingChange),
+    /// What becomes of a job; only an operator's hurry is audited.
+    Job(JobChange),
+    /// What becomes of a key-encryption key: its row and one audit event.
+    Kek(KekChange),
+    /// What a reconciliation found; its end is audited, and what an operator does about a finding.
+    Report(ReconciliationChange),
     /// An agent's state. Coming, going, ready and not ready are audited; ringing, talking and
     /// wrap-up are not (the call's own facts tell of them).
     Agent {
@@ -169,105 +179,6 @@ pub struct PromptImported {
     pub new: String,
     /// Who did it.
     pub who: Actor,
-}
-
-/// A step in the life of a recording: armed, then started, then finished (or salvaged after a
-/// crash); or discarded when nothing was captured; or failed. What exists can be destroyed.
-#[derive(Debug, Clone)]
-pub enum RecordingChange {
-    /// Its key is drawn and wrapped; nothing is captured yet.
-    Armed {
-        /// The recording.
-        id: RecordingId,
-        /// Its call.
-        call: CallId,
-        /// Why it may be made.
-        basis: Basis,
-        /// Its data key, wrapped by the vault's master key.
-        wrapped_key: Vec<u8>,
-        /// When.
-        at: Timestamp,
-    },
-    /// The first sample may come.
-    Started {
-        /// The recording.
-        id: RecordingId,
-        /// When.
-        at: Timestamp,
-    },
-    /// It is whole and sealed.
-    Finished {
-        /// The recording.
-        id: RecordingId,
-        /// When.
-        at: Timestamp,
-        /// What it is.
-        file: RecordedFile,
-    },
-    /// It was left by a crash and put right at start-up.
-    Salvaged {
-        /// The recording.
-        id: RecordingId,
-        /// When.
-        at: Timestamp,
-        /// What could be saved.
-        file: RecordedFile,
-        /// What was done, in words.
-        why: String,
-    },
-    /// Armed, never started: the key is destroyed.
-    Discarded {
-        /// The recording.
-        id: RecordingId,
-        /// When.
-        at: Timestamp,
-    },
-    /// Destroyed: key first, then every copy.
-    Destroyed {
-        /// The recording.
-        id: RecordingId,
-        /// When.
-        at: Timestamp,
-        /// Why, in words: `consent withdrawn`, ...
-        why: String,
-    },
-    /// It broke; what exists stays, with its key.
-    Failed {
-        /// The recording.
-        id: RecordingId,
-        /// When.
-        at: Timestamp,
-        /// Why, in words.
-        why: String,
-    },
-}
-
-/// A sealed recording file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RecordedFile {
-    /// Samples per channel at 8 kHz.
-    pub samples: u64,
-    /// Bytes on disk.
-    pub bytes: u64,
-    /// SHA-256 (hex) of the bytes on disk.
-    pub sha256: String,
-    /// Where silence stands for something: pauses, lost audio.
-    pub gaps: Vec<RecordedGap>,
-    /// Silent samples, both channels together, that `gaps` does not list.
-    pub unlisted: u64,
-}
-
-/// Silence in a recording.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RecordedGap {
-    /// First sample of it, counted per channel from the start.
-    pub start: u64,
-    /// Samples per channel.
-    pub len: u64,
-    /// Channel 0 (caller) or 1 (agent); `None`: both.
-    pub channel: Option<u8>,
-    /// In a word: `paused`, `lost`, ...
-    pub why: String,
 }
 
 /// How a leg's media was, at its end.

@@ -207,6 +207,23 @@ impl Dialect {
         }
     }
 
+    /// Behind a SELECT: nobody else changes the rows it found until the transaction ends, nor reads them by this. A
+    /// transaction of SQLite that writes is alone anyway.
+    pub(super) const fn for_update(self) -> &'static str {
+        match self {
+            Self::Sqlite => "",
+            Self::Postgres => " FOR UPDATE",
+        }
+    }
+
+    /// Behind a SELECT: nobody changes the rows it found until the transaction ends; others may read them by this too.
+    pub(super) const fn for_share(self) -> &'static str {
+        match self {
+            Self::Sqlite => "",
+            Self::Postgres => " FOR SHARE",
+        }
+    }
+
     /// Units of work in one transaction at most: bounds how long the first one waits for the rest.
     /// PostgreSQL keeps 64 savepoints of a transaction at hand; with more, all others' reads get slower.
     pub(super) const fn together(self) -> usize {

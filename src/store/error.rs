@@ -70,9 +70,11 @@ pub enum StoreError {
         /// Of which one.
         id: String,
     },
-    /// A recording cannot go from its state to the one asked for.
-    #[error("recording {id} is {state}: it cannot be {wanted}")]
+    /// Something cannot go from its state to the one asked for.
+    #[error("{what} {id} is {state}: it cannot be {wanted}")]
     State {
+        /// What it is: `recording`, `job`, `key-encryption key`, `reconciliation`.
+        what: &'static str,
         /// Which one.
         id: String,
         /// Its state.

@@ -16,19 +16,25 @@ mod call;
 mod change;
 mod dialect;
 mod error;
+mod job;
+mod kek;
 mod link;
 mod listening;
 mod page;
 mod people;
 mod query;
+mod reconcile;
+mod reconciliation;
+mod recorded;
 mod recording;
+mod recordings;
 mod rows;
 mod settings;
 #[cfg(test)]
 mod tests;
 mod writer;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use sqlx::any::AnyPoolOptions;
@@ -39,9 +45,13 @@ use crate::time::Clock;
 
 pub use change::*;
 pub use error::StoreError;
+pub use job::{JobChange, JobFigures, JobFilter, JobKind, JobRow, Progress};
+pub use kek::{KekChange, KekProvider, KekRow, KekState};
 pub use page::{BadCursor, Cursor, Page};
 pub use people::SignedIn;
 pub use query::{AuditFilter, Filter};
+pub use reconciliation::{Finding, FindingRow, ReconciliationChange, ReconciliationRow, ReconciliationState};
+pub use recorded::{RecordedFile, RecordedGap, RecordingChange, StoredObject};
 pub use rows::*;
 
 use dialect::Location;
@@ -80,7 +90,12 @@ impl Submitted {
 pub struct Store {
     read: AnyPool,
     jobs: mpsc::Sender<Job>,
+    /// See [`Store::of_node`]; shared with the writer.
+    node: Node,
 }
+
+/// The spool of the node that writes, once it is known.
+type Node = Arc<OnceLock<String>>;
 
 impl Store {
     /// Opens the database of `url` (`sqlite:///var/lib/sayso/sayso.db`; a plain path will do;
@@ -108,7 +123,8 @@ impl Store {
             .after_connect(move |connection, _| Box::pin(dialect.set_up_reader(connection)));
         let read = pool.connect(&location.url.0).await.doing("opening the database")?;
         let (jobs, queue) = mpsc::channel(WAITING);
-        let writer = Writer::new(Link::new(location), clock, queue);
+        let node = Node::default();
+        let writer = Writer::new(Link::new(location), clock, queue, Arc::clone(&node));
         // A thread of its own: each statement goes to the database and back, and waking a runtime's worker for
         // that is dearer (figures in ARCHITECTURE.md). With a runtime of its own, it is also this thread that
         // waits for the server's socket.
@@ -118,7 +134,16 @@ impl Store {
             .name("store-writer".to_owned())
             .spawn(move || runtime.block_on(writer.run()));
         spawned.map_err(|source| StoreError::Thread(Arc::new(source)))?;
-        Ok(Self { read, jobs })
+        Ok(Self { read, jobs, node })
+    }
+
+    /// Says whose calls arrive by this store and its clones: those of the node with this spool. When that node starts
+    /// again, it ends the calls it died in and leaves those of other nodes alone ([`Store::calls_unfinished`]). Once,
+    /// before the first call; a second name has no effect.
+    pub fn of_node(&self, spool: &str) {
+        if self.node.get_or_init(|| spool.to_owned()) != spool {
+            tracing::error!("the store belongs to another node already");
+        }
     }
 
     /// Whether `url` names a database, and how it would be opened is written well; nothing is opened.

@@ -7,12 +7,13 @@ use sqlx::{Any, Decode, Row as _, Type};
 
 use crate::audit::Class;
 use crate::consent::Known;
-use crate::ids::{AgentId, CallId, PhoneNumber, QueueId, RecordingId, Redacted, TrunkId};
+use crate::ids::{AgentId, CallId, PhoneNumber, QueueId, Redacted, TrunkId};
 use crate::time::Timestamp;
 
 use super::Store;
 use super::error::{Doing as _, StoreError};
 use super::link::soon;
+use super::recorded::StoredObject;
 use super::rows::{AgentRow, CallDetail, CallEventRow, CallRow, ConsentRow, LegRow, RecordingRow};
 
 /// Which calls, consents or recordings.
@@ -28,11 +29,13 @@ pub struct Filter {
     pub call: Option<CallId>,
     /// Only what is not over: calls that have not ended, recordings armed or running.
     pub unfinished: bool,
+    /// Of recordings: only those in this state.
+    pub state: Option<String>,
 }
 
 impl Default for Filter {
     fn default() -> Self {
-        Self { limit: 100, since: None, queue: None, call: None, unfinished: false }
+        Self { limit: 100, since: None, queue: None, call: None, unfinished: false, state: None }
     }
 }
 
@@ -67,11 +70,6 @@ const CONSENTS: &str = "SELECT * FROM consents WHERE ($1 IS NULL OR at >= $1) \
      AND ($2 IS NULL OR queue = $2) AND ($3 IS NULL OR call = $3) \
      AND $4 = 0 ORDER BY at DESC, n DESC LIMIT $5";
 
-const RECORDINGS: &str = "SELECT r.*, c.first_queue FROM recordings r JOIN calls c ON c.id = r.call \
-     WHERE ($1 IS NULL OR r.armed_at >= $1) AND ($2 IS NULL OR c.first_queue = $2) \
-     AND ($3 IS NULL OR r.call = $3) AND ($4 = 0 OR r.state IN ('armed', 'recording')) \
-     ORDER BY r.armed_at DESC, r.id DESC LIMIT $5";
-
 impl Store {
     /// Calls, newest first.
     ///
@@ -89,59 +87,25 @@ impl Store {
         self.list(CONSENTS, &Filter { unfinished: false, ..filter.clone() }, read_consent).await
     }
 
-    /// Recordings, newest first.
-    ///
-    /// # Errors
-    /// When the database refuses, or a row cannot be read.
-    pub async fn recordings(&self, filter: &Filter) -> Result<Vec<RecordingRow>, StoreError> {
-        self.list(RECORDINGS, filter, read_recording).await
-    }
-
-    /// Recordings that were armed or running when the server died, oldest last.
-    ///
-    /// # Errors
-    /// When the database refuses, or a row cannot be read.
-    pub async fn recordings_unfinished(&self) -> Result<Vec<RecordingRow>, StoreError> {
-        let filter = Filter { limit: u32::MAX, unfinished: true, ..Filter::default() };
-        self.recordings(&filter).await
-    }
-
-    /// Calls that have not ended: at start-up, those the server died in.
-    ///
-    /// # Errors
-    /// When the database refuses, or a row cannot be read.
-    pub async fn calls_unfinished(&self) -> Result<Vec<CallRow>, StoreError> {
-        let filter = Filter { limit: u32::MAX, unfinished: true, ..Filter::default() };
-        self.calls(&filter).await
-    }
-
     /// One call with all that belongs to it.
     ///
     /// # Errors
     /// When the database refuses, or a row cannot be read.
     pub async fn call(&self, id: CallId) -> Result<Option<CallDetail>, StoreError> {
         let filter = Filter { limit: u32::MAX, call: Some(id), ..Filter::default() };
-        let Some(call) = self.calls(&filter).await?.pop() else { return Ok(None) };
+        let call = self.of_call("SELECT * FROM calls WHERE id = $1", id, read_call).await?.pop();
+        let Some(call) = call else { return Ok(None) };
         Ok(Some(CallDetail {
             call,
             legs: self.of_call("SELECT * FROM legs WHERE call = $1 ORDER BY n", id, read_leg).await?,
             events: self
                 .of_call("SELECT * FROM call_events WHERE call = $1 ORDER BY n", id, read_event)
                 .await?,
-            consents: self.consents(&filter).await?,
+            consents: self
+                .of_call("SELECT * FROM consents WHERE call = $1 ORDER BY at DESC, n DESC", id, read_consent)
+                .await?,
             recordings: self.recordings(&filter).await?,
         }))
-    }
-
-    /// One recording.
-    ///
-    /// # Errors
-    /// When the database refuses, or the row cannot be read.
-    pub async fn recording(&self, id: RecordingId) -> Result<Option<RecordingRow>, StoreError> {
-        let select =
-            "SELECT r.*, c.first_queue FROM recordings r JOIN calls c ON c.id = r.call WHERE r.id = $1";
-        let row = sqlx::query(select).bind(id.to_string()).fetch_optional(&self.read).await;
-        row.doing("reading a recording")?.map(|row| read_recording(&row)).transpose()
     }
 
     /// The last answer of this number, if it was given by key. Silence, wrong keys and hanging up are a
@@ -326,7 +290,7 @@ fn read_consent(row: &AnyRow) -> Result<ConsentRow, StoreError> {
     })
 }
 
-fn read_recording(row: &AnyRow) -> Result<RecordingRow, StoreError> {
+pub(super) fn read_recording(row: &AnyRow) -> Result<RecordingRow, StoreError> {
     let cells = Cells { table: "recordings", row };
     Ok(RecordingRow {
         id: cells.id("id")?,
@@ -336,11 +300,20 @@ fn read_recording(row: &AnyRow) -> Result<RecordingRow, StoreError> {
         basis: cells.get("basis")?,
         basis_detail: cells.get("basis_detail")?,
         wrapped_key: cells.get::<Option<Vec<u8>>>("wrapped_key")?.map(Redacted),
+        kek: cells.get("kek")?,
+        spool: cells.get("spool")?,
+        format: cells.get("format")?,
         armed_at: cells.time("armed_at")?,
         started_at: cells.maybe_time("started_at")?,
         ended_at: cells.maybe_time("ended_at")?,
         salvaged: cells.get::<i64>("salvaged")? == 1,
+        encoded_at: cells.maybe_time("encoded_at")?,
+        stored_at: cells.maybe_time("stored_at")?,
+        object: read_object(&cells)?,
         destroyed_at: cells.maybe_time("destroyed_at")?,
+        rule: cells.get("rule")?,
+        destroyed_by: cells.get("destroyed_by")?,
+        removed_at: cells.maybe_time("removed_at")?,
         samples: cells.number("samples")?,
         bytes: cells.number("bytes")?,
         sha256: cells.get("sha256")?,
@@ -348,6 +321,17 @@ fn read_recording(row: &AnyRow) -> Result<RecordingRow, StoreError> {
         unlisted: cells.number("unlisted")?,
         why: cells.get("why")?,
     })
+}
+
+fn read_object(cells: &Cells<'_>) -> Result<Option<StoredObject>, StoreError> {
+    let Some(name) = cells.get::<Option<String>>("object_name")? else { return Ok(None) };
+    Ok(Some(StoredObject {
+        name,
+        version: cells.get("object_version")?,
+        bytes: cells.number("object_bytes")?.ok_or(cells.corrupt("object_bytes"))?,
+        checksum: cells.get("object_checksum")?,
+        encryption: cells.get("object_encryption")?,
+    }))
 }
 
 /// A count as a BIGINT; one past 2^63 does not happen.

@@ -6,7 +6,8 @@ use crate::ids::{AgentId, CallId, QueueId, RecordingId, Redacted, TrunkId};
 use crate::queue::AgentState;
 use crate::time::Timestamp;
 
-use super::change::{LegQuality, RecordedGap};
+use super::change::LegQuality;
+use super::recorded::{RecordedGap, StoredObject};
 
 /// A call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -146,7 +147,7 @@ pub struct RecordingRow {
     pub call: CallId,
     /// The call's first queue.
     pub queue: QueueId,
-    /// `armed`, `recording`, `stored`, `discarded`, `destroyed` or `failed`.
+    /// `armed`, `recording`, `finished`, `stored`, `discarded`, `failed`, `destroyed` or `removed`.
     pub state: String,
     /// Why it may be made, in a word.
     pub basis: String,
@@ -155,6 +156,12 @@ pub struct RecordingRow {
     /// Its data key, wrapped; `None`: destroyed.
     #[serde(skip)]
     pub wrapped_key: Option<Redacted<Vec<u8>>>,
+    /// The key-encryption key that wrapped it; `None`: it is destroyed, or the row is of an older Sayso.
+    pub kek: Option<String>,
+    /// The spool its file lies or lay in; `None`: the row is of an older Sayso.
+    pub spool: Option<String>,
+    /// What it is or is to be: `pcm16`, `ulaw`, `alaw` or `opus`.
+    pub format: String,
     /// When its key was drawn.
     #[serde(serialize_with = "rfc3339")]
     pub armed_at: Timestamp,
@@ -166,9 +173,24 @@ pub struct RecordingRow {
     pub ended_at: Option<Timestamp>,
     /// Whether it was put right after a crash.
     pub salvaged: bool,
-    /// When it was destroyed.
+    /// When it was encoded.
+    #[serde(serialize_with = "optional_rfc3339")]
+    pub encoded_at: Option<Timestamp>,
+    /// When it was verified in the object store.
+    #[serde(serialize_with = "optional_rfc3339")]
+    pub stored_at: Option<Timestamp>,
+    /// Where it is or was in the object store.
+    pub object: Option<StoredObject>,
+    /// When its key was destroyed.
     #[serde(serialize_with = "optional_rfc3339")]
     pub destroyed_at: Option<Timestamp>,
+    /// By which rule, in a word.
+    pub rule: Option<String>,
+    /// By whom: `system`, `user ada`.
+    pub destroyed_by: Option<String>,
+    /// When the last copy was seen to be gone.
+    #[serde(serialize_with = "optional_rfc3339")]
+    pub removed_at: Option<Timestamp>,
     /// Samples per channel at 8 kHz.
     pub samples: Option<u64>,
     /// Bytes on disk.
@@ -181,6 +203,18 @@ pub struct RecordingRow {
     pub unlisted: Option<u64>,
     /// The reason of its last change, where it has one.
     pub why: Option<String>,
+}
+
+/// A deletion certificate, without its text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CertificateRow {
+    /// Of which recording.
+    pub recording: RecordingId,
+    /// When it was written.
+    #[serde(serialize_with = "rfc3339")]
+    pub at: Timestamp,
+    /// SHA-256 (hex) of its text, as the audit log has it.
+    pub sha256: String,
 }
 
 /// An agent's state.
@@ -254,11 +288,14 @@ pub struct ListenedRow {
     pub reason: Option<Redacted<String>>,
 }
 
-fn rfc3339<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn rfc3339<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(at)
 }
 
-fn optional_rfc3339<S: Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn optional_rfc3339<S: Serializer>(
+    at: &Option<Timestamp>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     match at {
         Some(at) => serializer.collect_str(at),
         None => serializer.serialize_none(),

@@ -19,11 +19,14 @@ use tokio::time::{sleep, timeout};
 use crate::audit::{AuditEvent, Head};
 use crate::time::{Clock, Timestamp};
 
+use super::Node;
 use super::audit::{chain, holds, lock_head};
-use super::change::{Change, RecordingChange};
+use super::change::Change;
 use super::dialect::Dialect;
 use super::error::{Doing as _, StoreError};
+use super::kek::KekChange;
 use super::link::{Link, no_answer};
+use super::recorded::RecordingChange;
 
 /// How long deleted keys may stay in the write-ahead log while there is no pause.
 const SHRED_WITHIN: Duration = Duration::from_secs(1);
@@ -113,6 +116,7 @@ pub(super) struct Writer {
     link: Link,
     clock: Clock,
     queue: mpsc::Receiver<Job>,
+    node: Node,
     /// Since when deleted keys wait to be removed from the write-ahead log.
     to_shred: Option<Timestamp>,
     /// The chain's end as this writer left it; another process may have moved it since.
@@ -123,8 +127,8 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(link: Link, clock: Clock, queue: mpsc::Receiver<Job>) -> Self {
-        Self { link, clock, queue, to_shred: None, head: None, away: None, doubt: None }
+    pub(super) fn new(link: Link, clock: Clock, queue: mpsc::Receiver<Job>, node: Node) -> Self {
+        Self { link, clock, queue, node, to_shred: None, head: None, away: None, doubt: None }
     }
 
     /// Runs until it is closed or every [`Store`](super::Store) is dropped.
@@ -284,7 +288,8 @@ impl Writer {
         let mut committing = None;
         let work = async {
             let connection = self.link.connection().await.doing("connecting")?;
-            apply(connection, dialect, self.clock, units, &mut head, &mut committing).await
+            let with = With { dialect, clock: self.clock, node: self.node.get().map(String::as_str) };
+            apply(connection, with, units, &mut head, &mut committing).await
         };
         match in_time(dialect, work).await {
             Ok(results) => {
@@ -340,28 +345,35 @@ fn passes(dialect: Dialect, error: &StoreError) -> bool {
     matches!(error, StoreError::Database { source, .. } if dialect.passes(source))
 }
 
+/// What a transaction is applied with.
+#[derive(Clone, Copy)]
+struct With<'a> {
+    dialect: Dialect,
+    clock: Clock,
+    node: Option<&'a str>,
+}
+
 /// One transaction: the units, each in a savepoint, then their audit rows behind `head`, the chain's end,
 /// which is the new one afterwards. `committing` is set when COMMIT is sent.
 async fn apply(
     connection: &mut AnyConnection,
-    dialect: Dialect,
-    clock: Clock,
+    with: With<'_>,
     units: &[Vec<Change>],
     head: &mut Option<Head>,
     committing: &mut Option<Committing>,
 ) -> Result<Results, StoreError> {
-    let begin = dialect.begin_write();
-    let mut outer = connection.begin_with(begin).await.doing("beginning a transaction")?;
+    let With { dialect, .. } = with;
+    let mut outer = connection.begin_with(dialect.begin_write()).await.doing("beginning a transaction")?;
     let mut results = Vec::with_capacity(units.len());
     let mut events = Vec::new();
     // A unit alone needs no savepoint: if it fails, so does the transaction.
     let alone = units.len() == 1;
     for changes in units {
         let result = if alone {
-            Work::apply(&mut outer, clock.now(), changes).await
+            Work::apply(&mut outer, with, changes).await
         } else {
             let mut inner = outer.begin().await.doing("setting a savepoint")?;
-            let result = Work::apply(&mut inner, clock.now(), changes).await;
+            let result = Work::apply(&mut inner, with, changes).await;
             match result {
                 Ok(_) => inner.commit().await.doing("releasing a savepoint")?,
                 Err(_) => inner.rollback().await.doing("rolling back to a savepoint")?,
@@ -390,14 +402,25 @@ async fn apply(
 
 fn destroys_key(change: &Change) -> bool {
     match change {
-        Change::Recording(RecordingChange::Discarded { .. } | RecordingChange::Destroyed { .. }) => true,
+        Change::Recording(
+            RecordingChange::Discarded { .. }
+            | RecordingChange::Destroyed { .. }
+            | RecordingChange::Rewrapped { .. },
+        )
+        | Change::Kek(KekChange::Retired { .. }) => true,
         Change::Recording(
             RecordingChange::Armed { .. }
             | RecordingChange::Started { .. }
             | RecordingChange::Finished { .. }
             | RecordingChange::Salvaged { .. }
+            | RecordingChange::Encoded { .. }
+            | RecordingChange::Stored { .. }
+            | RecordingChange::Removed { .. }
             | RecordingChange::Failed { .. },
         )
+        | Change::Kek(KekChange::Made { .. })
+        | Change::Job(_)
+        | Change::Report(_)
         | Change::Fact(_)
         | Change::Agent { .. }
         | Change::LegStats { .. }
@@ -415,6 +438,9 @@ fn destroys_key(change: &Change) -> bool {
 pub(super) struct Work<'c> {
     pub(super) connection: &'c mut AnyConnection,
     pub(super) now: Timestamp,
+    pub(super) dialect: Dialect,
+    /// The spool of the node that writes.
+    pub(super) node: Option<&'c str>,
     /// The audit events so far, still to be chained and written.
     pub(super) events: Vec<AuditEvent>,
 }
@@ -423,10 +449,11 @@ impl<'c> Work<'c> {
     /// Applies a unit of work; the audit events to be written.
     async fn apply(
         connection: &'c mut AnyConnection,
-        now: Timestamp,
+        with: With<'c>,
         changes: &[Change],
     ) -> Result<Vec<AuditEvent>, StoreError> {
-        let mut work = Self { connection, now, events: Vec::new() };
+        let With { dialect, clock, node } = with;
+        let mut work = Self { connection, now: clock.now(), dialect, node, events: Vec::new() };
         work.apply_all(changes).await?;
         Ok(work.events)
     }
@@ -436,6 +463,9 @@ impl<'c> Work<'c> {
             match change {
                 Change::Fact(fact) => self.fact(fact).await?,
                 Change::Recording(change) => self.recording(change.clone()).await?,
+                Change::Job(change) => self.job(change).await?,
+                Change::Kek(change) => self.kek(change).await?,
+                Change::Report(change) => self.report(change).await?,
                 Change::Agent { agent, state, at } => self.agent(agent, state, *at).await?,
                 Change::LegStats { leg, quality } => self.leg_quality(*leg, quality).await?,
                 Change::Settings(differences, who) => self.settings(differences, who).await?,

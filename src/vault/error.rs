@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::keys::{KekId, KmsError};
 use crate::ids::RecordingId;
 
 /// A fault of the vault. Paths and ids hold no personal data.
@@ -35,10 +36,52 @@ pub enum VaultError {
         path: PathBuf,
     },
     /// The key file holds something else.
-    #[error("key file {} is no key: 64 hexadecimal digits are expected; restore it from its backup", path.display())]
+    #[error("line {line} of key file {} is no key: 64 hexadecimal digits are expected, each key once; restore the \
+        file from its backup", path.display())]
     KeyInvalid {
         /// The key file.
         path: PathBuf,
+        /// Which line, from 1.
+        line: usize,
+    },
+    /// The key file does not hold a key-encryption key that is in use.
+    #[error("key file {} does not hold the key-encryption key {kek}, which recordings in the database are sealed with: \
+        restore the file from its backup (with several servers on one database, all need the same key file)",
+        path.display())]
+    KeyLacking {
+        /// The key file.
+        path: PathBuf,
+        /// Which key.
+        kek: KekId,
+    },
+    /// The signing key is gone, though there are certificates signed with it.
+    #[error("the signing key {} is missing, but there are certificates that it signed: restore it from its backup",
+        path.display())]
+    SigningKeyMissing {
+        /// Where it should be.
+        path: PathBuf,
+    },
+    /// The database knows keys, but none that new recordings may be sealed with.
+    #[error("the database names no current key-encryption key: restore it from its backup")]
+    NoCurrentKey,
+    /// AWS KMS holds a key, and the configuration does not say so.
+    #[error(
+        "key-encryption key {0} is held by AWS KMS, but there is no [vault.kms] in the configuration: put it back"
+    )]
+    KmsNotConfigured(KekId),
+    /// AWS KMS did not do it.
+    #[error(transparent)]
+    Kms(#[from] KmsError),
+    /// The wrapped key names a key-encryption key that is not held here.
+    #[error(
+        "the key of recording {recording} is wrapped with the key-encryption key {kek}, which is not held here: it \
+        was retired, or belongs to another installation"
+    )]
+    KekNotHeld {
+        /// Whose wrapped key.
+        recording: RecordingId,
+        /// Which key-encryption key.
+        kek: KekId,
     },
     /// The wrapped key is not this recording's, or was wrapped with another key-encryption key.
     #[error("the wrapped key does not open for recording {0}: it belongs to another recording or key file")]
@@ -107,9 +150,56 @@ pub enum VaultError {
         /// Samples per channel in its metadata.
         said: u64,
     },
+    /// Nothing of it opens.
+    #[error(
+        "recording {0} opens nowhere with its key: it was sealed with another one, or its header was changed"
+    )]
+    WrongDataKey(RecordingId),
     /// More than a WAV file can hold (4 GiB, 37 hours).
     #[error("recording {0} is too long for a WAV file (37 hours)")]
     TooLong(RecordingId),
+    /// Its metadata does not agree with its database row.
+    #[error(
+        "recording {id} has {found} samples but the database says {said}: it is not the file that was stored"
+    )]
+    NotAsStored {
+        /// Which recording.
+        id: RecordingId,
+        /// Samples per channel, by the file.
+        found: u64,
+        /// Samples per channel, by the database.
+        said: u64,
+    },
+    /// The disk is down to its reserve.
+    #[error(
+        "the spool's disk has {free} bytes left, and {reserve} are its reserve: make room, or record less"
+    )]
+    NoRoom {
+        /// Bytes that are free.
+        free: u64,
+        /// Bytes that recordings leave free.
+        reserve: u64,
+    },
+    /// `spool.id` holds something else.
+    #[error("{} holds no ULID: restore it; if nothing waits in the spool, remove it", path.display())]
+    SpoolId {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Who asked for it wants it no more.
+    #[error("work on recording {0} was stopped; it can be done again")]
+    Stopped(RecordingId),
+    /// The codec refused.
+    #[error("recording {id} cannot be encoded: {why}")]
+    Codec {
+        /// Which recording.
+        id: RecordingId,
+        /// Its words.
+        why: String,
+    },
+    /// The object store.
+    #[error(transparent)]
+    Object(#[from] super::objects::ObjectError),
     /// Writing failed while the call went on.
     #[error(
         "recording {id} stopped after {samples} samples: {source}; what was written, if anything, is kept for salvage"

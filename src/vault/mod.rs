@@ -1,34 +1,54 @@
-//! Recordings at rest: keys, encrypted spool, salvage, export. No plaintext audio touches the disk;
-//! a recording without its wrapped key (which lives in the database, not here) is noise.
+//! Recordings at rest: keys, the sealed spool on the local disk, the object store, reading. No plaintext audio
+//! touches the disk; a recording without its wrapped key (which lives in the database, not here) is noise.
 //!
 //! ```text
-//! <dir>/spool/<ULID>.part                  being written
-//! <dir>/recordings/<yyyy>/<mm>/<dd>/<ULID>.rec   finished; the day is the ULID's, in UTC
+//! <dir>/spool.id             a ULID: which spool this is (several servers may share a database, not a spool)
+//! <dir>/spool/<ULID>.part    being written
+//! <dir>/spool/<ULID>.rec     whole; stays until it is verified in the object store
+//! <dir>/spool/<ULID>.draft   a `.rec` that is being made anew as Opus
+//! <dir>/spool/<ULID>.rebuild a `.part` that is being put together from segments
 //! ```
 //!
 //! A recording: [`Vault::draw_key`] for its permit, [`Vault::wrap`] to store the key, then
 //! [`Vault::begin`]; the [`Spool`] goes into a [`Tap`](crate::media::tap::Tap), the receiver tells
-//! how it ended. All methods that touch files block; on an async runtime call them from
-//! `spawn_blocking`, except `begin` (one small write). The file's format is in `spool.rs`.
+//! how it ended. Methods that are not `async` and touch files block; on an async runtime call them from
+//! `spawn_blocking`, except `begin` (one small write). The file's format is in `sealed.rs`.
 //!
-//! A chunk that was written survives the death of the process at once, and loss of power when the
-//! kernel has written it out (30 s by default); a finished recording survives both.
+//! A chunk that was written survives the death of the process at once, and loss of power after about a
+//! second; a finished recording survives both.
 
+mod encode;
 mod error;
 mod export;
-mod key;
+pub mod keys;
 pub mod objects;
+mod ogg;
+mod reader;
+mod rebuild;
+mod running;
 mod salvage;
+mod sealed;
+mod sealing;
+mod secret;
+pub mod signing;
+mod source;
 mod spool;
+mod sync;
 #[cfg(test)]
 mod tests;
+mod wav;
+mod works;
 mod writer;
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::ops::{ControlFlow, Range};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
+use bytes::Bytes;
+use futures_util::Stream;
 use tokio::sync::oneshot;
 
 use crate::consent::{DataKey, RecordingPermit};
@@ -38,23 +58,44 @@ use crate::time::{Clock, Timestamp};
 
 pub use error::VaultError;
 pub use export::Exported;
-pub use key::WrappedKey;
+pub use keys::{KekId, KekState, KeySource, Keyring, KmsConfig, KnownKek, NewKek, Provider, WrappedKey};
+pub use reader::{Info, Reader};
+pub use running::Running;
+pub use sealed::Format;
+pub use signing::Signer;
+pub use source::{Source, SpoolFile};
+pub use spool::{LocalTraces, Spooled, SpooledKind};
 pub use writer::Spool;
 
-use key::Kek;
-use spool::Header;
+use objects::ObjectError;
+use running::Registry;
+use sealed::Header;
+use spool::Paths;
+use sync::Syncer;
+use works::Works;
 use writer::{Part, Writer};
 
-/// Where the vault lives.
+/// What the vault is made of.
 #[derive(Clone, Debug)]
 pub struct VaultConfig {
-    /// Holds `spool/` (being written) and `recordings/yyyy/mm/dd/` (finished).
+    /// Holds `spool/` and `spool.id`.
     pub dir: PathBuf,
-    /// The key-encryption key; made at first start, mode 0600.
-    pub key_file: PathBuf,
+    /// What recordings are made of.
+    pub format: Format,
+    /// Free bytes that recordings leave on the spool's disk: below that, none begins.
+    pub reserve: u64,
 }
 
-/// A recording that is whole and in its place.
+/// Room on the spool's disk, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// What we may still write.
+    pub free: u64,
+    /// What recordings leave free: [`VaultConfig::reserve`].
+    pub reserve: u64,
+}
+
+/// A recording that is whole and in its place in the spool.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finished {
     /// Which.
@@ -79,53 +120,122 @@ pub struct Finished {
 /// Tells how a recording ended.
 pub type Ending = oneshot::Receiver<Result<Finished, VaultError>>;
 
+/// Takes how many bytes are done, and of how many; tells whether to go on. Called on another thread.
+pub type Progress<'a> = &'a mut (dyn FnMut(u64, u64) -> ControlFlow<()> + Send);
+
 /// The vault: one per server. Dropping it writes what was handed to it, then ends its threads;
 /// recordings not ended by then stay in the spool for salvage.
 pub struct Vault {
     paths: Paths,
-    kek: Kek,
+    spool_id: String,
+    format: Format,
+    reserve: u64,
+    keys: Keyring,
     clock: Clock,
     writer: Writer,
+    running: Registry,
+    works: Works,
+    /// One recording is encoded at a time, however many ask for it.
+    encoder: Mutex<()>,
     /// What a spool file is written through. Tests put failing disks here.
     through: Box<dyn Fn(File) -> Box<dyn Part> + Send + Sync>,
+    /// Last: it goes on until the writer is done.
+    _syncer: Syncer,
 }
 
 impl Vault {
-    /// Opens it: makes directories and key file at first start, and starts its two threads.
+    /// Whether nothing was ever recorded in the folder: a first start, as far as it can tell.
     ///
     /// # Errors
-    /// When directories or key file cannot be made or read, when others than the owner can reach
-    /// the key file, or when it is missing though there are recordings.
-    pub fn open(config: VaultConfig, clock: Clock) -> Result<Self, VaultError> {
-        let paths = Paths { dir: config.dir };
-        for dir in [paths.spool(), paths.recordings()] {
-            make_dir(&dir).map_err(VaultError::io("create directory", &dir))?;
-        }
-        let kek = Kek::open(&config.key_file, paths.is_empty()?)?;
-        let writer = Writer::start(clock).map_err(VaultError::io("start the writer of", &paths.dir))?;
-        Ok(Self { paths, kek, clock, writer, through: Box::new(|file| Box::new(file)) })
+    /// When it cannot be read.
+    pub fn is_empty(dir: &Path) -> Result<bool, VaultError> {
+        Paths::new(dir.to_owned()).is_empty()
+    }
+
+    /// Opens it: makes its directory and `spool.id` at first start, and starts its threads.
+    ///
+    /// # Errors
+    /// When directories or `spool.id` cannot be made or read.
+    pub fn open(config: VaultConfig, keys: Keyring, clock: Clock) -> Result<Self, VaultError> {
+        let paths = Paths::new(config.dir);
+        let spool_id = paths.open()?;
+        let syncer = Syncer::start(sync::EVERY, sync::spool(&paths)?);
+        let syncer = syncer.map_err(VaultError::io("start a thread for", paths.dir()))?;
+        let writer = Writer::start(clock, syncer.written());
+        let writer = writer.map_err(VaultError::io("start the writer of", paths.dir()))?;
+        Ok(Self {
+            paths,
+            spool_id,
+            format: config.format,
+            reserve: config.reserve,
+            keys,
+            clock,
+            writer,
+            running: Registry::default(),
+            works: Works::default(),
+            encoder: Mutex::default(),
+            through: Box::new(|file| Box::new(file)),
+            _syncer: syncer,
+        })
+    }
+
+    /// The spool's folder.
+    #[must_use]
+    pub fn spool_dir(&self) -> PathBuf {
+        self.paths.spool()
+    }
+
+    /// Which spool this is: a ULID. Rows and jobs that need a file of it name it.
+    #[must_use]
+    pub fn spool_id(&self) -> &str {
+        &self.spool_id
+    }
+
+    /// What recordings are made of.
+    #[must_use]
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// What wraps data keys.
+    #[must_use]
+    pub fn keyring(&self) -> &Keyring {
+        &self.keys
     }
 
     /// A fresh data key.
     #[must_use]
     pub fn draw_key(&self) -> DataKey {
-        key::draw()
+        keys::draw()
     }
 
     /// The permit's data key, sealed, for the database.
     #[must_use]
     pub fn wrap(&self, permit: &RecordingPermit) -> WrappedKey {
-        self.kek.wrap(permit.id(), permit.key())
+        self.keys.wrap(permit.id(), permit.key())
+    }
+
+    /// Room on the spool's disk.
+    ///
+    /// # Errors
+    /// When the system does not tell.
+    pub fn room(&self) -> io::Result<Room> {
+        let about = rustix::fs::statvfs(&self.paths.spool())?;
+        Ok(Room { free: about.f_bavail.saturating_mul(about.f_frsize), reserve: self.reserve })
     }
 
     /// Opens the spool file. The receiver tells how the recording ended; when it fails on the way,
     /// it tells so at once.
     ///
     /// # Errors
-    /// When the file cannot be made, or the id was used before.
+    /// When the disk is down to its reserve, the file cannot be made, or the id was used before.
     pub fn begin(&self, permit: &RecordingPermit) -> Result<(Spool, Ending), VaultError> {
         let id = permit.id();
         let part = self.paths.part(id);
+        let room = self.room().map_err(VaultError::io("ask for the room of", self.paths.spool()))?;
+        if room.free < room.reserve {
+            return Err(VaultError::NoRoom { free: room.free, reserve: room.reserve });
+        }
         if self.paths.rec(id).exists() {
             return Err(VaultError::Exists(id));
         }
@@ -137,7 +247,7 @@ impl Vault {
             "create spool file",
             &part,
         ))?;
-        let header = Header::draw(id);
+        let header = Header::draw(id, self.format.live());
         // The lock shows that it is no leftover, to this process and to others.
         let locked = file.lock();
         let mut file = (self.through)(file);
@@ -146,63 +256,72 @@ impl Vault {
             let _ = fs::remove_file(&part); // it holds nothing
             return Err(VaultError::io("begin spool file", part)(error));
         }
-        self.writer.begin(permit, &header, file, &self.paths).inspect_err(|_| {
+        let mark = self.running.enter(id, self.clock.now());
+        self.writer.begin(permit, &header, file, mark, &self.paths).inspect_err(|_| {
             let _ = fs::remove_file(self.paths.part(id)); // it holds nothing
         })
     }
 
-    /// Removes every local copy, whether finished or being written, and verifies by listing that
+    /// Recordings that are being written now, oldest first, and how far their files can be read.
+    #[must_use]
+    pub fn running(&self) -> Vec<Running> {
+        self.running.list()
+    }
+
+    /// A whole recording in the spool, as it lies there: sealed. `None`: it is not here.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn spooled(&self, id: RecordingId) -> Result<Option<SpoolFile>, VaultError> {
+        SpoolFile::open(self.paths.rec(id), None)
+    }
+
+    /// A piece of a recording that is being written: ask for no more than [`Running::sealed`] says. `None`: it is
+    /// not (any more) being written.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn spooled_part(&self, id: RecordingId, range: Range<u64>) -> Result<Option<SpoolFile>, VaultError> {
+        SpoolFile::open(self.paths.part(id), Some(range))
+    }
+
+    /// All recordings' files in the spool, by id.
+    ///
+    /// # Errors
+    /// When the spool cannot be read.
+    pub fn spool_files(&self) -> Result<Vec<Spooled>, VaultError> {
+        self.paths.files()
+    }
+
+    /// Removes the whole recording from the spool: it was verified in the object store. Doing it again does no
+    /// harm.
+    ///
+    /// # Errors
+    /// When it is being worked on, or cannot be removed.
+    pub fn let_go(&self, id: RecordingId) -> Result<(), VaultError> {
+        let _work = self.works.begin(id).ok_or(VaultError::InUse(id))?;
+        self.paths.let_go(id)
+    }
+
+    /// Removes every local copy, whether whole, being written or a draft, and verifies by listing that
     /// none is left. Doing it again does no harm.
     ///
     /// # Errors
     /// When a copy cannot be removed or is there again.
-    pub fn destroy(&self, id: RecordingId) -> Result<(), VaultError> {
-        // In the order in which a file moves: one that is just being finished is caught.
-        for path in [self.paths.part(id), self.paths.rec(id)] {
-            match fs::remove_file(&path) {
-                Ok(()) => sync_dir(&path)?,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(VaultError::io("remove", path)(error)),
-            }
-        }
-        let name = id.to_string();
-        for dir in [self.paths.spool(), self.paths.day(id)] {
-            let mut left = list(&dir)?.into_iter();
-            let bears =
-                |path: &Path| path.file_name().and_then(|file| file.to_str()?.strip_prefix(&name)).is_some();
-            let left = left.find(|path| bears(path));
-            if let Some(path) = left {
-                return Err(VaultError::StillThere { id, path });
-            }
-        }
-        Ok(())
+    pub fn destroy(&self, id: RecordingId) -> Result<LocalTraces, VaultError> {
+        // Who is making another copy of it stops first.
+        let _work = self.works.alone(id);
+        self.paths.destroy(id)
     }
 
-    /// Recordings that a crash left in the spool, oldest first; not those being written by a
-    /// process that lives. Ask before the first [`Vault::begin`].
+    /// Recordings that a crash left unended in the spool, oldest first; not those being written by a
+    /// process that lives, nor whole ones. Drafts that nobody works on any more are removed. Ask before the
+    /// first [`Vault::begin`].
     ///
     /// # Errors
     /// When the spool cannot be read.
     pub fn leftovers(&self) -> Result<Vec<RecordingId>, VaultError> {
-        let mut ids = Vec::new();
-        for path in list(&self.paths.spool())? {
-            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            let Some(id) = name.strip_suffix(".part").and_then(|id| id.parse().ok()) else {
-                tracing::warn!(path = %path.display(), "a strange file in the spool; it is left alone");
-                continue;
-            };
-            let free = File::open(&path).map_err(TryLockError::Error).and_then(|file| file.try_lock());
-            match free {
-                Ok(()) => ids.push(id),
-                Err(TryLockError::WouldBlock) => {}
-                Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(TryLockError::Error(error)) => {
-                    return Err(VaultError::io("open spool file", path)(error));
-                }
-            }
-        }
-        ids.sort_unstable();
-        Ok(ids)
+        self.paths.leftovers()
     }
 
     /// Makes a recording out of a leftover: verifies it chunk by chunk, cuts its torn tail, ends it
@@ -212,106 +331,65 @@ impl Vault {
     /// When the key does not open for it, when it is not there, in use, or damaged otherwise than
     /// a crash does it; the file is then left as it is.
     pub fn salvage(&self, id: RecordingId, key: &WrappedKey) -> Result<Finished, VaultError> {
-        salvage::salvage(&self.paths, id, &self.kek.unwrap(id, key)?, self.clock)
+        let _work = self.works.begin(id).ok_or(VaultError::InUse(id))?;
+        salvage::salvage(&self.paths, id, &self.keys.unwrap(id, key)?, self.format.live(), self.clock)
     }
 
-    /// Writes a finished recording in the clear as stereo WAV (PCM16, 8 kHz) to `out`, mode 0600,
-    /// verifying every chunk. `out` appears only when all of it is right, and is replaced if it is
-    /// there. `progress` gets bytes of the sealed file, done and in all.
+    /// Puts a recording whose spool file was lost into the spool again, from its segments in order, for
+    /// [`Vault::salvage`] to mend. Tells its size. `.part` appears only when all of it is on the disk.
     ///
     /// # Errors
-    /// When the key does not open for it, it is not there or not whole, or `out` cannot be written.
-    pub fn export(
+    /// When the recording is in the spool, a segment cannot be read, or the disk fails.
+    pub async fn rebuild<S>(&self, id: RecordingId, segments: S) -> Result<u64, VaultError>
+    where
+        S: Stream<Item = Result<Bytes, ObjectError>> + Send,
+    {
+        let work = self.works.begin(id).ok_or(VaultError::InUse(id))?;
+        rebuild::rebuild(&self.paths, id, &work, segments).await
+    }
+
+    /// Makes an Ogg Opus file of a whole recording in the spool, in its place: at any moment the one or the other is
+    /// there whole. One that is Opus already is verified again. Runs on a thread of its own that yields to all
+    /// others, one at a time.
+    ///
+    /// # Errors
+    /// When the key does not open for it, it is not there or not whole, `progress` (bytes of the spool file) said
+    /// to stop, it is destroyed meanwhile, or the disk fails; what was there is then left as it is.
+    pub fn encode(
         &self,
         id: RecordingId,
         key: &WrappedKey,
-        out: &Path,
-        progress: &mut dyn FnMut(u64, u64),
-    ) -> Result<Exported, VaultError> {
-        export::export(&self.paths, id, &self.kek.unwrap(id, key)?, out, progress)
+        progress: Progress<'_>,
+    ) -> Result<Finished, VaultError> {
+        let _one = self.encoder.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let work = self.works.begin(id).ok_or(VaultError::InUse(id))?;
+        encode::encode(&self.paths, id, &self.keys.unwrap(id, key)?, &work, self.clock, progress)
     }
 
-    /// Both channels of a finished recording, caller and agent, in memory: 115 MB an hour.
+    /// Opens a whole recording for reading in the clear. `samples`: what the database says, if it does.
     ///
     /// # Errors
-    /// As [`Vault::export`].
-    pub fn read_pcm(&self, id: RecordingId, key: &WrappedKey) -> Result<(Vec<i16>, Vec<i16>), VaultError> {
-        export::read_pcm(&self.paths, id, &self.kek.unwrap(id, key)?)
-    }
-}
-
-/// Where files are.
-#[derive(Clone)]
-struct Paths {
-    dir: PathBuf,
-}
-
-impl Paths {
-    fn spool(&self) -> PathBuf {
-        self.dir.join("spool")
+    /// As [`Reader::open`], and when the key does not open for it.
+    pub async fn read(
+        &self,
+        source: Source,
+        id: RecordingId,
+        key: &WrappedKey,
+        samples: Option<u64>,
+    ) -> Result<Reader, VaultError> {
+        Reader::open(source, id, self.keys.unwrap(id, key)?, samples).await
     }
 
-    fn recordings(&self) -> PathBuf {
-        self.dir.join("recordings")
-    }
-
-    fn part(&self, id: RecordingId) -> PathBuf {
-        self.spool().join(format!("{id}.part"))
-    }
-
-    fn rec(&self, id: RecordingId) -> PathBuf {
-        self.day(id).join(format!("{id}.rec"))
-    }
-
-    /// The directory of the day the id was drawn.
-    fn day(&self, id: RecordingId) -> PathBuf {
-        let seconds = i64::try_from(spool::ulid(id).timestamp_ms() / 1_000).unwrap_or(0);
-        // An id from beyond the year 9999 is nobody's; it needs a place all the same.
-        let day =
-            time::OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(time::OffsetDateTime::UNIX_EPOCH);
-        let (year, month, day) = day.to_calendar_date();
-        self.recordings().join(format!("{year:04}/{:02}/{day:02}", u8::from(month)))
-    }
-
-    /// Whether nothing was ever recorded here.
-    fn is_empty(&self) -> Result<bool, VaultError> {
-        Ok(list(&self.spool())?.is_empty() && list(&self.recordings())?.is_empty())
-    }
-
-    /// Puts a spool file whose content is on the disk in its place, durably.
-    fn settle(&self, id: RecordingId) -> Result<(), VaultError> {
-        let (part, rec, day) = (self.part(id), self.rec(id), self.day(id));
-        let new_day = !day.exists();
-        make_dir(&day).map_err(VaultError::io("create directory", &day))?;
-        let gone = VaultError::Destroyed(id);
-        let moved = fs::rename(&part, &rec);
-        moved.map_err(VaultError::io_or(io::ErrorKind::NotFound, gone, "move to its place", &rec))?;
-        sync_dir(&rec)?;
-        if new_day {
-            for dir in day.ancestors().take_while(|dir| **dir != self.dir) {
-                sync_dir(dir)?;
-            }
-        }
-        sync_dir(&part)
-    }
-}
-
-fn make_dir(dir: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(dir)
-}
-
-/// Makes the entry of `path` in its directory durable.
-fn sync_dir(path: &Path) -> Result<(), VaultError> {
-    let dir = path.parent().unwrap_or(path);
-    File::open(dir).and_then(|dir| dir.sync_all()).map_err(VaultError::io("sync directory", dir))
-}
-
-/// What is in a directory; nothing if there is none.
-fn list(dir: &Path) -> Result<Vec<PathBuf>, VaultError> {
-    match fs::read_dir(dir) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        entries => entries
-            .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect())
-            .map_err(VaultError::io("list directory", dir)),
+    /// A whole recording of the spool in the clear, as WAV or Ogg: for a store that encrypts by itself. It is a
+    /// [`Content`](objects::Content) that is made while it is read, every chunk verified.
+    ///
+    /// # Errors
+    /// As [`Vault::read`]; also when it is not in the spool.
+    pub async fn plain(&self, id: RecordingId, key: &WrappedKey) -> Result<Reader, VaultError> {
+        let file = self.spooled(id)?.ok_or_else(|| {
+            let unfinished = self.paths.part(id).exists();
+            if unfinished { VaultError::Unfinished(id) } else { VaultError::NotFound(id) }
+        })?;
+        self.read(Source::Spool(file), id, key, None).await
     }
 }

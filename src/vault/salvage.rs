@@ -5,13 +5,14 @@
 //! that does not verify is damage or tampering, and the file is left for a person to look at.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use aws_lc_rs::digest::{self, SHA256};
 
-use super::spool::{FRAME, Fault, HEAD, HEADER, Header, Opener, Piece, Sealer, TAG};
-use super::{Finished, Paths, VaultError};
+use super::sealed::{Cipher, Fault, Format, HEAD, HEADER, Header, Opener, Piece, TAG, TRAILER};
+use super::spool::Paths;
+use super::{Finished, VaultError};
 use crate::consent::DataKey;
 use crate::ids::RecordingId;
 use crate::media::tap::End;
@@ -21,6 +22,7 @@ pub(super) fn salvage(
     paths: &Paths,
     id: RecordingId,
     key: &DataKey,
+    format: Format,
     clock: Clock,
 ) -> Result<Finished, VaultError> {
     let (part, rec) = (paths.part(id), paths.rec(id));
@@ -39,7 +41,7 @@ pub(super) fn salvage(
     })?;
     let io = |what| VaultError::io(what, path);
     let (end, salvaged) = if path == &part {
-        let ended = mend(&mut file, path, id, key)?;
+        let ended = mend(&mut file, path, id, key, format)?;
         file.sync_all().map_err(io("sync"))?;
         ended
     } else {
@@ -63,20 +65,26 @@ fn mend(
     path: &Path,
     id: RecordingId,
     key: &DataKey,
+    format: Format,
 ) -> Result<(End, Option<u64>), VaultError> {
     let io = |what| VaultError::io(what, path);
     let size = file.metadata().map_err(io("look at"))?.len();
     if size < HEADER as u64 {
         // It crashed in its first write: nothing was sealed yet, a new header will do.
-        file.set_len(0).and_then(|()| file.write_all(&Header::draw(id).bytes())).map_err(io("write"))?;
+        file.set_len(0)
+            .and_then(|()| file.write_all(&Header::draw(id, format).bytes()))
+            .map_err(io("write"))?;
     }
     let survey = survey(file, path, id, key)?;
     if let Some((end, salvaged)) = survey.last {
         return Ok((end, salvaged.then_some(0)));
     }
-    let end = End { samples: survey.samples, ..End::default() };
-    let mut sealed = Vec::new();
-    Sealer::new(key, &survey.header, survey.chunks).last(&end, true, &mut sealed);
+    let Some(frame) = survey.header.format.frame() else {
+        // What is written while a call goes on is no Opus.
+        return Err(VaultError::NotARecording { path: path.into() });
+    };
+    let end = End { samples: survey.plain / frame as u64, ..End::default() };
+    let sealed = Cipher::new(key, &survey.header).end(survey.chunks, &end, true);
     file.set_len(survey.at)
         .and_then(|()| file.seek(SeekFrom::Start(survey.at)))
         .and_then(|_| file.write_all(&sealed))
@@ -87,11 +95,11 @@ fn mend(
 /// What of a file verifies.
 struct Survey {
     header: Header,
-    /// Chunks that verify, and where they end.
+    /// Chunks of audio that verify, and where they end.
     chunks: u32,
     at: u64,
-    /// Samples per channel in them.
-    samples: u64,
+    /// Bytes of audio in them.
+    plain: u64,
     /// The last chunk, and whether salvage wrote it.
     last: Option<(End, bool)>,
 }
@@ -102,19 +110,18 @@ fn survey(file: &mut File, path: &Path, id: RecordingId, key: &DataKey) -> Resul
     let mut reader = BufReader::new(&*file);
     let header = read_header(&mut reader, path, id)?;
     let mut opener = Opener::new(key, &header, reader);
-    let mut samples = 0;
     let fault = loop {
         match opener.next() {
-            Ok(Piece::Audio(audio)) => samples += (audio.len() / FRAME) as u64,
+            Ok(Piece::Audio(_)) => {}
             Ok(Piece::Last { end, salvaged }) => {
-                let (chunks, at) = (opener.chunk(), opener.at());
-                check_end(id, samples, at, &end, opener.into_inner(), path)?;
-                return Ok(Survey { header, chunks, at, samples, last: Some((end, salvaged)) });
+                let (chunks, at, plain) = (opener.chunk(), opener.at(), opener.plain());
+                check_end(&header, plain, at, &end, opener.into_inner(), path)?;
+                return Ok(Survey { header, chunks, at, plain, last: Some((end, salvaged)) });
             }
             Err(fault) => break fault,
         }
     };
-    let (chunks, at) = (opener.chunk(), opener.at());
+    let (chunks, at, plain) = (opener.chunk(), opener.at(), opener.plain());
     match fault {
         Fault::Torn => {}
         Fault::Io(error) => return Err(io("read")(error)),
@@ -124,7 +131,7 @@ fn survey(file: &mut File, path: &Path, id: RecordingId, key: &DataKey) -> Resul
             }
         }
     }
-    Ok(Survey { header, chunks, at, samples, last: None })
+    Ok(Survey { header, chunks, at, plain, last: None })
 }
 
 /// Reads and checks the header, which must be `id`'s.
@@ -140,48 +147,66 @@ pub(super) fn read_header(from: &mut impl Read, path: &Path, id: RecordingId) ->
     Ok(header)
 }
 
-/// Checks that length and metadata agree and that the file ends with its last chunk, at `at`.
+/// Checks that length and metadata agree and that nothing follows the end, which is at `at`.
 pub(super) fn check_end(
-    id: RecordingId,
-    samples: u64,
+    header: &Header,
+    plain: u64,
     at: u64,
     end: &End,
     mut rest: impl Read,
     path: &Path,
 ) -> Result<(), VaultError> {
-    if end.samples != samples {
-        return Err(VaultError::Inconsistent { id, found: samples, said: end.samples });
-    }
+    check_samples(header, plain, end)?;
     match rest.read(&mut [0; 1]) {
         Ok(0) => Ok(()),
-        Ok(_) => Err(VaultError::Trailing { id, at }),
+        Ok(_) => Err(VaultError::Trailing { id: header.id, at }),
         Err(error) => Err(VaultError::io("read", path)(error)),
     }
 }
 
-/// Whether the chunk at `at` lost its end to zeros, and all after it: pages that never reached the
-/// disk.
-fn ends_in_zeros(file: &mut File, at: u64) -> io::Result<bool> {
-    file.seek(SeekFrom::Start(at))?;
-    let mut reader = BufReader::new(file);
-    let mut head = [0; HEAD];
-    if reader.read_exact(&mut head).is_ok() {
-        let length = u64::from(u32::from_le_bytes([head[1], head[2], head[3], 0]));
-        let tag = length.saturating_sub(TAG as u64);
-        io::copy(&mut reader.by_ref().take(tag), &mut io::sink())?;
-    }
-    let mut bytes = [0; 4096];
-    loop {
-        match reader.read(&mut bytes)? {
-            0 => return Ok(true),
-            n if bytes[..n].iter().any(|byte| *byte != 0) => return Ok(false),
-            _ => {}
+/// Checks that as much audio is there as the metadata says. Of Opus only its encoder can tell.
+pub(super) fn check_samples(header: &Header, plain: u64, end: &End) -> Result<(), VaultError> {
+    match header.format.frame().map(|frame| plain / frame as u64) {
+        Some(found) if found != end.samples => {
+            Err(VaultError::Inconsistent { id: header.id, found, said: end.samples })
         }
+        Some(_) | None => Ok(()),
     }
 }
 
+/// Whether the chunk at `at` lost its end to zeros, and all after it: pages that never reached the
+/// disk. They begin at the boundary of a sector, or take its whole tag along.
+fn ends_in_zeros(file: &mut File, at: u64) -> io::Result<bool> {
+    const SECTOR: u64 = 512;
+    file.seek(SeekFrom::Start(at))?;
+    let mut reader = BufReader::new(file);
+    let (mut here, mut zeros) = (at, at);
+    let mut first = [0; HEAD];
+    loop {
+        let bytes = reader.fill_buf()?;
+        if bytes.is_empty() {
+            break;
+        }
+        let read = bytes.len();
+        for (n, byte) in bytes.iter().enumerate() {
+            if let Some(place) = usize::try_from(here + n as u64 - at).ok().filter(|place| *place < HEAD) {
+                first[place] = *byte;
+            }
+        }
+        if let Some(last) = bytes.iter().rposition(|byte| *byte != 0) {
+            zeros = here + last as u64 + 1;
+        }
+        here += read as u64;
+        reader.consume(read);
+    }
+    let length = u64::from(u32::from_le_bytes([first[1], first[2], first[3], 0]));
+    let tag = at + HEAD as u64 + length.saturating_sub(TAG as u64);
+    let end = (at + (HEAD + TRAILER) as u64 + length).min(here);
+    Ok(zeros <= tag || zeros.next_multiple_of(SECTOR) < end)
+}
+
 /// Size and SHA-256 (hex) of a file.
-fn digest(file: &mut File) -> io::Result<(u64, String)> {
+pub(super) fn digest(file: &mut File) -> io::Result<(u64, String)> {
     file.seek(SeekFrom::Start(0))?;
     let mut context = digest::Context::new(&SHA256);
     let (mut bytes, mut size) = (vec![0; 64 * 1024], 0);

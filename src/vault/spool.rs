@@ -1,308 +1,297 @@
-//! The sealed file: its format, sealing and opening. Integers are little-endian.
-//!
-//! ```text
-//! header, 40 bytes   "SAYSOREC"  version u8 = 1  sample format u8 = 1 (PCM16)  channels u8 = 2  0
-//!                    sample rate u32 = 8000      recording id (ULID, 16 bytes, big-endian)
-//!                    nonce prefix (7 random bytes)  0
-//! chunk, repeated    kind u8  length u24  AES-256-GCM ciphertext (length bytes, tag included)
-//! ```
-//!
-//! Chunks follow the STREAM construction (Hoang, Reyhanitabar, Rogaway, Vizár, 2015): the nonce is
-//! prefix, 32-bit big-endian counter, kind; the header is the associated data of each. So a chunk
-//! opens only in its own place of its own file, and a file is whole only with its last chunk.
-//! Kinds: 0 audio (interleaved stereo PCM16), 1 the last chunk (metadata), 2 the last chunk as
-//! salvage writes it. The two have kinds of their own so that salvage, which may follow a torn
-//! last chunk, never seals another text with the same nonce; its text is decided by what precedes.
-//! Metadata: version u8 = 1, samples u64, unlisted u64, count u32, then per gap start u64, len u64,
-//! code u8 (reason 0-3; plus 0 both channels, 16 caller, 32 agent).
+//! The spool's files: their names, how they come to their place, and how they go.
 
-use std::io::{self, Read};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 
-use aws_lc_rs::aead::{Aad, LessSafeKey, Nonce};
+use rustix::fs::{CWD, RenameFlags, renameat_with};
 use ulid::Ulid;
 
-use super::key;
-use crate::consent::DataKey;
+use super::VaultError;
 use crate::ids::RecordingId;
-use crate::media::tap::{Channel, End, Gap, Missing};
 
-/// Bytes in the header.
-pub(super) const HEADER: usize = 40;
-/// Most stereo frames in a chunk: 2 s, so that with its tag it stays below 64 KiB.
-pub(super) const MAX_FRAMES: usize = 16_000;
-/// Bytes in a stereo frame.
-pub(super) const FRAME: usize = 4;
-/// Bytes of kind and length before each chunk.
-pub(super) const HEAD: usize = 4;
-/// Bytes of AES-GCM's tag.
-pub(super) const TAG: usize = 16;
-/// Most ciphertext in a chunk.
-const MAX_SEALED: usize = 64 * 1024;
-
-const MAGIC: &[u8; 8] = b"SAYSOREC";
-/// Version, sample format, channels, reserved; sample rate.
-const FORMAT: [u8; 8] = [1, 1, 2, 0, 0x40, 0x1F, 0, 0];
-
-/// What precedes the chunks.
-#[derive(Clone, Copy)]
-pub(super) struct Header {
-    pub(super) id: RecordingId,
-    prefix: [u8; 7],
+/// What destruction found of a recording on this machine: names of files in the spool.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LocalTraces {
+    /// Found and removed.
+    pub before: Vec<String>,
+    /// Found afterwards, by listing again: none.
+    pub after: Vec<String>,
 }
 
-impl Header {
-    /// A header with a fresh nonce prefix.
-    pub(super) fn draw(id: RecordingId) -> Self {
-        let mut prefix = [0; 7];
-        key::fill(&mut prefix);
-        Self { id, prefix }
-    }
-
-    pub(super) fn bytes(&self) -> [u8; HEADER] {
-        let mut bytes = [0; HEADER];
-        bytes[..8].copy_from_slice(MAGIC);
-        bytes[8..16].copy_from_slice(&FORMAT);
-        bytes[16..32].copy_from_slice(&ulid(self.id).to_bytes());
-        bytes[32..39].copy_from_slice(&self.prefix);
-        bytes
-    }
-
-    /// `None`: no header of a version known here.
-    pub(super) fn parse(bytes: &[u8; HEADER]) -> Option<Self> {
-        if &bytes[..8] != MAGIC || bytes[8..16] != FORMAT || bytes[39] != 0 {
-            return None;
-        }
-        let id = Ulid::from_bytes(bytes[16..32].try_into().ok()?);
-        Some(Self { id: RecordingId::new(id), prefix: bytes[32..39].try_into().ok()? })
-    }
-}
-
-/// The ULID of a recording: its bytes and its time.
-pub(super) fn ulid(id: RecordingId) -> Ulid {
-    Ulid::from_string(&id.to_string()).expect("an id's text is a ULID")
-}
-
-/// What a chunk is.
+/// A file in the spool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    Audio,
-    Last,
-    LastSalvaged,
+pub struct Spooled {
+    /// Whose.
+    pub id: RecordingId,
+    /// What.
+    pub kind: SpooledKind,
+    /// Its size.
+    pub bytes: u64,
 }
 
-impl Kind {
-    const fn byte(self) -> u8 {
+/// What a file in the spool is; its name ends with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SpooledKind {
+    /// Being written, or left by a crash.
+    Part,
+    /// Whole.
+    Rec,
+    /// Being made anew as Opus.
+    Draft,
+    /// Being put together from segments.
+    Rebuild,
+}
+
+impl SpooledKind {
+    /// In the order in which a file moves: one that is just moving is caught by who goes through them.
+    const ALL: [Self; 4] = [Self::Rebuild, Self::Part, Self::Draft, Self::Rec];
+
+    const fn ending(self) -> &'static str {
         match self {
-            Self::Audio => 0,
-            Self::Last => 1,
-            Self::LastSalvaged => 2,
+            Self::Part => "part",
+            Self::Rec => "rec",
+            Self::Draft => "draft",
+            Self::Rebuild => "rebuild",
         }
     }
-
-    fn parse(byte: u8) -> Option<Self> {
-        [Self::Audio, Self::Last, Self::LastSalvaged].into_iter().find(|kind| kind.byte() == byte)
-    }
 }
 
-/// Data key and place in the stream: seals or opens one chunk after the other.
-struct Stream {
-    key: LessSafeKey,
-    header: [u8; HEADER],
-    next: u32,
+/// Where files are.
+#[derive(Clone)]
+pub(super) struct Paths {
+    dir: PathBuf,
 }
 
-impl Stream {
-    fn new(key: &DataKey, header: &Header) -> Self {
-        Self { key: key::aes(key.bytes()), header: header.bytes(), next: 0 }
+impl Paths {
+    pub(super) fn new(dir: PathBuf) -> Self {
+        Self { dir }
     }
 
-    fn nonce(&self, kind: Kind) -> Nonce {
-        let mut nonce = [0; 12];
-        nonce[..7].copy_from_slice(&self.header[32..39]);
-        nonce[7..11].copy_from_slice(&self.next.to_be_bytes());
-        nonce[11] = kind.byte();
-        Nonce::assume_unique_for_key(nonce)
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
     }
 
-    fn advance(&mut self) {
-        self.next = self.next.checked_add(1).expect("2^32 chunks take years to fill");
-    }
-}
-
-/// Seals chunks in their order.
-pub(super) struct Sealer(Stream);
-
-impl Sealer {
-    /// Goes on after `chunks` chunks. The same place is never sealed twice with different content.
-    pub(super) fn new(key: &DataKey, header: &Header, chunks: u32) -> Self {
-        Self(Stream { next: chunks, ..Stream::new(key, header) })
+    pub(super) fn spool(&self) -> PathBuf {
+        self.dir.join("spool")
     }
 
-    /// Seals interleaved samples, at most [`MAX_FRAMES`] frames; leaves the bytes to write in `out`.
-    pub(super) fn audio(&mut self, samples: &[i16], out: &mut Vec<u8>) {
-        out.clear();
-        out.resize(HEAD + samples.len() * 2, 0);
-        for (bytes, sample) in out[HEAD..].chunks_exact_mut(2).zip(samples) {
-            bytes.copy_from_slice(&sample.to_le_bytes());
-        }
-        self.seal(Kind::Audio, out);
+    pub(super) fn part(&self, id: RecordingId) -> PathBuf {
+        self.of(id, SpooledKind::Part)
     }
 
-    /// Seals the last chunk.
-    pub(super) fn last(&mut self, end: &End, salvaged: bool, out: &mut Vec<u8>) {
-        out.clear();
-        out.extend_from_slice(&[0; HEAD]);
-        encode(end, out);
-        self.seal(if salvaged { Kind::LastSalvaged } else { Kind::Last }, out);
+    pub(super) fn rec(&self, id: RecordingId) -> PathBuf {
+        self.of(id, SpooledKind::Rec)
     }
 
-    fn seal(&mut self, kind: Kind, out: &mut Vec<u8>) {
-        let length = out.len() - HEAD + TAG;
-        debug_assert!(length <= MAX_SEALED, "{length} bytes in a chunk");
-        out[0] = kind.byte();
-        out[1..HEAD].copy_from_slice(&(length as u32).to_le_bytes()[..3]);
-        let (nonce, header) = (self.0.nonce(kind), Aad::from(&self.0.header));
-        let sealed = self.0.key.seal_in_place_separate_tag(nonce, header, &mut out[HEAD..]);
-        out.extend_from_slice(sealed.expect("a chunk is within the cipher's limit").as_ref());
-        self.0.advance();
-    }
-}
-
-/// What a chunk held.
-#[derive(Debug, PartialEq)]
-pub(super) enum Piece<'a> {
-    /// Interleaved PCM16, whole frames.
-    Audio(&'a [u8]),
-    /// The end, and whether salvage wrote it.
-    Last { end: End, salvaged: bool },
-}
-
-/// Why a chunk could not be opened.
-#[derive(Debug)]
-pub(super) enum Fault {
-    /// The file ends within it, or before it though it is not the end.
-    Torn,
-    /// It does not verify.
-    Bad,
-    /// It could not be read.
-    Io(io::Error),
-}
-
-/// Opens chunks in their order.
-pub(super) struct Opener<R> {
-    stream: Stream,
-    from: R,
-    at: u64,
-    sealed: Vec<u8>,
-}
-
-impl<R: Read> Opener<R> {
-    /// `from` stands behind the header.
-    pub(super) fn new(key: &DataKey, header: &Header, from: R) -> Self {
-        Self { stream: Stream::new(key, header), from, at: HEADER as u64, sealed: Vec::new() }
+    pub(super) fn draft(&self, id: RecordingId) -> PathBuf {
+        self.of(id, SpooledKind::Draft)
     }
 
-    /// Where the next chunk begins.
-    pub(super) fn at(&self) -> u64 {
-        self.at
+    pub(super) fn rebuild(&self, id: RecordingId) -> PathBuf {
+        self.of(id, SpooledKind::Rebuild)
     }
 
-    /// The next chunk's number, from 0.
-    pub(super) fn chunk(&self) -> u32 {
-        self.stream.next
+    fn of(&self, id: RecordingId, kind: SpooledKind) -> PathBuf {
+        self.spool().join(format!("{id}.{}", kind.ending()))
     }
 
-    /// Opens the next chunk. Call it until it gave [`Piece::Last`] or a fault.
-    pub(super) fn next(&mut self) -> Result<Piece<'_>, Fault> {
-        let mut head = [0; HEAD];
-        read(&mut self.from, &mut head)?;
-        let kind = Kind::parse(head[0]).ok_or(Fault::Bad)?;
-        let length = u32::from_le_bytes([head[1], head[2], head[3], 0]) as usize;
-        if !(TAG..=MAX_SEALED).contains(&length) {
-            return Err(Fault::Bad);
-        }
-        self.sealed.resize(length, 0);
-        read(&mut self.from, &mut self.sealed)?;
-        let (nonce, header) = (self.stream.nonce(kind), Aad::from(&self.stream.header));
-        let opened = self.stream.key.open_in_place(nonce, header, &mut self.sealed);
-        let plain = opened.map_err(|_| Fault::Bad)?;
-        self.at += (HEAD + length) as u64;
-        self.stream.advance();
-        match kind {
-            Kind::Audio if plain.len().is_multiple_of(FRAME) => Ok(Piece::Audio(plain)),
-            Kind::Audio => Err(Fault::Bad),
-            Kind::Last | Kind::LastSalvaged => {
-                let end = decode(plain).ok_or(Fault::Bad)?;
-                Ok(Piece::Last { end, salvaged: kind == Kind::LastSalvaged })
+    /// Makes the directories and the spool's id where they are missing; gives the id.
+    pub(super) fn open(&self) -> Result<String, VaultError> {
+        let spool = self.spool();
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&spool);
+        made.map_err(VaultError::io("create directory", &spool))?;
+        let path = self.dir.join("spool.id");
+        let text = match fs::read_to_string(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.draw_id(&path)?;
+                fs::read_to_string(&path)
+            }
+            read => read,
+        };
+        let text = text.map_err(VaultError::io("read", &path))?;
+        let id = Ulid::from_string(text.trim_end()).map_err(|_| VaultError::SpoolId { path })?;
+        Ok(id.to_string())
+    }
+
+    /// Whether nothing was ever recorded here: the spool's id is made when it is first opened.
+    pub(super) fn is_empty(&self) -> Result<bool, VaultError> {
+        let path = self.dir.join("spool.id");
+        Ok(!path.try_exists().map_err(VaultError::io("look for", path))?)
+    }
+
+    /// Writes a new id, whole or not at all; when another process has just done so, that one stays.
+    fn draw_id(&self, path: &Path) -> Result<(), VaultError> {
+        let draft = self.dir.join(format!("spool.id.{}", std::process::id()));
+        let written = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&draft)
+            .and_then(|mut file| {
+                writeln!(file, "{}", Ulid::generate())?;
+                file.sync_all()
+            })
+            .and_then(|()| match fs::hard_link(&draft, path) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+                linked => linked,
+            });
+        let removed = fs::remove_file(&draft);
+        written.and(removed).map_err(VaultError::io("create", path))?;
+        sync_dir(path)
+    }
+
+    /// Puts a `.part` whose content is on the disk in its place, durably.
+    pub(super) fn settle(&self, id: RecordingId) -> Result<(), VaultError> {
+        let (part, rec) = (self.part(id), self.rec(id));
+        let gone = VaultError::Destroyed(id);
+        let moved = fs::rename(&part, &rec);
+        moved.map_err(VaultError::io_or(io::ErrorKind::NotFound, gone, "move to its place", &rec))?;
+        sync_dir(&rec)
+    }
+
+    /// Puts a draft whose content is on the disk in the place of the `.rec`, durably, and removes what was there.
+    /// At any moment one of the two is in that place; where there is nothing any more, nothing is put.
+    pub(super) fn exchange(&self, id: RecordingId) -> Result<(), VaultError> {
+        let (draft, rec) = (self.draft(id), self.rec(id));
+        let moved = renameat_with(CWD, &draft, CWD, &rec, RenameFlags::EXCHANGE).map_err(io::Error::from);
+        let gone = VaultError::Destroyed(id);
+        moved.map_err(VaultError::io_or(io::ErrorKind::NotFound, gone, "move to its place", &rec))?;
+        // Durable before the old one goes: else loss of power could leave neither.
+        sync_dir(&rec)?;
+        remove(&draft)?;
+        sync_dir(&rec)
+    }
+
+    /// Puts a rebuilt file whose content is on the disk in the place of the `.part`, durably, if there is none.
+    pub(super) fn put_part(&self, id: RecordingId) -> Result<(), VaultError> {
+        let (rebuild, part) = (self.rebuild(id), self.part(id));
+        let moved = renameat_with(CWD, &rebuild, CWD, &part, RenameFlags::NOREPLACE).map_err(io::Error::from);
+        let there = VaultError::Exists(id);
+        moved.map_err(VaultError::io_or(io::ErrorKind::AlreadyExists, there, "move to its place", &part))?;
+        sync_dir(&part)
+    }
+
+    /// Removes the `.rec`, and drafts of it.
+    pub(super) fn let_go(&self, id: RecordingId) -> Result<(), VaultError> {
+        let draft = remove(&self.draft(id))?;
+        let rec = remove(&self.rec(id))?;
+        if draft || rec { sync_dir(&self.rec(id)) } else { Ok(()) }
+    }
+
+    /// Removes all that bears a recording's name, and looks again.
+    pub(super) fn destroy(&self, id: RecordingId) -> Result<LocalTraces, VaultError> {
+        let mut before = self.bearing(id)?;
+        for kind in SpooledKind::ALL {
+            let path = self.of(id, kind);
+            if remove(&path)? {
+                before.extend(name(&path).map(str::to_owned));
             }
         }
+        // Copies that somebody made.
+        for other in self.bearing(id)? {
+            remove(&self.spool().join(&other))?;
+            before.push(other);
+        }
+        before.sort_unstable();
+        before.dedup();
+        if !before.is_empty() {
+            sync_dir(&self.rec(id))?;
+        }
+        let after = self.bearing(id)?;
+        match after.first() {
+            None => Ok(LocalTraces { before, after }),
+            Some(first) => Err(VaultError::StillThere { id, path: self.spool().join(first) }),
+        }
     }
 
-    /// Gives the reader back, for what follows the last chunk.
-    pub(super) fn into_inner(self) -> R {
-        self.from
+    /// Names of all files in the spool that begin with the recording's.
+    fn bearing(&self, id: RecordingId) -> Result<Vec<String>, VaultError> {
+        let id = id.to_string();
+        let names = list(&self.spool())?.into_iter().filter_map(|path| name(&path).map(str::to_owned));
+        Ok(names.filter(|name| name.starts_with(&id)).collect())
+    }
+
+    /// See [`Vault::spool_files`](super::Vault::spool_files).
+    pub(super) fn files(&self) -> Result<Vec<Spooled>, VaultError> {
+        let mut files = Vec::new();
+        for path in list(&self.spool())? {
+            let Some((id, kind)) = parse(&path) else { continue };
+            match fs::metadata(&path) {
+                Ok(about) => files.push(Spooled { id, kind, bytes: about.len() }),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {} // it went meanwhile
+                Err(error) => return Err(VaultError::io("look at", path)(error)),
+            }
+        }
+        files.sort_unstable_by_key(|file| file.id);
+        Ok(files)
+    }
+
+    /// See [`Vault::leftovers`](super::Vault::leftovers).
+    pub(super) fn leftovers(&self) -> Result<Vec<RecordingId>, VaultError> {
+        let mut ids = Vec::new();
+        for path in list(&self.spool())? {
+            match parse(&path) {
+                Some((id, SpooledKind::Part)) if is_free(&path)? => ids.push(id),
+                Some((id, SpooledKind::Draft | SpooledKind::Rebuild)) if is_free(&path)? => {
+                    // What it was made of is still there, and is whole.
+                    tracing::info!(recording = %id, path = %path.display(), "a draft that a stop left is removed");
+                    remove(&path)?;
+                }
+                Some((
+                    _,
+                    SpooledKind::Part | SpooledKind::Draft | SpooledKind::Rebuild | SpooledKind::Rec,
+                )) => {}
+                None => {
+                    tracing::warn!(path = %path.display(), "a strange file in the spool; it is left alone");
+                }
+            }
+        }
+        ids.sort_unstable();
+        Ok(ids)
     }
 }
 
-fn read(from: &mut impl Read, bytes: &mut [u8]) -> Result<(), Fault> {
-    from.read_exact(bytes).map_err(|error| {
-        if error.kind() == io::ErrorKind::UnexpectedEof { Fault::Torn } else { Fault::Io(error) }
-    })
-}
-
-fn encode(end: &End, out: &mut Vec<u8>) {
-    out.push(1);
-    out.extend_from_slice(&end.samples.to_le_bytes());
-    out.extend_from_slice(&end.unlisted.to_le_bytes());
-    // What would not fit is a sink's fault: the tap lists fewer.
-    let room = (MAX_SEALED - TAG - 21) / 17;
-    let gaps = &end.gaps[..end.gaps.len().min(room)];
-    out.extend_from_slice(&(gaps.len() as u32).to_le_bytes());
-    for gap in gaps {
-        out.extend_from_slice(&gap.start.to_le_bytes());
-        out.extend_from_slice(&gap.len.to_le_bytes());
-        let why = match gap.why {
-            Missing::Paused => 0,
-            Missing::Hold => 1,
-            Missing::Lost => 2,
-            Missing::Backlog => 3,
-        };
-        let channel = match gap.channel {
-            None => 0,
-            Some(Channel::Caller) => 16,
-            Some(Channel::Agent) => 32,
-        };
-        out.push(why | channel);
+/// Whether nobody who lives has the file locked. One that is gone is nobody's either way.
+fn is_free(path: &Path) -> Result<bool, VaultError> {
+    match File::open(path).map_err(TryLockError::Error).and_then(|file| file.try_lock()) {
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(TryLockError::Error(error)) => Err(VaultError::io("open spool file", path)(error)),
     }
 }
 
-fn decode(mut bytes: &[u8]) -> Option<End> {
-    let mut take = |n| bytes.split_off(..n);
-    if take(1)? != [1] {
-        return None;
+fn parse(path: &Path) -> Option<(RecordingId, SpooledKind)> {
+    let (id, ending) = name(path)?.split_once('.')?;
+    let kind = SpooledKind::ALL.into_iter().find(|kind| kind.ending() == ending)?;
+    Some((id.parse().ok()?, kind))
+}
+
+fn name(path: &Path) -> Option<&str> {
+    path.file_name()?.to_str()
+}
+
+/// Removes a file; tells whether it was there.
+fn remove(path: &Path) -> Result<bool, VaultError> {
+    match fs::remove_file(path) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(VaultError::io("remove", path)(error)),
     }
-    let samples = u64::from_le_bytes(take(8)?.try_into().ok()?);
-    let unlisted = u64::from_le_bytes(take(8)?.try_into().ok()?);
-    let count = u32::from_le_bytes(take(4)?.try_into().ok()?);
-    let gaps = (0..count).map(|_| {
-        let start = u64::from_le_bytes(take(8)?.try_into().ok()?);
-        let len = u64::from_le_bytes(take(8)?.try_into().ok()?);
-        let code = take(1)?[0];
-        let why = match code & 15 {
-            0 => Missing::Paused,
-            1 => Missing::Hold,
-            2 => Missing::Lost,
-            3 => Missing::Backlog,
-            _ => return None,
-        };
-        let channel = match code & !15 {
-            0 => None,
-            16 => Some(Channel::Caller),
-            32 => Some(Channel::Agent),
-            _ => return None,
-        };
-        Some(Gap { start, len, why, channel })
-    });
-    let gaps = gaps.collect::<Option<Vec<_>>>()?;
-    bytes.is_empty().then_some(End { samples, gaps, unlisted })
+}
+
+/// Makes the entry of `path` in its directory durable.
+pub(super) fn sync_dir(path: &Path) -> Result<(), VaultError> {
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(dir).and_then(|dir| dir.sync_all()).map_err(VaultError::io("sync directory", dir))
+}
+
+/// What is in a directory.
+pub(super) fn list(dir: &Path) -> Result<Vec<PathBuf>, VaultError> {
+    fs::read_dir(dir)
+        .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect())
+        .map_err(VaultError::io("list directory", dir))
 }

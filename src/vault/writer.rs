@@ -6,16 +6,18 @@ use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender, SyncSender};
 use std::thread::{self, JoinHandle};
 
-use aws_lc_rs::digest::{self, SHA256};
 use metrics::{counter, gauge};
 use tokio::sync::oneshot;
 
-use super::spool::{HEADER, Header, MAX_FRAMES, Sealer};
-use super::{Ending, Finished, Paths, VaultError};
+use super::running::Mark;
+use super::sealed::Header;
+use super::sealing::Sealing;
+use super::spool::Paths;
+use super::{Ending, Finished, VaultError};
 use crate::consent::RecordingPermit;
 use crate::ids::RecordingId;
 use crate::media::tap::{Chunk, ChunkSink, End, Missing};
@@ -26,6 +28,8 @@ use crate::time::Clock;
 const QUEUE: usize = 8_192;
 /// Buffers a recording keeps for reuse. It has one or two under way unless the disk stands still.
 const RECYCLED: usize = 4;
+/// Frames of silence that are filled in at once.
+const SILENCE: usize = 1_280;
 
 /// What a spool file is written through.
 pub(super) trait Part: Write + Send {
@@ -48,7 +52,8 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(clock: Clock) -> io::Result<Self> {
+    /// `written` is set whenever something was.
+    pub(super) fn start(clock: Clock, written: Arc<AtomicBool>) -> io::Result<Self> {
         let (to, from) = mpsc::channel();
         let waiting = Arc::new(AtomicUsize::new(0));
         let (to_finisher, endings) = mpsc::channel();
@@ -56,7 +61,7 @@ impl Writer {
         let finisher = named("vault-finisher").spawn(move || finish_all(&endings, clock))?;
         let depth = Arc::clone(&waiting);
         let thread = named("vault-writer").spawn(move || {
-            write_all(&from, &depth, to_finisher);
+            write_all(&from, &depth, &written, to_finisher);
             // Its queue is closed now: it ends when all that ended is in its place.
             finisher.join().expect("the finisher does not panic");
         })?;
@@ -69,23 +74,15 @@ impl Writer {
         permit: &RecordingPermit,
         header: &Header,
         part: Box<dyn Part>,
+        mark: Mark,
         paths: &Paths,
     ) -> Result<(Spool, Ending), VaultError> {
         let id = permit.id();
         let (done, ending) = oneshot::channel();
         let (recycle, recycled) = mpsc::sync_channel(RECYCLED);
-        let mut sha256 = digest::Context::new(&SHA256);
-        sha256.update(&header.bytes());
-        let writing = Writing {
-            id,
-            part,
-            paths: paths.clone(),
-            sealer: Sealer::new(permit.key(), header, 0),
-            samples: 0,
-            bytes: HEADER as u64,
-            sha256,
-            done,
-        };
+        let file = Sealing::new(permit.key(), header, part);
+        mark.sealed(file.written());
+        let writing = Writing { id, file, mark, paths: paths.clone(), samples: 0, done };
         let slot = self.next.fetch_add(1, Ordering::Relaxed);
         let begun = self.to.send(Message::Begin { slot, recycle, writing: Box::new(writing) });
         begun.map_err(|_| VaultError::Closed(id))?;
@@ -162,9 +159,13 @@ struct Recording {
 }
 
 /// The writer thread.
-fn write_all(from: &Receiver<Message>, waiting: &AtomicUsize, to_finisher: Sender<Ended>) {
+fn write_all(
+    from: &Receiver<Message>,
+    waiting: &AtomicUsize,
+    written: &AtomicBool,
+    to_finisher: Sender<Ended>,
+) {
     let mut recordings = HashMap::<u64, Recording>::new();
-    let mut scratch = Vec::new();
     let chunks = counter!("sayso_recording_chunks_total");
     let samples = counter!("sayso_recording_samples_total");
     let bytes = counter!("sayso_recording_bytes_total");
@@ -178,12 +179,13 @@ fn write_all(from: &Receiver<Message>, waiting: &AtomicUsize, to_finisher: Sende
                 depth.set((waiting.fetch_sub(1, Ordering::Relaxed) - 1) as f64);
                 let Some(recording) = recordings.get_mut(&slot) else { continue };
                 if let Some(mut writing) = recording.writing.take() {
-                    let before = writing.bytes;
-                    match writing.chunk(&chunk, &mut scratch) {
+                    let before = writing.file.written();
+                    match writing.chunk(&chunk) {
                         Ok(()) => {
                             chunks.increment(1);
                             samples.increment(chunk.samples.len() as u64 / 2);
-                            bytes.increment(writing.bytes - before);
+                            bytes.increment(writing.file.written() - before);
+                            written.store(true, Ordering::Release);
                             recording.writing = Some(writing);
                         }
                         Err(error) => writing.fail(error),
@@ -194,7 +196,7 @@ fn write_all(from: &Receiver<Message>, waiting: &AtomicUsize, to_finisher: Sende
             Message::Finish { slot, end } => {
                 let writing = recordings.remove(&slot).and_then(|recording| recording.writing);
                 let Some(mut writing) = writing else { continue };
-                match writing.end(&end, &mut scratch) {
+                match writing.end(&end) {
                     Ok(()) => {
                         count_gaps(&end);
                         let sent = to_finisher.send(Ended { writing, end });
@@ -206,16 +208,14 @@ fn write_all(from: &Receiver<Message>, waiting: &AtomicUsize, to_finisher: Sende
             Message::Abandon { slot } => {
                 let writing = recordings.remove(&slot).and_then(|recording| recording.writing);
                 if let Some(writing) = writing {
-                    let (id, samples) = (writing.id, writing.samples);
-                    writing.give_up(VaultError::Abandoned { id, samples });
+                    writing.leave(|id, samples| VaultError::Abandoned { id, samples });
                 }
             }
             Message::Stop => break,
         }
     }
     for writing in recordings.into_values().filter_map(|recording| recording.writing) {
-        let id = writing.id;
-        writing.give_up(VaultError::Closed(id));
+        writing.leave(|id, _| VaultError::Closed(id));
     }
 }
 
@@ -234,68 +234,72 @@ fn count_gaps(end: &End) {
 /// A recording that can be written to.
 struct Writing {
     id: RecordingId,
-    part: Box<dyn Part>,
+    file: Sealing<Box<dyn Part>>,
+    mark: Mark,
     paths: Paths,
-    sealer: Sealer,
-    /// Per channel, so far.
+    /// Per channel, so far. Fewer may be in the file.
     samples: u64,
-    bytes: u64,
-    sha256: digest::Context,
     done: oneshot::Sender<Result<Finished, VaultError>>,
 }
 
 impl Writing {
-    fn chunk(&mut self, chunk: &Chunk, scratch: &mut Vec<u8>) -> io::Result<()> {
-        self.silence_until(chunk.start, scratch)?;
-        chunk.samples.chunks(MAX_FRAMES * 2).try_for_each(|samples| self.audio(samples, scratch))
+    fn chunk(&mut self, chunk: &Chunk) -> io::Result<()> {
+        self.silence_until(chunk.start)?;
+        self.audio(&chunk.samples)
     }
 
-    fn end(&mut self, end: &End, scratch: &mut Vec<u8>) -> io::Result<()> {
-        self.silence_until(end.samples, scratch)?;
-        self.sealer.last(end, false, scratch);
-        self.append(scratch)
+    fn end(&mut self, end: &End) -> io::Result<()> {
+        self.silence_until(end.samples)?;
+        self.file.end(end, false)?;
+        self.mark.sealed(self.file.written());
+        Ok(())
     }
 
     /// Fills what the queue had no room for.
-    fn silence_until(&mut self, start: u64, scratch: &mut Vec<u8>) -> io::Result<()> {
+    fn silence_until(&mut self, start: u64) -> io::Result<()> {
         if start < self.samples {
             return Err(io::Error::other("a chunk came twice: this is a bug, please report it"));
         }
         while self.samples < start {
-            let frames = (start - self.samples).min(MAX_FRAMES as u64) as usize;
-            self.audio(&[0; MAX_FRAMES * 2][..frames * 2], scratch)?;
+            let frames = (start - self.samples).min(SILENCE as u64) as usize;
+            self.audio(&[0; SILENCE * 2][..frames * 2])?;
         }
         Ok(())
     }
 
-    fn audio(&mut self, samples: &[i16], scratch: &mut Vec<u8>) -> io::Result<()> {
-        self.sealer.audio(samples, scratch);
-        self.append(scratch)?;
+    fn audio(&mut self, samples: &[i16]) -> io::Result<()> {
+        self.file.pcm(samples)?;
         self.samples += samples.len() as u64 / 2;
-        Ok(())
-    }
-
-    fn append(&mut self, sealed: &[u8]) -> io::Result<()> {
-        self.part.write_all(sealed)?;
-        self.sha256.update(sealed);
-        self.bytes += sealed.len() as u64;
+        self.mark.sealed(self.file.written());
         Ok(())
     }
 
     fn fail(self, source: io::Error) {
-        let (id, samples) = (self.id, self.samples);
+        let (id, samples) = (self.id, self.file.samples());
         counter!("sayso_recording_failures_total").increment(1);
         tracing::error!(recording = %id, samples, error = %source, "recording failed");
         self.give_up(VaultError::WriteFailed { id, samples, source });
     }
 
+    /// It has no end, but its disk is well: what came is in the file when it is left.
+    fn leave(mut self, why: impl FnOnce(RecordingId, u64) -> VaultError) {
+        match self.file.flush_short() {
+            Ok(()) => {
+                let why = why(self.id, self.file.samples());
+                self.give_up(why);
+            }
+            Err(error) => self.fail(error),
+        }
+    }
+
     /// Leaves the file for salvage, unless there is nothing in it.
     fn give_up(self, why: VaultError) {
-        if self.samples == 0 {
-            let _ = fs::remove_file(self.paths.part(self.id)); // it may be destroyed already
+        let Self { id, file, mark, paths, done, .. } = self;
+        if file.samples() == 0 {
+            let _ = fs::remove_file(paths.part(id)); // it may be destroyed already
         }
-        drop(self.part); // and its lock, before anyone is told
-        let _ = self.done.send(Err(why)); // nobody may care
+        drop((file, mark)); // and its lock, before anyone is told
+        let _ = done.send(Err(why)); // nobody may care
     }
 }
 
@@ -308,14 +312,15 @@ struct Ended {
 /// The finisher thread.
 fn finish_all(endings: &Receiver<Ended>, clock: Clock) {
     while let Ok(Ended { writing, end }) = endings.recv() {
-        let Writing { id, part, paths, samples, bytes, sha256, done, .. } = *writing;
+        let Writing { id, file, mark, paths, samples, done } = *writing;
+        let (part, bytes, sha256) = file.into_parts();
         let synced = part.sync().map_err(|source| VaultError::WriteFailed { id, samples, source });
         let finished = synced.and_then(|()| paths.settle(id)).map(|()| Finished {
             id,
             at: clock.now(),
             samples,
             bytes,
-            sha256: hex::encode(sha256.finish()),
+            sha256,
             gaps: end.gaps,
             unlisted: end.unlisted,
             salvaged: None,
@@ -327,7 +332,7 @@ fn finish_all(endings: &Receiver<Ended>, clock: Clock) {
             }
             Err(error) => tracing::error!(recording = %id, %error, "recording could not be finished"),
         }
-        drop(part);
+        drop((part, mark));
         let _ = done.send(finished); // nobody may care
     }
 }

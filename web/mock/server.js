@@ -11,7 +11,8 @@ const person = (name, role, rights, more = {}) =>
 const users = {
   alice: person('Alice Virtanen', 'agent', ['take-calls', 'override'], { agent: 'alice' }),
   sam: person('Sam Keller', 'supervisor',
-    ['take-calls', 'override', 'wallboard', 'listen-live', 'whisper', 'barge', 'view-listening-logs'], { agent: 'sam' }),
+    ['take-calls', 'override', 'wallboard', 'listen-live', 'whisper', 'barge', 'view-listening-logs',
+      'listen-recordings', 'export-recordings', 'destroy-recordings', 'manage-vault'], { agent: 'sam' }),
   nina: person('Nina Brandt', 'agent', ['take-calls'], { agent: 'nina', mustChangePassword: true }),
 }
 const agent = (id, name, state, queues, more = {}) =>

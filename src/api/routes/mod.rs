@@ -1,12 +1,15 @@
 //! The one table of routes below `/api/v1`, each with what it needs; `web/src/api/types.ts` says what goes in
 //! and what comes out.
 
+mod audio;
 mod calls;
 mod events;
 mod past;
 mod phone;
 mod presence;
+mod recordings;
 mod session;
+mod vault;
 
 use std::sync::Arc;
 
@@ -42,6 +45,11 @@ pub(super) fn table() -> Vec<Route> {
     const DELETE: Method = Method::DELETE;
     const CALLS: Needs = Agent(&[Right::TakeCalls]);
     const LISTEN: Needs = Agent(&[Right::ListenLive]);
+    const HEAR: Needs = Needs::Right(Right::ListenRecordings);
+    const EXPORT: Needs = Needs::Right(Right::ExportRecordings);
+    const DESTROY: Needs = Needs::Right(Right::DestroyRecordings);
+    const MANAGE: Needs = Needs::Right(Right::ManageVault);
+    const PROVE: Needs = Needs::Any(&[Right::ExportRecordings, Right::DestroyRecordings, Right::ManageVault]);
     vec![
         route(POST, "/session", Nothing, session::log_in),
         route(GET, "/session", Session, session::show),
@@ -68,6 +76,20 @@ pub(super) fn table() -> Vec<Route> {
         route(POST, "/calls/{id}/supervise", LISTEN, calls::supervise),
         route(PUT, "/calls/{id}/supervise", LISTEN, calls::supervise),
         route(DELETE, "/calls/{id}/supervise", LISTEN, calls::unsupervise),
+        route(GET, "/recordings", HEAR, recordings::list),
+        route(GET, "/recordings/{id}", HEAR, recordings::show),
+        route(DELETE, "/recordings/{id}", DESTROY, recordings::destroy),
+        route(POST, "/recordings/{id}/listening", HEAR, audio::listen),
+        route(GET, "/recordings/{id}/audio", HEAR, audio::play),
+        route(GET, "/recordings/{id}/vcon", EXPORT, recordings::vcon),
+        route(GET, "/recordings/{id}/certificate", PROVE, recordings::certificate),
+        route(GET, "/jobs", MANAGE, vault::jobs),
+        route(POST, "/jobs/{id}/retry", MANAGE, vault::retry),
+        route(GET, "/alarms", MANAGE, vault::alarms),
+        route(GET, "/reconciliations", MANAGE, vault::reports),
+        route(POST, "/reconciliations", MANAGE, vault::reconcile),
+        route(GET, "/reconciliations/{id}", MANAGE, vault::report),
+        route(POST, "/reconciliations/{id}/orphans", MANAGE, vault::remove_orphan),
     ]
 }
 

@@ -6,7 +6,7 @@ use crate::call::{Cause, Fact, Whom};
 use crate::consent::{Basis, OverrideCategory};
 use crate::ids::{LegId, PhoneNumber, RecordingId};
 use crate::settings::Language;
-use crate::store::{Listened, ListenedTo, RecordingChange};
+use crate::store::{KekChange, KekProvider, Listened, ListenedTo, RecordingChange};
 use ulid::Ulid;
 
 fn asked(house: &House) -> Vec<String> {
@@ -164,9 +164,14 @@ async fn own_calls_come_in_pages_with_notes_and_recordings() {
         call: id(50),
         basis: Basis::Agreed(START),
         wrapped_key: vec![1],
+        kek: "00".repeat(8),
+        spool: "spool".to_owned(),
+        format: "pcm16".to_owned(),
         at: START,
     };
-    house.store.commit(vec![Change::Recording(armed)]).await.unwrap();
+    let (provider, by) = (KekProvider::File, Actor::System);
+    let kek = KekChange::Made { id: "00".repeat(8), provider, wrapped: None, at: START, by };
+    house.store.commit(vec![Change::Kek(kek), Change::Recording(armed)]).await.unwrap();
     let (bob, carol) = (house.log_in("bob").await, house.log_in("carol").await);
     let path = format!("/calls/{}/notes", id(50));
     assert_eq!(bob.post(&path, json!({ "text": " Ms Miller calls again. " })).await.status, 204);

@@ -172,6 +172,7 @@ impl House {
                 Arc::new(move || Timestamp::from_micros(now.load(Ordering::SeqCst)))
             },
             not_ready_reasons: vec!["Lunch".into(), "Tea".into()],
+            archive: None,
             turn: Some(Turn {
                 urls: vec!["turn:t.example".into()],
                 secret: Some(Redacted("north".into())),

@@ -4,6 +4,7 @@
 mod enter;
 mod story;
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -15,6 +16,7 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::oneshot;
 
 use crate::config::Config;
+use crate::ids::RecordingId;
 use crate::phone::{Phone, Script, parse_keys};
 use crate::prompts::wav;
 use crate::server::{Notices, Server};
@@ -173,7 +175,7 @@ impl Stage {
         out(format_args!(
             "  file: {} ({:.1} s, stereo)\n",
             file.display(),
-            exported.samples as f64 / 8_000.0
+            exported.info.samples as f64 / 8_000.0
         ));
         Ok(file)
     }
@@ -185,7 +187,10 @@ impl Stage {
         let rows = self.server.store().recordings(&Filter { call: Some(id), ..Filter::default() }).await?;
         ensure!(rows.is_empty(), "the refused call has a recording's row, and so a key");
         let now = count_files(&self.config.vault_dir())?;
-        ensure!(now == files, "the vault had {files} files before the refused call and has {now} now");
+        ensure!(
+            now == files,
+            "the vault held {files} recordings before the refused call and holds {now} now"
+        );
         out(format_args!("  nothing is kept: no row, no key, no file (the vault still holds {files})\n"));
         Ok(())
     }
@@ -276,11 +281,19 @@ fn loud(samples: &[i16]) -> bool {
 }
 
 /// All files below a folder.
+/// How many recordings have a file below `dir`, wherever their upload has got to.
 fn count_files(dir: &Path) -> anyhow::Result<usize> {
-    let mut count = 0;
-    for entry in std::fs::read_dir(dir)? {
-        let entry = entry?;
-        count += if entry.file_type()?.is_dir() { count_files(&entry.path())? } else { 1 };
+    let (mut found, mut dirs) = (BTreeSet::new(), vec![dir.to_owned()]);
+    while let Some(dir) = dirs.pop() {
+        for entry in std::fs::read_dir(dir)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let id = name.to_str().and_then(|name| name.split('.').next()?.parse::<RecordingId>().ok());
+            found.extend(id);
+            if entry.file_type()?.is_dir() {
+                dirs.push(entry.path());
+            }
+        }
     }
-    Ok(count)
+    Ok(found.len())
 }

@@ -138,17 +138,7 @@ async fn erasing_a_person_leaves_the_log_whole(kind: Kind) {
 async fn the_tables_refuse_what_would_break_the_log(kind: Kind) {
     let place = Place::new(kind).await;
     place.facts(every_fact(call(0))).await;
-    place
-        .store
-        .commit(vec![Change::Recording(RecordingChange::Armed {
-            id: recording(0),
-            call: call(0),
-            basis: Basis::Agreed(at(1)),
-            wrapped_key: vec![1],
-            at: at(2),
-        })])
-        .await
-        .expect("arms");
+    place.store.commit(vec![kek_made(KEK), armed(0, &[1])]).await.expect("arms");
     let mut raw = place.raw().await;
     let listened = sqlx::AssertSqlSafe(format!(
         "INSERT INTO listening_log (at, recording, who) VALUES (1, '{}', 'ada')",

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::*;
-use crate::audit::{Actor, AuditEvent, Class, Object};
+use crate::audit::{AuditEvent, Class, Object};
 use crate::settings::{DiffOptions, Settings, diff, parse};
 
 on_each_kind! {
@@ -221,8 +221,10 @@ async fn a_full_disk_is_survived() {
     let limit = || format!("PRAGMA max_page_count = {}", PAGES.load(Ordering::Relaxed));
     let (jobs, queue) = mpsc::channel(8);
     let read = AnyPoolOptions::new().connect(&location.url.0).await.expect("connects");
-    tokio::spawn(Writer::new(Link::with(location, limit), Clock::start(), queue).run());
-    let store = Store { read, jobs };
+    let node = Node::default();
+    let writer = Writer::new(Link::with(location, limit), Clock::start(), queue, Arc::clone(&node));
+    tokio::spawn(writer.run());
+    let store = Store { read, jobs, node };
     let unit = |n| every_fact(call(n)).into_iter().map(Change::Fact).collect();
     let mut stored = 1;
     while store.commit(unit(stored)).await.is_ok() {

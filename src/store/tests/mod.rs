@@ -27,6 +27,7 @@ use tempfile::TempDir;
 use ulid::Ulid;
 
 use super::*;
+use crate::audit::Actor;
 use crate::call::{Cause, Fact, Outside, Whom};
 use crate::consent::{Answer, Answered, Basis, OverrideCategory, OverrideReason};
 use crate::ids::{CallId, LegId, PhoneNumber, RecordingId, Redacted};
@@ -140,6 +141,42 @@ fn arrived(call: CallId, second: i64) -> Fact {
         queue: "support".into(),
         language: Language("de".into()),
     }
+}
+
+/// The key-encryption key and the spool of these tests.
+const KEK: &str = "00112233445566aa";
+const SPOOL: &str = "01JD00000000000000000000AA";
+
+fn kek_made(id: &str) -> Change {
+    let (provider, by) = (KekProvider::File, Actor::System);
+    Change::Kek(KekChange::Made { id: id.into(), provider, wrapped: None, at: at(0), by })
+}
+
+/// Recording `n` of the first call, armed with `key`; for WAV.
+fn armed(n: u128, key: &[u8]) -> Change {
+    armed_as(n, key, "pcm16")
+}
+
+fn armed_as(n: u128, key: &[u8], format: &str) -> Change {
+    Change::Recording(RecordingChange::Armed {
+        id: recording(n),
+        call: call(0),
+        basis: Basis::Agreed(at(1)),
+        wrapped_key: key.to_vec(),
+        kek: KEK.into(),
+        spool: SPOOL.into(),
+        format: format.into(),
+        at: at(2),
+    })
+}
+
+fn destroyed(n: u128, second: i64) -> RecordingChange {
+    let (rule, why) = ("withdrawn".into(), "consent withdrawn".into());
+    RecordingChange::Destroyed { id: recording(n), at: at(second), rule, why, by: Actor::Caller }
+}
+
+fn step(change: RecordingChange) -> Vec<Change> {
+    vec![Change::Recording(change)]
 }
 
 fn key(key: char) -> Digit {

@@ -155,14 +155,7 @@ async fn listening_to_recordings_and_to_conversations_is_one_log(kind: Kind) {
     let place = Place::new(kind).await;
     let store = &place.store;
     place.facts(every_fact(call(0))).await;
-    let armed = RecordingChange::Armed {
-        id: recording(0),
-        call: call(0),
-        basis: Basis::Agreed(at(1)),
-        wrapped_key: vec![1],
-        at: at(2),
-    };
-    store.commit(vec![Change::Recording(armed)]).await.expect("arms");
+    store.commit(vec![kek_made(KEK), armed(0, &[1])]).await.expect("arms");
     let before = place.audit_rows().await;
     let listened = |to, reason: Option<&str>| {
         let reason = reason.map(|reason| Redacted(reason.to_owned()));

@@ -3,7 +3,7 @@
 use sqlx::Row as _;
 
 use super::*;
-use crate::audit::{Actor, Class, Sealed};
+use crate::audit::{Class, Sealed};
 use crate::queue::{AgentState, NotReady};
 
 on_each_kind! {
@@ -78,7 +78,7 @@ async fn the_facts_of_a_call_can_be_read_back(kind: Kind) {
     let no = &detail.consents[1];
     assert_eq!((no.agreed, no.digit.as_deref(), no.channel.as_deref()), (false, Some("2"), Some("info")));
     assert_eq!(no.question_sha256.as_deref(), Some("ab".repeat(32).as_str()));
-    assert!(place.store.calls_unfinished().await.expect("reads").is_empty());
+    assert!(place.store.calls_unfinished(SPOOL).await.expect("reads").is_empty());
 }
 
 async fn a_number_outside_is_kept_with_leg_event_and_audit_row(kind: Kind) {
@@ -125,7 +125,7 @@ async fn lists_are_filtered_and_newest_first(kind: Kind) {
     let filter = Filter { queue: Some("sales".into()), ..Filter::default() };
     assert_eq!(ids(place.store.calls(&filter).await.expect("reads")), []);
     place.facts(vec![Fact::Ended { call: call(1), at: at(9), cause: Cause::Shutdown }]).await;
-    let open = ids(place.store.calls_unfinished().await.expect("reads"));
+    let open = ids(place.store.calls_unfinished(SPOOL).await.expect("reads"));
     assert_eq!(open, [call(4), call(3), call(2), call(0)]);
 }
 
@@ -155,42 +155,28 @@ async fn the_last_answer_of_a_number_is_known_until_it_is_withdrawn(kind: Kind) 
     assert_eq!(place.store.known_consent(&stranger).await.expect("reads"), None);
 }
 
-fn armed(n: u128, key: &[u8]) -> Change {
-    Change::Recording(RecordingChange::Armed {
-        id: recording(n),
-        call: call(0),
-        basis: Basis::Agreed(at(1)),
-        wrapped_key: key.to_vec(),
-        at: at(2),
-    })
-}
-
-fn step(change: RecordingChange) -> Vec<Change> {
-    vec![Change::Recording(change)]
-}
-
 async fn a_recording_goes_through_its_life_and_no_other_way(kind: Kind) {
     let place = Place::new(kind).await;
     let store = &place.store;
     place.facts(vec![arrived(call(0), 0)]).await;
-    store.commit(vec![armed(0, b"key")]).await.expect("arms");
+    store.commit(vec![kek_made(KEK), armed(0, b"key")]).await.expect("arms");
     let id = recording(0);
     let early = RecordingChange::Finished { id, at: at(3), file: file() };
     let error = store.commit(step(early.clone())).await.expect_err("not started");
     assert!(error.to_string().contains("is armed: it cannot be finished"), "{error}");
     store.commit(step(RecordingChange::Started { id, at: at(3) })).await.expect("starts");
-    assert_eq!(store.recordings_unfinished().await.expect("reads").len(), 1);
+    assert_eq!(store.recordings_unfinished(SPOOL).await.expect("reads").len(), 1);
     store.commit(step(early)).await.expect("finishes");
     let row = store.recording(id).await.expect("reads").expect("a row");
-    assert_eq!((row.state.as_str(), row.samples, row.bytes), ("stored", Some(16_000), Some(64_100)));
+    assert_eq!((row.state.as_str(), row.samples, row.bytes), ("finished", Some(16_000), Some(64_100)));
     assert_eq!(row.unlisted, Some(7));
     assert_eq!(
         (row.gaps.clone(), row.basis.as_str(), row.queue.0.as_str()),
         (file().gaps, "agreed", "support")
     );
     assert_eq!(row.wrapped_key.map(|key| key.0), Some(b"key".to_vec()));
-    assert!(store.recordings_unfinished().await.expect("reads").is_empty());
-    let destroy = || step(RecordingChange::Destroyed { id, at: at(4), why: "consent withdrawn".into() });
+    assert!(store.recordings_unfinished(SPOOL).await.expect("reads").is_empty());
+    let destroy = || step(destroyed(0, 4));
     store.commit(destroy()).await.expect("destroys");
     let row = store.recording(id).await.expect("reads").expect("a row");
     assert_eq!((row.state.as_str(), row.wrapped_key.is_none()), ("destroyed", true));
@@ -205,7 +191,7 @@ async fn a_recording_goes_through_its_life_and_no_other_way(kind: Kind) {
     store.commit(step(failed)).await.expect("fails");
     let missing = store.commit(step(RecordingChange::Started { id: recording(9), at: at(5) })).await;
     assert!(matches!(missing, Err(StoreError::Missing { what: "recording", .. })), "{missing:?}");
-    assert_eq!(place.audit_rows().await, 9, "a row for each step that was taken");
+    assert_eq!(place.audit_rows().await, 10, "a row for each step that was taken");
 }
 
 fn discard(n: u128) -> Vec<Change> {
@@ -224,7 +210,7 @@ async fn a_destroyed_key_is_in_no_file() {
         })
     };
     place.facts(vec![arrived(call(0), 0)]).await;
-    place.store.commit(vec![armed(0, &key)]).await.expect("arms");
+    place.store.commit(vec![kek_made(KEK), armed(0, &key)]).await.expect("arms");
     assert!(found(), "the test sees a key that is there");
     place.store.commit(discard(0)).await.expect("discards");
     // The writer clears the write-ahead log before it takes the next unit of work.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use sqlx::Row as _;
 
 use super::*;
-use crate::audit::{Actor, AuditEvent, Class, Object};
+use crate::audit::{AuditEvent, Class, Object};
 use crate::settings::{DiffOptions, diff, parse};
 
 fn note(n: usize) -> Vec<Change> {

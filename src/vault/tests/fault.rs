@@ -160,7 +160,7 @@ fn the_key_file_is_made_once_and_kept_from_others() {
         assert!(error.to_string().contains("chmod 600"), "{error}");
     }
     fs::set_permissions(&kek, fs::Permissions::from_mode(0o600)).unwrap();
-    for nonsense in ["", "\n", "zz", &text[..60], &format!("{text}{text}")] {
+    for nonsense in ["", "\n", "zz", &text[..60], &format!("{text}{text}"), &format!("{text}\n{text}")] {
         fs::write(&kek, nonsense).unwrap();
         assert!(matches!(open(&dir).map(|_| ()), Err(VaultError::KeyInvalid { .. })), "{nonsense:?}");
     }

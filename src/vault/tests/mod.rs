@@ -75,8 +75,11 @@ impl Place {
 }
 
 fn open(dir: &TempDir) -> Result<Vault, VaultError> {
-    let key_file = dir.path().join("keys/kek");
-    Vault::open(VaultConfig { dir: dir.path().join("vault"), key_file }, Clock::start())
+    let (file, dir) = (dir.path().join("keys/kek"), dir.path().join("vault"));
+    let source = KeySource { file, kms: None };
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let (keys, _) = runtime.block_on(Keyring::open(source, &[], Vault::is_empty(&dir)?))?;
+    Vault::open(VaultConfig { dir }, keys, Clock::start())
 }
 
 /// Puts chunks one after the other; returns the samples per channel.

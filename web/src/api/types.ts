@@ -34,6 +34,7 @@ export type Role =
   | 'ivr-administrator' | 'recording-administrator' | 'advanced-monitoring'
 export type Right =
   | 'take-calls' | 'override' | 'wallboard' | 'listen-live' | 'whisper' | 'barge' | 'view-listening-logs'
+  | 'listen-recordings' | 'export-recordings' | 'destroy-recordings' | 'manage-vault'
 
 // ---- the phone
 // POST /phone                                         -> Phone          a fresh SIP credential, ends with the session
@@ -165,6 +166,101 @@ export interface Listening {
   mode: SuperviseMode | null
   reason: string | null
 }
+
+// ---- recordings. 404 has the title no-recording. With the right `listen-recordings`:
+// GET  /recordings?since=RFC3339&queue=NAME&call=ID&state=WORD&after=CURSOR -> Page<Recording>   the latest first; numbers are
+//        not told here. 422 bad-filter
+// GET  /recordings/{id}                                -> Recording
+// POST /recordings/{id}/listening  {reason?}           -> 201 Listens    the listening log has its row when this answers; one
+//        for a session and a recording as long as it is used (30 minutes without a request end it). 422 bad-reason (1 to 1,000
+//        characters), 428 reason-needed, and what /audio refuses
+// GET  /recordings/{id}/audio                          -> audio/wav or audio/ogg, with ranges (RFC 9110 §14), ETag, HEAD;
+//        opens listening by itself where no reason is asked. 409 not-whole (armed, recording), failed (detail: why), elsewhere
+//        (still in another node's spool), 410 destroyed, 416 bad-range, 428 reason-needed (POST /listening first),
+//        500 damaged, 503 store-away. What is damaged further on breaks the connection off
+// With the right `export-recordings`, audited with what was taken out:
+// GET  /recordings/{id}/vcon                           -> application/vcon, a JWS; what /audio refuses, 413 too-large
+// With the right `destroy-recordings`:
+// DELETE /recordings/{id}          {reason}            -> 202 Recording  its key is gone when this answers, its copies are
+//        removed by a job; 410 destroyed (it is already), 409 not-whole (nothing was captured), 422 bad-reason
+// With one of the last two, or `manage-vault`:
+// GET  /recordings/{id}/certificate                    -> Certificate    404 no-certificate: not removed yet
+export type RecordingState =
+  | 'armed' | 'recording' | 'finished' | 'stored' | 'discarded' | 'failed' | 'destroyed' | 'removed'
+export interface Recording {
+  id: string
+  call: string
+  /** The call's first queue. */
+  queue: string
+  state: RecordingState
+  basis: string
+  basisDetail: string | null
+  armedAt: string
+  startedAt: string | null
+  endedAt: string | null
+  storedAt: string | null
+  destroyedAt: string | null
+  removedAt: string | null
+  /** Put right after a crash. */
+  salvaged: boolean
+  seconds: number | null
+  /** `pcm16`, `ulaw`, `alaw`, `opus`. */
+  format: string
+  /** Silence that stands for something; seconds from the start. */
+  gaps: { start: number; seconds: number; channel: number | null; why: string }[]
+  /** The reason of its last change. */
+  why: string | null
+  /** Whether there is audio to be heard. */
+  playable: boolean
+}
+/** When this listening began; it goes on while it is used. */
+export interface Listens { recording: string; since: string }
+/** A signed deletion certificate, as `sayso certificate verify` reads it. */
+export interface Certificate {
+  certificate: Record<string, unknown>
+  algorithm: 'Ed25519'
+  public_key: string
+  signature: string
+}
+
+// ---- the vault. With the right `manage-vault`:
+// GET  /jobs?after=CURSOR                              -> Jobs           what waits to be done, the oldest first
+// POST /jobs/{id}/retry                                -> 204            due now; 404 no-job
+// GET  /alarms                                         -> Alarm[]
+// GET  /reconciliations?after=CURSOR                   -> Page<Reconciliation>   the latest first
+// GET  /reconciliations/{id}?after=CURSOR              -> ReconciliationReport   404 no-report
+// POST /reconciliations           {}                   -> 202            one that waits or runs already is taken
+// POST /reconciliations/{id}/orphans  {name, reason}   -> 204            removes an object that the report found to belong to
+//        nothing; 404 no-orphan, 409 not-now (it belongs to a recording by now), locked, 422 bad-reason, 503 store-away
+export interface Jobs extends Page<VaultJob> { kinds: { kind: string; waiting: number; running: number; failing: number; oldest: string | null }[] }
+export interface VaultJob {
+  id: string
+  kind: string
+  /** What it is about: a recording's id, mostly. */
+  subject: string
+  spool: string | null
+  attempts: number
+  due: string
+  created: string
+  leasedBy: string | null
+  leasedUntil: string | null
+  error: string | null
+  progress: { done: number; total: number } | null
+}
+export interface Alarm { kind: string; what: string; since: string }
+export interface Reconciliation {
+  id: string
+  beganAt: string
+  endedAt: string | null
+  by: string
+  state: 'running' | 'ended' | 'failed'
+  counts: Record<string, unknown> | null
+  /** Why it gave up. */
+  why: string | null
+}
+export interface ReconciliationReport extends Reconciliation { findings: Page<Finding> }
+/** Who dealt with it, and when, if somebody did. */
+export interface Finding { kind: string; subject: string; detail: string; resolvedAt: string | null; resolvedBy: string | null }
 
 // ---- commands of a call: POST /calls/{id}/…  -> 204: the call follows it; what has to be stored first (an override)
 //   may still fail: `recording.state` and `why` of the next CallView tell, `off` and `not-stored`. 404 no such call (or not yours), 409 with a title:

@@ -1,0 +1,244 @@
+//! Recordings: what there is, taking one out as a vCon, destroying one and the proof of it.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::audio::{recording, whole};
+use crate::api::desk::{Desk, soon};
+use crate::api::guard::Visitor;
+use crate::api::input::{Asked, Recorded, Told, written};
+use crate::api::problem::Problem;
+use crate::audit::{AuditEvent, Class, Object, Value};
+use crate::export::{AuditPlace, Facts, Signing, vcon};
+use crate::ids::{CallId, QueueId, RecordingId, Redacted};
+use crate::store::{
+    Change, Filter, Listened, ListenedTo, Page, RecordedGap, RecordingChange, RecordingRow, StoreError,
+};
+use crate::time::Timestamp;
+
+/// Rows of a page.
+const PAGE: u32 = 50;
+/// The longest reason, in characters.
+const LONGEST_REASON: usize = 1_000;
+/// What is audited of an export.
+const EXPORTED: &str = "recording.exported";
+/// All words of `RecordingRow::state`.
+const STATES: [&str; 8] =
+    ["armed", "recording", "finished", "stored", "discarded", "failed", "destroyed", "removed"];
+
+/// A recording as it is shown: `Recording` of `types.ts`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Shown {
+    id: RecordingId,
+    call: CallId,
+    queue: QueueId,
+    state: String,
+    basis: String,
+    basis_detail: Option<String>,
+    armed_at: String,
+    started_at: Option<String>,
+    ended_at: Option<String>,
+    stored_at: Option<String>,
+    destroyed_at: Option<String>,
+    removed_at: Option<String>,
+    salvaged: bool,
+    seconds: Option<f64>,
+    format: String,
+    gaps: Vec<Gap>,
+    why: Option<String>,
+    playable: bool,
+}
+
+#[derive(Serialize)]
+struct Gap {
+    start: f64,
+    seconds: f64,
+    channel: Option<u8>,
+    why: String,
+}
+
+fn seconds(samples: u64) -> f64 {
+    samples as f64 / 8_000.0
+}
+
+impl From<RecordingRow> for Shown {
+    fn from(row: RecordingRow) -> Self {
+        let time = |at: Option<Timestamp>| at.map(Timestamp::to_rfc3339);
+        let gap = |RecordedGap { start, len, channel, why }| Gap {
+            start: seconds(start),
+            seconds: seconds(len),
+            channel,
+            why,
+        };
+        Self {
+            id: row.id,
+            call: row.call,
+            queue: row.queue,
+            playable: ["finished", "stored"].contains(&row.state.as_str()),
+            state: row.state,
+            basis: row.basis,
+            basis_detail: row.basis_detail,
+            armed_at: row.armed_at.to_rfc3339(),
+            started_at: time(row.started_at),
+            ended_at: time(row.ended_at),
+            stored_at: time(row.stored_at),
+            destroyed_at: time(row.destroyed_at),
+            removed_at: time(row.removed_at),
+            salvaged: row.salvaged,
+            seconds: row.samples.map(seconds),
+            format: row.format,
+            gaps: row.gaps.into_iter().map(gap).collect(),
+            why: row.why,
+        }
+    }
+}
+
+pub(super) async fn list(State(desk): State<Arc<Desk>>, asked: Asked) -> Result<Json<Page<Shown>>, Problem> {
+    let after = asked.after()?;
+    let bad = |detail: String| Problem::unprocessable("bad-filter", detail);
+    let since = asked.since.as_deref().map(|text| {
+        let at = OffsetDateTime::parse(text, &Rfc3339).ok();
+        let micros = at.and_then(|at| i64::try_from(at.unix_timestamp_nanos() / 1_000).ok());
+        micros.map(Timestamp::from_micros).ok_or_else(|| bad("`since` is a time by RFC 3339.".to_owned()))
+    });
+    let call = asked.call.as_deref().map(|text| text.parse().map_err(|error| bad(format!("`call`: {error}."))));
+    if let Some(state) = asked.state.as_ref().filter(|state| !STATES.contains(&state.as_str())) {
+        return Err(bad(format!("`state` {state:?} is none of {}.", STATES.join(", "))));
+    }
+    let filter = Filter {
+        limit: PAGE,
+        since: since.transpose()?,
+        queue: asked.queue.map(QueueId),
+        call: call.transpose()?,
+        state: asked.state,
+        ..Filter::default()
+    };
+    let Page { items, next } = soon(desk.store().recordings_page(&filter, after)).await?;
+    Ok(Json(Page { items: items.into_iter().map(Shown::from).collect(), next }))
+}
+
+pub(super) async fn show(
+    State(desk): State<Arc<Desk>>,
+    Recorded(id): Recorded,
+) -> Result<Json<Shown>, Problem> {
+    Ok(Json(recording(&desk, id).await?.into()))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Reason {
+    reason: Redacted<String>,
+}
+
+/// The key is gone when this answers; the copies are the job's.
+pub(super) async fn destroy(
+    State(desk): State<Arc<Desk>>,
+    Extension(visitor): Extension<Visitor>,
+    Recorded(id): Recorded,
+    Told(Reason { reason: Redacted(reason) }): Told<Reason>,
+) -> Result<Response, Problem> {
+    let Some(why) = written(&reason, LONGEST_REASON) else {
+        let detail = format!("Destroying a recording needs a written reason of 1 to {LONGEST_REASON} characters.");
+        return Err(Problem::unprocessable("bad-reason", detail));
+    };
+    let destroyed = RecordingChange::Destroyed {
+        id,
+        at: desk.now(),
+        rule: "operator".to_owned(),
+        why: why.to_owned(),
+        by: visitor.actor(),
+    };
+    match desk.store().commit(vec![Change::Recording(destroyed)]).await {
+        Ok(()) => {}
+        Err(StoreError::Missing { .. }) => return Err(Problem::no_recording()),
+        Err(StoreError::State { state, .. }) if ["destroyed", "removed"].contains(&state.as_str()) => {
+            return Err(gone());
+        }
+        Err(StoreError::State { .. }) => {
+            return Err(Problem::conflict("not-whole", "Nothing was captured, so there is nothing to destroy."));
+        }
+        Err(error) => return Err(error.into()),
+    }
+    (desk.archive()?.wake)();
+    let shown = Shown::from(recording(&desk, id).await?);
+    Ok((StatusCode::ACCEPTED, Json(shown)).into_response())
+}
+
+pub(super) fn gone() -> Problem {
+    Problem::new(StatusCode::GONE, "destroyed", "This recording is destroyed: its key is gone for good.")
+}
+
+pub(super) async fn certificate(
+    State(desk): State<Arc<Desk>>,
+    Recorded(id): Recorded,
+) -> Result<Response, Problem> {
+    recording(&desk, id).await?;
+    let Some(text) = soon(desk.store().certificate(id)).await? else {
+        let detail = "There is no deletion certificate: the recording is not removed, or not all of it yet.";
+        return Err(Problem::new(StatusCode::NOT_FOUND, "no-certificate", detail));
+    };
+    let kind = HeaderValue::from_static("application/json");
+    Ok(([(header::CONTENT_TYPE, kind)], text).into_response())
+}
+
+/// The recording as a vCon, its audio inside.
+pub(super) async fn vcon(
+    State(desk): State<Arc<Desk>>,
+    Extension(visitor): Extension<Visitor>,
+    Recorded(id): Recorded,
+) -> Result<Response, Problem> {
+    let archive = desk.archive()?;
+    let row = recording(&desk, id).await?;
+    let audio = whole(&desk, row.clone()).await?;
+    if audio.length() > vcon::INLINE {
+        let detail = format!(
+            "Its audio has {} bytes, a vCon by HTTP at most {}: take it out by `sayso recordings export`.",
+            audio.length(),
+            vcon::INLINE
+        );
+        return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", detail));
+    }
+    // One at a time: each takes several times its audio in memory.
+    let _alone = desk.exporting.lock().await;
+    let at = desk.now();
+    let exported = AuditEvent::new(Class::Read, visitor.actor(), at, EXPORTED, Object::new("recording", id));
+    let exported = exported.new_value(Some(Value::plain("vCon with audio, numbers and consents, by HTTP")));
+    let who = visitor.user.clone();
+    // Who takes it out can listen to it as often as they like: domain rule 24.
+    let listened = Listened { at, who, to: ListenedTo::Recording(id), reason: None };
+    soon(desk.store().commit(vec![Change::Audit(exported), Change::Listened(listened)])).await?;
+    let call = soon(desk.store().call(row.call)).await?.ok_or_else(Problem::no_recording)?;
+    let place = soon(desk.store().audit_position(&id.to_string(), EXPORTED)).await?;
+    let bytes = audio.read().await.map_err(|error| super::audio::unreadable(&desk, id, &error))?;
+    let facts = Facts {
+        recording: row,
+        call,
+        at,
+        by: visitor.actor().to_string(),
+        audit: place.map(|head| AuditPlace { n: head.seq, hash: head.hash.to_string() }),
+    };
+    let (signer, kind) = (Arc::clone(&archive.signer), audio.content_type());
+    let signed = tokio::task::spawn_blocking(move || {
+        let filename = format!("{id}.{}", crate::export::extension(kind));
+        let dialog = vcon::Dialog { content_type: kind, filename, body: vcon::Body::Inline(&bytes) };
+        let sign = |message: &[u8]| signer.sign(message);
+        vcon::sign(&facts, &dialog, &Signing { public: signer.public_key(), sign: &sign })
+    });
+    let Ok(text) = signed.await else {
+        let detail = "The vCon could not be made; the server's log says why.";
+        return Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "failed", detail));
+    };
+    let name = HeaderValue::try_from(format!("attachment; filename=\"{id}.vcon\"")).expect("an id is ASCII");
+    // The draft registers `application/vcon` ("JSON Format vCon Mediatype").
+    let kind = HeaderValue::from_static("application/vcon");
+    Ok(([(header::CONTENT_TYPE, kind), (header::CONTENT_DISPOSITION, name)], Body::from(text)).into_response())
+}

@@ -1,0 +1,184 @@
+//! A recording's audio in the clear, wherever it lies: the spool, the object store sealed by us, or plain in a store
+//! that encrypts by itself.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
+use futures_util::{StreamExt as _, TryStreamExt as _};
+
+use crate::store::RecordingRow;
+use crate::vault::objects::{ObjectError, Objects};
+use crate::vault::{Format, Reader, Source, Vault, VaultError, WrappedKey};
+
+/// Why there is no audio. No personal data.
+#[derive(Debug, thiserror::Error)]
+pub enum AudioError {
+    /// Nothing whole is there yet, or nothing was captured.
+    #[error("the recording is {0}: there is no whole file of it")]
+    NotWhole(String),
+    /// It broke.
+    #[error("the recording failed: {0}")]
+    Failed(String),
+    /// Its key is gone.
+    #[error("the recording is destroyed")]
+    Destroyed,
+    /// It lies in the spool of another server, which has not handed it to the object store yet.
+    #[error("the recording is still in the spool {0} of another server: wait for its upload, or ask that server")]
+    Elsewhere(String),
+    /// The object store does not answer; that passes.
+    #[error("the object store does not answer: {0}")]
+    Away(#[source] ObjectError),
+    /// What is there is not what was put there, or is not there at all.
+    #[error("{0}")]
+    Damaged(String),
+    /// It cannot be read for another reason.
+    #[error(transparent)]
+    Vault(VaultError),
+}
+
+impl AudioError {
+    /// Whether somebody has to look at the recording.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        matches!(self, Self::Damaged(_))
+    }
+}
+
+impl From<VaultError> for AudioError {
+    fn from(error: VaultError) -> Self {
+        if let VaultError::Object(error) = error {
+            return error.into();
+        }
+        let damage = matches!(
+            error,
+            VaultError::NotARecording { .. }
+                | VaultError::Misplaced { .. }
+                | VaultError::Tampered { .. }
+                | VaultError::Truncated { .. }
+                | VaultError::Trailing { .. }
+                | VaultError::Inconsistent { .. }
+                | VaultError::NotAsStored { .. }
+                | VaultError::NotFound(_)
+                | VaultError::WrongKey(_)
+        );
+        if damage { Self::Damaged(error.to_string()) } else { Self::Vault(error) }
+    }
+}
+
+impl From<ObjectError> for AudioError {
+    fn from(error: ObjectError) -> Self {
+        let damage = matches!(error, ObjectError::NotFound { .. } | ObjectError::Corrupt { .. });
+        if damage { Self::Damaged(error.to_string()) } else { Self::Away(error) }
+    }
+}
+
+/// A recording that can be read.
+pub struct Audio {
+    lies: Lies,
+    length: u64,
+    content_type: &'static str,
+    tag: String,
+}
+
+enum Lies {
+    Sealed(Reader),
+    Plain { objects: Objects, name: String },
+}
+
+impl Audio {
+    /// Opens a recording.
+    ///
+    /// # Errors
+    /// See [`AudioError`].
+    pub async fn open(row: &RecordingRow, vault: &Vault, objects: &Objects) -> Result<Self, AudioError> {
+        let state = row.state.as_str();
+        match state {
+            "finished" | "stored" => {}
+            "destroyed" | "removed" => return Err(AudioError::Destroyed),
+            "failed" => return Err(AudioError::Failed(row.why.clone().unwrap_or_default())),
+            // Armed, recording, discarded.
+            _ => return Err(AudioError::NotWhole(state.to_owned())),
+        }
+        let tag = row.sha256.clone().unwrap_or_default();
+        let source = match &row.object {
+            Some(object) if object.encryption == "store" => {
+                let content_type = if object.name.ends_with(".ogg") { "audio/ogg" } else { "audio/wav" };
+                let lies = Lies::Plain { objects: objects.clone(), name: object.name.clone() };
+                return Ok(Self { lies, length: object.bytes, content_type, tag });
+            }
+            Some(object) => {
+                Source::Object { objects: objects.clone(), name: object.name.clone(), bytes: object.bytes }
+            }
+            None => match vault.spooled(row.id)? {
+                Some(file) => Source::Spool(file),
+                None => return Err(absent(row, vault)),
+            },
+        };
+        let key = row.wrapped_key.clone().ok_or(AudioError::Destroyed)?;
+        let reader = vault.read(source, row.id, &WrappedKey(key.0), row.samples).await?;
+        let content_type = match reader.info().format {
+            Format::Opus => "audio/ogg",
+            Format::Pcm16 | Format::Ulaw | Format::Alaw => "audio/wav",
+        };
+        Ok(Self { length: reader.info().bytes, content_type, tag, lies: Lies::Sealed(reader) })
+    }
+
+    /// Its length in bytes, as WAV or Ogg.
+    #[must_use]
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// `audio/wav` or `audio/ogg`.
+    #[must_use]
+    pub fn content_type(&self) -> &'static str {
+        self.content_type
+    }
+
+    /// SHA-256 (hex) of the sealed file it is made of: the same audio has the same.
+    #[must_use]
+    pub fn tag(&self) -> &str {
+        &self.tag
+    }
+
+    /// Some of its bytes, each verified before it comes. Dropping the stream stops the reading.
+    pub async fn stream(
+        &self,
+        range: Range<u64>,
+    ) -> Result<BoxStream<'static, Result<Bytes, AudioError>>, AudioError> {
+        match &self.lies {
+            Lies::Sealed(reader) => Ok(reader.stream(range).map_err(AudioError::from).boxed()),
+            Lies::Plain { objects, name } => {
+                Ok(objects.get(name, range).await?.map_err(AudioError::from).boxed())
+            }
+        }
+    }
+
+    /// All of it, in memory.
+    ///
+    /// # Errors
+    /// As [`Self::stream`].
+    pub async fn read(&self) -> Result<Vec<u8>, AudioError> {
+        let mut all = Vec::new();
+        let mut stream = self.stream(0..self.length).await?;
+        while let Some(bytes) = stream.try_next().await? {
+            all.extend_from_slice(&bytes);
+        }
+        Ok(all)
+    }
+}
+
+/// A row says that its file is in a spool, and it is not in ours.
+fn absent(row: &RecordingRow, vault: &Vault) -> AudioError {
+    match &row.spool {
+        Some(spool) if spool != vault.spool_id() => AudioError::Elsewhere(spool.clone()),
+        Some(_) | None => AudioError::Damaged(format!("recording {} is not in the spool any more", row.id)),
+    }
+}
+
+/// How a file of this type is named.
+#[must_use]
+pub fn extension(content_type: &str) -> &'static str {
+    if content_type == "audio/ogg" { "ogg" } else { "wav" }
+}

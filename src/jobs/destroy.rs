@@ -1,0 +1,188 @@
+//! Destroy: the key of the recording is destroyed already, with the row's state; now every copy goes, and a signed
+//! certificate says so.
+//!
+//! 1. What there is is listed: the spool's files, the object in every form with all its versions and delete markers, its
+//!    segments, uploads that were never finished. The list goes to the audit log before anything is removed, so that
+//!    the certificate tells all of it after a crash too.
+//! 2. All of it is removed: the local copies first, they need nobody else.
+//! 3. Everything is listed again. Only when nothing is found,
+//! 4. the certificate is signed, and stored with the row's last state in one transaction.
+//!
+//! What a compliance lock holds (`erasure = "key-only"`) stays noise until the lock ends. Until then the row is
+//! `destroyed`, the job is due when the lock ends, and the alarm says so. There is no certificate before: one that
+//! says "all but" would be shown as one that says "all".
+
+use std::collections::BTreeSet;
+
+use crate::audit::{Actor, AuditEvent, Class, Object, Value};
+use crate::certificate::{self, Certificate, ChainPosition, PRODUCT};
+use crate::ids::RecordingId;
+use crate::reconcile::State;
+use crate::store::{AuditFilter, Change, RecordingChange, RecordingRow};
+use crate::time::Timestamp;
+use crate::vault::objects::{ObjectError, Target, Trace, TraceKind};
+
+use super::names::{self, Form};
+use super::{AlarmKind, Context, Fault, Held, Outcome};
+
+/// The audit log's word for what was found before anything was removed.
+const FOUND: &str = "recording.copies-found";
+/// Its word for the end of the key.
+const DESTROYED: &str = "recording.destroyed";
+
+pub(super) async fn run(ctx: &Context, job: &Held) -> Result<Outcome, Fault> {
+    let (row, state) = job.recording(ctx).await?;
+    match state {
+        State::Destroyed => {}
+        State::Removed => return Ok(Outcome::Done(None)),
+        State::Armed
+        | State::Recording
+        | State::Finished
+        | State::Stored
+        | State::Discarded
+        | State::Failed => return Err(Fault::not_for(state, "removed")),
+    }
+    let id = row.id;
+    // No segment comes after this.
+    ctx.guard.close(id).await;
+    let local = ctx.with_vault(move |vault| vault.destroy(id)).await?;
+    ctx.step("local-removed")?;
+    let targets = Targets::of(&row);
+    let mut found: BTreeSet<String> = local.before.into_iter().collect();
+    found.extend(traces(ctx, &targets).await?);
+    let found = remember(ctx, id, found).await?;
+    ctx.step("found")?;
+    if let Some(until) = remove(ctx, &targets).await? {
+        return Ok(locked(ctx, id, until));
+    }
+    ctx.step("removed")?;
+    let mut left = traces(ctx, &targets).await?;
+    left.extend(ctx.with_vault(move |vault| vault.destroy(id)).await?.after);
+    if !left.is_empty() {
+        let left = left.into_iter().collect::<Vec<_>>().join(", ");
+        return Err(Fault::Other(format!("still there after it was removed: {left}; find out what puts it back")));
+    }
+    ctx.alarms.clear_for(AlarmKind::DestructionWaits, &id.to_string());
+    ctx.alarms.clear_for(AlarmKind::RecordingLost, &id.to_string());
+    let at = ctx.clock.now();
+    let certificate = certify(ctx, &row, found, at).await?;
+    Ok(Outcome::Done(Some(RecordingChange::Removed { id, at, certificate })))
+}
+
+/// All names that copies of it can have.
+struct Targets {
+    names: Vec<String>,
+    segments: String,
+}
+
+impl Targets {
+    fn of(row: &RecordingRow) -> Self {
+        let mut names: Vec<String> = Form::ALL.into_iter().map(|form| names::whole(row.id, form)).collect();
+        // As it was named when it was stored.
+        if let Some(object) = row.object.as_ref().filter(|object| !names.contains(&object.name)) {
+            names.push(object.name.clone());
+        }
+        Self { names, segments: names::segments(row.id) }
+    }
+
+    fn all(&self) -> impl Iterator<Item = Target<'_>> {
+        let names = self.names.iter().map(|name| Target::Name(name));
+        names.chain([Target::Below(&self.segments)])
+    }
+}
+
+/// What the object store holds of it, in words.
+async fn traces(ctx: &Context, targets: &Targets) -> Result<BTreeSet<String>, Fault> {
+    let mut all = BTreeSet::new();
+    for target in targets.all() {
+        all.extend(ctx.objects.traces(&target).await?.iter().map(words));
+    }
+    Ok(all)
+}
+
+fn words(trace: &Trace) -> String {
+    let Trace { name, version, kind, bytes } = trace;
+    let version = version.as_deref().unwrap_or("-");
+    match kind {
+        TraceKind::Version => format!("object {name} version {version}, {bytes} bytes"),
+        TraceKind::DeleteMarker => format!("object {name} delete marker {version}"),
+        TraceKind::Upload => format!("object {name} unfinished upload {version}"),
+        TraceKind::File => format!("object {name}, {bytes} bytes"),
+    }
+}
+
+/// Puts into the audit log what was found and is not there yet; all that was ever found.
+async fn remember(
+    ctx: &Context,
+    id: RecordingId,
+    found: BTreeSet<String>,
+) -> Result<BTreeSet<String>, Fault> {
+    let filter = AuditFilter {
+        object: Some(id.to_string()),
+        action: Some(FOUND.to_owned()),
+        limit: 1_000,
+        ..AuditFilter::default()
+    };
+    let mut known = BTreeSet::new();
+    for row in ctx.store.audit(&filter).await? {
+        let text = row.new.as_ref().and_then(|value| value.text());
+        known.extend(text.into_iter().flat_map(|text| text.lines().map(str::to_owned)));
+    }
+    let new: Vec<&String> = found.difference(&known).collect();
+    if !new.is_empty() {
+        let list = new.iter().map(|line| line.as_str()).collect::<Vec<_>>().join("\n");
+        let event =
+            AuditEvent::new(Class::Modify, Actor::System, ctx.clock.now(), FOUND, Object::new("recording", id))
+                .new_value(Some(Value::plain(list)));
+        ctx.store.commit(vec![Change::Audit(event)]).await?;
+    }
+    Ok(known.into_iter().chain(found).collect())
+}
+
+/// Removes all; until when something is locked, if something is.
+async fn remove(ctx: &Context, targets: &Targets) -> Result<Option<Timestamp>, Fault> {
+    let mut until = None;
+    for target in targets.all() {
+        match ctx.objects.remove(&target).await {
+            Ok(_) => {}
+            Err(ObjectError::Locked { until: lock, .. }) => until = until.max(Some(lock)),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(until)
+}
+
+fn locked(ctx: &Context, id: RecordingId, until: Timestamp) -> Outcome {
+    let what = format!(
+        "recording {id} is destroyed: its key is gone and all copies but what the bucket's compliance lock holds until \
+         {until}, which is noise without it; it is removed and certified then"
+    );
+    ctx.alarms.raise_for(AlarmKind::DestructionWaits, &id.to_string(), what.clone());
+    Outcome::Later { due: until, why: what }
+}
+
+/// The signed certificate.
+async fn certify(
+    ctx: &Context,
+    row: &RecordingRow,
+    found: BTreeSet<String>,
+    removed_at: Timestamp,
+) -> Result<String, Fault> {
+    let audit = ctx.store.audit_position(&row.id.to_string(), DESTROYED).await?;
+    let audit = audit.ok_or_else(|| Fault::Other(format!("the audit log has no {DESTROYED} of it")))?;
+    let certificate = Certificate {
+        recording: row.id,
+        call: row.call,
+        rule: row.rule.clone().unwrap_or_default(),
+        reason: row.why.clone().unwrap_or_default(),
+        by: row.destroyed_by.clone().unwrap_or_default(),
+        key_destroyed_at: row.destroyed_at.unwrap_or(removed_at),
+        audit: ChainPosition { n: audit.seq, hash: audit.hash.0 },
+        found_before: found.into_iter().collect(),
+        found_after: Vec::new(),
+        removed_at,
+        holds_until: None,
+        product: PRODUCT.to_owned(),
+    };
+    Ok(certificate::sign(&certificate, |bytes| ctx.signer.sign(bytes), ctx.signer.public_key()))
+}

@@ -1,0 +1,1 @@
+//! Reconciliation against a real database and a folder.

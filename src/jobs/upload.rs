@@ -1,0 +1,149 @@
+//! Upload: a finished recording leaves the spool for the object store.
+//!
+//! 1. Put the object; the store verifies it, and so do we. A name is never overwritten, so done again after a crash
+//!    it finds its own object.
+//! 2. The row says `stored`, and where.
+//! 3. Only now the spool's file goes,
+//! 4. and the segments that were put while the recording went on.
+//! 5. The job is done.
+//!
+//! A crash between any two of these leaves the job, which goes on from what the row says.
+
+use std::io;
+use std::ops::Range;
+use std::path::Path;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use metrics::counter;
+
+use crate::ids::RecordingId;
+use crate::reconcile::State;
+use crate::store::{Change, RecordingChange, RecordingRow, StoredObject};
+use crate::vault::objects::{About, Content, ObjectClass, ObjectError, Put, Target};
+
+use super::names::{self, Form};
+use super::{AlarmKind, Context, Fault, Held, Outcome, key_of, rescue};
+
+pub(super) async fn run(ctx: &Context, job: &Held) -> Result<Outcome, Fault> {
+    let (row, state) = job.recording(ctx).await?;
+    match state {
+        State::Finished => keep(ctx, job, &row).await?,
+        State::Stored => {}
+        // Its own job removes what there is of it.
+        State::Destroyed | State::Removed | State::Discarded => return Ok(Outcome::Done(None)),
+        State::Armed | State::Recording | State::Failed => return Err(Fault::not_for(state, "uploaded")),
+    }
+    tidy(ctx, row.id).await?;
+    Ok(Outcome::Done(None))
+}
+
+/// Steps 1 and 2.
+async fn keep(ctx: &Context, job: &Held, row: &RecordingRow) -> Result<(), Fault> {
+    let id = row.id;
+    let form = form(ctx, row);
+    let name = names::whole(id, form);
+    let put = match put(ctx, job, row, form, &name).await {
+        Err(Fault::Object(error @ ObjectError::Exists { .. })) => {
+            let what = format!(
+                "{error}. Recording {id} waits in the spool: remove or rename that object, then `sayso jobs retry {}`",
+                job.row.id
+            );
+            ctx.alarms.raise_for(AlarmKind::ObjectConflict, &id.to_string(), what);
+            return Err(error.into());
+        }
+        result => result?,
+    };
+    ctx.alarms.clear_for(AlarmKind::ObjectConflict, &id.to_string());
+    ctx.step("put")?;
+    let object = StoredObject {
+        name,
+        version: put.version,
+        bytes: put.bytes,
+        checksum: put.checksum,
+        encryption: if form == Form::Sealed { "sealed" } else { "store" }.to_owned(),
+    };
+    let stored = RecordingChange::Stored { id, at: ctx.clock.now(), object };
+    ctx.store.commit(vec![Change::Recording(stored)]).await?;
+    ctx.step("stored")
+}
+
+/// What the object is to be.
+fn form(ctx: &Context, row: &RecordingRow) -> Form {
+    match (ctx.config.plain, row.format.as_str()) {
+        (false, _) => Form::Sealed,
+        (true, "opus") => Form::Ogg,
+        (true, _) => Form::Wav,
+    }
+}
+
+async fn put(ctx: &Context, job: &Held, row: &RecordingRow, form: Form, name: &str) -> Result<Put, Fault> {
+    let id = row.id;
+    let about = |sha256| About {
+        recording: id,
+        sha256,
+        content_type: form.content_type(),
+        class: ObjectClass::Recording,
+    };
+    let Some(file) = ctx.vault.spooled(id)? else {
+        return without_file(ctx, row, form, name).await;
+    };
+    let put = if form == Form::Sealed {
+        let content = Counted { inner: file, job };
+        ctx.objects.put(name, &content, &about(row.sha256.clone())).await?
+    } else {
+        let content = Counted { inner: ctx.vault.plain(id, &key_of(row)?).await?, job };
+        ctx.objects.put(name, &content, &about(None)).await?
+    };
+    counter!("sayso_upload_bytes_total").increment(put.bytes);
+    Ok(put)
+}
+
+/// The spool's file is gone although the row waits for its upload: somebody removed it, or the disk was lost. What
+/// the store has is taken: the whole, or else the segments.
+async fn without_file(ctx: &Context, row: &RecordingRow, form: Form, name: &str) -> Result<Put, Fault> {
+    let id = row.id;
+    if let Some(head) = ctx.objects.head(name).await? {
+        let sha256 = match form {
+            Form::Sealed => row.sha256.clone(),
+            // What was plain is known by what was said of it when it was put.
+            Form::Wav | Form::Ogg => head.sha256,
+        };
+        let bytes = if form == Form::Sealed { row.bytes.unwrap_or(head.bytes) } else { head.bytes };
+        if let Some(sha256) = sha256 {
+            return Ok(ctx.objects.verify(name, bytes, &sha256).await?);
+        }
+    }
+    rescue::recording(ctx, row).await?;
+    Err(Fault::Other("its file was gone from the spool and is made again of its segments".to_owned()))
+}
+
+/// Steps 3 and 4.
+async fn tidy(ctx: &Context, id: RecordingId) -> Result<(), Fault> {
+    ctx.with_vault(move |vault| vault.let_go(id)).await?;
+    ctx.step("let-go")?;
+    ctx.guard.close(id).await;
+    ctx.objects.remove(&Target::Below(&names::segments(id))).await?;
+    ctx.step("segments-removed")
+}
+
+/// Content that tells how far its upload is.
+struct Counted<'a, C> {
+    inner: C,
+    job: &'a Held,
+}
+
+impl<C: Content> Content for Counted<'_, C> {
+    fn len(&self) -> u64 {
+        self.inner.len()
+    }
+
+    fn read(&self, range: Range<u64>) -> BoxFuture<'_, io::Result<Bytes>> {
+        self.job.progress(range.end, self.inner.len());
+        self.inner.read(range)
+    }
+
+    fn file(&self) -> Option<&Path> {
+        self.inner.file()
+    }
+}
