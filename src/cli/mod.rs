@@ -2,10 +2,15 @@
 
 mod apply;
 mod call;
+mod certificate;
 mod demo;
+mod keys;
 mod listing;
 mod prompts;
 mod recordings;
+mod rotation;
+#[cfg(test)]
+mod rotation_tests;
 mod serve;
 
 use std::path::PathBuf;
@@ -43,6 +48,12 @@ enum Command {
     /// List or export recordings.
     #[command(subcommand)]
     Recordings(recordings::RecordingsCommand),
+    /// List key-encryption keys, or change to a new one.
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
+    /// Show or verify deletion certificates.
+    #[command(subcommand)]
+    Certificate(certificate::CertificateCommand),
     /// Look at consents.
     #[command(subcommand)]
     Consents(listing::ConsentsCommand),
@@ -129,6 +140,8 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Audit(command) => command.run().await,
         Command::Calls(command) => command.run().await,
         Command::Recordings(command) => command.run().await,
+        Command::Keys(command) => command.run().await,
+        Command::Certificate(command) => command.run().await,
         Command::Consents(command) => command.run().await,
         Command::Prompts(command) => command.run().await,
         Command::Call(command) => command.run().await,

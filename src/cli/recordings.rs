@@ -8,7 +8,8 @@ use clap::Subcommand;
 
 use crate::audit::{AuditEvent, Class, Object, Value};
 use crate::ids::RecordingId;
-use crate::server::{keys, vault_config};
+use crate::server::archive::vault_config;
+use crate::server::keys;
 use crate::store::{Change, Listened, ListenedTo, RecordingRow, Store};
 use crate::time::Clock;
 use crate::vault::{Exported, Vault, WrappedKey};
@@ -45,7 +46,7 @@ impl RecordingsCommand {
             Self::Export { id, file, at } => {
                 let config = at.load()?;
                 let store = super::open_store(&config).await?;
-                let keys = keys::open(&config).await?;
+                let keys = keys::open(&config, &store, Clock::start().now(), account()).await?;
                 let vault = Vault::open(vault_config(&config), keys, Clock::start())?;
                 let bar = progress("exporting");
                 let exported = export(&store, &vault, id, &file, &mut |done, all| {

@@ -1,12 +1,14 @@
 //! Rescue: the spool's file of a recording is gone with its disk. What was put into the object store while it went
 //! on is laid together again and salvaged, and the audit log says how much that is.
 
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::ids::RecordingId;
 use crate::reconcile::State;
 use crate::store::{Change, RecordingChange, RecordingRow};
-use crate::vault::objects::Listed;
+use crate::vault::objects::{Listed, ObjectError, Objects};
 
 use super::names;
 use super::{AlarmKind, Context, Fault, Held, Outcome, file, key_of};
@@ -63,13 +65,11 @@ async fn change(ctx: &Context, row: &RecordingRow) -> Result<Option<RecordingCha
     }
     let count = segments.len();
     let objects = ctx.objects.clone();
-    let bytes = stream::iter(segments)
-        .then(move |segment| {
-            let objects = objects.clone();
-            async move { objects.get(&segment.name, 0..segment.bytes).await }
-        })
-        .try_flatten();
-    ctx.vault.rebuild(id, Box::pin(bytes)).await?;
+    let bytes: BoxStream<'static, Result<Bytes, ObjectError>> = stream::iter(segments)
+        .then(move |segment| get(objects.clone(), segment))
+        .try_flatten()
+        .boxed();
+    ctx.vault.rebuild(id, bytes).await?;
     ctx.step("rebuilt")?;
     let saved = ctx.with_vault(move |vault| vault.salvage(id, &key)).await?;
     let seconds = saved.samples as f64 / 8_000.0;
@@ -81,6 +81,13 @@ async fn change(ctx: &Context, row: &RecordingRow) -> Result<Option<RecordingCha
     }
     tracing::error!(recording = %id, segments = count, seconds, "recording rescued from its segments");
     Ok(Some(RecordingChange::Salvaged { id, at: ctx.clock.now(), file: file(&saved), why }))
+}
+
+async fn get(
+    objects: Objects,
+    segment: Listed,
+) -> Result<BoxStream<'static, Result<Bytes, ObjectError>>, ObjectError> {
+    objects.get(&segment.name, 0..segment.bytes).await
 }
 
 /// Its segments in order, up to the first that is missing, and how many there are after that.

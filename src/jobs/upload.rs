@@ -102,7 +102,6 @@ async fn put(ctx: &Context, job: &Held, row: &RecordingRow, form: Form, name: &s
 /// The spool's file is gone although the row waits for its upload: somebody removed it, or the disk was lost. What
 /// the store has is taken: the whole, or else the segments.
 async fn without_file(ctx: &Context, row: &RecordingRow, form: Form, name: &str) -> Result<Put, Fault> {
-    let id = row.id;
     if let Some(head) = ctx.objects.head(name).await? {
         let sha256 = match form {
             Form::Sealed => row.sha256.clone(),

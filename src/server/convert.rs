@@ -1,9 +1,7 @@
-//! What the engine and the vault say, in the store's words: shell modules do not know one another.
+//! What the engine says, in the store's words: shell modules do not know one another.
 
 use crate::engine::LegStats;
-use crate::media::tap::Missing;
-use crate::store::{LegQuality, RecordedFile, RecordedGap};
-use crate::vault::Finished;
+use crate::store::LegQuality;
 
 pub(super) fn quality(stats: &LegStats) -> LegQuality {
     LegQuality {
@@ -31,26 +29,4 @@ fn hundredths(mos: f32) -> u16 {
 
 fn micros(ms: f32) -> u64 {
     (ms.max(0.0) * 1_000.0) as u64
-}
-
-pub(super) fn file(finished: &Finished) -> RecordedFile {
-    let gaps = finished.gaps.iter().map(|gap| RecordedGap {
-        start: gap.start,
-        len: gap.len,
-        channel: gap.channel.map(|channel| if channel.index() == 0 { 0 } else { 1 }),
-        why: match gap.why {
-            Missing::Paused => "paused",
-            Missing::Hold => "hold",
-            Missing::Lost => "lost",
-            Missing::Backlog => "backlog",
-        }
-        .to_owned(),
-    });
-    RecordedFile {
-        samples: finished.samples,
-        bytes: finished.bytes,
-        sha256: finished.sha256.clone(),
-        gaps: gaps.collect(),
-        unlisted: finished.unlisted,
-    }
 }

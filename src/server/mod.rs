@@ -1,6 +1,7 @@
 //! Composition root: opens store, vault, prompts, engine, SIP and HTTP, drives calls, drains.
 
 mod admission;
+pub(crate) mod archive;
 mod arrivals;
 mod control;
 mod convert;
@@ -39,14 +40,16 @@ use tokio_util::task::TaskTracker;
 use crate::api;
 use crate::config::{Config, Fact};
 use crate::engine::{Engine, EngineConfig};
+use crate::jobs::{self, Alarms, Deps, Jobs};
 use crate::prompts::Library;
 use crate::queue;
 use crate::settings::Settings;
 use crate::sip::core::{Command, EndpointConfig, Pressure, Transport};
 use crate::sip::io::{Certificates, SipHandle, StackConfig, TlsFiles};
-use crate::store::{Change, Filter, KekChange, KekProvider, Store};
+use crate::store::{Change, Filter, Store};
 use crate::time::Clock;
-use crate::vault::{Format, Vault, VaultConfig};
+use crate::vault::{Signer, Vault};
+use crate::vault::objects::Objects;
 
 use admission::{Door, Short};
 pub use notice::{Notice, Notices, What};
@@ -66,6 +69,10 @@ struct Shared {
     sip: SipHandle,
     engine: Engine,
     vault: Arc<Vault>,
+    objects: Objects,
+    signer: Arc<Signer>,
+    jobs: Jobs,
+    alarms: Alarms,
     store: Store,
     prompts: RwLock<Arc<Library>>,
     desk: desk::DeskHandle,
@@ -82,25 +89,10 @@ struct Shared {
     overloaded: AtomicBool,
 }
 
-/// Stand-ins until the keyring and the vault name key and spool (issue 5).
-const KEK: &str = "0000000000000000";
-const SPOOL: &str = "00000000000000000000000000";
-
 /// A running server.
 pub struct Server {
     shared: Arc<Shared>,
     http: SocketAddr,
-}
-
-/// The vault by configuration.
-pub(crate) fn vault_config(config: &Config) -> VaultConfig {
-    let format = match config.vault.format {
-        AudioFormat::Pcm16 => Format::Pcm16,
-        AudioFormat::Ulaw => Format::Ulaw,
-        AudioFormat::Alaw => Format::Alaw,
-        AudioFormat::Opus => Format::Opus,
-    };
-    VaultConfig { dir: config.vault_dir(), format, reserve: config.vault.reserve }
 }
 
 impl Server {
@@ -112,8 +104,19 @@ impl Server {
         std::fs::create_dir_all(&config.data)?;
         let metrics = api::install_metrics();
         let store = Store::open(&config.database_url(), clock).await?;
-        let keys = keys::open(config).await?;
+        let (vault, objects, signer) = archive::open(config, &store, clock).await?;
+        store.of_node(vault.spool_id());
+        let alarms = Alarms::new(store.clone(), clock);
+        archive::check(&objects, &alarms).await?;
         salvage::run(&store, &vault, clock).await?;
+        let deps = Deps {
+            store: store.clone(),
+            vault: Arc::clone(&vault),
+            objects: objects.clone(),
+            signer: Arc::clone(&signer),
+            clock,
+            alarms: alarms.clone(),
+        };
         let (generation, settings) = store.settings().await?;
         let settings = Arc::new(settings);
         let prompts_dir = config.prompts_dir();
@@ -143,6 +146,10 @@ impl Server {
             sip,
             engine,
             vault,
+            objects,
+            signer,
+            jobs: jobs::start(archive::jobs_config(config), deps),
+            alarms,
             store,
             prompts,
             desk,
@@ -194,6 +201,12 @@ impl Server {
         &self.shared.vault
     }
 
+    /// The object store, for reading.
+    #[must_use]
+    pub fn objects(&self) -> &Objects {
+        &self.shared.objects
+    }
+
     /// Refuses new calls, lets calls end by themselves for `patience` (or until `hurry` is done), then
     /// ends them, and returns when all of them are stored.
     pub async fn drain(self, patience: Duration, hurry: impl Future<Output = ()>) {
@@ -217,6 +230,8 @@ impl Server {
         if timeout(LAST_WORDS, shared.tasks.wait()).await.is_err() {
             tracing::error!(calls = shared.switchboard.calls(), "calls did not end in time");
         }
+        // What is not uploaded by then is so after the next start.
+        shared.jobs.stop().await;
         let stopped = trail::stopped(shared.clock.now());
         if let Err(error) = shared.store.commit(vec![Change::Audit(stopped)]).await {
             tracing::error!(%error, "the stop could not be audited");

@@ -2,6 +2,8 @@
 //! starts the tap, and keeps or destroys what came of it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::task::JoinSet;
 use ulid::Ulid;
@@ -11,6 +13,7 @@ use crate::call::{Input, TakeId};
 use crate::consent::{Grant, RecordingPermit};
 use crate::engine::CallMedia;
 use crate::ids::{CallId, RecordingId};
+use crate::jobs::{self, AlarmKind};
 use crate::media::tap::Tap;
 use crate::store::{Change, RecordingChange, StoreError};
 use crate::time::Timestamp;
@@ -18,7 +21,7 @@ use crate::vault::{Finished, VaultError};
 
 use super::driver::Done;
 use super::notice::What;
-use super::{Shared, convert};
+use super::{Shared, keys};
 
 /// What a task has brought about a recording.
 pub(super) enum Recording {
@@ -45,8 +48,8 @@ enum State {
 pub(super) struct Recorder {
     call: CallId,
     state: State,
-    /// Stopped, their files not yet closed; `true`: to be destroyed.
-    closing: BTreeMap<RecordingId, bool>,
+    /// Stopped, their files not yet closed, and who withdrew the consent, if somebody did: these are destroyed.
+    closing: BTreeMap<RecordingId, Option<Actor>>,
     /// What is on disk of the call's earlier conversations, whole or broken.
     on_disk: Vec<RecordingId>,
 }
@@ -59,19 +62,10 @@ impl Recorder {
     /// Stores the recording's row and wrapped key.
     pub(super) fn arm(&mut self, take: TakeId, grant: Grant, shared: &Shared, work: &mut JoinSet<Done>) {
         let permit = Box::new(grant.permit(RecordingId::new(Ulid::generate()), shared.vault.draw_key()));
-        let row = RecordingChange::Armed {
-            id: permit.id(),
-            call: permit.call(),
-            basis: permit.basis().clone(),
-            wrapped_key: shared.vault.wrap(&permit).0,
-            kek: super::KEK.to_owned(),
-            spool: super::SPOOL.to_owned(),
-            format: "pcm16".to_owned(),
-            at: shared.clock.now(),
-        };
-        let store = shared.store.clone();
+        let (store, vault, at) = (shared.store.clone(), Arc::clone(&shared.vault), shared.clock.now());
         work.spawn(async move {
-            let stored = store.commit(vec![Change::Recording(row)]).await;
+            let place = (vault.spool_id(), vault.format().word());
+            let stored = keys::arm(&store, vault.keyring(), &permit, place, at).await;
             Done::Recording(Recording::Armed(take, permit, stored))
         });
         self.state = State::Arming { take, unwanted: false };
@@ -99,7 +93,7 @@ impl Recorder {
         let (spool, finished) = match shared.vault.begin(&permit) {
             Ok(begun) => begun,
             Err(error) => {
-                tracing::error!(recording = %id, %error, "a recording cannot be made");
+                alarm(shared, id, &error);
                 keep_and_tell(failed(id, now, &error), id, shared, work);
                 return Some(Input::RecordingFailed(take));
             }
@@ -122,10 +116,11 @@ impl Recorder {
         None
     }
 
-    /// Finishes what runs, or gives up what was only armed; `destroy` takes earlier ones along.
+    /// Finishes what runs, or gives up what was only armed. Somebody who takes the consent back (`withdrawn`) takes
+    /// earlier ones along.
     pub(super) fn stop(
         &mut self,
-        destroy: bool,
+        withdrawn: Option<Actor>,
         shared: &Shared,
         media: &CallMedia,
         work: &mut JoinSet<Done>,
@@ -135,14 +130,14 @@ impl Recorder {
             State::Arming { take, .. } => self.state = State::Arming { take, unwanted: true },
             State::Armed(_, permit) => discard(permit.id(), shared, work),
             State::Running(_, id) => {
-                self.closing.insert(id, destroy);
+                self.closing.insert(id, withdrawn.clone());
                 media.stop_recording();
             }
         }
-        if destroy {
-            self.closing.values_mut().for_each(|fate| *fate = true);
+        if let Some(by) = withdrawn {
+            self.closing.values_mut().for_each(|fate| *fate = Some(by.clone()));
             for id in self.on_disk.drain(..) {
-                destroy_now(id, shared, work);
+                destroy_now(id, by.clone(), shared, work);
             }
         }
     }
@@ -209,23 +204,25 @@ impl Recorder {
             }
             State::Idle | State::Arming { .. } | State::Armed(..) | State::Running(..) => None,
         };
-        if self.closing.remove(&id).unwrap_or(false) {
+        if let Some(by) = self.closing.remove(&id).flatten() {
             // Whatever became of the file, it must go.
-            destroy_now(id, shared, work);
+            destroy_now(id, by, shared, work);
             return broke.map(Input::RecordingFailed);
         }
         self.on_disk.push(id);
         let at = shared.clock.now();
         match closed {
             Ok(finished) => {
-                let change =
-                    Change::Recording(RecordingChange::Finished { id, at, file: convert::file(&finished) });
+                shared.alarms.clear(AlarmKind::RecordingFailed);
+                let change = RecordingChange::Finished { id, at, file: jobs::file(&finished) };
                 keep_and_tell(change, id, shared, work);
                 // The media closed it under the call: its legs are gone, and the call hears of that.
                 None
             }
+            // By an operator, while it went on: its row says so already.
+            Err(VaultError::Destroyed(_)) => broke.map(Input::RecordingFailed),
             Err(error) => {
-                tracing::error!(recording = %id, %error, "a recording broke");
+                alarm(shared, id, &error);
                 keep_and_tell(failed(id, at, &error), id, shared, work);
                 broke.map(Input::RecordingFailed)
             }
@@ -233,45 +230,50 @@ impl Recorder {
     }
 }
 
-/// Stores a change about a recording and says when that is done.
-fn keep_and_tell(change: Change, id: RecordingId, shared: &Shared, work: &mut JoinSet<Done>) {
-    let store = shared.store.clone();
+/// How long to wait before a change that could not be stored is tried again.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// Stores a change about a recording and says when that is done. What it enqueued is begun at once.
+fn keep_and_tell(change: RecordingChange, id: RecordingId, shared: &Shared, work: &mut JoinSet<Done>) {
+    let (store, jobs) = (shared.store.clone(), shared.jobs.clone());
     work.spawn(async move {
-        if let Err(error) = store.commit(vec![change]).await {
+        // A database that is away is waited for: without this its file would stay in the spool until the next start.
+        while let Err(error) = store.commit(vec![Change::Recording(change.clone())]).await {
             tracing::error!(recording = %id, %error, "a recording's state could not be stored");
+            if error.is_final() {
+                break;
+            }
+            tokio::time::sleep(AGAIN).await;
         }
+        jobs.wake();
         Done::Recording(Recording::Kept(id))
     });
 }
 
 /// Gives up an armed recording: its key is destroyed with its row's state.
 fn discard(id: RecordingId, shared: &Shared, work: &mut JoinSet<Done>) {
-    let change = Change::Recording(RecordingChange::Discarded { id, at: shared.clock.now() });
-    keep_and_tell(change, id, shared, work);
+    keep_and_tell(RecordingChange::Discarded { id, at: shared.clock.now() }, id, shared, work);
 }
 
-/// Destroys a recording whose consent was withdrawn: the key first, then every copy (rule 15).
-fn destroy_now(id: RecordingId, shared: &Shared, work: &mut JoinSet<Done>) {
-    let (store, vault) = (shared.store.clone(), shared.vault.clone());
-    let change = Change::Recording(RecordingChange::Destroyed {
-        id,
-        at: shared.clock.now(),
-        rule: "withdrawn".to_owned(),
-        why: "consent withdrawn in the call".to_owned(),
-        by: Actor::Caller,
-    });
-    work.spawn(async move {
-        if let Err(error) = store.commit(vec![change]).await {
-            tracing::error!(recording = %id, %error, "a withdrawn recording's key is still there");
-        }
-        let destroyed = tokio::task::spawn_blocking(move || vault.destroy(id)).await;
-        if let Err(error) = destroyed.map_err(anyhow::Error::from).and_then(|done| Ok(done?)) {
-            tracing::error!(recording = %id, %error, "a withdrawn recording's file is still there");
-        }
-        Done::Recording(Recording::Kept(id))
-    });
+/// Destroys a recording whose consent was withdrawn: the key first, then a job removes every copy (rule 15).
+fn destroy_now(id: RecordingId, by: Actor, shared: &Shared, work: &mut JoinSet<Done>) {
+    let why = "consent withdrawn in the call".to_owned();
+    let (at, rule) = (shared.clock.now(), "withdrawal".to_owned());
+    keep_and_tell(RecordingChange::Destroyed { id, at, rule, why, by }, id, shared, work);
 }
 
-fn failed(id: RecordingId, at: Timestamp, error: &VaultError) -> Change {
-    Change::Recording(RecordingChange::Failed { id, at, why: error.to_string() })
+fn failed(id: RecordingId, at: Timestamp, error: &VaultError) -> RecordingChange {
+    RecordingChange::Failed { id, at, why: error.to_string() }
+}
+
+/// A recording could not begin or broke. What becomes of its call is its queue's setting.
+fn alarm(shared: &Shared, id: RecordingId, error: &VaultError) {
+    metrics::counter!("sayso_recordings_failed_total").increment(1);
+    let kind = if matches!(error, VaultError::NoRoom { .. }) {
+        AlarmKind::DiskReserve
+    } else {
+        AlarmKind::RecordingFailed
+    };
+    tracing::error!(recording = %id, %error, "a recording failed");
+    shared.alarms.raise(kind, error.to_string());
 }

@@ -89,6 +89,12 @@ pub(super) fn stray_file(id: RecordingId, at: Timestamp) -> AuditEvent {
     AuditEvent::new(Class::Failure, Actor::System, at, "recording.stray", Object::new("recording", id))
 }
 
+/// What was left of a recording whose key is gone was removed from the spool.
+pub(super) fn noise_removed(id: RecordingId, files: &[String], at: Timestamp) -> AuditEvent {
+    AuditEvent::new(Class::Modify, Actor::System, at, "recording.noise-removed", Object::new("recording", id))
+        .new_value(Some(Value::plain(files.join(", "))))
+}
+
 fn server(action: &'static str, at: Timestamp) -> AuditEvent {
     let version = Value::plain(env!("CARGO_PKG_VERSION"));
     AuditEvent::new(Class::System, Actor::System, at, action, Object::new("server", "sayso"))

@@ -1,5 +1,5 @@
-//! Notices settings and prompts that another process (`sayso apply`, `sayso prompts import`) has
-//! stored, and swaps them in.
+//! Notices settings, prompts and keys that another process (`sayso apply`, `sayso prompts import`, `sayso keys rotate`)
+//! has stored, and swaps them in.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,10 +8,11 @@ use std::time::Duration;
 use tokio::time::interval;
 
 use crate::api::Readiness;
+use crate::jobs::AlarmKind;
 use crate::prompts::Library;
-use crate::store::StoreError;
+use crate::store::{KekRow, StoreError};
 
-use super::Shared;
+use super::{Shared, keys};
 
 /// How often the store is asked. `apply` takes effect within this time.
 const EVERY: Duration = Duration::from_millis(300);
@@ -26,9 +27,10 @@ pub(super) fn start(
     let (sender, receiver) = tokio::sync::watch::channel(first);
     tokio::spawn(async move {
         let mut tick = interval(EVERY);
-        let mut known = generation;
+        let (mut known, mut keys) = (generation, Vec::new());
         loop {
             tick.tick().await;
+            follow_keys(&shared, &mut keys).await;
             let store = match refresh(&shared, &mut known, &prompts).await {
                 Ok(()) => true,
                 Err(error) => {
@@ -41,6 +43,31 @@ pub(super) fn start(
         }
     });
     receiver
+}
+
+/// Takes up what `sayso keys rotate` did: from then on new recordings are sealed with the new key.
+async fn follow_keys(shared: &Shared, seen: &mut Vec<KekRow>) {
+    // A database that cannot be read is told of by who reads the settings.
+    let Ok(rows) = shared.store.keks().await else { return };
+    if rows == *seen {
+        return;
+    }
+    match keys::follow(&shared.store, shared.vault.keyring()).await {
+        Ok(()) => {
+            if !seen.is_empty() {
+                tracing::info!(current = %shared.vault.keyring().current(), "keys changed");
+            }
+            *seen = rows;
+            shared.alarms.clear(AlarmKind::KeysAway);
+        }
+        Err(error) => {
+            let what = format!(
+                "the keys changed and cannot be read: {error:#}. Those from before are used on; recordings that need \
+                 another key neither begin nor can be read until this is put right"
+            );
+            shared.alarms.raise(AlarmKind::KeysAway, what);
+        }
+    }
 }
 
 async fn refresh(shared: &Shared, known: &mut u64, prompts: &Path) -> Result<(), StoreError> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::http::{HeaderMap, StatusCode};
 
-use crate::api::{Desktop, Ends, Front, Octets, Proxies, Secure, Turn, WebSip};
+use crate::api::{Archive, Desktop, Ends, Front, Octets, Proxies, Secure, Turn, WebSip};
 use crate::config::Config;
 use crate::sip::io::{Certificates, WebDoor};
 
@@ -41,13 +41,26 @@ pub(super) fn desktop(config: &Config, shared: &Arc<Shared>) -> Desktop {
         store: shared.store.clone(),
         now: Arc::new(move || clock.now()),
         not_ready_reasons: config.desktop.not_ready_reasons.clone(),
-        archive: None,
+        archive: Some(archive(config, shared)),
         turn: (!turn.urls.is_empty()).then(|| Turn {
             urls: turn.urls.clone(),
             secret: turn.secret.clone(),
             ttl: turn.ttl,
         }),
         url: config.desktop.url.clone(),
+    }
+}
+
+/// The recordings, for those who may listen to or destroy them.
+fn archive(config: &Config, shared: &Arc<Shared>) -> Archive {
+    let jobs = shared.jobs.clone();
+    Archive {
+        vault: Arc::clone(&shared.vault),
+        objects: shared.objects.clone(),
+        signer: Arc::clone(&shared.signer),
+        alarms: shared.alarms.clone(),
+        wake: Arc::new(move || jobs.wake()),
+        listening_reason: config.vault.listening_reason,
     }
 }
 

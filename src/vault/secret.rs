@@ -90,6 +90,15 @@ pub(super) fn replace(path: &Path, text: &str, _alone: &Lock) -> Result<(), Vaul
     written.map_err(fault())
 }
 
+/// Removes the file, durably. Call it with the [`Lock`] alone.
+///
+/// # Errors
+/// When it cannot be removed.
+pub(super) fn remove(path: &Path, _alone: &Lock) -> Result<(), VaultError> {
+    let removed = fs::remove_file(path).and_then(|()| File::open(parent(path))?.sync_all());
+    removed.map_err(VaultError::io("remove key file", path))
+}
+
 /// Held by the one process that changes a key file; waits for another. It lies beside the file, since that one is
 /// replaced, and goes with the process.
 pub(super) struct Lock(#[allow(dead_code, reason = "it locks while it is open")] File);

@@ -105,6 +105,9 @@ impl Driver {
             RecordingRequest::Withdraw { .. } => Request::Withdraw { by: by_agent },
         };
         self.may(who, request)?;
+        if matches!(what, RecordingRequest::Withdraw { .. }) {
+            self.withdrawn_by = Some(agent);
+        }
         self.tell(Input::Recording(what));
         Ok((by, None))
     }

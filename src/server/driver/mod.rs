@@ -20,11 +20,11 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep_until, timeout};
 use tracing::Instrument;
 
-use crate::audit::channel_word;
+use crate::audit::{Actor, channel_word};
 use crate::call::{Arrival, Call, Cause, CommitId, Fact, Input, Output, View};
 use crate::consent::Receipt;
 use crate::engine::{CallMedia, MediaEvent};
-use crate::ids::{CallId, LegId};
+use crate::ids::{AgentId, CallId, LegId};
 use crate::media::DigitChannel;
 use crate::queue;
 use crate::sip::core::{Command, Incoming, Particulars, Source};
@@ -105,6 +105,8 @@ struct Driver {
     supervisors: BTreeMap<u16, Supervisor>,
     /// The call as it was shown last.
     shown: Option<View>,
+    /// The agent who asked to withdraw the consent.
+    withdrawn_by: Option<AgentId>,
     /// The call has ended; only its last work is waited for.
     over: bool,
 }
@@ -167,6 +169,7 @@ impl Driver {
             asks: Vec::new(),
             supervisors: BTreeMap::new(),
             shown: None,
+            withdrawn_by: None,
             over: false,
             shared,
         };
@@ -375,7 +378,9 @@ impl Driver {
             Output::PauseRecording => self.media.pause_recording(true),
             Output::ResumeRecording => self.media.pause_recording(false),
             Output::StopRecording { destroy } => {
-                self.recorder.stop(destroy, &self.shared, &self.media, &mut self.work);
+                // Only a withdrawal destroys: by an agent who said so, or by the caller's own key.
+                let who = self.withdrawn_by.clone().map_or(Actor::Caller, Actor::Agent);
+                self.recorder.stop(destroy.then_some(who), &self.shared, &self.media, &mut self.work);
             }
             Output::Hangup { leg, cause } => {
                 if let Some(gone) = self.legs.get(&leg.n) {

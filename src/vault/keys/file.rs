@@ -49,18 +49,27 @@ pub(super) fn grow(path: &Path, registered: &dyn Fn(&KekId) -> bool) -> Result<K
     Ok(id)
 }
 
-/// Removes keys; those that were there. The last one always stays.
+/// Removes keys; those that were there. If none is left, the file goes, where it `may_go`; else it stays as it is.
 ///
 /// # Errors
 /// When the file cannot be read or written.
-pub(super) fn shrink(path: &Path, gone: &dyn Fn(&KekId) -> bool) -> Result<Vec<KekId>, VaultError> {
+pub(super) fn shrink(
+    path: &Path,
+    gone: &dyn Fn(&KekId) -> bool,
+    may_go: bool,
+) -> Result<Vec<KekId>, VaultError> {
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
     let alone = secret::Lock::take(path)?;
     let Some(entries) = entries(path)? else { return Ok(Vec::new()) };
     let (removed, kept): (Vec<Entry>, Vec<Entry>) = entries.into_iter().partition(|entry| gone(&entry.id));
-    if removed.is_empty() || kept.is_empty() {
-        return Ok(Vec::new());
+    match (removed.is_empty(), kept.is_empty()) {
+        (true, _) => return Ok(Vec::new()),
+        (false, false) => secret::replace(path, &text(&kept), &alone)?,
+        (false, true) if may_go => secret::remove(path, &alone)?,
+        (false, true) => return Ok(Vec::new()),
     }
-    secret::replace(path, &text(&kept), &alone)?;
     Ok(removed.into_iter().map(|entry| entry.id).collect())
 }
 

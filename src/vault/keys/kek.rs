@@ -74,13 +74,17 @@ pub struct WrappedKey(pub Vec<u8>);
 
 const UNNAMED: u8 = 1;
 const VERSION: u8 = 2;
+/// Octets of version 2.
+const LENGTH: usize = 1 + 8 + NONCE_LEN + 32 + 16;
 
 impl WrappedKey {
     /// Which key-encryption key it was sealed with; `None`: version 1, or no wrapped key at all.
     #[must_use]
     pub fn kek(&self) -> Option<KekId> {
         match self.0.split_first() {
-            Some((&VERSION, rest)) => rest.first_chunk::<8>().map(|id| KekId(hex::encode(id))),
+            Some((&VERSION, rest)) if rest.len() == LENGTH - 1 => {
+                rest.first_chunk::<8>().map(|id| KekId(hex::encode(id)))
+            }
             Some(_) | None => None,
         }
     }
@@ -110,7 +114,7 @@ impl Kek {
     pub(super) fn wrap(&self, recording: RecordingId, key: &DataKey) -> WrappedKey {
         let mut nonce = [0; NONCE_LEN];
         fill(&mut nonce);
-        let mut bytes = Vec::with_capacity(69);
+        let mut bytes = Vec::with_capacity(LENGTH);
         bytes.push(VERSION);
         bytes.extend_from_slice(&self.id.bytes());
         bytes.extend_from_slice(&nonce);

@@ -50,23 +50,6 @@ pub enum Provider {
     Kms,
 }
 
-impl Provider {
-    /// As the database has it.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::File => "file",
-            Self::Kms => "kms",
-        }
-    }
-
-    /// From the database.
-    #[must_use]
-    pub fn from_word(word: &str) -> Option<Self> {
-        [Self::File, Self::Kms].into_iter().find(|provider| provider.word() == word)
-    }
-}
-
 /// What a key-encryption key is used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KekState {
@@ -76,24 +59,6 @@ pub enum KekState {
     Retiring,
     /// No recording needs it any more.
     Retired,
-}
-
-impl KekState {
-    /// As the database has it.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Current => "current",
-            Self::Retiring => "retiring",
-            Self::Retired => "retired",
-        }
-    }
-
-    /// From the database.
-    #[must_use]
-    pub fn from_word(word: &str) -> Option<Self> {
-        [Self::Current, Self::Retiring, Self::Retired].into_iter().find(|state| state.word() == word)
-    }
 }
 
 /// A key-encryption key that the database knows.
@@ -270,7 +235,8 @@ impl Keyring {
         Ok(NewKek { id, provider: Provider::File, wrapped: None })
     }
 
-    /// Removes retired keys from the file; those that were there. KMS keeps nothing of ours.
+    /// Removes retired keys from the file; those that were there. KMS keeps nothing of ours; with it, a file without
+    /// a key that is needed goes as a whole.
     ///
     /// # Errors
     /// When the file cannot be read or written.
@@ -280,8 +246,9 @@ impl Keyring {
         if retired.is_empty() {
             return Ok(Vec::new());
         }
+        let may_go = self.0.source.kms.is_some();
         let path = self.0.source.file.clone();
-        off_thread(path, move |path| file::shrink(path, &|id| retired.contains(id))).await
+        off_thread(path, move |path| file::shrink(path, &|id| retired.contains(id), may_go)).await
     }
 }
 

@@ -154,7 +154,7 @@ fn every_kind_of_tampering_is_refused_and_named() {
     }
     let stranger = Place::new();
     fs::create_dir_all(stranger.rec(id).parent().unwrap()).unwrap();
-    assert!(matches!(refused(&stranger, id, &key, &truth), VaultError::WrongKey(_)));
+    assert!(matches!(refused(&stranger, id, &key, &truth), VaultError::KekNotHeld { .. }));
 
     fs::write(place.rec(id), &truth).unwrap();
     assert_eq!(place.vault.read_pcm(id, &key).unwrap(), channels(&chunks(5)), "unchanged it opens");
