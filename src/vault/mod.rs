@@ -36,6 +36,7 @@ mod spool;
 mod sync;
 #[cfg(test)]
 mod tests;
+mod walk;
 mod wav;
 mod works;
 mod writer;

@@ -108,11 +108,6 @@ impl SpoolFile {
         Ok(Some(Self { file: Arc::new(file), path, range, whole }))
     }
 
-    /// The open file.
-    pub(super) fn handle(&self) -> Arc<File> {
-        Arc::clone(&self.file)
-    }
-
     async fn read_exact(&self, range: Range<u64>) -> io::Result<BytesMut> {
         let end = self.range.start.checked_add(range.end).filter(|end| *end <= self.range.end);
         let (Some(end), true) = (end, range.start <= range.end) else {

@@ -32,7 +32,7 @@ pub struct Spooled {
 }
 
 /// What a file in the spool is; its name ends with it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SpooledKind {
     /// Being written, or left by a crash.
     Part,

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::super::spool::HEADER;
+use super::super::sealed::HEADER;
 use super::*;
 use crate::media::Codec;
 use crate::media::tap::{Channel, HOLD, Tap};
@@ -33,7 +33,7 @@ fn killed_at_any_byte_all_whole_chunks_are_saved() {
         assert_eq!(saved.samples, whole as u64 * CHUNK, "{length} bytes");
         let torn = if length < HEADER { 0 } else { (length - HEADER) % SEALED };
         assert_eq!(saved.salvaged, Some(torn as u64), "{length} bytes");
-        let heard = place.vault.read_pcm(id, &key).unwrap();
+        let heard = place.pcm(id, &key).unwrap();
         let samples = saved.samples as usize;
         assert!(heard.0 == caller[..samples] && heard.1 == agent[..samples]);
         assert_eq!(fs::metadata(place.rec(id)).unwrap().len(), saved.bytes);
@@ -79,7 +79,7 @@ proptest! {
         let saved = salvage(&place, id, &key, &bytes[..length]).unwrap();
         let in_flight = if cut > 0 { CHUNK } else { 0 };
         prop_assert!(saved.samples + CHUNK + HOLD + in_flight >= said, "{} of {said}", saved.samples);
-        let (caller, agent) = place.vault.read_pcm(id, &key).unwrap();
+        let (caller, agent) = place.pcm(id, &key).unwrap();
         prop_assert_eq!(&caller, &agent);
         let truth: Vec<i16> =
             (0..saved.samples).map(|n| crate::media::g711::ALAW_TO_PCM[usize::from(octet(n))]).collect();

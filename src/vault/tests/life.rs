@@ -61,7 +61,7 @@ fn a_call_through_tap_and_vault_comes_back_as_wav() {
         let agent = if n < 8_000 { ULAW_TO_PCM[0x90] } else { 0 };
         assert_eq!(frame, [caller, agent], "at {n}");
     }
-    let pcm = place.vault.read_pcm(id, &key).unwrap();
+    let pcm = place.pcm(id, &key).unwrap();
     assert!(pcm.0.iter().zip(&pcm.1).flat_map(|(a, b)| [*a, *b]).eq(samples));
 }
 
@@ -91,7 +91,7 @@ fn many_recordings_at_once_do_not_mix() {
         let n = ulid::Ulid::from_string(&permit.id().to_string()).unwrap().random() as usize;
         let truth: Vec<i16> =
             (0..205).map(|at| if at < 200 { (n * 100 + at / 10) as i16 } else { 0 }).collect();
-        let pcm = place.vault.read_pcm(permit.id(), &place.vault.wrap(permit)).unwrap();
+        let pcm = place.pcm(permit.id(), &place.vault.wrap(permit)).unwrap();
         assert_eq!(pcm, (truth.clone(), truth));
     }
 }
@@ -104,7 +104,7 @@ fn long_chunks_and_long_silences_are_split() {
     spool.put(Chunk { start: 40_000, samples: vec![5; 80_000] }).unwrap();
     Box::new(spool).finish(End { samples: 100_000, ..End::default() });
     assert_eq!(ending.blocking_recv().unwrap().unwrap().samples, 100_000);
-    let (caller, _) = place.vault.read_pcm(permit.id(), &place.vault.wrap(&permit)).unwrap();
+    let (caller, _) = place.pcm(permit.id(), &place.vault.wrap(&permit)).unwrap();
     let truth = [vec![0; 40_000], vec![5; 40_000], vec![0; 20_000]].concat();
     assert_eq!(caller, truth);
 }
@@ -135,7 +135,7 @@ fn destroyed_is_gone_whenever_it_happens() {
     place.vault.destroy(finished.id).unwrap();
     place.vault.destroy(finished.id).unwrap();
     assert!(files(&place).is_empty());
-    assert!(matches!(place.vault.read_pcm(finished.id, &key), Err(VaultError::NotFound(_))));
+    assert!(matches!(place.pcm(finished.id, &key), Err(VaultError::NotFound(_))));
     // While it is written: what comes later leaves nothing behind.
     let permit = place.permit(2);
     let (mut spool, ending) = place.vault.begin(&permit).unwrap();
