@@ -347,7 +347,7 @@ impl Work<'_> {
     async fn of_living(&mut self, job: &Held, wanted: &'static str) -> Result<(), StoreError> {
         match job.kind {
             JobKind::Destroy | JobKind::Reconcile => return Ok(()),
-            JobKind::Segment | JobKind::Encode | JobKind::Upload => {}
+            JobKind::Rescue | JobKind::Encode | JobKind::Upload => {}
         }
         let select = "SELECT 1 FROM recordings r JOIN jobs j ON j.subject = r.id \
                       WHERE j.id = $1 AND r.state IN ('destroyed', 'removed')";
