@@ -7,6 +7,7 @@ mod der;
 mod jws;
 mod manifest;
 mod party;
+mod plain;
 pub mod vcon;
 #[cfg(test)]
 mod tests;
