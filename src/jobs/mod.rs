@@ -46,7 +46,7 @@ use crate::vault::{Finished, Signer, Vault};
 
 pub use alarm::{Alarm, AlarmKind, Alarms};
 
-use context::{Context, Fault, Held, Meter, Outcome, key_of, random};
+use context::{Context, Fault, Held, Outcome, key_of, random};
 
 /// How jobs are run.
 #[derive(Clone, Debug)]

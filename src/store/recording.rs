@@ -167,7 +167,7 @@ impl Work<'_> {
             .await
             .doing("storing a deletion certificate")?;
         // What a runner that died held.
-        let delete = "DELETE FROM jobs WHERE subject = $1 AND kind IN ('segment', 'encode', 'upload')";
+        let delete = "DELETE FROM jobs WHERE subject = $1 AND kind IN ('rescue', 'encode', 'upload')";
         of(delete, id).execute(&mut *self.connection).await.map(drop).doing("removing jobs")
     }
 
