@@ -8,9 +8,9 @@ mod jws;
 mod manifest;
 mod party;
 mod plain;
-pub mod vcon;
 #[cfg(test)]
 mod tests;
+pub mod vcon;
 
 pub use audio::{Audio, AudioError, extension};
 pub use jws::{JwsError, verify};
