@@ -24,7 +24,9 @@ pub enum AudioError {
     #[error("the recording is destroyed")]
     Destroyed,
     /// It lies in the spool of another server, which has not handed it to the object store yet.
-    #[error("the recording is still in the spool {0} of another server: wait for its upload, or ask that server")]
+    #[error(
+        "the recording is still in the spool {0} of another server: wait for its upload, or ask that server"
+    )]
     Elsewhere(String),
     /// The object store does not answer; that passes.
     #[error("the object store does not answer: {0}")]

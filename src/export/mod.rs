@@ -7,9 +7,9 @@ mod der;
 mod jws;
 mod manifest;
 mod party;
-pub mod vcon;
 #[cfg(test)]
 mod tests;
+pub mod vcon;
 
 pub use audio::{Audio, AudioError, extension};
 pub use jws::{JwsError, verify};

@@ -105,7 +105,7 @@ impl Work<'_> {
         salvaged: Option<String>,
     ) -> Result<(), StoreError> {
         let update = "UPDATE recordings SET state = 'finished', ended_at = $2, samples = $3, bytes = $4, \
-                      sha256 = $5, gaps = $6, unlisted = $7, salvaged = $8, why = $9 WHERE id = $1 \
+                      sha256 = $5, gaps = $6, unlisted = $7, salvaged = $8, why = $9, encoded_at = NULL WHERE id = $1 \
                       AND (state = 'recording' OR ($8 = 1 AND state IN ('armed', 'failed', 'finished')))";
         let wanted = if salvaged.is_some() { "salvaged" } else { "finished" };
         let update = with_file(of(update, id).bind(at.as_micros()), file)?

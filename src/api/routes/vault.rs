@@ -100,7 +100,8 @@ pub(super) async fn retry(
     Extension(visitor): Extension<Visitor>,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    let no_job = || Problem::new(StatusCode::NOT_FOUND, "no-job", "There is no such job: it is done, or never was.");
+    let no_job =
+        || Problem::new(StatusCode::NOT_FOUND, "no-job", "There is no such job: it is done, or never was.");
     let id: i64 = id.parse().map_err(|_| no_job())?;
     let hurry = JobChange::Hurry { id, at: desk.now(), by: visitor.actor() };
     match soon(desk.store().commit(vec![Change::Job(hurry)])).await {
@@ -114,9 +115,9 @@ pub(super) async fn retry(
 
 pub(super) async fn alarms(State(desk): State<Arc<Desk>>) -> Result<Response, Problem> {
     let alarms = desk.archive()?.alarms.list();
-    let shown = alarms.into_iter().map(|alarm| {
-        json!({ "kind": alarm.kind.word(), "what": alarm.what, "since": alarm.since.to_rfc3339() })
-    });
+    let shown = alarms.into_iter().map(
+        |alarm| json!({ "kind": alarm.kind.word(), "what": alarm.what, "since": alarm.since.to_rfc3339() }),
+    );
     Ok(Json(shown.collect::<Vec<_>>()).into_response())
 }
 
@@ -228,7 +229,8 @@ pub(super) async fn remove_orphan(
     Told(Orphan { name, reason: Redacted(reason) }): Told<Orphan>,
 ) -> Result<StatusCode, Problem> {
     let Some(reason) = written(&reason, LONGEST_REASON) else {
-        let detail = format!("Removing an object needs a written reason of 1 to {LONGEST_REASON} characters.");
+        let detail =
+            format!("Removing an object needs a written reason of 1 to {LONGEST_REASON} characters.");
         return Err(Problem::unprocessable("bad-reason", detail));
     };
     let row = report_of(&desk, &id).await?;
