@@ -240,6 +240,47 @@ pub enum VaultError {
 }
 
 impl VaultError {
+    /// Whether trying again later can succeed without a person doing something to the recording.
+    #[must_use]
+    pub fn passes(&self) -> bool {
+        match self {
+            Self::Object(error) => error.passes(),
+            Self::Io { .. }
+            | Self::Kms(_)
+            | Self::InUse(_)
+            | Self::NoRoom { .. }
+            | Self::Stopped(_)
+            | Self::Closed(_)
+            | Self::WriteFailed { .. } => true,
+            Self::KeyExposed { .. }
+            | Self::KeyMissing { .. }
+            | Self::KeyInvalid { .. }
+            | Self::KeyLacking { .. }
+            | Self::SigningKeyMissing { .. }
+            | Self::NoCurrentKey
+            | Self::KmsNotConfigured(_)
+            | Self::KekNotHeld { .. }
+            | Self::WrongKey(_)
+            | Self::NotFound(_)
+            | Self::Unfinished(_)
+            | Self::Exists(_)
+            | Self::NotARecording { .. }
+            | Self::Misplaced { .. }
+            | Self::Tampered { .. }
+            | Self::Truncated { .. }
+            | Self::Trailing { .. }
+            | Self::Inconsistent { .. }
+            | Self::NotAsStored { .. }
+            | Self::WrongDataKey(_)
+            | Self::TooLong(_)
+            | Self::SpoolId { .. }
+            | Self::Codec { .. }
+            | Self::Abandoned { .. }
+            | Self::Destroyed(_)
+            | Self::StillThere { .. } => false,
+        }
+    }
+
     /// For `map_err`: names what was tried on which path.
     pub(super) fn io(what: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();

@@ -13,8 +13,8 @@ use futures_util::stream::{self, BoxStream};
 use futures_util::{FutureExt, StreamExt, TryStreamExt};
 
 use super::objects::Content;
-use super::salvage::check_samples;
 use super::sealed::{self, Cipher, HEAD, HEADER, Header, Kind, MAX_SEALED, OVERHEAD, TAG, TRAILER};
+use super::walk::check_samples;
 use super::{Format, Source, VaultError, wav};
 use crate::consent::DataKey;
 use crate::ids::RecordingId;

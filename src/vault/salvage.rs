@@ -12,6 +12,7 @@ use aws_lc_rs::digest::{self, SHA256};
 
 use super::sealed::{Cipher, Fault, Format, HEAD, HEADER, Header, Opener, Piece, TAG, TRAILER};
 use super::spool::Paths;
+use super::walk::{check_end, read_header};
 use super::{Finished, VaultError};
 use crate::consent::DataKey;
 use crate::ids::RecordingId;
@@ -40,6 +41,10 @@ pub(super) fn salvage(
         TryLockError::Error(error) => VaultError::io("lock", path)(error),
     })?;
     let io = |what| VaultError::io(what, path);
+    if path == &part && rec.exists() {
+        // Nobody makes both; a whole one is not replaced by what is less.
+        return Err(VaultError::Exists(id));
+    }
     let (end, salvaged) = if path == &part {
         let ended = mend(&mut file, path, id, key, format)?;
         file.sync_all().map_err(io("sync"))?;
@@ -132,46 +137,6 @@ fn survey(file: &mut File, path: &Path, id: RecordingId, key: &DataKey) -> Resul
         }
     }
     Ok(Survey { header, chunks, at, plain, last: None })
-}
-
-/// Reads and checks the header, which must be `id`'s.
-pub(super) fn read_header(from: &mut impl Read, path: &Path, id: RecordingId) -> Result<Header, VaultError> {
-    let mut bytes = [0; HEADER];
-    let foreign = || VaultError::NotARecording { path: path.into() };
-    let read = from.read_exact(&mut bytes);
-    read.map_err(VaultError::io_or(io::ErrorKind::UnexpectedEof, foreign(), "read", path))?;
-    let header = Header::parse(&bytes).ok_or_else(foreign)?;
-    if header.id != id {
-        return Err(VaultError::Misplaced { path: path.into(), id, found: header.id });
-    }
-    Ok(header)
-}
-
-/// Checks that length and metadata agree and that nothing follows the end, which is at `at`.
-pub(super) fn check_end(
-    header: &Header,
-    plain: u64,
-    at: u64,
-    end: &End,
-    mut rest: impl Read,
-    path: &Path,
-) -> Result<(), VaultError> {
-    check_samples(header, plain, end)?;
-    match rest.read(&mut [0; 1]) {
-        Ok(0) => Ok(()),
-        Ok(_) => Err(VaultError::Trailing { id: header.id, at }),
-        Err(error) => Err(VaultError::io("read", path)(error)),
-    }
-}
-
-/// Checks that as much audio is there as the metadata says. Of Opus only its encoder can tell.
-pub(super) fn check_samples(header: &Header, plain: u64, end: &End) -> Result<(), VaultError> {
-    match header.format.frame().map(|frame| plain / frame as u64) {
-        Some(found) if found != end.samples => {
-            Err(VaultError::Inconsistent { id: header.id, found, said: end.samples })
-        }
-        Some(_) | None => Ok(()),
-    }
 }
 
 /// Whether the chunk at `at` lost its end to zeros, and all after it: pages that never reached the

@@ -17,7 +17,11 @@ mod chain;
 #[path = "../../../sip-tests/harness/postgres.rs"]
 mod cluster;
 mod commit;
+mod jobs;
+mod keks;
+mod life;
 mod people;
+mod reports;
 mod rows;
 mod server;
 mod supervised;

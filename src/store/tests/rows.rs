@@ -126,7 +126,7 @@ async fn lists_are_filtered_and_newest_first(kind: Kind) {
     assert_eq!(ids(place.store.calls(&filter).await.expect("reads")), []);
     place.facts(vec![Fact::Ended { call: call(1), at: at(9), cause: Cause::Shutdown }]).await;
     let open = ids(place.store.calls_unfinished(SPOOL).await.expect("reads"));
-    assert_eq!(open, [call(4), call(3), call(2), call(0)]);
+    assert_eq!(open, [call(0), call(2), call(3), call(4)]);
 }
 
 async fn the_last_answer_of_a_number_is_known_until_it_is_withdrawn(kind: Kind) {

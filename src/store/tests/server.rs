@@ -320,7 +320,8 @@ async fn both_kinds_have_the_same_tables_and_columns() {
         (
             Kind::Sqlite,
             "SELECT m.name || '.' || p.name AS name FROM sqlite_master m, pragma_table_info(m.name) p \
-             WHERE m.type = 'table' AND m.name NOT LIKE '\\_sqlx%' ESCAPE '\\' ORDER BY 1",
+             WHERE m.type = 'table' AND m.name NOT LIKE '\\_sqlx%' ESCAPE '\\' \
+             AND m.name <> 'sqlite_sequence' ORDER BY 1",
         ),
         (
             Kind::Postgres,

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::super::spool::HEADER;
+use super::super::sealed::HEADER;
 use super::*;
 use crate::media::Codec;
 use crate::media::tap::{Channel, HOLD, Tap};
@@ -33,7 +33,7 @@ fn killed_at_any_byte_all_whole_chunks_are_saved() {
         assert_eq!(saved.samples, whole as u64 * CHUNK, "{length} bytes");
         let torn = if length < HEADER { 0 } else { (length - HEADER) % SEALED };
         assert_eq!(saved.salvaged, Some(torn as u64), "{length} bytes");
-        let heard = place.vault.read_pcm(id, &key).unwrap();
+        let heard = place.pcm(id, &key).unwrap();
         let samples = saved.samples as usize;
         assert!(heard.0 == caller[..samples] && heard.1 == agent[..samples]);
         assert_eq!(fs::metadata(place.rec(id)).unwrap().len(), saved.bytes);
@@ -79,7 +79,7 @@ proptest! {
         let saved = salvage(&place, id, &key, &bytes[..length]).unwrap();
         let in_flight = if cut > 0 { CHUNK } else { 0 };
         prop_assert!(saved.samples + CHUNK + HOLD + in_flight >= said, "{} of {said}", saved.samples);
-        let (caller, agent) = place.vault.read_pcm(id, &key).unwrap();
+        let (caller, agent) = place.pcm(id, &key).unwrap();
         prop_assert_eq!(&caller, &agent);
         let truth: Vec<i16> =
             (0..saved.samples).map(|n| crate::media::g711::ALAW_TO_PCM[usize::from(octet(n))]).collect();
@@ -141,9 +141,22 @@ fn zeros_that_power_loss_leaves_are_a_torn_tail() {
 }
 
 #[test]
+fn a_page_may_end_in_the_middle_of_a_tag() {
+    let (place, id, key, bytes) = Place::new().crash(1, &chunks(24));
+    let in_a_tag = |at: &usize| (at - HEADER) % SEALED > SEALED - 16;
+    let from = (512..bytes.len()).step_by(512).find(in_a_tag).expect("a boundary in a tag");
+    let mut zeroed = bytes;
+    zeroed[from..].fill(0);
+    assert_eq!(
+        salvage(&place, id, &key, &zeroed).unwrap().samples,
+        ((from - HEADER) / SEALED) as u64 * CHUNK
+    );
+}
+
+#[test]
 fn damage_is_not_mistaken_for_a_crash_and_the_file_is_left() {
     let (place, id, key, bytes) = Place::new().crash(1, &chunks(4));
-    for at in [HEADER - 8, HEADER + 100, HEADER + SEALED, HEADER + 3 * SEALED + 50, bytes.len() - 1] {
+    for at in [33, HEADER + 100, HEADER + SEALED, HEADER + 3 * SEALED + 50, bytes.len() - 1] {
         let mut damaged = bytes.clone();
         damaged[at] ^= 0x10;
         let error = salvage(&place, id, &key, &damaged).expect_err("damaged");
@@ -171,13 +184,19 @@ fn wrong_key_unknown_id_and_a_living_recording_are_refused() {
     let (spool, ending) = place.vault.begin(&other).unwrap();
     assert_eq!(place.vault.leftovers().unwrap(), [id], "what is being written is no leftover");
     assert!(matches!(place.vault.salvage(other.id(), &wrong), Err(VaultError::InUse(_))));
-    assert!(matches!(
-        place.vault.export(other.id(), &wrong, &place.path("x"), &mut |_, _| {}),
-        Err(VaultError::Unfinished(_))
-    ));
+    assert!(matches!(wait(place.vault.plain(other.id(), &wrong)), Err(VaultError::Unfinished(_))));
     Box::new(spool).finish(End::default());
     assert_eq!(ending.blocking_recv().unwrap().unwrap().samples, 0);
     assert_eq!(place.vault.salvage(id, &key).unwrap().samples, 2 * CHUNK);
+}
+
+#[test]
+fn a_whole_recording_is_never_replaced_by_a_leftover() {
+    let (place, id, key, bytes) = Place::new().crash(1, &chunks(2));
+    let saved = place.vault.salvage(id, &key).unwrap();
+    fs::write(place.part(id), &bytes[..HEADER + SEALED]).unwrap();
+    assert!(matches!(place.vault.salvage(id, &key), Err(VaultError::Exists(_))));
+    assert_eq!(fs::metadata(place.rec(id)).unwrap().len(), saved.bytes);
 }
 
 #[test]

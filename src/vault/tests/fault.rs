@@ -89,7 +89,7 @@ fn a_full_disk_fails_its_recording_loudly_and_no_other() {
     let key = place.vault.wrap(&unlucky);
     assert_eq!(place.vault.leftovers().unwrap(), [unlucky.id()]);
     assert_eq!(place.vault.salvage(unlucky.id(), &key).unwrap().samples, 2 * CHUNK);
-    let (caller, _) = place.vault.read_pcm(unlucky.id(), &key).unwrap();
+    let (caller, _) = place.pcm(unlucky.id(), &key).unwrap();
     assert_eq!(caller, channels(&truth[..2]).0);
     assert!(none.blocking_recv().unwrap().is_err());
     assert!(!place.part(nothing.id()).exists());
@@ -128,7 +128,7 @@ fn a_disk_that_stands_still_costs_marked_silence_not_memory() {
     Box::new(spool).finish(End { samples, gaps: vec![gap], unlisted: 0 });
     let finished = ending.blocking_recv().unwrap().unwrap();
     assert_eq!((finished.samples, finished.gaps), (samples, vec![gap]));
-    let (caller, agent) = place.vault.read_pcm(permit.id(), &place.vault.wrap(&permit)).unwrap();
+    let (caller, agent) = place.pcm(permit.id(), &place.vault.wrap(&permit)).unwrap();
     assert_eq!(caller, agent);
     let heard = |n: u64| caller[n as usize * 10];
     assert_eq!(caller.len() as u64, samples);
@@ -149,7 +149,7 @@ fn the_key_file_is_made_once_and_kept_from_others() {
     assert_eq!(fs::read_to_string(&kek).unwrap(), text);
     let (finished, _) = place.record(1, &chunks(1));
     assert_eq!(mode(&place.rec(finished.id)), 0o600);
-    assert_eq!(mode(&place.path("vault/recordings")), 0o700);
+    assert_eq!(mode(&place.path("vault/spool")), 0o700);
 
     let Place { dir, vault } = place;
     drop(vault);

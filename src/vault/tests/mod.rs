@@ -1,13 +1,19 @@
 //! The vault against real files in a temporary directory; faults of the disk are played.
 
 mod crash;
+mod destruction;
+mod encoding;
+mod exporting;
 mod fault;
 mod format;
 mod life;
+mod reading;
+mod segments;
 
 use std::fs;
 use std::path::PathBuf;
 
+use futures_util::TryStreamExt;
 use tempfile::TempDir;
 use ulid::Ulid;
 
@@ -25,8 +31,12 @@ struct Place {
 
 impl Place {
     fn new() -> Self {
+        Self::of(Format::Pcm16)
+    }
+
+    fn of(format: Format) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        Self { vault: open(&dir).unwrap(), dir }
+        Self { vault: open_as(&dir, format).unwrap(), dir }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -38,7 +48,7 @@ impl Place {
     }
 
     fn rec(&self, id: RecordingId) -> PathBuf {
-        self.path(&format!("vault/recordings/2026/11/22/{id}.rec"))
+        self.path(&format!("vault/spool/{id}.rec"))
     }
 
     /// Closes the vault and opens it again, as after a restart.
@@ -69,17 +79,51 @@ impl Place {
         (restarted, permit.id(), key, bytes)
     }
 
+    /// The WAV or Ogg file in the clear.
+    fn clear(&self, id: RecordingId, key: &WrappedKey) -> Result<Vec<u8>, VaultError> {
+        wait(async {
+            let reader = self.vault.plain(id, key).await?;
+            collect(reader.stream(0..u64::MAX)).await
+        })
+    }
+
+    /// Both channels of a recording of PCM, caller and agent.
+    fn pcm(&self, id: RecordingId, key: &WrappedKey) -> Result<(Vec<i16>, Vec<i16>), VaultError> {
+        let wav = self.clear(id, key)?;
+        let side = |n: usize| {
+            let samples = wav[44..].chunks_exact(2).skip(n).step_by(2);
+            samples.map(|two| i16::from_le_bytes([two[0], two[1]])).collect()
+        };
+        Ok((side(0), side(1)))
+    }
+
+    /// Names of all files in the spool.
+    fn names(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.path("vault/spool")).unwrap();
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort_unstable();
+        names
+    }
+
     fn permit(&self, n: u128) -> RecordingPermit {
         RecordingPermit::for_test(RecordingId::new(Ulid::from_parts(DAY, n)), self.vault.draw_key())
     }
 }
 
 fn open(dir: &TempDir) -> Result<Vault, VaultError> {
+    open_as(dir, Format::Pcm16)
+}
+
+fn open_as(dir: &TempDir, format: Format) -> Result<Vault, VaultError> {
     let (file, dir) = (dir.path().join("keys/kek"), dir.path().join("vault"));
-    let source = KeySource { file, kms: None };
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let (keys, _) = runtime.block_on(Keyring::open(source, &[], Vault::is_empty(&dir)?))?;
-    Vault::open(VaultConfig { dir }, keys, Clock::start())
+    let (keys, _) = wait(Keyring::open(KeySource { file, kms: None }, &[], Vault::is_empty(&dir)?))?;
+    Vault::open(VaultConfig { dir, format, reserve: 0 }, keys, Clock::start())
+}
+
+/// Runs what is `async` to its end.
+fn wait<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 
 /// Puts chunks one after the other; returns the samples per channel.
@@ -93,6 +137,12 @@ fn put(spool: &mut Spool, chunks: &[Vec<i16>]) -> u64 {
         start += samples.len() as u64 / 2;
     }
     start
+}
+
+/// All a stream brings.
+async fn collect(stream: impl Stream<Item = Result<Bytes, VaultError>>) -> Result<Vec<u8>, VaultError> {
+    let pieces: Vec<Bytes> = stream.try_collect().await?;
+    Ok(pieces.concat())
 }
 
 /// `count` chunks as the tap makes them, no two alike.
