@@ -25,6 +25,7 @@ pub(crate) enum Fault {
     /// The proxy answers with this status and S3 error code; the server sees nothing.
     Answer(u16, &'static str),
     /// Nobody answers until the client gives up.
+    #[allow(dead_code)] // the store's patience is long: for tests that have other things to do meanwhile
     Silence,
 }
 
@@ -40,12 +41,12 @@ struct Shared {
     /// Bytes a second of each request's body; 0 is no limit.
     rate: AtomicU64,
     script: Mutex<Vec<Rule>>,
-    seen: Mutex<Vec<String>>,
+    seen: Mutex<Vec<(String, String)>>,
 }
 
-/// The next `times` requests whose line contains all of `marks` are met by `fault`.
+/// The next `times` requests whose line contains all words of `mark` are met by `fault`.
 struct Rule {
-    marks: Vec<String>,
+    mark: String,
     times: u32,
     fault: Fault,
 }
@@ -78,8 +79,7 @@ impl Faults {
     /// The next `times` requests whose line (`PUT /bucket/name?partNumber=2`) contains all words of `mark` are met by
     /// `fault`. Rules are asked in the order they were given.
     pub(crate) fn rule(&self, mark: &str, times: u32, fault: Fault) {
-        let marks = mark.split_whitespace().map(str::to_owned).collect();
-        lock(&self.shared.script).push(Rule { marks, times, fault });
+        lock(&self.shared.script).push(Rule { mark: mark.to_owned(), times, fault });
     }
 
     /// Forgets all rules.
@@ -104,13 +104,24 @@ impl Faults {
 
     /// The lines of all requests so far, `PUT /bucket/name?partNumber=2`.
     pub(crate) fn seen(&self) -> Vec<String> {
-        lock(&self.shared.seen).clone()
+        lock(&self.shared.seen).iter().map(|(line, _)| line.clone()).collect()
+    }
+
+    /// The headers of the last request whose line contains all words of `mark`, in lower case.
+    pub(crate) fn headers(&self, mark: &str) -> Option<String> {
+        let seen = lock(&self.shared.seen);
+        let found = seen.iter().rev().find(|(line, _)| contains(line, mark));
+        found.map(|(_, head)| head.to_lowercase())
     }
 
     /// How many requests so far have a line that contains all words of `mark`.
     pub(crate) fn count(&self, mark: &str) -> usize {
-        self.seen().iter().filter(|line| mark.split_whitespace().all(|word| line.contains(word))).count()
+        self.seen().iter().filter(|line| contains(line, mark)).count()
     }
+}
+
+fn contains(line: &str, mark: &str) -> bool {
+    mark.split_whitespace().all(|word| line.contains(word))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -122,7 +133,7 @@ fn serve(mut near: &TcpStream, server: SocketAddr, shared: &Shared) -> io::Resul
         return Ok(());
     }
     let Some(head) = Head::read(near)? else { return Ok(()) };
-    lock(&shared.seen).push(head.line.clone());
+    lock(&shared.seen).push((head.line.clone(), String::from_utf8_lossy(&head.bytes).into_owned()));
     let fault = take(shared, &head.line);
     if head.continues {
         near.write_all(b"HTTP/1.1 100 Continue\r\n\r\n")?;
@@ -188,8 +199,7 @@ fn answer(mut far: TcpStream, mut near: &TcpStream, fault: Option<&Fault>) -> io
 /// The first rule that still has something to do with this request.
 fn take(shared: &Shared, line: &str) -> Option<Fault> {
     let mut script = lock(&shared.script);
-    let rule =
-        script.iter_mut().find(|rule| rule.times > 0 && rule.marks.iter().all(|mark| line.contains(mark)))?;
+    let rule = script.iter_mut().find(|rule| rule.times > 0 && contains(line, &rule.mark))?;
     rule.times -= 1;
     Some(rule.fault.clone())
 }

@@ -11,7 +11,7 @@ use crate::time::Clock;
 
 use super::apply::account;
 use super::listing::{list, short};
-use super::rotation::{Began, Rotation};
+use super::rotation::{Began, GRACE, Rotation};
 use super::{AtConfig, Form, out, progress};
 
 /// Look at the keys that seal recordings' keys, or change them.
@@ -55,7 +55,7 @@ async fn rotate(at: &AtConfig, prepare: bool) -> anyhow::Result<ExitCode> {
     let store = super::open_store(&config).await?;
     let (clock, by) = (Clock::start(), account());
     let keyring = keys::open(&config, &store, clock.now(), by.clone()).await?;
-    let rotation = Rotation::new(store.clone(), keyring, by, clock);
+    let rotation = Rotation::new(store.clone(), keyring, by, clock, GRACE);
     if prepare {
         anyhow::ensure!(
             config.vault.kms.is_none(),

@@ -8,7 +8,7 @@
 //!    server that had not noticed yet: step 2 again.
 //! 4. [`Rotation::tidy`]: retired keys are removed from the key file.
 //!
-//! Servers that run notice by themselves within a second. Recordings' objects are not touched.
+//! Servers that run notice by themselves within a second, and are given two before step 2. Recordings' objects are not touched.
 
 use std::time::{Duration, Instant};
 
@@ -25,6 +25,8 @@ use crate::vault::{KekId, KekState, Keyring, WrappedKey};
 const BATCH: u32 = 200;
 /// So many are told in one row of the audit log: an interruption leaves no more untold.
 const TELL: u64 = 10_000;
+/// See [`Rotation::grace`]: twice what a server takes to notice.
+pub(super) const GRACE: Duration = Duration::from_secs(2);
 /// How long servers have to notice the new key. They look once a second.
 const NOTICE: Duration = Duration::from_secs(30);
 const BETWEEN: Duration = Duration::from_millis(200);
@@ -53,11 +55,13 @@ pub(super) struct Rotation {
     keyring: Keyring,
     by: Actor,
     clock: Clock,
+    /// How long servers are given to hold a new key before anything is sealed with it that they may have to open.
+    grace: Duration,
 }
 
 impl Rotation {
-    pub(super) fn new(store: Store, keyring: Keyring, by: Actor, clock: Clock) -> Self {
-        Self { store, keyring, by, clock }
+    pub(super) fn new(store: Store, keyring: Keyring, by: Actor, clock: Clock, grace: Duration) -> Self {
+        Self { store, keyring, by, clock, grace }
     }
 
     /// All steps; `progress` gets recordings, done and in all.
@@ -67,6 +71,10 @@ impl Rotation {
     ) -> anyhow::Result<(Began, Resealed, Vec<KekId>)> {
         self.tidy().await?;
         let began = self.begin().await?;
+        match began {
+            Began::New(_) => tokio::time::sleep(self.grace).await,
+            Began::Resumed(_) => {}
+        }
         let mut all = Resealed::default();
         let mut retired = Vec::new();
         for old in self.retiring().await? {

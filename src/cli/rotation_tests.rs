@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use sqlx::{Connection as _, Executor as _};
 use tempfile::TempDir;
@@ -64,7 +65,7 @@ impl Place {
     }
 
     fn rotation(&self, keyring: &Keyring) -> Rotation {
-        Rotation::new(self.store.clone(), keyring.clone(), Actor::User("ada".into()), self.clock)
+        Rotation::new(self.store.clone(), keyring.clone(), Actor::User("ada".into()), self.clock, Duration::ZERO)
     }
 
     async fn rows(&self) -> Vec<RecordingRow> {
@@ -218,7 +219,7 @@ async fn nothing_is_sealed_with_a_key_that_a_server_did_not_see_go() {
     rotation.reseal(&old, &mut |_, _| {}).await.unwrap();
     place.arm(&server, 2).await;
     assert!(!rotation.retire(&old).await.unwrap(), "recording 2 needs it");
-    place.all_open(&server).await;
+    place.all_open(&operator).await;
     rotation.reseal(&old, &mut |_, _| {}).await.unwrap();
     assert!(rotation.retire(&old).await.unwrap());
     // It still has not noticed: the database refuses, the server looks, and the row is there all the same.

@@ -75,16 +75,20 @@ fn answered(what: &'static str, name: String, status: u16, code: &str, message: 
         (301, _) | (_, "AuthorizationHeaderMalformed" | "PermanentRedirect") => {
             denied("the bucket is in another region: correct [vault.s3] region")
         }
-        (412, _) => ObjectError::Exists { name },
+        (412, _) | (_, "PreconditionFailed") => ObjectError::Exists { name },
         // Somebody ended it meanwhile, such as another try of the same upload: the next one begins anew.
         (_, "NoSuchUpload") => ObjectError::Away { what, name, why: said },
         (404, _) => ObjectError::NotFound { name },
-        (401 | 403, _) => denied("grant it in the bucket's policy, or correct the credentials"),
+        (401 | 403, _) | (_, "AccessDenied") => {
+            denied("grant it in the bucket's policy, or correct the credentials")
+        }
         (501, _) => ObjectError::Refused { what, name, why: format!("{said}: the store cannot do that") },
         (408 | 409 | 429 | 500.., _)
         | (_, "SlowDown" | "RequestTimeout" | "IncompleteBody" | "Throttling" | "ThrottlingException") => {
             ObjectError::Away { what, name, why: said }
         }
+        // An error in an answer that began well (S3 ends long uploads so), or one that the SDK cannot read.
+        (200..=299, _) => ObjectError::Away { what, name, why: said },
         // What we sent had its right checksum: it was damaged on the way, and is sent again.
         (_, "BadDigest" | "XAmzContentSHA256Mismatch" | "XAmzContentChecksumMismatch" | "InvalidDigest") => {
             let why = format!("what arrived is not what was sent, the store refused it: {said}");
@@ -110,11 +114,13 @@ mod tests {
             (409, "ConditionalRequestConflict"),
             (404, "NoSuchUpload"),
             (400, "BadDigest"),
+            (200, "InternalError"),
         ] {
             assert!(passes(status, code), "{status} {code}");
         }
         for (status, code) in [
             (403, "AccessDenied"),
+            (400, "AccessDenied"),
             (403, "InvalidAccessKeyId"),
             (404, "NoSuchBucket"),
             (404, "NoSuchKey"),

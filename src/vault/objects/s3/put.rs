@@ -35,6 +35,18 @@ struct Expected<'a> {
     composite: Option<String>,
 }
 
+impl Expected<'_> {
+    /// Whether this is what a store says of it (base64): of the whole, or of its parts, where some leave their number
+    /// out.
+    fn has_checksum(&self, said: &str) -> bool {
+        let of_parts = self.composite.as_deref();
+        let of_parts = of_parts.is_some_and(|own| own == said || own.split('-').next() == Some(said));
+        let of_whole =
+            || BASE64.decode(said).is_ok_and(|sum| hex::encode(sum).eq_ignore_ascii_case(self.sha256));
+        of_parts || of_whole()
+    }
+}
+
 /// What an object is made with, in the SDK's types.
 struct Made {
     sse: Option<ServerSideEncryption>,
@@ -62,15 +74,19 @@ impl S3 {
             let size = part_size(content.len());
             self.put_parts(name, content, size, about, &mut expected).await
         };
-        match put {
-            Ok(()) => self.prove(name, &expected).await,
+        let proven = match put {
+            Ok(()) => self.prove(name, &expected).await?,
             // Ours, when an earlier try got through and its answer did not.
             Err(ObjectError::Exists { name }) => match self.prove(&name, &expected).await {
-                Err(ObjectError::Corrupt { .. }) => Err(ObjectError::Exists { name }),
-                other => other,
+                Err(ObjectError::Corrupt { .. }) => return Err(ObjectError::Exists { name }),
+                other => other?,
             },
-            Err(other) => Err(other),
+            Err(other) => return Err(other),
+        };
+        if content.len() > PART {
+            self.clean_up(name).await;
         }
+        Ok(proven)
     }
 
     pub(in super::super) async fn verify(
@@ -119,25 +135,29 @@ impl S3 {
             expected.composite = Some(composite(content, size, name).await?);
             return Err(ObjectError::Exists { name: name.to_owned() });
         }
-        // What an earlier try left, of this process or one that died.
-        self.abort_uploads(&Target::Name(name)).await?;
         let upload = self.begin_parts(name, about, expected.sha256).await?;
-        let done = self.send_parts(name, content, size, &upload, expected).await;
-        let Err(error) = done else { return Ok(()) };
+        let Err(error) = self.send_parts(name, content, size, &upload, expected).await else {
+            return Ok(());
+        };
         // The last request may have been carried out without our knowing.
-        let stored =
-            if expected.composite.is_some() { self.prove(name, expected).await.is_ok() } else { false };
-        if stored {
+        if expected.composite.is_some() && self.prove(name, expected).await.is_ok() {
             return Ok(());
         }
         let key = self.key(name);
-        let abort =
-            self.client.abort_multipart_upload().bucket(self.bucket()).key(key).upload_id(upload).send();
-        match abort.await.map_err(fault("abort the upload of", name)) {
+        let abort = self.client.abort_multipart_upload().bucket(self.bucket()).key(key).upload_id(upload);
+        match abort.send().await.map_err(fault("abort the upload of", name)) {
             Ok(_) | Err(ObjectError::NotFound { .. }) => {}
-            Err(second) => warn!(%name, error = %second, "parts are left; the next try removes them"),
+            Err(second) => warn!(%name, error = %second, "parts may be left; the next try removes them"),
         }
         Err(error)
+    }
+
+    /// Aborts what earlier tries left, of this process or one that died. Only once the object is there: until then
+    /// they may be of another server that is putting it.
+    async fn clean_up(&self, name: &str) {
+        if let Err(error) = self.abort_uploads(&Target::Name(name)).await {
+            warn!(%name, %error, "uploads that were never finished may be left; reconciliation finds them");
+        }
     }
 
     async fn begin_parts(&self, name: &str, about: &About, sha256: &str) -> Result<String, ObjectError> {
@@ -193,7 +213,13 @@ impl S3 {
         let complete = complete.upload_id(upload).if_none_match("*").multipart_upload(parts);
         // The store puts the parts together before it answers: minutes, for hours of audio.
         let complete = complete.customize().config_override(self.patience(content.len()));
-        complete.send().await.map(drop).map_err(fault("end the upload of", name))
+        let done = complete.send().await.map(drop).map_err(fault("end the upload of", name));
+        done.map_err(|error| match error {
+            // It took all parts from us: some stores answer so when the upload has ended, by a request of ours
+            // whose answer was lost. The next try finds out.
+            ObjectError::Denied { what, name, why } => ObjectError::Away { what, name, why },
+            other => other,
+        })
     }
 
     /// Compares what the store says it has with what it should have; reads it back where it says too little.
@@ -207,18 +233,12 @@ impl S3 {
         if let Some(said) = &found.said {
             compare(name, expected.sha256, said)?;
         }
-        let proof = match (&found.checksum, &expected.composite) {
-            (Some(sum), Some(own)) if sum == own => Proof::Checksum,
-            (Some(sum), _) if !sum.contains('-') => {
-                let sum = BASE64.decode(sum).map_err(|_| corrupt("its checksum is unreadable".to_owned()))?;
-                compare(name, expected.sha256, &hex::encode(sum))?;
-                Proof::Checksum
-            }
-            // Of parts we do not know, or no checksum at all.
-            (Some(_) | None, _) => {
-                self.read_back(name, expected).await?;
-                Proof::ReadBack
-            }
+        let proof = if found.checksum.is_some_and(|sum| expected.has_checksum(&sum)) {
+            Proof::Checksum
+        } else {
+            // No checksum, or one of parts we do not know: the bytes decide.
+            self.read_back(name, expected).await?;
+            Proof::ReadBack
         };
         let Expected { bytes, sha256, .. } = *expected;
         Ok(Put { version: found.head.version, bytes, checksum: sha256.to_owned(), proof })

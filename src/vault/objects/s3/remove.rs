@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use aws_sdk_s3::types::{ObjectLockLegalHoldStatus, ObjectLockRetentionMode};
+use aws_sdk_s3::types::{ObjectLockLegalHoldStatus, ObjectLockMode};
 use futures_util::stream::{self, StreamExt as _};
 
 use super::errors::{fault, not_implemented};
@@ -107,16 +107,18 @@ impl S3 {
             Err(away @ ObjectError::Away { .. }) => return Err(away),
             Err(refused) => refused,
         };
-        // Asked for only now: a bucket without locks answers it with an error.
-        let retention = self.client.get_object_retention().bucket(self.bucket());
-        let retention = retention.key(self.key(&trace.name)).set_version_id(trace.version.clone());
-        let retention = retention.send().await.ok().and_then(|found| found.retention);
-        let (mode, until) = match retention {
-            Some(found) => (found.mode, found.retain_until_date.as_ref().map(timestamp)),
-            None => (None, None),
-        };
-        match (mode, until) {
-            (Some(ObjectLockRetentionMode::Governance), _) => match self.delete(trace, Some(true)).await {
+        // An error means that the store knows of no lock: the refusal it gave is told instead.
+        let head = self.client.head_object().bucket(self.bucket()).key(self.key(&trace.name));
+        let Ok(found) = head.set_version_id(trace.version.clone()).send().await else { return Err(refused) };
+        if found.object_lock_legal_hold_status == Some(ObjectLockLegalHoldStatus::On) {
+            return Err(ObjectError::Denied {
+                what: "remove",
+                name: trace.name.clone(),
+                why: "somebody put a legal hold on it in the store: lift it there".to_owned(),
+            });
+        }
+        match (found.object_lock_mode, found.object_lock_retain_until_date.as_ref().map(timestamp)) {
+            (Some(ObjectLockMode::Governance), _) => match self.delete(trace, Some(true)).await {
                 Err(ObjectError::Denied { what, name, why }) => Err(ObjectError::Denied {
                     what,
                     name,
@@ -124,10 +126,10 @@ impl S3 {
                 }),
                 other => other,
             },
-            (Some(ObjectLockRetentionMode::Compliance), Some(until)) if until > self.clock.now() => {
+            (Some(ObjectLockMode::Compliance), Some(until)) if until > self.clock.now() => {
                 Err(ObjectError::Locked { name: trace.name.clone(), until })
             }
-            _ => Err(self.held(trace).await.unwrap_or(refused)),
+            (Some(_) | None, _) => Err(refused),
         }
     }
 
@@ -135,19 +137,6 @@ impl S3 {
         let delete = self.client.delete_object().bucket(self.bucket()).key(self.key(&trace.name));
         let delete = delete.set_version_id(trace.version.clone()).set_bypass_governance_retention(bypass);
         delete.send().await.map(drop).map_err(fault("remove", &trace.name))
-    }
-
-    /// Whether somebody put the store's own legal hold on it.
-    async fn held(&self, trace: &Trace) -> Option<ObjectError> {
-        let ask = self.client.get_object_legal_hold().bucket(self.bucket()).key(self.key(&trace.name));
-        // An error means that the store knows of no hold; the refusal it gave is told instead.
-        let hold = ask.set_version_id(trace.version.clone()).send().await.ok()?.legal_hold?;
-        (hold.status == Some(ObjectLockLegalHoldStatus::On)).then(|| ObjectError::Denied {
-            what: "remove",
-            name: trace.name.clone(),
-            why: "somebody put a legal hold on it in the store: it can be removed when that is lifted there"
-                .to_owned(),
-        })
     }
 
     /// All versions and delete markers; `None` where the store knows no versions.
