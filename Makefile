@@ -39,7 +39,7 @@ pictures: ## Copy the pictures that the tests took of the pages to web/pictures
 fuzz: build-tools ## Fuzz every target for a minute (SECONDS=60)
 	sip-tests/fuzz/run.sh $(or $(SECONDS),60)
 
-bench: build-tools ## 200 recorded calls and 100 set-ups a second beside the bars
+bench: build-tools ## 200 recorded calls and 100 set-ups a second beside the bars; what recording costs
 	$(CARGO) build --release --bins
 	target/release/sayso-load bench --sayso target/release/sayso
 

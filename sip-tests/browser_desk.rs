@@ -186,12 +186,12 @@ fn pause_resume_and_withdrawal() {
     caller.hears(ADA_HZ, "the conversation goes on");
     ada.page.click("Hang up");
     caller.is_hung_up();
-    let destroyed = || {
+    let removed = || {
         let rows = office.server.rows(&["recordings", "list"]);
-        rows.into_iter().find(|row| row["state"] == "destroyed")
+        rows.into_iter().find(|row| row["state"] == "removed")
     };
-    let row = until(SOON, "a destroyed recording", destroyed);
-    assert!(row["destroyed_at"].is_string(), "{row}");
+    let row = until(SOON * 2, "a recording that is destroyed and removed", removed);
+    assert!(row["destroyed_at"].is_string() && row["removed_at"].is_string(), "{row}");
     assert_eq!(office.server.vault_files().len(), 1, "the first call's recording alone is left");
     let row = office.audited("consent.withdrawn", 1).remove(0);
     assert_eq!(row["class"], "modify", "{row}");

@@ -9,10 +9,12 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 
-use crate::plan::{Kind, Plan, settings};
+use crate::cost::Compared;
+use crate::plan::{Kind, Plan, Recording, settings};
 use crate::process::Usage;
 use crate::report::Report;
 use crate::run::{Measure, run};
+use crate::soak::watch;
 
 /// What `bench` and `webrtc` are asked for.
 #[derive(clap::Args)]
@@ -44,37 +46,32 @@ struct Bar {
 
 /// Runs everything; whether all bars were met.
 pub(crate) fn bench(options: &Options) -> Result<bool> {
-    let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let &Options { calls, workers, .. } = options;
-    let hold = Duration::from_secs(options.hold);
-    let talk = |server| Plan { server, ip, calls, rate: 20.0, workers, kind: Kind::Talk, web: false };
     // First the generator against itself: its own delay is part of every delay below.
     let direct = Measure { hold: Duration::from_secs(5), pid: None, idle: None };
-    let own = run("generator alone", &talk(None), &direct)?;
-    let server = Server::start(&options.sayso, &settings(calls, workers, false), &Media::default())?;
-    let (pid, idle) = (Some(server.pid()), Usage::of(server.pid()));
-    let held = run("ivr-record", &talk(Some(server.udp)), &Measure { hold, pid, idle })?;
-    let (rate, kind) = (100.0, Kind::SetUp { hold: Duration::ZERO });
-    let plan = Plan { server: Some(server.udp), ip, calls: 2000, rate, workers: 1, kind, web: false };
-    let setup = run("setup", &plan, &Measure { hold: Duration::ZERO, pid, idle })?;
+    let own = run("generator alone", &talks(options, None, false), &direct)?;
+    let never = settings(calls, workers, false, Recording::Never);
+    let relay = Held::measure("relay alone", options, &never, false)?;
+    let (relay, nothing) = (relay.report, relay.samples); // its server ends here
+    let consent = settings(calls, workers, false, Recording::Consent);
+    let Held { server, idle, report: held, samples } = Held::measure("ivr-record", options, &consent, false)?;
+    let kind = Kind::SetUp { hold: Duration::ZERO };
+    let plan = Plan { rate: 100.0, calls: 2000, workers: 1, kind, ..talks(options, Some(server.udp), false) };
+    let measure = Measure { hold: Duration::ZERO, pid: Some(server.pid()), idle };
+    let setup = run("setup", &plan, &measure)?;
     drop(server);
+    let compared = Compared::of((&held, samples), (&relay, nothing))?;
     let bars = bars(&held, &setup);
     let good = bars.iter().all(|bar| bar.is <= bar.bar);
-    let reports = [("generator", &own), ("ivr_record", &held), ("setup", &setup)];
-    print(&reports, &bars, options.json);
+    let reports = [("generator", &own), ("relay", &relay), ("ivr_record", &held), ("setup", &setup)];
+    print(&reports, &bars, Some(&compared), options.json);
     Ok(good)
 }
 
 /// Runs callers against agents in browsers; whether all bars were met.
 pub(crate) fn webrtc(options: &Options) -> Result<bool> {
-    let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    let &Options { calls, workers, .. } = options;
-    let hold = Duration::from_secs(options.hold);
-    let server = Server::start(&options.sayso, &settings(calls, workers, true), &Media::default())?;
-    let (pid, idle) = (Some(server.pid()), Usage::of(server.pid()));
-    let plan = Plan { server: Some(server.udp), ip, calls, rate: 20.0, workers, kind: Kind::Talk, web: true };
-    let held = run("webrtc", &plan, &Measure { hold, pid, idle })?;
-    drop(server);
+    let consent = settings(options.calls, options.workers, true, Recording::Consent);
+    let held = Held::measure("webrtc", options, &consent, true)?.report;
     let cost = held.server.as_ref();
     let cpu = cost.and_then(|cost| cost.cpu_ms_per_call_second).unwrap_or(f64::INFINITY);
     let memory = cost.and_then(|cost| cost.rss_mb_per_call).unwrap_or(f64::INFINITY);
@@ -85,16 +82,47 @@ pub(crate) fn webrtc(options: &Options) -> Result<bool> {
         Bar { name: "packets lost", is: held.packets.lost as f64, bar: 0.0, unit: "" },
         Bar { name: "calls failed", is: f64::from(held.failed), bar: 0.0, unit: "" },
     ];
-    print(&[("webrtc", &held)], &bars, options.json);
+    print(&[("webrtc", &held)], &bars, None, options.json);
     Ok(bars.iter().all(|bar| bar.is <= bar.bar))
 }
 
-fn print(reports: &[(&str, &Report)], bars: &[Bar], json: bool) {
+/// The plan of held calls.
+fn talks(options: &Options, server: Option<SocketAddr>, web: bool) -> Plan {
+    let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let &Options { calls, workers, .. } = options;
+    Plan { server, ip, calls, rate: 20.0, workers, kind: Kind::Talk, web }
+}
+
+/// Held calls that were measured, on a server that had no call before.
+struct Held {
+    server: Server,
+    idle: Option<Usage>,
+    report: Report,
+    /// Samples of a channel that the vault took in.
+    samples: f64,
+}
+
+impl Held {
+    fn measure(name: &str, options: &Options, settings: &str, web: bool) -> Result<Self> {
+        let server = Server::start(&options.sayso, settings, &Media::default())?;
+        let (pid, idle) = (Some(server.pid()), Usage::of(server.pid()));
+        let hold = Duration::from_secs(options.hold);
+        let report = run(name, &talks(options, Some(server.udp), web), &Measure { hold, pid, idle })?;
+        let samples = watch::counted(server.http, "sayso_recording_samples_total")
+            .context("the server's metrics cannot be read")?;
+        Ok(Self { server, idle, report, samples })
+    }
+}
+
+fn print(reports: &[(&str, &Report)], bars: &[Bar], recording: Option<&Compared>, json: bool) {
     if json {
         let bar = |b: &Bar| json!({ "name": b.name, "is": b.is, "bar": b.bar, "unit": b.unit });
         let mut all: serde_json::Map<String, Value> =
             reports.iter().map(|(name, report)| ((*name).to_owned(), json!(report))).collect();
         all.insert("bars".to_owned(), bars.iter().map(bar).collect());
+        if let Some(recording) = recording {
+            all.insert("recording".to_owned(), json!(recording));
+        }
         all.insert("met".to_owned(), json!(bars.iter().all(|bar| bar.is <= bar.bar)));
         println!("{}", Value::Object(all));
         return;
@@ -106,6 +134,9 @@ fn print(reports: &[(&str, &Report)], bars: &[Bar], json: bool) {
     for Bar { name, is, bar, unit } in bars {
         let verdict = if is <= bar { "" } else { "  MISSED" };
         println!("{name:<34}{is:>10.3}{bar:>10.3} {unit}{verdict}");
+    }
+    if let Some(recording) = recording {
+        print!("\n{}", recording.table());
     }
 }
 

@@ -1,7 +1,7 @@
 //! `sayso-load`: callers and agents by the hundred with real paced RTP, and what the server makes of them.
 //!
 //! `ivr-record` holds calls that agreed to be recorded, `setup` sets calls up and tears them down, `bench`
-//! starts a server of its own and runs both beside the bars, `webrtc` does so with agents in browsers, `soak`
+//! starts a server of its own and runs both beside the bars, with recording and without, `webrtc` does so with agents in browsers, `soak`
 //! looks for what grows.
 #![allow(clippy::print_stdout)] // a command-line tool
 #![allow(clippy::disallowed_methods)] // measures real time
@@ -9,6 +9,7 @@
 mod agent;
 mod bench;
 mod caller;
+mod cost;
 mod plan;
 mod process;
 mod report;
@@ -79,7 +80,8 @@ enum Profile {
         #[arg(long, default_value_t = 1)]
         workers: u32,
     },
-    /// Start a server in a folder of its own, run both profiles, print them beside the bars.
+    /// Start a server in a folder of its own, run both profiles, print them beside the bars; and the talks once
+    /// more without recording, to see what that costs.
     Bench(bench::Options),
     /// Start a server in a folder of its own and let callers talk with agents in browsers (WebRTC), recorded;
     /// print it beside the bars.
@@ -160,7 +162,7 @@ fn start(profile: Profile) -> Result<bool> {
             print(&run("setup", &plan, &measure)?, common.json)
         }
         Profile::Settings { agents, workers } => {
-            print!("{}", plan::settings(agents, workers, false));
+            print!("{}", plan::settings(agents, workers, false, plan::Recording::Consent));
             Ok(true)
         }
         Profile::Bench(options) => bench::bench(&options),

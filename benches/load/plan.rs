@@ -64,15 +64,27 @@ pub(crate) fn agent(n: u32) -> (String, String) {
     (format!("agent{n}"), format!("secret-of-agent{n}"))
 }
 
+/// What the queues of held calls do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Recording {
+    /// They ask, and record who presses 1.
+    Consent,
+    /// They record nobody, and nobody is asked.
+    Never,
+}
+
 /// Settings for `sayso apply`: a queue with a number for each worker, `agents` agents in all, and a number
 /// for set-ups.
-pub(crate) fn settings(agents: u32, workers: u32, web: bool) -> String {
+pub(crate) fn settings(agents: u32, workers: u32, web: bool, recording: Recording) -> String {
     let media = if web { "media = \"webrtc\"\n" } else { "" };
+    let recording = match recording {
+        Recording::Consent => "recording = \"consent\"\nconsent = { attempts = 9, timeout = \"10s\" }",
+        Recording::Never => "recording = \"never\"",
+    };
     let mut text = String::from("[trunk.load]\nnetworks = [\"127.0.0.1/32\"]\n");
     for worker in 0..workers {
         text.push_str(&format!(
-            "\n[number.\"+493010{worker}\"]\nqueue = \"talk{worker}\"\n\n[queue.talk{worker}]\nrecording = \"consent\"\n\
-             consent = {{ attempts = 9, timeout = \"10s\" }}\nwrap-up = \"0s\"\n"
+            "\n[number.\"+493010{worker}\"]\nqueue = \"talk{worker}\"\n\n[queue.talk{worker}]\n{recording}\nwrap-up = \"0s\"\n"
         ));
     }
     text.push_str(&format!(

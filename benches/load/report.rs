@@ -62,6 +62,8 @@ pub(crate) struct Cost {
     pub(crate) cpu_ms: f64,
     /// The same for each second of each call (held calls).
     pub(crate) cpu_ms_per_call_second: Option<f64>,
+    /// The part of that which the vault's threads used: sealing and writing.
+    pub(crate) vault_ms_per_call_second: Option<f64>,
     /// The same for each call (set-ups).
     pub(crate) cpu_ms_per_setup: Option<f64>,
     /// Memory it grew by for each call held, in MB (10^6 bytes).

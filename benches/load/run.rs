@@ -57,6 +57,7 @@ pub(crate) fn run(name: &str, plan: &Plan, measure: &Measure) -> Result<Report> 
             Cost {
                 cpu_ms,
                 cpu_ms_per_call_second: talk.then_some(cpu_ms / held),
+                vault_ms_per_call_second: talk.then_some((after.vault_ms - before.vault_ms) / held),
                 cpu_ms_per_setup: (!talk).then_some(cpu_ms / f64::from(plan.calls)),
                 rss_mb_per_call: talk.then_some(grown / f64::from(plan.calls)),
                 rss_mb: after.rss as f64 / 1e6,

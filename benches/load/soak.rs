@@ -3,7 +3,7 @@
 
 mod lane;
 mod phone;
-mod watch;
+pub(crate) mod watch;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

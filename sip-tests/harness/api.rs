@@ -38,6 +38,11 @@ impl Session {
         (answer.status, answer.body)
     }
 
+    /// Asks, and waits for no answer: it comes on this connection, if one comes.
+    pub(crate) fn start(&self, method: &str, path: &str, body: Option<&Value>) -> TcpStream {
+        send(self.http, method, &format!("/api/v1{path}"), Some(&self.cookie), body)
+    }
+
     /// Commands, and asserts that it is done.
     pub(crate) fn does(&self, method: &str, path: &str, body: Option<Value>) {
         let (status, answer) = self.ask(method, path, body);
@@ -90,7 +95,7 @@ fn connect(http: SocketAddr) -> TcpStream {
     stream
 }
 
-fn ask(http: SocketAddr, method: &str, path: &str, cookie: Option<&str>, body: Option<&Value>) -> Answer {
+fn send(http: SocketAddr, method: &str, path: &str, cookie: Option<&str>, body: Option<&Value>) -> TcpStream {
     let body = body.map(Value::to_string).unwrap_or_default();
     let cookie = cookie.map(|cookie| format!("Cookie: {cookie}\r\n")).unwrap_or_default();
     let request = format!(
@@ -100,6 +105,11 @@ fn ask(http: SocketAddr, method: &str, path: &str, cookie: Option<&str>, body: O
     );
     let mut stream = connect(http);
     stream.write_all(request.as_bytes()).expect("the server reads");
+    stream
+}
+
+fn ask(http: SocketAddr, method: &str, path: &str, cookie: Option<&str>, body: Option<&Value>) -> Answer {
+    let mut stream = send(http, method, path, cookie, body);
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("an answer in time");
     let (head, body) = answer.split_once("\r\n\r\n").expect("an HTTP answer");

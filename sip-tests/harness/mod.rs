@@ -23,6 +23,7 @@ pub(crate) mod server;
 pub(crate) mod sip;
 pub(crate) mod sipp;
 pub(crate) mod turn;
+pub(crate) mod vault;
 pub(crate) mod web;
 pub(crate) mod web_line;
 

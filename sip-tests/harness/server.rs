@@ -36,6 +36,8 @@ pub(crate) struct Server {
     pub(crate) http: SocketAddr,
     /// How many media ports it may use, from which.
     pub(crate) media_ports: (u16, u16),
+    /// What it is started by, if by something: `sh -c '…; exec "$@"' sh`. It must become the server's process.
+    pub(crate) under: Vec<String>,
 }
 
 impl Server {
@@ -67,8 +69,18 @@ impl Server {
         let nowhere: SocketAddr = ([127, 0, 0, 1], 0).into();
         let (tls, ws, wss) = (None, None, None);
         let http = nowhere;
-        let mut server =
-            Self { dir, process: None, udp: nowhere, tcp: nowhere, tls, ws, wss, http, media_ports };
+        let mut server = Self {
+            dir,
+            process: None,
+            udp: nowhere,
+            tcp: nowhere,
+            tls,
+            ws,
+            wss,
+            http,
+            media_ports,
+            under: vec![],
+        };
         server.apply(settings);
         server.start_again();
         server
@@ -78,8 +90,9 @@ impl Server {
     pub(crate) fn start_again(&mut self) {
         assert!(self.process.is_none(), "it is running");
         let log = std::fs::OpenOptions::new().create(true).append(true).open(self.log()).expect("a log file");
-        let mut command = Command::new(SAYSO);
-        command.arg("serve").arg("--config").arg(self.config());
+        let mut words = self.under.iter().map(String::as_str).chain([SAYSO]);
+        let mut command = Command::new(words.next().expect("the server at least"));
+        command.args(words).arg("serve").arg("--config").arg(self.config());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
         let mut process = Process::start("sayso", &mut command);
         let stdout = process.child().stdout.take().expect("stdout is piped");
@@ -159,11 +172,15 @@ impl Server {
     /// Exports a recording to a WAV file.
     pub(crate) fn export(&self, id: &str) -> PathBuf {
         let out = self.dir.path().join(format!("{id}.wav"));
-        let config = self.config();
-        let words = ["recordings", "export", id, "--to", out.to_str().expect("UTF-8"), "--config"];
-        let output = self.run(&words, &[&config]);
+        let output = self.try_export(id, &out);
         assert!(output.status.success(), "export: {}", text(&output));
         out
+    }
+
+    /// The same to this file; what it said.
+    pub(crate) fn try_export(&self, id: &str, out: &Path) -> Output {
+        let words = ["recordings", "export", id, "--to", out.to_str().expect("UTF-8"), "--config"];
+        self.run(&words, &[&self.config()])
     }
 
     /// Asserts that the audit chain is whole.
@@ -204,14 +221,14 @@ impl Server {
         assert_eq!(self.captured(), 0.0);
     }
 
-    /// The only recording, once it is sealed: its row.
+    /// The only recording, once it is where recordings are kept: its row.
     pub(crate) fn sealed_recording(&self) -> Value {
         let sealed = || {
             let rows = self.rows(&["recordings", "list"]);
             assert!(rows.len() <= 1, "one recording: {rows:?}");
             rows.into_iter().next().filter(|row| row["state"] == "stored")
         };
-        until(Duration::from_secs(10), "a sealed recording", sealed)
+        until(Duration::from_secs(10), "a stored recording", sealed)
     }
 
     /// Waits until no call holds anything: no leg, no port, no dialog, no transaction. Transactions
@@ -236,7 +253,7 @@ impl Server {
         panic!("after {deadline:?} still held: {last:?}\n{}", self.log_tail());
     }
 
-    /// Everything in the vault's folder, the vault's own key file apart.
+    /// Everything in the vault's folder, but not the vault's own key files and the spool's name.
     pub(crate) fn vault_files(&self) -> Vec<PathBuf> {
         let mut found = Vec::new();
         let mut open = vec![self.dir.path().join("data")];
@@ -251,7 +268,8 @@ impl Server {
                 }
             }
         }
-        found.retain(|path| !path.file_name().is_some_and(|name| name.to_string_lossy().contains("key")));
+        let ours = |name: &str| name.contains("key") || name == "spool.id";
+        found.retain(|path| !path.file_name().is_some_and(|name| ours(&name.to_string_lossy())));
         found
     }
 

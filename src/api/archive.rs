@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::jobs::Alarms;
+use crate::time::Clock;
 use crate::vault::objects::Objects;
 use crate::vault::{Signer, Vault};
 
@@ -17,6 +18,8 @@ pub struct Archive {
     pub signer: Arc<Signer>,
     /// What a person should look at.
     pub alarms: Alarms,
+    /// The time now, for what is done to objects.
+    pub clock: Clock,
     /// A new job was enqueued: whoever runs jobs here looks at once.
     pub wake: Arc<dyn Fn() + Send + Sync>,
     /// Whether who listens to a recording must say why (domain rule 24), `[vault] listening-reason`.

@@ -8,6 +8,7 @@ mod jobs;
 mod keys;
 mod listing;
 mod prompts;
+mod reconcile;
 mod recordings;
 mod rotation;
 #[cfg(test)]
@@ -56,6 +57,9 @@ enum Command {
     /// Show or verify deletion certificates.
     #[command(subcommand)]
     Certificate(certificate::CertificateCommand),
+    /// Compare database, object store and spool, and look at what was found.
+    #[command(subcommand)]
+    Reconcile(reconcile::ReconcileCommand),
     /// Look at consents.
     #[command(subcommand)]
     Consents(listing::ConsentsCommand),
@@ -152,6 +156,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Recordings(command) => command.run().await,
         Command::Keys(command) => command.run().await,
         Command::Certificate(command) => command.run().await,
+        Command::Reconcile(command) => command.run().await,
         Command::Consents(command) => command.run().await,
         Command::Jobs(command) => command.run().await,
         Command::Prompts(command) => command.run().await,

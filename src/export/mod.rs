@@ -7,6 +7,7 @@ mod der;
 mod jws;
 mod manifest;
 mod party;
+mod plain;
 #[cfg(test)]
 mod tests;
 pub mod vcon;

@@ -128,8 +128,7 @@ pub async fn reconcile(
     let reached = report.counts.clone().map(Reached::from_json).unwrap_or_default();
     let since = last_whole(compared).await?;
     let known = Known::of(compared).await?;
-    let run =
-        Run { compared, known, wanted, report, since, reached, findings: Vec::new(), progress, first: None };
+    let run = Run { compared, known, wanted, since, reached, findings: Vec::new(), progress, first: None };
     run.all().await
 }
 
@@ -179,7 +178,6 @@ struct Run<'a> {
     compared: &'a Compared,
     known: Known,
     wanted: Subject,
-    report: ReconciliationRow,
     /// Calls that ended later are news.
     since: Timestamp,
     reached: Reached,

@@ -59,6 +59,7 @@ fn archive(config: &Config, shared: &Arc<Shared>) -> Archive {
         objects: shared.objects.clone(),
         signer: Arc::clone(&shared.signer),
         alarms: shared.alarms.clone(),
+        clock: shared.clock,
         wake: Arc::new(move || jobs.wake()),
         listening_reason: config.vault.listening_reason,
     }

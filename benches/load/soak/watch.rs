@@ -85,6 +85,11 @@ fn metrics(http: SocketAddr) -> Option<String> {
     text.split_once("\r\n\r\n").map(|(_, body)| body.to_owned())
 }
 
+/// A counter's sum now; zero when it was never set. `None` when there is nobody to ask.
+pub(crate) fn counted(http: SocketAddr, name: &str) -> Option<f64> {
+    metrics(http).map(|metrics| sum(&metrics, name))
+}
+
 /// The sum of a gauge, what stays without calls left out: registrations, connections.
 fn sum(metrics: &str, name: &str) -> f64 {
     let stays = ["registration", "binding", "connection"];

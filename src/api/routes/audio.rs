@@ -150,7 +150,7 @@ pub(super) fn unreadable(desk: &Desk, id: RecordingId, error: &AudioError) -> Pr
             let detail = "The store of recordings does not answer: try again.";
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, "store-away", detail)
         }
-        AudioError::Damaged(_) | AudioError::Vault(_) => {
+        AudioError::Damaged(_) | AudioError::Vault(_) | AudioError::Unwritten { .. } => {
             report(desk, id, error);
             let detail = "The recording cannot be read; the server's log says why, and an alarm is raised if it is damaged.";
             Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "damaged", detail)

@@ -87,7 +87,7 @@ pub(super) fn table() -> Vec<Route> {
         route(POST, "/jobs/{id}/retry", MANAGE, vault::retry),
         route(GET, "/alarms", MANAGE, vault::alarms),
         route(GET, "/reconciliations", MANAGE, vault::reports),
-        route(POST, "/reconciliations", MANAGE, vault::reconcile),
+        route(POST, "/reconciliations", MANAGE, vault::ask),
         route(GET, "/reconciliations/{id}", MANAGE, vault::report),
         route(POST, "/reconciliations/{id}/orphans", MANAGE, vault::remove_orphan),
     ]

@@ -13,11 +13,13 @@ use crate::api::desk::{Desk, soon};
 use crate::api::guard::Visitor;
 use crate::api::input::{Asked, Told, written};
 use crate::api::problem::Problem;
+use crate::jobs::reconcile::{self, OrphanError, Scope};
 use crate::ids::{ReconciliationId, Redacted};
 use crate::store::{
     Change, Cursor, FindingRow, JobChange, JobFigures, JobFilter, JobRow, Page, ReconciliationRow,
 };
 use crate::time::Timestamp;
+use crate::vault::objects::ObjectError;
 
 /// Rows of a page.
 const PAGE: u32 = 100;
@@ -100,8 +102,7 @@ pub(super) async fn retry(
     Extension(visitor): Extension<Visitor>,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    let no_job =
-        || Problem::new(StatusCode::NOT_FOUND, "no-job", "There is no such job: it is done, or never was.");
+    let no_job = || Problem::new(StatusCode::NOT_FOUND, "no-job", "There is no such job: it is done, or never was.");
     let id: i64 = id.parse().map_err(|_| no_job())?;
     let hurry = JobChange::Hurry { id, at: desk.now(), by: visitor.actor() };
     match soon(desk.store().commit(vec![Change::Job(hurry)])).await {
@@ -115,9 +116,9 @@ pub(super) async fn retry(
 
 pub(super) async fn alarms(State(desk): State<Arc<Desk>>) -> Result<Response, Problem> {
     let alarms = desk.archive()?.alarms.list();
-    let shown = alarms.into_iter().map(
-        |alarm| json!({ "kind": alarm.kind.word(), "what": alarm.what, "since": alarm.since.to_rfc3339() }),
-    );
+    let shown = alarms.into_iter().map(|alarm| {
+        json!({ "kind": alarm.kind.word(), "what": alarm.what, "since": alarm.since.to_rfc3339() })
+    });
     Ok(Json(shown.collect::<Vec<_>>()).into_response())
 }
 
@@ -207,12 +208,16 @@ async fn report_of(desk: &Desk, id: &str) -> Result<ReconciliationRow, Problem> 
 #[serde(deny_unknown_fields)]
 pub(super) struct Nothing {}
 
-pub(super) async fn reconcile(
+/// Asks for a comparison; one that waits or runs already is taken.
+pub(super) async fn ask(
     State(desk): State<Arc<Desk>>,
     Extension(visitor): Extension<Visitor>,
     Told(Nothing {}): Told<Nothing>,
 ) -> Result<Response, Problem> {
-    unimplemented!("{:?} {:?}", desk.now(), visitor.user)
+    let archive = desk.archive()?;
+    let asked = soon(reconcile::ask(desk.store(), visitor.actor(), Scope::Sample, desk.now())).await?;
+    (archive.wake)();
+    Ok((StatusCode::ACCEPTED, Json(json!({ "id": asked.id }))).into_response())
 }
 
 #[derive(Deserialize)]
@@ -222,17 +227,40 @@ pub(super) struct Orphan {
     reason: Redacted<String>,
 }
 
+/// Removes what belongs to nothing, by an operator's word.
 pub(super) async fn remove_orphan(
     State(desk): State<Arc<Desk>>,
     Extension(visitor): Extension<Visitor>,
     Path(id): Path<String>,
     Told(Orphan { name, reason: Redacted(reason) }): Told<Orphan>,
 ) -> Result<StatusCode, Problem> {
-    let Some(reason) = written(&reason, LONGEST_REASON) else {
-        let detail =
-            format!("Removing an object needs a written reason of 1 to {LONGEST_REASON} characters.");
-        return Err(Problem::unprocessable("bad-reason", detail));
-    };
-    let row = report_of(&desk, &id).await?;
-    unimplemented!("{:?} {name} {reason} {}", row.id, visitor.user)
+    let archive = desk.archive()?;
+    let Some(reason) = written(&reason, LONGEST_REASON) else { return Err(bad_reason()) };
+    let report = report_of(&desk, &id).await?.id;
+    let reason = Redacted(reason.to_owned());
+    let on = (desk.store(), &archive.objects, archive.clock);
+    match reconcile::remove_orphan(on, (report, name.as_str()), visitor.actor(), &reason).await {
+        Ok(_) => Ok(StatusCode::NO_CONTENT),
+        Err(error) => Err(unremoved(error)),
+    }
+}
+
+fn bad_reason() -> Problem {
+    let detail = format!("Removing an object needs a written reason of 1 to {LONGEST_REASON} characters.");
+    Problem::unprocessable("bad-reason", detail)
+}
+
+fn unremoved(error: OrphanError) -> Problem {
+    let told = error.to_string();
+    match error {
+        OrphanError::NoReason => bad_reason(),
+        OrphanError::NotInReport { .. } => Problem::new(StatusCode::NOT_FOUND, "no-orphan", told),
+        OrphanError::HasRow { .. } => Problem::conflict("not-now", told),
+        OrphanError::Objects(ObjectError::Locked { .. }) => Problem::conflict("locked", told),
+        OrphanError::StillThere { .. } | OrphanError::Objects(_) => {
+            tracing::warn!(error = told, "an orphan is not removed");
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "store-away", told)
+        }
+        OrphanError::Store(error) => error.into(),
+    }
 }

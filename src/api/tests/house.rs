@@ -17,6 +17,7 @@ use ulid::Ulid;
 use super::super::control::{Asker, Control, Credential};
 use super::super::{Desktop, Front, Proxies, Readiness, Turn, install_metrics, start};
 use super::*;
+pub(in crate::api) use super::vault::{Kept, Raw};
 use crate::audit::Actor;
 use crate::ids::AgentId;
 use crate::queue::NotReady;
@@ -156,6 +157,16 @@ impl House {
 
     /// Behind a proxy, with a URL.
     pub(in crate::api) async fn at(url: Option<&str>) -> Self {
+        Self::with(url, None).await.0
+    }
+
+    /// With a vault; whether who listens has to say why.
+    pub(in crate::api) async fn kept(listening_reason: bool) -> (Self, Kept) {
+        let (house, kept) = Self::with(None, Some(listening_reason)).await;
+        (house, kept.expect("it was asked for"))
+    }
+
+    async fn with(url: Option<&str>, kept: Option<bool>) -> (Self, Option<Kept>) {
         let dir = TempDir::new().unwrap();
         let path = dir.path().join("sayso.db").display().to_string();
         let store = Store::open(&path, Clock::start()).await.unwrap();
@@ -164,6 +175,10 @@ impl House {
         store.commit(vec![Change::Settings(usual, Actor::System)]).await.unwrap();
         let now = Arc::new(AtomicI64::new(START.as_micros()));
         let control = Arc::new(Fake { heard: Mutex::default(), live: broadcast::channel(16).0 });
+        let kept = match kept {
+            Some(listening_reason) => Some(Kept::open(dir.path(), &store, listening_reason).await),
+            None => None,
+        };
         let desktop = Desktop {
             control: Arc::clone(&control) as Arc<dyn Control>,
             store: store.clone(),
@@ -172,7 +187,7 @@ impl House {
                 Arc::new(move || Timestamp::from_micros(now.load(Ordering::SeqCst)))
             },
             not_ready_reasons: vec!["Lunch".into(), "Tea".into()],
-            archive: None,
+            archive: kept.as_ref().map(|kept| kept.archive.clone()),
             turn: Some(Turn {
                 urls: vec!["turn:t.example".into()],
                 secret: Some(Redacted("north".into())),
@@ -185,7 +200,7 @@ impl House {
         let front =
             Front { desktop: Some(desktop.clone()), proxies: Proxies::new(proxies), ..Front::default() };
         let at = start("127.0.0.1:0".parse().unwrap(), front, install_metrics(), told).await.unwrap();
-        Self { dir, ready, store, desktop, control, now, at }
+        (Self { dir, ready, store, desktop, control, now, at }, kept)
     }
 
     pub(in crate::api) fn pass(&self, span: Duration) {
@@ -227,10 +242,21 @@ impl House {
         self.apply(SETTINGS).await;
     }
 
+    async fn raw(&self) -> sqlx::AnyConnection {
+        let url = format!("sqlite://{}", self.dir.path().join("sayso.db").display());
+        sqlx::AnyConnection::connect(&url).await.unwrap()
+    }
+
+    /// Nothing can be written until this connection rolls back.
+    pub(in crate::api) async fn lock_store(&self) -> sqlx::AnyConnection {
+        let mut raw = self.raw().await;
+        raw.execute("BEGIN IMMEDIATE").await.unwrap();
+        raw
+    }
+
     /// The first column that a statement selects.
     pub(in crate::api) async fn select(&self, statement: &'static str) -> Vec<String> {
-        let url = format!("sqlite://{}", self.dir.path().join("sayso.db").display());
-        let mut raw = sqlx::AnyConnection::connect(&url).await.unwrap();
+        let mut raw = self.raw().await;
         let rows = raw.fetch_all(statement).await.unwrap();
         rows.iter().map(|row| row.get::<String, _>(0)).collect()
     }
@@ -284,6 +310,17 @@ impl Client {
     ) -> Answer {
         let mut stream = self.request(method, path, headers, body).await;
         timeout(PATIENCE, stream.answer()).await.expect("an answer in time")
+    }
+
+    /// Sends a request that is answered with bytes and the connection's end.
+    pub(in crate::api) async fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> TcpStream {
+        let headers = [headers, &[("connection", "close")]].concat();
+        self.request(method, path, &headers, None).await.socket
+    }
+
+    /// The same, and the answer.
+    pub(in crate::api) async fn raw(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Raw {
+        Raw::read(self.ask(method, path, headers).await).await
     }
 
     /// The event stream, its headers read.

@@ -4,6 +4,8 @@ mod calls;
 mod events;
 pub(super) mod house;
 mod phone;
+mod recordings;
+mod vault;
 mod routes;
 mod session;
 

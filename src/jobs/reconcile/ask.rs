@@ -79,7 +79,11 @@ pub async fn ask(store: &Store, by: Actor, scope: Scope, now: Timestamp) -> Resu
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn enqueue_scheduled(store: &Store, every: Duration, now: Timestamp) -> Result<bool, StoreError> {
+pub(super) async fn enqueue_scheduled(
+    store: &Store,
+    every: Duration,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
     let (Some(begin), Some(id)) = (span_begin(every, now), scheduled(every, now)) else { return Ok(false) };
     if store.reconciliation(id).await?.is_some() {
         return Ok(false);
@@ -122,7 +126,7 @@ async fn enqueue(store: &Store, subject: Subject, by: Actor, now: Timestamp) -> 
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn settle_alarms(store: &Store, alarms: &Alarms) -> Result<(), StoreError> {
+pub(super) async fn settle_alarms(store: &Store, alarms: &Alarms) -> Result<(), StoreError> {
     let Some(id) = store.last_reconciliation().await? else { return Ok(()) };
     let Some(row) = store.reconciliation(id).await? else { return Ok(()) };
     let open = store.open_findings(id).await?;
