@@ -29,7 +29,7 @@ CREATE INDEX recordings_spooled ON recordings (spool, id)
 -- What is to be done. A row goes when it is done; one runner at a time holds a subject.
 CREATE TABLE jobs (
     id           BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, -- never used again: a runner may still name it
-    kind         TEXT COLLATE "C" NOT NULL, -- segment, encode, upload, destroy, reconcile
+    kind         TEXT COLLATE "C" NOT NULL, -- rescue, encode, upload, destroy, reconcile
     subject      TEXT COLLATE "C" NOT NULL, -- a recording, a reconciliation
     spool        TEXT COLLATE "C",      -- only its node can do it; NULL: any can
     attempts     BIGINT NOT NULL DEFAULT 0,

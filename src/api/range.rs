@@ -108,7 +108,8 @@ mod tests {
 
     #[test]
     fn what_lies_past_the_end_is_nothing() {
-        for (range, length) in [("bytes=10000-", 10_000), ("bytes=-0", 10_000), ("bytes=0-", 0), ("bytes=-5", 0)]
+        for (range, length) in
+            [("bytes=10000-", 10_000), ("bytes=-0", 10_000), ("bytes=0-", 0), ("bytes=-5", 0)]
         {
             assert_eq!(ask(range, length), Wanted::Nothing, "{range} of {length}");
         }
@@ -116,7 +117,9 @@ mod tests {
 
     #[test]
     fn what_is_no_single_range_is_the_whole() {
-        for range in ["bytes=5-4", "bytes=0-0,-1", "lines=1-2", "bytes", "bytes=", "bytes=-", "bytes=a-b", "0-1"] {
+        for range in
+            ["bytes=5-4", "bytes=0-0,-1", "lines=1-2", "bytes", "bytes=", "bytes=-", "bytes=a-b", "0-1"]
+        {
             assert_eq!(ask(range, 10), Wanted::Whole, "{range}");
         }
         for range in ["bytes=+1-2", "bytes=1--2", "bytes=0x1-2", "bytes=1-2-3", "bytes=１-２"] {

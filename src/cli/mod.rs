@@ -4,6 +4,7 @@ mod apply;
 mod call;
 mod certificate;
 mod demo;
+mod jobs;
 mod keys;
 mod listing;
 mod prompts;
@@ -20,6 +21,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::config::Config;
+use crate::server::archive;
 use crate::store::Store;
 use crate::time::Clock;
 
@@ -61,6 +63,9 @@ enum Command {
     /// Look at consents.
     #[command(subcommand)]
     Consents(listing::ConsentsCommand),
+    /// Look at what is being done to recordings beside the calls, or have it tried now.
+    #[command(subcommand)]
+    Jobs(jobs::JobsCommand),
     /// Check or import prompts.
     #[command(subcommand)]
     Prompts(prompts::PromptsCommand),
@@ -138,7 +143,12 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
             let config = at.load()?;
             Store::check(&config.database_url())
                 .map_err(|error| anyhow::anyhow!("{}: [database] url: {error}", at.config.display()))?;
+            let vault = archive::describe(&config).await;
+            let vault = vault.map_err(|error| anyhow::anyhow!("{}: [vault] {error}", at.config.display()))?;
             out(format_args!("{}: ok\n", at.config.display()));
+            for line in vault {
+                out(format_args!("  {line}\n"));
+            }
             Ok(ExitCode::SUCCESS)
         }
         Command::Audit(command) => command.run().await,
@@ -148,6 +158,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Certificate(command) => command.run().await,
         Command::Reconcile(command) => command.run().await,
         Command::Consents(command) => command.run().await,
+        Command::Jobs(command) => command.run().await,
         Command::Prompts(command) => command.run().await,
         Command::Call(command) => command.run().await,
         Command::Demo(demo) => demo.run().await,

@@ -1,93 +1,110 @@
-//! `sayso recordings`: list, and export as WAV.
+//! `sayso recordings`: list, take out, verify, destroy.
+
+mod destroying;
+mod exporting;
+mod verifying;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use anyhow::Context;
-use clap::Subcommand;
+use clap::{Subcommand, ValueEnum};
 
-use crate::audit::{AuditEvent, Class, Object, Value};
 use crate::ids::RecordingId;
-use crate::server::archive::vault_config;
-use crate::server::keys;
-use crate::store::{Change, Listened, ListenedTo, RecordingRow, Store};
+use crate::server::archive;
+use crate::store::{RecordingRow, Store};
 use crate::time::Clock;
-use crate::vault::{Exported, Vault, WrappedKey};
+use crate::vault::objects::Objects;
+use crate::vault::{Signer, Vault};
 
 use super::apply::account;
 use super::listing::{List, list, short};
-use super::{AtConfig, out, progress};
+use super::{AtConfig, out};
 
-/// List or export recordings.
+pub(super) use exporting::export;
+
+/// List, take out, verify or destroy recordings.
 #[derive(Debug, Subcommand)]
 pub(super) enum RecordingsCommand {
     /// List recordings, newest first.
-    List(List),
-    /// Write a recording as a stereo WAV (left: caller, right: agent); audited.
-    Export {
+    List {
+        #[command(flatten)]
+        which: List,
+        /// Only in this state: armed, recording, finished, stored, discarded, failed, destroyed, removed.
+        #[arg(long)]
+        state: Option<String>,
+    },
+    /// Write a recording's audio (left: caller, right: everybody else), or many into a folder; audited. An export
+    /// that was interrupted goes on where it was when it is run again.
+    Export(exporting::Export),
+    /// Read recordings whole and check every chunk of them (exit code 1: one is damaged).
+    Verify {
+        /// Its id.
+        #[arg(required_unless_present = "all")]
+        id: Option<RecordingId>,
+        /// All that are whole.
+        #[arg(long, conflicts_with = "id")]
+        all: bool,
+        #[command(flatten)]
+        at: AtConfig,
+    },
+    /// Destroy a recording for good: its key first, then every copy. A running server does it; without one this
+    /// process does.
+    Destroy {
         /// Its id.
         id: RecordingId,
-        /// The file to write.
-        #[arg(long = "to", value_name = "FILE.wav")]
-        file: PathBuf,
+        /// Why, for the audit log and the deletion certificate.
+        #[arg(long)]
+        reason: String,
         #[command(flatten)]
         at: AtConfig,
     },
 }
 
-impl RecordingsCommand {
-    pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
-        match self {
-            Self::List(which) => {
-                let rows = which.at.store().await?.recordings(&which.filter()).await?;
-                let head = ["RECORDING", "BEGAN", "SECONDS", "QUEUE", "STATE", "BASIS", "CALL"];
-                list(&which.form, &head, &rows, cells)?;
-            }
-            Self::Export { id, file, at } => {
-                let config = at.load()?;
-                let store = super::open_store(&config).await?;
-                let keys = keys::open(&config, &store, Clock::start().now(), account()).await?;
-                let vault = Vault::open(vault_config(&config), keys, Clock::start())?;
-                let bar = progress("exporting");
-                let exported = export(&store, &vault, id, &file, &mut |done, all| {
-                    bar.set_length(all);
-                    bar.set_position(done);
-                })
-                .await;
-                bar.finish_and_clear();
-                let exported = exported?;
-                let seconds = exported.info.samples as f64 / 8_000.0;
-                out(format_args!("{}: {seconds:.1} s, stereo, 8 kHz\n", file.display()));
-            }
-        }
-        Ok(ExitCode::SUCCESS)
+/// What an exported file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Form {
+    /// The audio: WAV, or Ogg Opus where recordings are kept as that.
+    Wav,
+    /// A signed vCon with the audio inside.
+    Vcon,
+}
+
+/// The vault and what belongs to it, as this process opens it.
+struct Place {
+    store: Store,
+    vault: Arc<Vault>,
+    objects: Objects,
+    signer: Arc<Signer>,
+    clock: Clock,
+}
+
+impl Place {
+    async fn open(at: &AtConfig) -> anyhow::Result<Self> {
+        let config = at.load()?;
+        let (store, clock) = (super::open_store(&config).await?, Clock::start());
+        let vault = Arc::new(archive::vault(&config, &store, account(), clock).await?);
+        let signer = Arc::new(crate::server::keys::signer(&config, &store).await?);
+        let objects = archive::objects(&config).await?;
+        Ok(Self { store, vault, objects, signer, clock })
     }
 }
 
-/// Writes a recording's WAV; who took it out is audited first.
-pub(super) async fn export(
-    store: &Store,
-    vault: &Vault,
-    id: RecordingId,
-    file: &std::path::Path,
-    progress: &mut (dyn FnMut(u64, u64) + Send),
-) -> anyhow::Result<Exported> {
-    let row = store.recording(id).await?.with_context(|| format!("no recording {id}"))?;
-    let state = row.state;
-    let key = row.wrapped_key.with_context(|| format!("recording {id} is {state}: its key is destroyed"))?;
-    let (who, at) = (account(), Clock::start().now());
-    // Who takes it out can listen to it as often as they like: domain rule 24.
-    let listened = Listened {
-        at,
-        who: who.name().unwrap_or_default().to_owned(),
-        to: ListenedTo::Recording(id),
-        reason: None,
-    };
-    let read = AuditEvent::new(Class::Read, who, at, "recording.exported", Object::new("recording", id));
-    let read = read.new_value(Some(Value::plain(file.display())));
-    store.commit(vec![Change::Audit(read), Change::Listened(listened)]).await?;
-    let reader = vault.plain(id, &WrappedKey(key.0)).await?;
-    Ok(reader.export(file, progress).await?)
+impl RecordingsCommand {
+    pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
+        match self {
+            Self::List { which, state } => {
+                let filter = crate::store::Filter { state, ..which.filter() };
+                let rows = which.at.store().await?.recordings(&filter).await?;
+                let head = ["RECORDING", "BEGAN", "SECONDS", "QUEUE", "STATE", "BASIS", "CALL"];
+                list(&which.form, &head, &rows, cells)?;
+                Ok(ExitCode::SUCCESS)
+            }
+            Self::Export(export) => export.run().await,
+            Self::Verify { id, all: _, at } => verifying::run(&Place::open(&at).await?, id).await,
+            Self::Destroy { id, reason, at } => destroying::run(&at, id, &reason).await,
+        }
+    }
 }
 
 fn cells(row: &RecordingRow) -> Vec<String> {
@@ -101,4 +118,11 @@ fn cells(row: &RecordingRow) -> Vec<String> {
         row.basis.clone(),
         row.call.to_string(),
     ]
+}
+
+/// The folder's file of this name.
+fn beside(file: &std::path::Path, ending: &str) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
 }

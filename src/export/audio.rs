@@ -1,12 +1,15 @@
 //! A recording's audio in the clear, wherever it lies: the spool, the object store sealed by us, or plain in a store
 //! that encrypts by itself.
 
+use std::io;
 use std::ops::Range;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 
+use crate::ids::RecordingId;
 use crate::store::RecordingRow;
 use crate::vault::objects::{ObjectError, Objects};
 use crate::vault::{Format, Reader, Source, Vault, VaultError, WrappedKey};
@@ -24,7 +27,9 @@ pub enum AudioError {
     #[error("the recording is destroyed")]
     Destroyed,
     /// It lies in the spool of another server, which has not handed it to the object store yet.
-    #[error("the recording is still in the spool {0} of another server: wait for its upload, or ask that server")]
+    #[error(
+        "the recording is still in the spool {0} of another server: wait for its upload, or ask that server"
+    )]
     Elsewhere(String),
     /// The object store does not answer; that passes.
     #[error("the object store does not answer: {0}")]
@@ -32,6 +37,14 @@ pub enum AudioError {
     /// What is there is not what was put there, or is not there at all.
     #[error("{0}")]
     Damaged(String),
+    /// The file it is copied to cannot be written.
+    #[error("{} cannot be written: {source}", path.display())]
+    Unwritten {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
     /// It cannot be read for another reason.
     #[error(transparent)]
     Vault(VaultError),
@@ -166,6 +179,23 @@ impl Audio {
             all.extend_from_slice(&bytes);
         }
         Ok(all)
+    }
+
+    /// Writes it to `out`, mode 0600, whole or not at all; gives its SHA-256 (hex). What an interrupted export left
+    /// is used. `progress` gets bytes done and in all.
+    ///
+    /// # Errors
+    /// As [`Self::stream`], and when `out` cannot be written.
+    pub async fn export(
+        &self,
+        id: RecordingId,
+        out: &Path,
+        progress: &mut (dyn FnMut(u64, u64) + Send),
+    ) -> Result<String, AudioError> {
+        match &self.lies {
+            Lies::Sealed(reader) => Ok(reader.export(out, progress).await?.sha256),
+            Lies::Plain { .. } => super::plain::copy(self, id, out, progress).await,
+        }
     }
 }
 

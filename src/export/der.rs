@@ -29,9 +29,13 @@ pub(super) fn certificate(signing: &Signing<'_>) -> Vec<u8> {
     serial.copy_from_slice(&mark.as_ref()[..8]);
     serial[0] = (serial[0] & 0x7f) | 0x40;
     let name = format!("Sayso signing key {}", hex::encode(&signing.public[..8]));
-    let name = tagged(SEQUENCE, &tagged(SET, &tagged(SEQUENCE, &[&COMMON_NAME[..], &tagged(UTF8, name.as_bytes())].concat())));
+    let name = tagged(
+        SEQUENCE,
+        &tagged(SET, &tagged(SEQUENCE, &[&COMMON_NAME[..], &tagged(UTF8, name.as_bytes())].concat())),
+    );
     // No end that is known (RFC 5280 §4.1.2.5): it holds as long as the key does.
-    let validity = [tagged(UTC_TIME, b"700101000000Z"), tagged(GENERALIZED_TIME, b"99991231235959Z")].concat();
+    let validity =
+        [tagged(UTC_TIME, b"700101000000Z"), tagged(GENERALIZED_TIME, b"99991231235959Z")].concat();
     let told = [
         tagged(INTEGER, &serial),
         ED25519.to_vec(),

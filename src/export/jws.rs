@@ -68,7 +68,8 @@ pub fn verify(text: &str, expected: Option<[u8; 32]>) -> Result<Value, JwsError>
     struct Header {
         x5c: Vec<String>,
     }
-    let signed: Signed = serde_json::from_str(text).map_err(|_| Malformed("the JSON is not that of a JWS"))?;
+    let signed: Signed =
+        serde_json::from_str(text).map_err(|_| Malformed("the JSON is not that of a JWS"))?;
     let [one] = signed.signatures.as_slice() else { return Err(Malformed("one signature is expected")) };
     let bytes = |text: &str| URL_SAFE_NO_PAD.decode(text).map_err(|_| Malformed("a part is not base64url"));
     let protected: Value =

@@ -85,7 +85,8 @@ impl Manifest {
             return Err(ManifestError::OtherKey(signed.public_key));
         }
         let told = canonical(&signed.manifest);
-        let checked = UnparsedPublicKey::new(&ED25519, key).verify(told.as_bytes(), &bytes(&signed.signature)?);
+        let checked =
+            UnparsedPublicKey::new(&ED25519, key).verify(told.as_bytes(), &bytes(&signed.signature)?);
         checked.map_err(|_| ManifestError::Changed)?;
         serde_json::from_value(signed.manifest).map_err(|_| Malformed("recording and audio are missing"))
     }

@@ -7,9 +7,10 @@ mod der;
 mod jws;
 mod manifest;
 mod party;
-pub mod vcon;
+mod plain;
 #[cfg(test)]
 mod tests;
+pub mod vcon;
 
 pub use audio::{Audio, AudioError, extension};
 pub use jws::{JwsError, verify};

@@ -73,7 +73,13 @@ fn facts() -> Facts {
         consents: vec![consent],
         recordings: Vec::new(),
     };
-    Facts { recording: recording(), call, at: at(100), by: "user ada".into(), audit: Some(AuditPlace { n: 9, hash: "cd".into() }) }
+    Facts {
+        recording: recording(),
+        call,
+        at: at(100),
+        by: "user ada".into(),
+        audit: Some(AuditPlace { n: 9, hash: "cd".into() }),
+    }
 }
 
 fn recording() -> RecordingRow {
@@ -145,7 +151,10 @@ fn a_vcon_tells_who_spoke_and_what_was_agreed() {
     assert_eq!(told["analysis"], json!([]));
     let consent = &told["attachments"][0];
     // draft-howe-vcon-consent §5: these four are needed.
-    assert_eq!((&consent["party"], &consent["dialog"], &consent["expiration"]), (&json!(0), &json!(0), &Value::Null));
+    assert_eq!(
+        (&consent["party"], &consent["dialog"], &consent["expiration"]),
+        (&json!(0), &json!(0), &Value::Null)
+    );
     assert_eq!(consent["consents"][0]["purpose"], "recording");
     assert_eq!(consent["consents"][0]["status"], "granted");
     assert_eq!(consent["consents"][0]["timestamp"], at(4).to_rfc3339());
@@ -248,7 +257,10 @@ fn a_manifest_holds_for_its_file_alone() {
     assert_eq!(whole["manifest"]["sealed"]["sha256"], "ef".repeat(32));
     assert_eq!(whole["manifest"]["consents"][0]["key"], "1");
     assert_eq!(whole["manifest"]["export"]["audit"], json!({ "n": 9, "hash": "cd" }));
-    assert_eq!(Manifest::verify(&text.replace("\"44\"", "45").replace(": 44", ": 45"), Some(key)), Err(ManifestError::Changed));
+    assert_eq!(
+        Manifest::verify(&text.replace("\"44\"", "45").replace(": 44", ": 45"), Some(key)),
+        Err(ManifestError::Changed)
+    );
     let (_, other) = signed(2, |_| ());
     assert_eq!(Manifest::verify(&text, Some(other)), Err(ManifestError::OtherKey(hex::encode(key))));
     assert!(matches!(Manifest::verify("{}", None), Err(ManifestError::Malformed(_))));

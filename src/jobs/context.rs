@@ -212,8 +212,9 @@ impl Held {
         let id = subject.parse().map_err(|_| Fault::Other(format!("{subject} is no recording's id")))?;
         let row = ctx.store.recording(id).await?;
         let row = row.ok_or_else(|| Fault::Other(format!("there is no recording {id} in the database")))?;
-        let state = State::from_word(&row.state)
-            .ok_or_else(|| Fault::Other(format!("recording {id} is {:?}: a newer Sayso wrote that", row.state)))?;
+        let state = State::from_word(&row.state).ok_or_else(|| {
+            Fault::Other(format!("recording {id} is {:?}: a newer Sayso wrote that", row.state))
+        })?;
         Ok((row, state))
     }
 

@@ -62,7 +62,9 @@ pub(super) async fn run(ctx: &Context, job: &Held) -> Result<Outcome, Fault> {
     left.extend(ctx.with_vault(move |vault| vault.destroy(id)).await?.after);
     if !left.is_empty() {
         let left = left.into_iter().collect::<Vec<_>>().join(", ");
-        return Err(Fault::Other(format!("still there after it was removed: {left}; find out what puts it back")));
+        return Err(Fault::Other(format!(
+            "still there after it was removed: {left}; find out what puts it back"
+        )));
     }
     ctx.alarms.clear_for(AlarmKind::DestructionWaits, &id.to_string());
     ctx.alarms.clear_for(AlarmKind::RecordingLost, &id.to_string());
@@ -136,9 +138,14 @@ async fn remember(
     let new: Vec<&String> = found.difference(&known).collect();
     if !new.is_empty() {
         let list = new.iter().map(|line| line.as_str()).collect::<Vec<_>>().join("\n");
-        let event =
-            AuditEvent::new(Class::Modify, Actor::System, ctx.clock.now(), FOUND, Object::new("recording", id))
-                .new_value(Some(Value::plain(list)));
+        let event = AuditEvent::new(
+            Class::Modify,
+            Actor::System,
+            ctx.clock.now(),
+            FOUND,
+            Object::new("recording", id),
+        )
+        .new_value(Some(Value::plain(list)));
         ctx.store.commit(vec![Change::Audit(event)]).await?;
     }
     Ok(known.into_iter().chain(found).collect())

@@ -65,10 +65,8 @@ async fn change(ctx: &Context, row: &RecordingRow) -> Result<Option<RecordingCha
     }
     let count = segments.len();
     let objects = ctx.objects.clone();
-    let bytes: BoxStream<'static, Result<Bytes, ObjectError>> = stream::iter(segments)
-        .then(move |segment| get(objects.clone(), segment))
-        .try_flatten()
-        .boxed();
+    let bytes: BoxStream<'static, Result<Bytes, ObjectError>> =
+        stream::iter(segments).then(move |segment| get(objects.clone(), segment)).try_flatten().boxed();
     ctx.vault.rebuild(id, bytes).await?;
     ctx.step("rebuilt")?;
     let saved = ctx.with_vault(move |vault| vault.salvage(id, &key)).await?;

@@ -249,17 +249,18 @@ async fn drop_if_useless(ctx: &Context, job: &Held) -> bool {
     let useless = match job.row.kind {
         JobKind::Upload | JobKind::Encode | JobKind::Rescue => match job.recording(ctx).await {
             Ok((_, State::Destroyed | State::Removed | State::Discarded)) => true,
-            Ok((
-                _,
-                State::Armed | State::Recording | State::Finished | State::Stored | State::Failed,
-            ))
+            Ok((_, State::Armed | State::Recording | State::Finished | State::Stored | State::Failed))
             | Err(_) => false,
         },
         JobKind::Destroy | JobKind::Reconcile => false,
     };
     if useless {
-        tracing::info!(job = job.row.id, kind = job.row.kind.word(), subject = job.row.subject,
-            "a job is of no use any more: its recording was destroyed");
+        tracing::info!(
+            job = job.row.id,
+            kind = job.row.kind.word(),
+            subject = job.row.subject,
+            "a job is of no use any more: its recording was destroyed"
+        );
         let done = || vec![Change::Job(JobChange::Done { id: job.row.id, by: ctx.runner().to_owned() })];
         end_with(ctx, done).await;
         ctx.work.notify_one();
@@ -310,8 +311,10 @@ async fn on_fault(ctx: &Context, job: &Held, fault: &Fault) {
 async fn retry(ctx: &Context, job: &Held, due: Timestamp, error: String) {
     let (id, at) = (job.row.id, ctx.clock.now());
     let by = ctx.runner();
-    end_with(ctx, || vec![Change::Job(JobChange::Retry { id, by: by.to_owned(), due, error: error.clone(), at })])
-        .await;
+    end_with(ctx, || {
+        vec![Change::Job(JobChange::Retry { id, by: by.to_owned(), due, error: error.clone(), at })]
+    })
+    .await;
 }
 
 /// Writes the end of a job; a database that is away is waited for, as long as the lease lasts. Whether it is written.

@@ -129,7 +129,8 @@ impl Plan {
     /// The pieces to put now; they are on their way until `on_done` or `on_failed`.
     fn due(&mut self, running: &[Running], now: Timestamp) -> Vec<Piece> {
         self.copies.retain(|id, copied| copied.on_its_way || running.iter().any(|running| running.id == *id));
-        let mut free = self.most.saturating_sub(self.copies.values().filter(|copied| copied.on_its_way).count());
+        let mut free =
+            self.most.saturating_sub(self.copies.values().filter(|copied| copied.on_its_way).count());
         let mut pieces = Vec::new();
         for Running { id, since, sealed } in running {
             let copied = self.copies.entry(*id).or_insert_with(|| Copied {
@@ -201,7 +202,10 @@ mod tests {
         let second = plan.due(&[running(1, 2_000)], at(120));
         assert_eq!((second[0].n, second[0].range.clone()), (1, 1_000..2_000));
         plan.on_done(&second[0], at(121));
-        assert!(plan.due(&[running(1, 2_000)], at(500)).is_empty(), "nothing is new: paused writers are no pieces");
+        assert!(
+            plan.due(&[running(1, 2_000)], at(500)).is_empty(),
+            "nothing is new: paused writers are no pieces"
+        );
         assert!(plan.due(&[], at(501)).is_empty() && plan.copies.is_empty(), "it is over and forgotten");
     }
 

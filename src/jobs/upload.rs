@@ -28,7 +28,11 @@ use super::{AlarmKind, Context, Fault, Held, Outcome, key_of, rescue};
 pub(super) async fn run(ctx: &Context, job: &Held) -> Result<Outcome, Fault> {
     let (row, state) = job.recording(ctx).await?;
     match state {
-        State::Finished => keep(ctx, job, &row).await?,
+        State::Finished => {
+            if !keep(ctx, job, &row).await? {
+                return Ok(Outcome::Done(None));
+            }
+        }
         State::Stored => {}
         // Its own job removes what there is of it.
         State::Destroyed | State::Removed | State::Discarded => return Ok(Outcome::Done(None)),
@@ -38,8 +42,8 @@ pub(super) async fn run(ctx: &Context, job: &Held) -> Result<Outcome, Fault> {
     Ok(Outcome::Done(None))
 }
 
-/// Steps 1 and 2.
-async fn keep(ctx: &Context, job: &Held, row: &RecordingRow) -> Result<(), Fault> {
+/// Steps 1 and 2. False: its file had to be made again and is encoded first; another upload follows that.
+async fn keep(ctx: &Context, job: &Held, row: &RecordingRow) -> Result<bool, Fault> {
     let id = row.id;
     let form = form(ctx, row);
     let name = names::whole(id, form);
@@ -52,7 +56,9 @@ async fn keep(ctx: &Context, job: &Held, row: &RecordingRow) -> Result<(), Fault
             ctx.alarms.raise_for(AlarmKind::ObjectConflict, &id.to_string(), what);
             return Err(error.into());
         }
-        result => result?,
+        Ok(None) => return Ok(false),
+        Ok(Some(put)) => put,
+        Err(fault) => return Err(fault),
     };
     ctx.alarms.clear_for(AlarmKind::ObjectConflict, &id.to_string());
     ctx.step("put")?;
@@ -65,7 +71,8 @@ async fn keep(ctx: &Context, job: &Held, row: &RecordingRow) -> Result<(), Fault
     };
     let stored = RecordingChange::Stored { id, at: ctx.clock.now(), object };
     ctx.store.commit(vec![Change::Recording(stored)]).await?;
-    ctx.step("stored")
+    ctx.step("stored")?;
+    Ok(true)
 }
 
 /// What the object is to be.
@@ -77,7 +84,13 @@ fn form(ctx: &Context, row: &RecordingRow) -> Form {
     }
 }
 
-async fn put(ctx: &Context, job: &Held, row: &RecordingRow, form: Form, name: &str) -> Result<Put, Fault> {
+async fn put(
+    ctx: &Context,
+    job: &Held,
+    row: &RecordingRow,
+    form: Form,
+    name: &str,
+) -> Result<Option<Put>, Fault> {
     let id = row.id;
     let about = |sha256| About {
         recording: id,
@@ -96,12 +109,17 @@ async fn put(ctx: &Context, job: &Held, row: &RecordingRow, form: Form, name: &s
         ctx.objects.put(name, &content, &about(None)).await?
     };
     counter!("sayso_upload_bytes_total").increment(put.bytes);
-    Ok(put)
+    Ok(Some(put))
 }
 
 /// The spool's file is gone although the row waits for its upload: somebody removed it, or the disk was lost. What
-/// the store has is taken: the whole, or else the segments.
-async fn without_file(ctx: &Context, row: &RecordingRow, form: Form, name: &str) -> Result<Put, Fault> {
+/// the store has is taken: the whole, or else the segments. `None`: they are to be encoded first.
+async fn without_file(
+    ctx: &Context,
+    row: &RecordingRow,
+    form: Form,
+    name: &str,
+) -> Result<Option<Put>, Fault> {
     if let Some(head) = ctx.objects.head(name).await? {
         let sha256 = match form {
             Form::Sealed => row.sha256.clone(),
@@ -110,10 +128,13 @@ async fn without_file(ctx: &Context, row: &RecordingRow, form: Form, name: &str)
         };
         let bytes = if form == Form::Sealed { row.bytes.unwrap_or(head.bytes) } else { head.bytes };
         if let Some(sha256) = sha256 {
-            return Ok(ctx.objects.verify(name, bytes, &sha256).await?);
+            return Ok(Some(ctx.objects.verify(name, bytes, &sha256).await?));
         }
     }
     rescue::recording(ctx, row).await?;
+    if row.format == "opus" {
+        return Ok(None);
+    }
     Err(Fault::Other("its file was gone from the spool and is made again of its segments".to_owned()))
 }
 

@@ -64,7 +64,7 @@ fn s3_settings(s3: &S3Section) -> S3Settings {
 }
 
 /// How jobs are run.
-pub(super) fn jobs_config(config: &Config) -> JobsConfig {
+pub(crate) fn jobs_config(config: &Config) -> JobsConfig {
     let vault = &config.vault;
     JobsConfig {
         uploads: vault.uploads,

@@ -48,8 +48,8 @@ use crate::sip::core::{Command, EndpointConfig, Pressure, Transport};
 use crate::sip::io::{Certificates, SipHandle, StackConfig, TlsFiles};
 use crate::store::{Change, Filter, Store};
 use crate::time::Clock;
-use crate::vault::{Signer, Vault};
 use crate::vault::objects::Objects;
+use crate::vault::{Signer, Vault};
 
 use admission::{Door, Short};
 pub use notice::{Notice, Notices, What};

@@ -158,7 +158,11 @@ impl Work<'_> {
             ReconciliationChange::Reached { id, counts } => {
                 let update = "UPDATE reconciliations SET counts = $2 WHERE id = $1 AND state = 'running'";
                 let update = of(update, *id).bind(counts.clone());
-                update.execute(&mut *self.connection).await.map(drop).doing("storing how far a reconciliation is")
+                update
+                    .execute(&mut *self.connection)
+                    .await
+                    .map(drop)
+                    .doing("storing how far a reconciliation is")
             }
             ReconciliationChange::Ended { id, at, counts } => {
                 let column = StoreError::Corrupt { table: "reconciliations", column: "counts" };

@@ -47,7 +47,8 @@ pub enum RecordingChange {
         /// What it is.
         file: RecordedFile,
     },
-    /// It was left by a crash and put right, from `armed`, `recording` or `failed`. The same jobs follow.
+    /// It was left by a crash and put right, from `armed`, `recording` or `failed`; or from `finished`, when its file was
+    /// lost and made anew. The same jobs follow.
     Salvaged {
         /// The recording.
         id: RecordingId,

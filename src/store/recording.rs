@@ -12,7 +12,7 @@ use crate::ids::{CallId, RecordingId};
 use crate::time::Timestamp;
 
 use super::error::{Doing as _, StoreError};
-use super::job::JobKind;
+use super::job::{JobChange, JobKind};
 use super::query::{count, json};
 use super::recorded::{RecordedFile, RecordingChange, StoredObject};
 use super::writer::Work;
@@ -67,8 +67,14 @@ impl Work<'_> {
                               AND state NOT IN ('discarded', 'destroyed', 'removed')";
                 let update = of(update, id).bind(at.as_micros()).bind(rule).bind(why).bind(by.to_string());
                 self.step(id, "destroyed", update).await?;
+                let bound = self.is_bound(id).await?;
                 self.drop_jobs(id, at).await?;
-                self.next_job(id, JobKind::Destroy, at).await?;
+                if bound {
+                    self.next_job(id, JobKind::Destroy, at).await?;
+                } else {
+                    let (kind, subject) = (JobKind::Destroy, id.to_string());
+                    self.job(&JobChange::Enqueue { kind, subject, spool: None, due: at, at }).await?;
+                }
             }
             RecordingChange::Removed { id, at, certificate } => self.removed(id, at, certificate).await?,
             RecordingChange::Rewrapped { id, from_kek, kek, wrapped_key } => {
@@ -81,7 +87,16 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Finished, or salvaged with a reason. A failed one can be salvaged too.
+    /// Whether its spool may still have something of it. What is stored and has no job left has not: any node can remove
+    /// it, also when the one that made it is no more.
+    async fn is_bound(&mut self, id: RecordingId) -> Result<bool, StoreError> {
+        let select = "SELECT 1 FROM recordings r WHERE r.id = $1 AND (r.stored_at IS NULL \
+                      OR EXISTS (SELECT 1 FROM jobs j WHERE j.subject = r.id))";
+        let bound = of(select, id).fetch_optional(&mut *self.connection).await;
+        Ok(bound.doing("reading a recording")?.is_some())
+    }
+
+    /// Finished, or salvaged with a reason. A failed one can be salvaged too, and a finished one whose file was lost.
     async fn finished(
         &mut self,
         id: RecordingId,
@@ -90,8 +105,8 @@ impl Work<'_> {
         salvaged: Option<String>,
     ) -> Result<(), StoreError> {
         let update = "UPDATE recordings SET state = 'finished', ended_at = $2, samples = $3, bytes = $4, \
-                      sha256 = $5, gaps = $6, unlisted = $7, salvaged = $8, why = $9 WHERE id = $1 \
-                      AND (state = 'recording' OR ($8 = 1 AND state IN ('armed', 'failed')))";
+                      sha256 = $5, gaps = $6, unlisted = $7, salvaged = $8, why = $9, encoded_at = NULL WHERE id = $1 \
+                      AND (state = 'recording' OR ($8 = 1 AND state IN ('armed', 'failed', 'finished')))";
         let wanted = if salvaged.is_some() { "salvaged" } else { "finished" };
         let update = with_file(of(update, id).bind(at.as_micros()), file)?
             .bind(i64::from(salvaged.is_some()))

@@ -221,7 +221,7 @@ impl Vault {
     /// # Errors
     /// When the system does not tell.
     pub fn room(&self) -> io::Result<Room> {
-        let about = rustix::fs::statvfs(&self.paths.spool())?;
+        let about = rustix::fs::statvfs(self.paths.spool())?;
         Ok(Room { free: about.f_bavail.saturating_mul(about.f_frsize), reserve: self.reserve })
     }
 

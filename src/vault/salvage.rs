@@ -41,6 +41,10 @@ pub(super) fn salvage(
         TryLockError::Error(error) => VaultError::io("lock", path)(error),
     })?;
     let io = |what| VaultError::io(what, path);
+    if path == &part && rec.exists() {
+        // Nobody makes both; a whole one is not replaced by what is less.
+        return Err(VaultError::Exists(id));
+    }
     let (end, salvaged) = if path == &part {
         let ended = mend(&mut file, path, id, key, format)?;
         file.sync_all().map_err(io("sync"))?;

@@ -6,6 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
 use ulid::Ulid;
 
 use super::VaultError;
@@ -156,7 +157,11 @@ impl Paths {
     /// At any moment one of the two is in that place; where there is nothing any more, nothing is put.
     pub(super) fn exchange(&self, id: RecordingId) -> Result<(), VaultError> {
         let (draft, rec) = (self.draft(id), self.rec(id));
-        let moved = renameat_with(CWD, &draft, CWD, &rec, RenameFlags::EXCHANGE).map_err(io::Error::from);
+        let moved = match renameat_with(CWD, &draft, CWD, &rec, RenameFlags::EXCHANGE) {
+            // A file system that cannot exchange. Who destroys it waits for us, so it does not go in between.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) if rec.exists() => fs::rename(&draft, &rec),
+            moved => moved.map_err(io::Error::from),
+        };
         let gone = VaultError::Destroyed(id);
         moved.map_err(VaultError::io_or(io::ErrorKind::NotFound, gone, "move to its place", &rec))?;
         // Durable before the old one goes: else loss of power could leave neither.
@@ -168,7 +173,12 @@ impl Paths {
     /// Puts a rebuilt file whose content is on the disk in the place of the `.part`, durably, if there is none.
     pub(super) fn put_part(&self, id: RecordingId) -> Result<(), VaultError> {
         let (rebuild, part) = (self.rebuild(id), self.part(id));
-        let moved = renameat_with(CWD, &rebuild, CWD, &part, RenameFlags::NOREPLACE).map_err(io::Error::from);
+        let moved = match renameat_with(CWD, &rebuild, CWD, &part, RenameFlags::NOREPLACE) {
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) if !part.exists() => {
+                fs::rename(&rebuild, &part)
+            }
+            moved => moved.map_err(io::Error::from),
+        };
         let there = VaultError::Exists(id);
         moved.map_err(VaultError::io_or(io::ErrorKind::AlreadyExists, there, "move to its place", &part))?;
         sync_dir(&part)

@@ -53,7 +53,9 @@ pub(super) async fn listen(
 ) -> Result<Response, Problem> {
     let reason = match &reason {
         None => None,
-        Some(Redacted(text)) => Some(Redacted(written(text, LONGEST_REASON).ok_or_else(bad_reason)?.to_owned())),
+        Some(Redacted(text)) => {
+            Some(Redacted(written(text, LONGEST_REASON).ok_or_else(bad_reason)?.to_owned()))
+        }
     };
     let row = recording(&desk, id).await?;
     whole(&desk, row).await?;
@@ -63,7 +65,8 @@ pub(super) async fn listen(
 }
 
 fn bad_reason() -> Problem {
-    let detail = format!("A reason has 1 to {LONGEST_REASON} characters, and none that only steers a terminal.");
+    let detail =
+        format!("A reason has 1 to {LONGEST_REASON} characters, and none that only steers a terminal.");
     Problem::unprocessable("bad-reason", detail)
 }
 
@@ -79,8 +82,7 @@ pub(super) async fn play(
     let audio = whole(&desk, row).await?;
     let (length, etag) = (audio.length(), format!("\"{}\"", audio.tag()));
     // A range is only of GET (RFC 9110 §14.2).
-    let wanted =
-        if method == Method::HEAD { Wanted::Whole } else { wanted(&headers, length, &etag) };
+    let wanted = if method == Method::HEAD { Wanted::Whole } else { wanted(&headers, length, &etag) };
     let about = About { id, length, etag, content_type: audio.content_type() };
     let (status, range) = match wanted {
         Wanted::Whole => (StatusCode::OK, 0..length),
@@ -97,7 +99,8 @@ pub(super) async fn play(
         Ok(first) => first.unwrap_or_default(),
         Err(error) => return Err(unreadable(&desk, id, &error)),
     };
-    let playing = Playing { id, stream, slot, checked: desk.now(), desk, visitor, left: range.end - range.start };
+    let playing =
+        Playing { id, stream, slot, checked: desk.now(), desk, visitor, left: range.end - range.start };
     Ok(about.head(status, range, playing.body(first)))
 }
 
@@ -147,7 +150,7 @@ pub(super) fn unreadable(desk: &Desk, id: RecordingId, error: &AudioError) -> Pr
             let detail = "The store of recordings does not answer: try again.";
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, "store-away", detail)
         }
-        AudioError::Damaged(_) | AudioError::Vault(_) => {
+        AudioError::Damaged(_) | AudioError::Vault(_) | AudioError::Unwritten { .. } => {
             report(desk, id, error);
             let detail = "The recording cannot be read; the server's log says why, and an alarm is raised if it is damaged.";
             Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "damaged", detail)
@@ -260,7 +263,8 @@ impl Playing {
                 Err(BrokenOff)
             }
             None if self.left > 0 => {
-                let short = AudioError::Damaged(format!("recording {} ended {} bytes early", self.id, self.left));
+                let short =
+                    AudioError::Damaged(format!("recording {} ended {} bytes early", self.id, self.left));
                 report(&self.desk, self.id, &short);
                 Err(BrokenOff)
             }

@@ -110,7 +110,8 @@ pub(super) async fn list(State(desk): State<Arc<Desk>>, asked: Asked) -> Result<
         let micros = at.and_then(|at| i64::try_from(at.unix_timestamp_nanos() / 1_000).ok());
         micros.map(Timestamp::from_micros).ok_or_else(|| bad("`since` is a time by RFC 3339.".to_owned()))
     });
-    let call = asked.call.as_deref().map(|text| text.parse().map_err(|error| bad(format!("`call`: {error}."))));
+    let call =
+        asked.call.as_deref().map(|text| text.parse().map_err(|error| bad(format!("`call`: {error}."))));
     if let Some(state) = asked.state.as_ref().filter(|state| !STATES.contains(&state.as_str())) {
         return Err(bad(format!("`state` {state:?} is none of {}.", STATES.join(", "))));
     }
@@ -147,7 +148,8 @@ pub(super) async fn destroy(
     Told(Reason { reason: Redacted(reason) }): Told<Reason>,
 ) -> Result<Response, Problem> {
     let Some(why) = written(&reason, LONGEST_REASON) else {
-        let detail = format!("Destroying a recording needs a written reason of 1 to {LONGEST_REASON} characters.");
+        let detail =
+            format!("Destroying a recording needs a written reason of 1 to {LONGEST_REASON} characters.");
         return Err(Problem::unprocessable("bad-reason", detail));
     };
     let destroyed = RecordingChange::Destroyed {
@@ -164,7 +166,10 @@ pub(super) async fn destroy(
             return Err(gone());
         }
         Err(StoreError::State { .. }) => {
-            return Err(Problem::conflict("not-whole", "Nothing was captured, so there is nothing to destroy."));
+            return Err(Problem::conflict(
+                "not-whole",
+                "Nothing was captured, so there is nothing to destroy.",
+            ));
         }
         Err(error) => return Err(error.into()),
     }
@@ -240,5 +245,6 @@ pub(super) async fn vcon(
     let name = HeaderValue::try_from(format!("attachment; filename=\"{id}.vcon\"")).expect("an id is ASCII");
     // The draft registers `application/vcon` ("JSON Format vCon Mediatype").
     let kind = HeaderValue::from_static("application/vcon");
-    Ok(([(header::CONTENT_TYPE, kind), (header::CONTENT_DISPOSITION, name)], Body::from(text)).into_response())
+    Ok(([(header::CONTENT_TYPE, kind), (header::CONTENT_DISPOSITION, name)], Body::from(text))
+        .into_response())
 }

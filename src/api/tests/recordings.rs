@@ -99,7 +99,8 @@ async fn no_byte_goes_out_before_the_entry_is_durable() {
 async fn listening_lasts_while_it_is_used() {
     let (house, _kept, id, _) = kept().await;
     let (lead, other) = (house.log_in("lead").await, house.log_in("lead").await);
-    let both = tokio::join!(lead.raw("GET", &audio(id), &[]), lead.raw("GET", &audio(id), &[("range", "bytes=9-99")]));
+    let path = audio(id);
+    let both = tokio::join!(lead.raw("GET", &path, &[]), lead.raw("GET", &path, &[("range", "bytes=9-99")]));
     assert_eq!((both.0.status, both.1.status), (200, 206));
     assert_eq!(heard(&house).await.len(), 1, "ranges asked for at once are one listening");
     for _ in 0..3 {

@@ -72,7 +72,7 @@ impl Kept {
             dialled: "+4930100".into(),
             trunk: None,
             queue: "support".into(),
-            language: Language::En,
+            language: Language("en".into()),
         };
         store.commit(vec![Change::Fact(arrived)]).await.unwrap();
         Self { archive, signer, store: store.clone(), objects, woken }

@@ -167,15 +167,15 @@ impl Stage {
             bail!("one recording was expected, not {}", call.recordings.len())
         };
         let file = std::path::absolute(self.config.data.join("first-call.wav"))?;
-        let (store, vault) = (self.server.store(), self.server.vault());
-        let exported = export(store, vault, id, &file, &mut |_, _| {}).await?;
+        let (store, vault, objects) = (self.server.store(), self.server.vault(), self.server.objects());
+        let exported = export(store, vault, objects, id, &file).await?;
         let stereo = hound::WavReader::open(&file)?.into_samples().collect::<Result<Vec<i16>, _>>()?;
         let channel = |n: usize| stereo.iter().skip(n).step_by(2).copied().collect::<Vec<_>>();
         ensure!(loud(&channel(0)) && loud(&channel(1)), "one side of the recording is silent");
         out(format_args!(
             "  file: {} ({:.1} s, stereo)\n",
             file.display(),
-            exported.info.samples as f64 / 8_000.0
+            exported.samples as f64 / 8_000.0
         ));
         Ok(file)
     }

@@ -129,7 +129,7 @@ async fn due_jobs_come_in_order_for_their_spool_only(kind: Kind) {
 /// end by being done, given back, or in time.
 async fn one_runner_holds_a_subject_however_many_try(kind: Kind) {
     let place = house(kind).await;
-    let kinds = [JobKind::Segment, JobKind::Upload, JobKind::Encode];
+    let kinds = [JobKind::Rescue, JobKind::Upload, JobKind::Encode];
     for subject in 0..6 {
         let jobs = kinds.map(|kind| enqueue(kind, &format!("subject {subject}"), None, 0));
         place.store.commit(jobs.into()).await.expect("enqueues");
@@ -208,20 +208,20 @@ async fn one_runner_holds_a_subject_however_many_try(kind: Kind) {
 async fn jobs_of_one_subject_wait_for_each_other(kind: Kind) {
     let place = house(kind).await;
     let store = &place.store;
-    let jobs = [JobKind::Segment, JobKind::Upload].map(|kind| enqueue(kind, "one", None, 0));
+    let jobs = [JobKind::Rescue, JobKind::Upload].map(|kind| enqueue(kind, "one", None, 0));
     store.commit(jobs.into()).await.expect("enqueues");
     let rows = all(store).await;
-    let (segment, upload) = (rows[0].id, rows[1].id);
-    store.commit(lease(segment, "a", 60, 1)).await.expect("leases");
+    let (rescue, upload) = (rows[0].id, rows[1].id);
+    store.commit(lease(rescue, "a", 60, 1)).await.expect("leases");
     assert_eq!(store.jobs_due(at(9), SPOOL, JobKind::ALL, 9).await.expect("reads"), []);
     assert!(refused(&store.commit(lease(upload, "b", 60, 9)).await));
-    store.commit(lease(upload, "b", 90, 60)).await.expect("the segment's runner died");
+    store.commit(lease(upload, "b", 90, 60)).await.expect("the rescue's runner died");
     // The dead one was only slow: it may not go on beside the other. (Renewing goes by the store's clock.)
     let now = Clock::start().now() + std::time::Duration::from_secs(3_600);
     store.commit(renew(upload, "b", now)).await.expect("renews");
-    assert!(refused(&store.commit(renew(segment, "a", now)).await));
+    assert!(refused(&store.commit(renew(rescue, "a", now)).await));
     store.commit(end(upload, "b")).await.expect("done");
-    store.commit(renew(segment, "a", now)).await.expect("nobody else is at it");
+    store.commit(renew(rescue, "a", now)).await.expect("nobody else is at it");
 }
 
 async fn destruction_waits_for_a_running_upload_which_cannot_go_on(kind: Kind) {
@@ -231,7 +231,7 @@ async fn destruction_waits_for_a_running_upload_which_cannot_go_on(kind: Kind) {
     let id = recording(0);
     store.commit(step(RecordingChange::Started { id, at: at(3) })).await.expect("starts");
     let subject = id.to_string();
-    store.commit(vec![enqueue(JobKind::Segment, &subject, Some(SPOOL), 3)]).await.expect("enqueues");
+    store.commit(vec![enqueue(JobKind::Rescue, &subject, Some(SPOOL), 3)]).await.expect("enqueues");
     store.commit(step(RecordingChange::Finished { id, at: at(4), file: file() })).await.expect("finishes");
     let upload = all(store).await[1].id;
     store.commit(lease(upload, "a", 60, 5)).await.expect("leases");
@@ -271,7 +271,7 @@ async fn figures_count_each_kind(kind: Kind) {
     let upload =
         JobFigures { kind: JobKind::Upload, waiting: 4, running: 1, oldest: Some(at(0)), failing: 1 };
     let expected = [
-        none(JobKind::Segment),
+        none(JobKind::Rescue),
         none(JobKind::Encode),
         upload,
         none(JobKind::Destroy),

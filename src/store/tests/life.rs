@@ -110,7 +110,8 @@ async fn each_step_leaves_the_job_that_takes_the_next(kind: Kind) {
     assert_eq!((stored.spool.as_deref(), stored.kek.as_deref()), (Some(SPOOL), Some(KEK)));
 
     // Salvaged of whatever a crash can leave.
-    let before: [&[RecordingChange]; 3] = [&[], &[started(2)], &[started(3), failed(3)]];
+    let before: [&[RecordingChange]; 4] =
+        [&[], &[started(2)], &[started(3), failed(3)], &[started(4), finished(4)]];
     for (n, before) in (1..).zip(before) {
         store.commit(vec![armed(n, b"key")]).await.expect("arms");
         done(store, before.iter().cloned().chain([salvaged(n)])).await;
@@ -142,6 +143,11 @@ async fn opus_is_encoded_before_it_is_uploaded(kind: Kind) {
     assert!(
         store.audit_position(&recording(0).to_string(), "recording.encoded").await.expect("reads").is_some()
     );
+    // Its disk was lost, and the file made anew of what was copied before.
+    done(store, [salvaged(0)]).await;
+    assert!(jobs(store, 0).await.contains(&(JobKind::Encode, Some(SPOOL.into()), at(4))));
+    let row = self::row(store, 0).await;
+    assert_eq!((row.bytes, row.encoded_at), (Some(64_100), None));
 }
 
 async fn storing_the_same_object_again_changes_nothing(kind: Kind) {
@@ -257,7 +263,7 @@ type Step = (fn(u128) -> RecordingChange, &'static [&'static str], &'static str)
 const STEPS: [Step; 9] = [
     (started, &["armed"], "recording"),
     (finished, &["recording"], "finished"),
-    (salvaged, &["armed", "recording", "failed"], "finished"),
+    (salvaged, &["armed", "recording", "failed", "finished"], "finished"),
     (encoded, &["finished"], "finished"),
     (stored, &["finished", "stored"], "stored"),
     (discarded, &["armed"], "discarded"),

@@ -141,9 +141,22 @@ fn zeros_that_power_loss_leaves_are_a_torn_tail() {
 }
 
 #[test]
+fn a_page_may_end_in_the_middle_of_a_tag() {
+    let (place, id, key, bytes) = Place::new().crash(1, &chunks(24));
+    let in_a_tag = |at: &usize| (at - HEADER) % SEALED > SEALED - 16;
+    let from = (512..bytes.len()).step_by(512).find(in_a_tag).expect("a boundary in a tag");
+    let mut zeroed = bytes;
+    zeroed[from..].fill(0);
+    assert_eq!(
+        salvage(&place, id, &key, &zeroed).unwrap().samples,
+        ((from - HEADER) / SEALED) as u64 * CHUNK
+    );
+}
+
+#[test]
 fn damage_is_not_mistaken_for_a_crash_and_the_file_is_left() {
     let (place, id, key, bytes) = Place::new().crash(1, &chunks(4));
-    for at in [HEADER - 8, HEADER + 100, HEADER + SEALED, HEADER + 3 * SEALED + 50, bytes.len() - 1] {
+    for at in [33, HEADER + 100, HEADER + SEALED, HEADER + 3 * SEALED + 50, bytes.len() - 1] {
         let mut damaged = bytes.clone();
         damaged[at] ^= 0x10;
         let error = salvage(&place, id, &key, &damaged).expect_err("damaged");
@@ -171,13 +184,19 @@ fn wrong_key_unknown_id_and_a_living_recording_are_refused() {
     let (spool, ending) = place.vault.begin(&other).unwrap();
     assert_eq!(place.vault.leftovers().unwrap(), [id], "what is being written is no leftover");
     assert!(matches!(place.vault.salvage(other.id(), &wrong), Err(VaultError::InUse(_))));
-    assert!(matches!(
-        place.vault.export(other.id(), &wrong, &place.path("x"), &mut |_, _| {}),
-        Err(VaultError::Unfinished(_))
-    ));
+    assert!(matches!(wait(place.vault.plain(other.id(), &wrong)), Err(VaultError::Unfinished(_))));
     Box::new(spool).finish(End::default());
     assert_eq!(ending.blocking_recv().unwrap().unwrap().samples, 0);
     assert_eq!(place.vault.salvage(id, &key).unwrap().samples, 2 * CHUNK);
+}
+
+#[test]
+fn a_whole_recording_is_never_replaced_by_a_leftover() {
+    let (place, id, key, bytes) = Place::new().crash(1, &chunks(2));
+    let saved = place.vault.salvage(id, &key).unwrap();
+    fs::write(place.part(id), &bytes[..HEADER + SEALED]).unwrap();
+    assert!(matches!(place.vault.salvage(id, &key), Err(VaultError::Exists(_))));
+    assert_eq!(fs::metadata(place.rec(id)).unwrap().len(), saved.bytes);
 }
 
 #[test]

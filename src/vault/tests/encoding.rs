@@ -2,7 +2,7 @@ use std::f64::consts::TAU;
 use std::io::Cursor;
 use std::sync::mpsc;
 
-use ogg::PacketReader;
+use ::ogg::PacketReader;
 use opus::MSDecoder;
 
 use super::*;
@@ -41,7 +41,11 @@ fn decode(file: &[u8]) -> [Vec<i16>; 2] {
         assert!(packet.absgp_page() >= granule);
         granule = packet.absgp_page();
         if packet.last_in_page() && !packet.last_in_stream() {
-            assert_eq!(granule, heard.len() as u64 / 2 * 6, "a page's position is where its last packet ends");
+            assert_eq!(
+                granule,
+                heard.len() as u64 / 2 * 6,
+                "a page's position is where its last packet ends"
+            );
         }
         ended = packet.last_in_stream();
     }
@@ -70,7 +74,7 @@ fn on(_: u64, _: u64) -> ControlFlow<()> {
 #[test]
 fn each_channel_is_heard_in_its_place_and_in_time() {
     let place = Place::new();
-    let audio = talk(27_123, |n| speech(n, 400.0), |n| speech(n + 999, 700.0));
+    let audio = talk(60_123, |n| speech(n, 400.0), |n| speech(n + 999, 700.0));
     let (finished, key) = place.record(1, &audio);
     let mut seen = Vec::new();
     let encoded = place
@@ -81,7 +85,7 @@ fn each_channel_is_heard_in_its_place_and_in_time() {
         })
         .unwrap();
     assert!(seen.is_sorted() && seen.last() == Some(&(finished.bytes, finished.bytes)));
-    assert_eq!((encoded.samples, encoded.salvaged), (27_123, None));
+    assert_eq!((encoded.samples, encoded.salvaged), (60_123, None));
     assert!(encoded.bytes * 3 < finished.bytes, "{} of {}", encoded.bytes, finished.bytes);
     let sealed = fs::read(place.rec(finished.id)).unwrap();
     assert_eq!(sealed.len() as u64, encoded.bytes);
@@ -89,19 +93,24 @@ fn each_channel_is_heard_in_its_place_and_in_time() {
 
     let reader = wait(place.vault.plain(finished.id, &key)).unwrap();
     let info = reader.info();
-    assert_eq!((info.samples, info.format.content_type()), (27_123, "audio/ogg"));
+    assert_eq!((info.samples, info.format.content_type()), (60_123, "audio/ogg"));
     let file = place.clear(finished.id, &key).unwrap();
     assert_eq!(file.len() as u64, info.bytes);
     // Any range of it, too: it is found by arithmetic.
     for (start, end) in [(0, 27), (100, 16_400), (16_383, 16_385), (5_000, info.bytes)] {
         let piece = wait(collect(reader.stream(start..end))).unwrap();
-        assert!(piece == file[start as usize..(end as usize).min(file.len())]);
+        assert!(piece == file[start as usize..end as usize]);
     }
     let truth = channels(&audio);
     let [caller, agent] = decode(&file);
-    assert_eq!((caller.len(), agent.len()), (27_123, 27_123), "as long as it was, to the sample");
-    assert!(likeness(&caller, &truth.0) > 0.95, "{}", likeness(&caller, &truth.0));
-    assert!(likeness(&agent, &truth.1) > 0.95, "{}", likeness(&agent, &truth.1));
+    assert_eq!((caller.len(), agent.len()), (60_123, 60_123), "as long as it was, to the sample");
+    for (heard, said) in [(&caller, &truth.0), (&agent, &truth.1)] {
+        // Shifted by a few samples either way it is less like what was said.
+        let at = |lag: usize| likeness(&heard[lag..heard.len() - 8 + lag], &said[4..said.len() - 4]);
+        let best = (0..=8).max_by(|a, b| at(*a).total_cmp(&at(*b))).unwrap();
+        assert!((3..=5).contains(&best), "shifted by {} samples", best as i64 - 4);
+        assert!(at(best) > 0.8, "likeness {}", at(best));
+    }
     assert!(likeness(&caller, &truth.1).abs() < 0.2);
 }
 
@@ -228,9 +237,10 @@ fn destroyed_while_it_is_encoded_it_is_gone() {
     let (vault, id) = (&place.vault, finished.id);
     std::thread::scope(|scope| {
         let encoding = scope.spawn(move || {
+            let goes = std::sync::Mutex::new(goes);
             vault.encode(id, &key, &mut |_, _| {
                 began.send(()).unwrap();
-                let _ = goes.recv(); // an error: it goes on for good
+                let _ = goes.lock().unwrap().recv(); // an error: it goes on for good
                 ControlFlow::Continue(())
             })
         });

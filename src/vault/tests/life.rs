@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::media::Codec;
-use crate::media::g711::ULAW_TO_PCM;
+use crate::media::g711::{ALAW_TO_PCM, ULAW_TO_PCM};
 use crate::media::tap::{Channel, Missing, Tap};
 
 #[test]
@@ -42,13 +42,18 @@ fn a_call_through_tap_and_vault_comes_back_as_wav() {
     let out = place.path("out.wav");
     fs::write(&out, "an older export").unwrap();
     let mut seen = Vec::new();
-    let exported = place.vault.export(id, &key, &out, &mut |done, all| seen.push((done, all))).unwrap();
-    assert_eq!((exported.samples, exported.bytes, exported.salvaged), (24_000, 96_044, false));
-    assert_eq!(exported.gaps, finished.gaps);
-    assert!(seen.is_sorted() && seen.last() == Some(&(finished.bytes, finished.bytes)));
+    let reader = wait(place.vault.plain(id, &key)).unwrap();
+    let exported = wait(reader.export(&out, &mut |done, all| seen.push((done, all)))).unwrap();
+    let info = &exported.info;
+    assert_eq!((info.samples, info.bytes, info.salvaged), (24_000, 96_044, false));
+    assert_eq!(info.gaps, finished.gaps);
+    assert!(seen.is_sorted() && seen.last() == Some(&(96_044, 96_044)));
     assert_eq!(fs::metadata(&out).unwrap().permissions().mode() & 0o777, 0o600);
     let wav = fs::read(&out).unwrap();
     assert_eq!(wav.len(), 96_044);
+    let sha256 = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &wav);
+    assert_eq!(exported.sha256, hex::encode(sha256));
+    assert_eq!(wait(reader.sha256()).unwrap(), exported.sha256);
     // RIFF size, "fmt ": PCM, 2 channels, 8 kHz, 32,000 bytes/s, 4 bytes a frame, 16 bits, data size.
     assert_eq!(wav[..4], *b"RIFF");
     assert_eq!(u32::from_le_bytes(wav[4..8].try_into().unwrap()), 96_036);
@@ -69,8 +74,17 @@ fn a_call_through_tap_and_vault_comes_back_as_wav() {
 fn it_is_shared_between_threads() {
     fn shared<T: Send + Sync>() {}
     fn moves<T: Send>() {}
+    fn goes<T: Send>(_: &T) {}
     shared::<Vault>();
     moves::<Spool>();
+    let place = Place::new();
+    let (finished, key) = place.record(1, &chunks(1));
+    // What a job awaits may be on any thread.
+    let (id, out) = (finished.id, place.path("x"));
+    let reader = wait(place.vault.plain(id, &key)).unwrap();
+    goes(&place.vault.plain(id, &key));
+    goes(&reader.export(&out, &mut |_, _| {}));
+    goes(&place.vault.rebuild(id, futures_util::stream::empty()));
 }
 
 #[test]
@@ -123,60 +137,13 @@ fn a_spool_recycles_its_buffers() {
 }
 
 #[test]
-fn destroyed_is_gone_whenever_it_happens() {
-    let place = Place::new();
-    let files = |place: &Place| {
-        let mut found = list(&place.path("vault/spool")).unwrap();
-        found.extend(list(&place.path("vault/recordings/2026/11/22")).unwrap());
-        found
-    };
-    // Finished; and again, and one that never was.
-    let (finished, key) = place.record(1, &chunks(1));
-    place.vault.destroy(finished.id).unwrap();
-    place.vault.destroy(finished.id).unwrap();
-    assert!(files(&place).is_empty());
-    assert!(matches!(place.pcm(finished.id, &key), Err(VaultError::NotFound(_))));
-    // While it is written: what comes later leaves nothing behind.
-    let permit = place.permit(2);
-    let (mut spool, ending) = place.vault.begin(&permit).unwrap();
-    put(&mut spool, &chunks(2));
-    place.vault.destroy(permit.id()).unwrap();
-    put(&mut spool, &[]);
-    Box::new(spool).finish(End { samples: 2 * CHUNK, ..End::default() });
-    assert!(matches!(ending.blocking_recv().unwrap(), Err(VaultError::Destroyed(_))));
-    assert!(files(&place).is_empty());
-    // A leftover.
-    let (place, id, _, _) = place.crash(3, &chunks(2));
-    place.vault.destroy(id).unwrap();
-    assert!(files(&place).is_empty() && place.vault.leftovers().unwrap().is_empty());
-    // Another copy that bears its name is found out.
-    let (finished, _) = place.record(4, &chunks(1));
-    fs::copy(place.rec(finished.id), place.rec(finished.id).with_extension("rec.bak")).unwrap();
-    assert!(matches!(place.vault.destroy(finished.id), Err(VaultError::StillThere { .. })));
-}
-
-#[test]
-fn destroy_and_finish_may_race() {
-    let place = Place::new();
-    for n in 0..50 {
-        let permit = place.permit(n);
-        let (mut spool, ending) = place.vault.begin(&permit).unwrap();
-        put(&mut spool, &[vec![1; 20]]);
-        Box::new(spool).finish(End { samples: 10, ..End::default() });
-        place.vault.destroy(permit.id()).unwrap();
-        let _ = ending.blocking_recv().unwrap();
-        assert!(!place.part(permit.id()).exists() && !place.rec(permit.id()).exists());
-    }
-}
-
-#[test]
 fn a_sink_that_is_dropped_is_given_up() {
     let place = Place::new();
     // Armed and never started: nothing is left.
     let (armed, ending) = place.vault.begin(&place.permit(1)).unwrap();
     drop(armed);
     assert!(matches!(ending.blocking_recv().unwrap(), Err(VaultError::Abandoned { samples: 0, .. })));
-    assert!(list(&place.path("vault/spool")).unwrap().is_empty());
+    assert!(place.names().is_empty());
     // With sound: kept.
     let permit = place.permit(2);
     let (mut spool, ending) = place.vault.begin(&permit).unwrap();
@@ -184,6 +151,15 @@ fn a_sink_that_is_dropped_is_given_up() {
     drop(spool);
     assert!(matches!(ending.blocking_recv().unwrap(), Err(VaultError::Abandoned { samples: CHUNK, .. })));
     assert_eq!(place.vault.leftovers().unwrap(), [permit.id()]);
+    // What did not fill a chunk is there as well.
+    let permit = place.permit(3);
+    let (mut spool, ending) = place.vault.begin(&permit).unwrap();
+    put(&mut spool, &[vec![3; 2_000], vec![4; 2_000]]);
+    drop(spool);
+    assert!(matches!(ending.blocking_recv().unwrap(), Err(VaultError::Abandoned { samples: 2_000, .. })));
+    let key = place.vault.wrap(&permit);
+    assert_eq!(place.vault.salvage(permit.id(), &key).unwrap().samples, 2_000);
+    assert_eq!(place.pcm(permit.id(), &key).unwrap().0, [[3; 1_000], [4; 1_000]].concat());
 }
 
 #[test]
@@ -207,4 +183,88 @@ fn closing_the_vault_finishes_what_ended() {
     let place = place.restart(); // returns when the threads are done
     assert!(place.rec(permit.id()).exists());
     assert!(ending.blocking_recv().unwrap().is_ok());
+}
+
+#[test]
+fn g711_that_came_as_g711_loses_nothing() {
+    for (format, codec, table) in
+        [(Format::Ulaw, Codec::Pcmu, &ULAW_TO_PCM), (Format::Alaw, Codec::Pcma, &ALAW_TO_PCM)]
+    {
+        let place = Place::of(format);
+        let permit = place.permit(1);
+        let (id, key) = (permit.id(), place.vault.wrap(&permit));
+        let (spool, ending) = place.vault.begin(&permit).unwrap();
+        let start = Timestamp::from_micros(DAY as i64 * 1_000);
+        let mut tap = Tap::new(permit, Box::new(spool), start);
+        // Every octet there is, in 41 packets: 160 samples more than five chunks.
+        let octets: Vec<u8> = (0..41 * 160).map(|n| (n % 256) as u8).collect();
+        for (n, payload) in octets.chunks(160).enumerate() {
+            let now = start + Duration::from_millis(n as u64 * 20);
+            tap.handle_timeout(now);
+            tap.push(Channel::Caller, 1, n as u32 * 160, codec, payload, now);
+            tap.push(Channel::Agent, 2, n as u32 * 160, codec, payload, now);
+        }
+        tap.finish(start + Duration::from_millis(41 * 20));
+        let finished = ending.blocking_recv().unwrap().unwrap();
+        assert_eq!(finished.samples, 41 * 160);
+        assert_eq!(finished.bytes, 56 + 41 * 320 + 6 * 20 + 20 + 21 + 4, "half of what PCM takes");
+        let wav = place.clear(id, &key).unwrap();
+        assert_eq!(wav.len(), 58 + 41 * 320);
+        assert_eq!(wav[..4], *b"RIFF");
+        assert_eq!(u32::from_le_bytes(wav[4..8].try_into().unwrap()) as usize, wav.len() - 8);
+        let tag = if format == Format::Ulaw { 7 } else { 6 };
+        assert_eq!(wav[8..20], *b"WAVEfmt \x12\0\0\0");
+        assert_eq!(wav[20..38], [tag, 0, 2, 0, 0x40, 0x1F, 0, 0, 0x80, 0x3E, 0, 0, 2, 0, 8, 0, 0, 0]);
+        assert_eq!(wav[38..50], *b"fact\x04\0\0\0\xA0\x19\0\0");
+        assert_eq!(wav[50..58], *b"data\x40\x33\0\0");
+        for (n, (frame, sent)) in wav[58..].chunks_exact(2).zip(&octets).enumerate() {
+            let heard = [frame[0], frame[1]].map(|octet| table[usize::from(octet)]);
+            assert_eq!(heard, [table[usize::from(*sent)]; 2], "sample {n}");
+            // Of the two zeros that mu-law has, one is kept.
+            assert!(frame == [*sent; 2] || (format, *sent) == (Format::Ulaw, 0x7F), "sample {n}");
+        }
+    }
+}
+
+#[test]
+fn silence_in_g711_is_silence() {
+    let place = Place::of(Format::Alaw);
+    let permit = place.permit(1);
+    let (spool, ending) = place.vault.begin(&permit).unwrap();
+    Box::new(spool).finish(End { samples: 3_000, ..End::default() });
+    assert_eq!(ending.blocking_recv().unwrap().unwrap().samples, 3_000);
+    let wav = place.clear(permit.id(), &place.vault.wrap(&permit)).unwrap();
+    assert!(
+        wav.len() == 58 + 6_000 && wav[58..].iter().all(|octet| *octet == crate::media::g711::ALAW_SILENCE)
+    );
+}
+
+#[test]
+fn a_disk_down_to_its_reserve_takes_no_new_recording() {
+    let mut place = Place::new();
+    let room = place.vault.room().unwrap();
+    assert!(room.free > 0 && room.reserve == 0);
+    let (mut spool, ending) = place.vault.begin(&place.permit(1)).unwrap();
+    place.vault.reserve = u64::MAX;
+    let refused = place.vault.begin(&place.permit(2)).map(|_| ());
+    assert!(matches!(refused, Err(VaultError::NoRoom { reserve: u64::MAX, .. })));
+    assert_eq!(place.names().len(), 1, "nothing is begun");
+    // What goes on goes on.
+    let samples = put(&mut spool, &chunks(2));
+    Box::new(spool).finish(End { samples, ..End::default() });
+    assert!(ending.blocking_recv().unwrap().is_ok());
+}
+
+#[test]
+fn a_spool_keeps_its_id() {
+    let place = Place::new();
+    let id = place.vault.spool_id().to_owned();
+    assert!(Ulid::from_string(&id).is_ok());
+    assert_eq!(fs::read_to_string(place.path("vault/spool.id")).unwrap(), format!("{id}\n"));
+    assert_eq!(fs::read_dir(place.path("vault")).unwrap().count(), 2, "no draft is left");
+    let place = place.restart();
+    assert_eq!(place.vault.spool_id(), id);
+    assert_ne!(Place::new().vault.spool_id(), id);
+    fs::write(place.path("vault/spool.id"), "nonsense").unwrap();
+    assert!(matches!(open(&place.dir).map(|_| ()), Err(VaultError::SpoolId { .. })));
 }

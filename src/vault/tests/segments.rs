@@ -44,7 +44,8 @@ fn a_running_recording_can_be_copied_up_to_a_chunk() {
     assert!(place.vault.spooled_part(id, 0..10).unwrap().is_none());
     // What was opened can still be read, and is the beginning of the whole.
     let whole = fs::read(place.rec(id)).unwrap();
-    let copied = [wait(first.read(0..first.len())).unwrap(), wait(second.read(0..second.len())).unwrap()].concat();
+    let copied =
+        [wait(first.read(0..first.len())).unwrap(), wait(second.read(0..second.len())).unwrap()].concat();
     assert!(whole.starts_with(&copied) && copied.len() == HEADER + 2 * 5_140);
 }
 

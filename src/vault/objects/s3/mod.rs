@@ -40,6 +40,8 @@ const ATTEMPT: Duration = Duration::from_secs(60);
 const STALL: Duration = Duration::from_secs(20);
 /// Tries of one request: the second one mends a connection that the store closed meanwhile.
 const TRIES: u32 = 2;
+/// Most that the second try waits: who called waits longer between its own.
+const BACK_OFF: Duration = Duration::from_millis(100);
 /// Where the SHA-256 of the whole is kept with an object.
 const SHA256_KEY: &str = "sayso-sha256";
 
@@ -73,7 +75,7 @@ impl S3 {
             .operation_attempt_timeout(ATTEMPT);
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .region(region)
-            .retry_config(RetryConfig::standard().with_max_attempts(TRIES))
+            .retry_config(RetryConfig::standard().with_max_attempts(TRIES).with_initial_backoff(BACK_OFF))
             .timeout_config(timeouts.build())
             .stalled_stream_protection(StalledStreamProtectionConfig::enabled().grace_period(STALL).build());
         if let Some((key, secret)) = &settings.credentials {
