@@ -27,6 +27,7 @@ mod offers;
 mod phases;
 mod privacy;
 mod quality;
+mod reconcile;
 mod soak;
 mod terms;
 mod torture;
