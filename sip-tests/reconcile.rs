@@ -46,7 +46,8 @@ fn expected(findings: &[(&str, &str)]) -> BTreeSet<(String, String)> {
 
 fn remove(server: &Server, name: &str, report: &Value) -> std::process::Output {
     let report = report["id"].as_str().expect("an id");
-    let words = ["reconcile", "orphans", "remove", name, "--report", report, "--reason", "a test", "--config"];
+    let words =
+        ["reconcile", "orphans", "remove", name, "--report", report, "--reason", "a test", "--config"];
     server.run(&words, &[&server.config()])
 }
 
@@ -59,7 +60,10 @@ fn what_is_broken_in_a_folder_is_in_the_report() {
     let (report, found) = reconcile(&server);
     assert_eq!(found, expected(&[]), "a world in order says so");
     let counts = &report["counts"];
-    assert_eq!((&counts["calls"], &counts["recorded"], &counts["verified"]), (&3.into(), &3.into(), &3.into()));
+    assert_eq!(
+        (&counts["calls"], &counts["recorded"], &counts["verified"]),
+        (&3.into(), &3.into(), &3.into())
+    );
 
     let file = |name: &str| -> PathBuf { server.dir.path().join("data/vault/objects").join(name) };
     let (gone, flipped) = (names[0].as_str(), names[1].as_str());
@@ -129,7 +133,8 @@ fn what_is_broken_in_a_bucket_is_in_the_report() {
     let delete = s3.client().delete_object().bucket(bucket).key(&names[0]);
     wait(delete.send()).expect("deleted");
     let get = s3.client().get_object().bucket(bucket).key(&names[1]);
-    let mut bytes = wait(async { get.send().await.expect("got").body.collect().await }).expect("read").to_vec();
+    let mut bytes =
+        wait(async { get.send().await.expect("got").body.collect().await }).expect("read").to_vec();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     put(&names[1], bytes);
