@@ -19,6 +19,7 @@ mod database;
 mod defence;
 mod dialogs;
 mod gate;
+mod keys;
 mod load;
 mod media;
 mod objects;
