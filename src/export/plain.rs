@@ -43,7 +43,7 @@ pub(super) async fn copy(
             file.write_all(&piece).await.map_err(unwritten)?;
             hash.update(&piece);
             done += piece.len() as u64;
-            if done % BLOCK == 0 {
+            if done.is_multiple_of(BLOCK) {
                 file.flush().await.map_err(unwritten)?;
                 file.sync_data().await.map_err(unwritten)?;
             }
