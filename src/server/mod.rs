@@ -49,7 +49,7 @@ use crate::sip::io::{Certificates, SipHandle, StackConfig, TlsFiles};
 use crate::store::{Change, Filter, Store};
 use crate::time::Clock;
 use crate::vault::objects::Objects;
-use crate::vault::{Signer, Vault};
+use crate::vault::{Signer, SpoolOwner, Vault};
 
 use admission::{Door, Short};
 pub use notice::{Notice, Notices, What};
@@ -93,6 +93,8 @@ struct Shared {
 pub struct Server {
     shared: Arc<Shared>,
     http: SocketAddr,
+    /// Until all calls have ended and all jobs have stopped.
+    _owner: SpoolOwner,
 }
 
 impl Server {
@@ -105,6 +107,8 @@ impl Server {
         let metrics = api::install_metrics();
         let store = Store::open(&config.database_url(), clock).await?;
         let (vault, objects, signer) = archive::open(config, &store, clock).await?;
+        // Before anything is salvaged or said in this node's name: who lives is no leftover.
+        let owner = vault.own()?;
         store.of_node(vault.spool_id());
         let alarms = Alarms::new(store.clone(), clock);
         archive::check(&objects, &alarms).await?;
@@ -173,7 +177,7 @@ impl Server {
         let started = trail::started(clock.now());
         shared.store.commit(vec![Change::Audit(started)]).await?;
         tracing::info!(version = env!("CARGO_PKG_VERSION"), %http, "ready");
-        Ok(Self { shared, http })
+        Ok(Self { shared, http, _owner: owner })
     }
 
     /// The HTTP address, its port resolved.

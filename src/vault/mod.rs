@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! <dir>/spool.id             a ULID: which spool this is (several servers may share a database, not a spool)
+//! <dir>/owner.lock           locked by who writes, salvages and runs jobs: one process at a time
 //! <dir>/spool/<ULID>.part    being written
 //! <dir>/spool/<ULID>.rec     whole; stays until it is verified in the object store
 //! <dir>/spool/<ULID>.draft   a `.rec` that is being made anew as Opus
@@ -23,6 +24,7 @@ mod export;
 pub mod keys;
 pub mod objects;
 mod ogg;
+mod owner;
 mod reader;
 mod rebuild;
 mod running;
@@ -60,6 +62,7 @@ use crate::time::{Clock, Timestamp};
 pub use error::VaultError;
 pub use export::Exported;
 pub use keys::{KekId, KekState, KeySource, Keyring, KmsConfig, KnownKek, NewKek, Provider, WrappedKey};
+pub use owner::SpoolOwner;
 pub use reader::{Info, Reader};
 pub use running::Running;
 pub use sealed::Format;
@@ -178,6 +181,15 @@ impl Vault {
             through: Box::new(|file| Box::new(file)),
             _syncer: syncer,
         })
+    }
+
+    /// Makes this process the folder's only owner, until what is returned is dropped. Who begins recordings, salvages
+    /// or runs jobs holds it; who only reads needs it not.
+    ///
+    /// # Errors
+    /// When another has it: which process, and what to do. Also when the lock's file cannot be opened.
+    pub fn own(&self) -> Result<SpoolOwner, VaultError> {
+        owner::own(self.paths.dir())
     }
 
     /// The spool's folder.
