@@ -189,6 +189,12 @@ pub enum VaultError {
         /// Its process id, if it could be read.
         pid: Option<u32>,
     },
+    /// The disk neither writes nor says no.
+    #[error(
+        "recording {0} is given up: the spool's disk stands still; look at the disk. What was written, if anything, \
+        is kept for salvage"
+    )]
+    Still(RecordingId),
     /// `spool.id` holds something else.
     #[error("{} holds no ULID: restore it; if nothing waits in the spool, remove it", path.display())]
     SpoolId {
@@ -259,6 +265,7 @@ impl VaultError {
             | Self::InUse(_)
             | Self::NoRoom { .. }
             | Self::Owned { .. }
+            | Self::Still(_)
             | Self::Stopped(_)
             | Self::Closed(_)
             | Self::WriteFailed { .. } => true,
