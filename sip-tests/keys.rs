@@ -13,7 +13,7 @@ use sayso::call::Fact;
 use sayso::consent::{Basis, DataKey};
 use sayso::ids::{CallId, RecordingId};
 use sayso::settings::Language;
-use sayso::store::{Change, KekChange, KekProvider, KekRow, KekState, RecordingChange, Store};
+use sayso::store::{Change, KekProvider, KekRow, KekState, RecordingChange, Store};
 use sayso::time::Clock;
 use sayso::vault::{KeySource, Keyring, KnownKek, Provider, WrappedKey};
 use serde_json::Value;

@@ -28,6 +28,10 @@ pub(super) async fn run(ctx: &Context, job: &Held) -> Result<Outcome, Fault> {
     }
     match change(ctx, &row).await? {
         Some(change) => Ok(Outcome::Done(Some(change))),
+        // Armed on a lost disk and never started: there is nothing but a key, and that goes now.
+        None if state == State::Armed => {
+            Ok(Outcome::Done(Some(RecordingChange::Discarded { id: row.id, at: ctx.clock.now() })))
+        }
         None => {
             let why = "its file is gone from the spool, and the object store has nothing of it".to_owned();
             lost(ctx, row.id, &why);

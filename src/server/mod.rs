@@ -17,7 +17,7 @@ mod notice;
 mod phones;
 mod policy;
 mod recorder;
-mod salvage;
+pub(crate) mod salvage;
 mod selftest;
 mod switchboard;
 mod trail;

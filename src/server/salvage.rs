@@ -36,7 +36,10 @@ pub(super) async fn run(store: &Store, vault: &Arc<Vault>, clock: Clock) -> anyh
 }
 
 /// Ends a call the server died in, with the legs it had.
-async fn end(store: &Store, call: CallId, at: Timestamp) -> Result<Vec<Change>, StoreError> {
+///
+/// # Errors
+/// When the store cannot be read.
+pub(crate) async fn end(store: &Store, call: CallId, at: Timestamp) -> Result<Vec<Change>, StoreError> {
     let legs = store.call(call).await?.map(|detail| detail.legs).unwrap_or_default();
     let going_on = legs.iter().filter(|leg| leg.ended_at.is_none());
     let mut facts: Vec<Fact> = going_on

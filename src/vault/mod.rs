@@ -153,6 +153,14 @@ impl Vault {
         Paths::new(dir.to_owned()).is_empty()
     }
 
+    /// The id of the spool in the folder; `None`: there is none yet.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn spool_of(dir: &Path) -> Result<Option<String>, VaultError> {
+        Paths::new(dir.to_owned()).id()
+    }
+
     /// Opens it: makes its directory and `spool.id` at first start, and starts its threads.
     ///
     /// # Errors

@@ -104,16 +104,23 @@ impl Paths {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&spool);
         made.map_err(VaultError::io("create directory", &spool))?;
         let path = self.dir.join("spool.id");
+        if let Some(id) = self.id()? {
+            return Ok(id);
+        }
+        self.draw_id(&path)?;
+        let gone = || VaultError::io("read", &path)(io::ErrorKind::NotFound.into());
+        self.id()?.ok_or_else(gone)
+    }
+
+    /// The spool's id; `None`: it was never opened.
+    pub(super) fn id(&self) -> Result<Option<String>, VaultError> {
+        let path = self.dir.join("spool.id");
         let text = match fs::read_to_string(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                self.draw_id(&path)?;
-                fs::read_to_string(&path)
-            }
-            read => read,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            read => read.map_err(VaultError::io("read", &path))?,
         };
-        let text = text.map_err(VaultError::io("read", &path))?;
         let id = Ulid::from_string(text.trim_end()).map_err(|_| VaultError::SpoolId { path })?;
-        Ok(id.to_string())
+        Ok(Some(id.to_string()))
     }
 
     /// Whether nothing was ever recorded here: the spool's id is made when it is first opened.
