@@ -311,10 +311,11 @@ async fn a_folder_finds_what_a_crash_left() {
     let objects = in_folder(dir.path()).await;
     let (id, content) = (recording(), noise(1_000));
     let name = name_of(id);
-    let day = dir.path().join(DAY);
-    fs::create_dir_all(&day).expect("made");
-    let left = day.join(format!(".{id}.rec.{}.tmp", Ulid::generate()));
-    let other = day.join(format!(".{}.rec.{}.tmp", recording(), Ulid::generate()));
+    let uploads = dir.path().join(".uploads");
+    fs::create_dir_all(&uploads).expect("made");
+    let upload =
+        |id: RecordingId| uploads.join(format!("{}.{}.tmp", name_of(id).replace('/', "!"), Ulid::generate()));
+    let (left, other) = (upload(id), upload(recording()));
     for file in [&left, &other] {
         fs::write(file, b"half of it").expect("written");
     }

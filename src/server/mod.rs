@@ -136,6 +136,7 @@ impl Server {
             match fact {
                 Fact::AnyOrigin => tracing::warn!("{fact}"),
                 Fact::NothingSecure => tracing::info!("{fact}"),
+                Fact::VaultInClear => tracing::warn!("{fact}"),
             }
         }
         let stack = stack_config(config, certificates.clone());
