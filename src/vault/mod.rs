@@ -18,6 +18,7 @@
 //! A chunk that was written survives the death of the process at once, and loss of power after about a
 //! second; a finished recording survives both.
 
+mod draft;
 mod encode;
 mod error;
 mod export;
@@ -60,6 +61,7 @@ use crate::ids::RecordingId;
 use crate::media::tap::Gap;
 use crate::time::{Clock, Timestamp};
 
+pub use draft::Draft;
 pub use error::VaultError;
 pub use export::Exported;
 pub use keys::{KekId, KekState, KeySource, Keyring, KmsConfig, KnownKek, NewKek, Provider, WrappedKey};
