@@ -23,7 +23,7 @@ use crate::media::tap::{CHUNK, Chunk, ChunkSink as _, End};
 use crate::settings::Language;
 use crate::store::{KekChange, KekProvider, RecordingChange, Store, StoredObject};
 use crate::time::Clock;
-use crate::vault::objects::{Content, About, ObjectClass, Objects, ObjectsConfig};
+use crate::vault::objects::{About, Content, ObjectClass, Objects, ObjectsConfig};
 use crate::vault::{Format, KeySource, Keyring, Signer, Vault, VaultConfig};
 
 const PATIENCE: Duration = Duration::from_secs(20);
