@@ -309,13 +309,12 @@ async fn a_destroyed_key_is_in_no_table_of_a_server() {
         let destroyed = RecordingChange::Destroyed { id: recording(n), at: at(9), rule, why, by };
         store.commit(step(destroyed)).await.expect("destroys");
     }
-    assert_eq!(held().len(), 60, "old row versions have them still");
+    assert!(held().iter().any(|n| gone.contains(n)), "old row versions have them still");
     let beyond = store.shred().await.expect("shreds").expect("the log is beyond reach");
     assert!(beyond.contains("write-ahead log") && beyond.contains("keys rotate"), "{beyond}");
     let left = held();
     assert!(!left.iter().any(|n| gone.contains(n)), "{left:?}");
     assert_eq!(left.len(), 55, "the others are untouched");
-    // A transaction that still sees a key holds it up, and is told of.
     store.close().await;
 }
 
