@@ -42,6 +42,10 @@ pub struct Certificate {
     pub found_before: Vec<String>,
     /// What a listing still found afterwards: nothing, or what is locked until `holds_until`.
     pub found_after: Vec<String>,
+    /// Where it was looked: the object store, the spool, the database.
+    pub looked_in: Vec<String>,
+    /// What could not be looked at from there, in words.
+    pub not_seen: Vec<String>,
     /// When that listing was made.
     pub removed_at: Timestamp,
     /// An object lock keeps unreadable octets until then.
@@ -158,6 +162,8 @@ struct Content {
     audit: Position,
     found_before: Vec<String>,
     found_after: Vec<String>,
+    looked_in: Vec<String>,
+    not_seen: Vec<String>,
     removed_at: String,
     holds_until: Option<String>,
     product: String,
@@ -181,6 +187,8 @@ fn content(certificate: &Certificate) -> Value {
         audit,
         found_before,
         found_after,
+        looked_in,
+        not_seen,
         removed_at,
         holds_until,
         product,
@@ -197,6 +205,8 @@ fn content(certificate: &Certificate) -> Value {
         audit: Position { n: audit.n, hash: hex::encode(audit.hash) },
         found_before: found_before.clone(),
         found_after: found_after.clone(),
+        looked_in: looked_in.clone(),
+        not_seen: not_seen.clone(),
         removed_at: removed_at.to_rfc3339(),
         holds_until: holds_until.map(Timestamp::to_rfc3339),
         product: product.clone(),
@@ -227,6 +237,8 @@ fn certificate_of(content: &Value) -> Result<Certificate, CertificateError> {
         audit: ChainPosition { n: content.audit.n, hash },
         found_before: content.found_before,
         found_after: content.found_after,
+        looked_in: content.looked_in,
+        not_seen: content.not_seen,
         removed_at: at(&content.removed_at)?,
         holds_until: content.holds_until.as_deref().map(at).transpose()?,
         product: content.product,
@@ -299,6 +311,8 @@ mod tests {
             audit: ChainPosition { n: 4711, hash: [0xA5; 32] },
             found_before: vec!["object recordings/2026/11/22/X.rec version 1".to_owned()],
             found_after: Vec::new(),
+            looked_in: vec!["object store s3://audio/".to_owned(), "spool 01K".to_owned()],
+            not_seen: vec!["the write-ahead log".to_owned()],
             removed_at: at(2),
             holds_until: None,
             product: PRODUCT.to_owned(),
@@ -407,11 +421,12 @@ mod tests {
             before in prop::collection::vec(any::<String>(), 0..4), after in prop::collection::vec(any::<String>(), 0..2),
         ) -> Certificate {
             let [rule, reason, by] = texts;
+            let before_2 = before.clone();
             let [one, two, three] = times.map(|micros| Timestamp::from_micros(i64::from(micros) * 1_000_003));
             Certificate {
                 recording: RecordingId::new(Ulid(ids.0)), call: CallId::new(Ulid(ids.1)), rule, reason, by,
                 key_destroyed_at: one, audit: ChainPosition { n, hash }, found_before: before,
-                found_after: after, removed_at: two, holds_until: held.then_some(three),
+                found_after: after, looked_in: before_2, not_seen: Vec::new(), removed_at: two, holds_until: held.then_some(three),
                 product: PRODUCT.to_owned(),
             }
         }

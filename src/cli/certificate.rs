@@ -125,6 +125,10 @@ fn tell(verified: &Verified, expected: bool) {
     out(format_args!("key destroyed  {}  (from then on no copy can be read)\n", it.key_destroyed_at));
     out(format_args!("found before   {}\n", lines(&it.found_before)));
     out(format_args!("found after    {}  (listed {})\n", lines(&it.found_after), it.removed_at));
+    out(format_args!("looked in      {}\n", lines(&it.looked_in)));
+    if !it.not_seen.is_empty() {
+        out(format_args!("not looked in  {}\n", lines(&it.not_seen)));
+    }
     if let Some(until) = it.holds_until {
         out(format_args!("locked until   {until}  (unreadable octets that an object lock keeps)\n"));
     }

@@ -101,6 +101,7 @@ fn recording() -> RecordingRow {
         encoded_at: None,
         stored_at: Some(at(30)),
         object: Some(StoredObject {
+            place: "a folder".to_owned(),
             name: "recordings/2026/11/22/x.rec".into(),
             version: None,
             bytes: 320_100,

@@ -342,6 +342,12 @@ impl Vault {
         self.paths.files()
     }
 
+    /// Whether there is a file of it in the spool, whole or not.
+    #[must_use]
+    pub fn is_spooled(&self, id: RecordingId) -> bool {
+        self.paths.part(id).exists() || self.paths.rec(id).exists()
+    }
+
     /// Removes the whole recording from the spool: it was verified in the object store. Doing it again does no
     /// harm.
     ///

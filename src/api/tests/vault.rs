@@ -174,6 +174,7 @@ impl Kept {
         };
         let put = self.archive.objects.put(&name, file, &about).await.unwrap();
         let object = StoredObject {
+            place: "a folder".to_owned(),
             name,
             version: put.version,
             bytes: put.bytes,
