@@ -135,9 +135,11 @@ fn a_second_server_on_the_same_folder_is_refused_and_harms_nothing() {
     let mut caller = Phone::new(server.udp, [127, 0, 0, 1], "+4930555002");
     caller.call_answered(NUMBER);
     agent.rung_within(Duration::from_secs(20));
-    let states = || server.rows(&["recordings", "list"]).iter().map(|row| row["state"].clone()).collect();
-    let before: Vec<serde_json::Value> = states();
-    assert_eq!(before, ["armed"], "while the phone rings");
+    let states = || -> Vec<serde_json::Value> {
+        server.rows(&["recordings", "list"]).iter().map(|row| row["state"].clone()).collect()
+    };
+    let armed = || (states() == ["armed"]).then_some(());
+    until(SOON, "a recording to be armed while the phone rings", armed);
     let log = server.dir.path().join("second.log");
     let mut command = Command::new(SAYSO);
     command.args(["serve", "--config"]).arg(server.config()).stdin(Stdio::null()).stdout(Stdio::null());
@@ -147,8 +149,7 @@ fn a_second_server_on_the_same_folder_is_refused_and_harms_nothing() {
     let said = std::fs::read_to_string(&log).expect("readable");
     assert!(code.is_some_and(|code| code != 0), "{code:?}: {said}");
     assert!(said.contains(&format!("in use by process {}", server.pid())), "{said}");
-    let after: Vec<serde_json::Value> = states();
-    assert_eq!(after, ["armed"], "nothing was salvaged");
+    assert_eq!(states(), ["armed"], "nothing was salvaged");
     agent.pick_up();
     server.phase("talking");
     let line = caller.talk(Arc::new(read(&clips().caller)));
