@@ -327,13 +327,6 @@ impl Vault {
         SpoolFile::open(self.paths.part(id), Some(range))
     }
 
-    /// Whether there is a file of the recording in the spool that [`Vault::salvage`] can make a whole one of, or that is
-    /// whole. When that cannot be seen, there is.
-    #[must_use]
-    pub fn holds(&self, id: RecordingId) -> bool {
-        [self.paths.part(id), self.paths.rec(id)].iter().any(|path| path.try_exists().unwrap_or(true))
-    }
-
     /// All recordings' files in the spool, by id.
     ///
     /// # Errors
