@@ -682,7 +682,8 @@ async fn long_listings_are_paged() {
         let put = client.put_object().bucket(&bucket).key(format!("sayso/{DAY}/x.seg/{n:06}"));
         put.body(ByteStream::from_static(b"x")).send()
     });
-    puts.buffer_unordered(8).for_each(|put| std::future::ready(drop(put.expect("put")))).await;
+    let puts: Vec<_> = puts.buffer_unordered(8).collect().await;
+    puts.into_iter().for_each(|put| drop(put.expect("put")));
     let first = objects.list(DAY, None, 1_000).await.expect("a page");
     assert!(first.more && first.objects.len() == 1_000);
     let segments = format!("{DAY}/x.seg");
