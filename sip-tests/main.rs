@@ -7,6 +7,7 @@ mod harness;
 
 mod browser;
 mod browser_desk;
+mod browser_listening;
 mod browser_looks;
 mod browser_network;
 mod browser_transfers;
@@ -27,6 +28,7 @@ mod offers;
 mod phases;
 mod privacy;
 mod quality;
+mod reading;
 mod reconcile;
 mod soak;
 mod terms;
