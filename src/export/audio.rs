@@ -98,7 +98,12 @@ pub struct Audio {
 enum Lies {
     Sealed(Reader),
     /// `sha256`: of the whole, as it was put there.
-    Plain { objects: Objects, name: String, id: RecordingId, sha256: String },
+    Plain {
+        objects: Objects,
+        name: String,
+        id: RecordingId,
+        sha256: String,
+    },
 }
 
 impl Audio {
@@ -162,10 +167,7 @@ impl Audio {
     ///
     /// # Errors
     /// When it cannot be read.
-    pub async fn stream(
-        &self,
-        range: Range<u64>,
-    ) -> Result<Pieces, AudioError> {
+    pub async fn stream(&self, range: Range<u64>) -> Result<Pieces, AudioError> {
         match &self.lies {
             Lies::Sealed(reader) => Ok(reader.stream(range).map_err(AudioError::from).boxed()),
             Lies::Plain { objects, name, id, sha256 } => {
@@ -212,7 +214,7 @@ impl Audio {
 
 /// A plain object: that of the row, or none.
 async fn plain(id: RecordingId, object: &StoredObject, objects: &Objects) -> Result<Audio, AudioError> {
-    let StoredObject { name, version, bytes, checksum, encryption: _ } = object;
+    let StoredObject { name, version, bytes, checksum, .. } = object;
     if checksum.len() != 64 || !checksum.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Err(AudioError::Damaged(format!("recording {id} was stored without its SHA-256")));
     }
@@ -224,7 +226,8 @@ async fn plain(id: RecordingId, object: &StoredObject, objects: &Objects) -> Res
         return Err(AudioError::Damaged(what));
     }
     if version.is_some() && head.version != *version {
-        let what = format!("the object of recording {id} was written over: it is not the version that was stored");
+        let what =
+            format!("the object of recording {id} was written over: it is not the version that was stored");
         return Err(AudioError::Damaged(what));
     }
     let content_type = if name.ends_with(".ogg") { "audio/ogg" } else { "audio/wav" };
