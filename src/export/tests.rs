@@ -222,6 +222,33 @@ fn what_is_no_consent_is_not_called_one() {
         }),
         Some("revoked".into())
     );
+    // Taken back first, and given again: the newest word counts.
+    assert_eq!(
+        status(&|facts| {
+            let mut before = facts.call.consents[0].clone();
+            (before.answer, before.agreed, before.at) = ("withdrawn".into(), false, at(2));
+            facts.call.consents.push(before);
+        }),
+        Some("granted".into())
+    );
+}
+
+#[test]
+fn a_proof_is_only_of_a_key_that_is_known() {
+    let consent = |change: &dyn Fn(&mut Facts)| {
+        let mut facts = facts();
+        change(&mut facts);
+        let (text, _) = signed(1, |signing| vcon::sign(&facts, &dialog(&[]), signing));
+        verify(&text, None).unwrap()["attachments"][0].clone()
+    };
+    assert_eq!(consent(&|_| ())["proof"][0]["type"], "key-press");
+    let earlier = consent(&|facts| {
+        facts.recording.basis = "agreed-earlier".into();
+        facts.recording.basis_detail = None;
+        facts.call.consents.clear();
+    });
+    assert_eq!(earlier.get("proof"), None);
+    assert_eq!(earlier["start"], at(9).to_rfc3339(), "a time, for the draft wants one");
 }
 
 #[test]
