@@ -1,5 +1,6 @@
 //! `sayso recordings`: list, take out, verify, destroy.
 
+mod checking;
 mod destroying;
 mod exporting;
 mod verifying;
@@ -51,6 +52,14 @@ pub(super) enum RecordingsCommand {
     /// Destroy a recording for good: its key first, then every copy. A running server does it; without one this
     /// process does.
     Destroy {
+    /// Check the signature of an exported vCon or manifest, and the file it tells of. Needs no server and no database.
+    VerifyExport {
+        /// The vCon, the manifest, or the file that has its manifest beside it.
+        file: PathBuf,
+        /// The public key it must be signed with: 64 hexadecimal digits, from `sayso certificate key`.
+        #[arg(long, value_name = "HEX", value_parser = super::certificate::public_key)]
+        key: Option<[u8; 32]>,
+    },
         /// Its id.
         id: RecordingId,
         /// Why, for the audit log and the deletion certificate.
@@ -113,6 +122,7 @@ fn cells(row: &RecordingRow) -> Vec<String> {
         row.id.to_string(),
         row.started_at.map(short).unwrap_or_default(),
         seconds.unwrap_or_default(),
+            Self::VerifyExport { file, key } => checking::run(&file, key),
         row.queue.to_string(),
         if row.salvaged { format!("{} (salvaged)", row.state) } else { row.state.clone() },
         row.basis.clone(),
