@@ -20,8 +20,8 @@ use serde_json::json;
 use crate::access::Right;
 use crate::api::desk::{Desk, soon};
 use crate::api::guard::Visitor;
-use crate::api::input::{Recorded, Told, written};
-use crate::api::listening::Slot;
+use crate::api::input::{LONGEST_REASON, Recorded, Told, written};
+use crate::api::listening::{Seat, Slot};
 use crate::api::problem::Problem;
 use crate::api::range::{Wanted, wanted};
 use crate::export::{Audio, AudioError, extension};
@@ -32,8 +32,6 @@ use crate::time::Timestamp;
 
 use super::recordings::gone;
 
-/// The longest reason, in characters.
-const LONGEST_REASON: usize = 1_000;
 /// Who listens for long is asked so often whether they still may, and whether the recording is still there.
 const STILL: Duration = Duration::from_secs(5);
 

@@ -13,8 +13,8 @@ use time::format_description::well_known::Rfc3339;
 
 use super::audio::{recording, whole};
 use crate::api::desk::{Desk, soon};
-use crate::api::guard::Visitor;
-use crate::api::input::{Asked, Recorded, Told, written};
+use crate::api::guard::{Visitor, no_right};
+use crate::api::input::{Asked, LONGEST_REASON, Recorded, Told, written};
 use crate::api::problem::Problem;
 use crate::audit::{AuditEvent, Class, Object, Value};
 use crate::export::{AuditPlace, Facts, Signing, vcon};
@@ -26,8 +26,10 @@ use crate::time::Timestamp;
 
 /// Rows of a page.
 const PAGE: u32 = 50;
-/// The longest reason, in characters.
-const LONGEST_REASON: usize = 1_000;
+/// Who wants a vCon while many are made waits so long.
+const QUEUED: Duration = Duration::from_secs(10);
+/// The audio of a vCon has to be read within this.
+const READ: Duration = Duration::from_secs(30);
 /// What is audited of an export.
 const EXPORTED: &str = "recording.exported";
 /// All words of `RecordingRow::state`.
