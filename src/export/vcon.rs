@@ -11,8 +11,9 @@ use super::{Facts, Signing, jws, manifest};
 use crate::ids::RecordingId;
 use crate::store::ConsentRow;
 
-/// Audio of at most so many bytes goes inside: it is in memory four times while it is signed.
-pub const INLINE: u64 = 64 << 20;
+/// Audio of at most so many bytes goes inside by HTTP, about 17 minutes of PCM: it is in memory four times while it is
+/// signed.
+pub const INLINE: u64 = 16 << 20;
 
 /// The recording's audio.
 #[derive(Clone, Debug)]
