@@ -108,9 +108,9 @@ impl House {
         self.step(RecordingChange::Started { id, at: clock.now() }).await;
         for n in 0..chunks {
             let samples = (0..CHUNK * 2).map(|k| ((k * 37 + n * 11) % 2_000) as i16 - 1_000).collect();
-            spool.put(Chunk { start: n * u64::from(CHUNK), samples }).unwrap();
+            spool.put(Chunk { start: n * CHUNK, samples }).unwrap();
         }
-        (id, spool, ending, chunks * u64::from(CHUNK))
+        (id, spool, ending, chunks * CHUNK)
     }
 
     /// A whole recording in the spool, whose first job waits.
