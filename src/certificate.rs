@@ -5,6 +5,7 @@
 //! signature is over the UTF-8 octets of `certificate` in canonical form (RFC 8785), which is the form it has in the file;
 //! so whoever has a tool for Ed25519 (RFC 8032) can verify it without Sayso. It names no person but who gave the order.
 
+use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -20,8 +21,21 @@ const DOCUMENT: &str = "sayso deletion certificate";
 const VERSION: u32 = 1;
 const ALGORITHM: &str = "Ed25519";
 
-/// That a recording was destroyed. Free texts (`reason`) are as the audit log has them: who writes them is told to name
-/// nobody.
+/// What a certificate says of why: our own words as they are, those of a person only as their SHA-256. They may name
+/// somebody, and a certificate is kept for good; the audit log has them, and can erase them.
+#[must_use]
+pub fn reason_told(rule: &str, words: &str) -> String {
+    if rule == BY_HAND {
+        format!("in words with the SHA-256 {}", hex::encode(digest(&SHA256, words.as_bytes())))
+    } else {
+        words.to_owned()
+    }
+}
+
+/// The rule by which a person destroys a recording.
+const BY_HAND: &str = "operator";
+
+/// That a recording was destroyed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Certificate {
     /// What was destroyed.
@@ -30,7 +44,7 @@ pub struct Certificate {
     pub call: CallId,
     /// The rule it was destroyed by: `withdrawal`, `operator`, `retention`, …
     pub rule: String,
-    /// Why, in words.
+    /// Why, in words, or what stands for them: see [`reason_told`].
     pub reason: String,
     /// Who gave the order: an account, or `system`.
     pub by: String,

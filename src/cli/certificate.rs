@@ -52,7 +52,7 @@ pub(super) enum CertificateCommand {
     },
 }
 
-fn public_key(text: &str) -> Result<[u8; 32], String> {
+pub(super) fn public_key(text: &str) -> Result<[u8; 32], String> {
     let mut key = [0; 32];
     let read = hex::decode_to_slice(text, &mut key);
     read.map(|()| key).map_err(|_| "64 hexadecimal digits are expected".to_owned())

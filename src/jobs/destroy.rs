@@ -277,7 +277,10 @@ async fn certify(
         recording: row.id,
         call: row.call,
         rule: row.rule.clone().unwrap_or_default(),
-        reason: row.why.clone().unwrap_or_default(),
+        reason: certificate::reason_told(
+            row.rule.as_deref().unwrap_or_default(),
+            row.why.as_deref().unwrap_or_default(),
+        ),
         by: row.destroyed_by.clone().unwrap_or_default(),
         key_destroyed_at: row.destroyed_at.unwrap_or(removed_at),
         audit: ChainPosition { n: audit.seq, hash: audit.hash.0 },
