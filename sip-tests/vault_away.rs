@@ -11,8 +11,8 @@ use crate::harness::faults::Fault;
 use crate::harness::metrics::Metrics;
 use crate::harness::server::Server;
 use crate::harness::vault::{
-    ALWAYS, Kept, PACKET, QUARTER, ROOT, Talk, Words, assert_only_what_is_stored, assert_whole, by_caller,
-    exported, files, held, lost, settings, settled, start, text,
+    ALWAYS, Kept, ROOT, Talk, Words, assert_only_what_is_stored, assert_whole, by_caller, exported, files,
+    held, lost, settings, settled, start, text,
 };
 use crate::harness::{shared, until};
 
@@ -77,9 +77,9 @@ fn the_store_goes_away_while_calls_go_on() {
         let jobs = server.rows(&["jobs", "list"]);
         let uploads = jobs.iter().filter(|job| job["kind"] == "upload").count();
         let told = jobs.iter().any(|job| !job["error"].is_null() && job["attempts"].as_u64() >= Some(1));
-        (uploads == 3 && told).then_some(jobs)
+        (uploads == 3 && told).then_some(())
     };
-    let jobs = until(Duration::from_secs(20), "three uploads that wait, and why", backlog);
+    until(Duration::from_secs(20), "three uploads that wait, and why", backlog);
     let figures = || {
         let metrics = server.metrics();
         let upload = |name: &str| gauge(&metrics, name, "kind=\"upload\"");
@@ -95,13 +95,13 @@ fn the_store_goes_away_while_calls_go_on() {
     let list = until(Duration::from_secs(20), "an alarm", raised);
     assert!(list.as_array().is_some_and(|alarms| !alarms.is_empty()), "{list}");
     let (status, shown) = session.ask("GET", "/jobs", None);
-    assert_eq!((status, shown["jobs"].as_array().map(Vec::len)), (200, Some(3)), "{shown}");
+    assert_eq!((status, shown["items"].as_array().map(Vec::len)), (200, Some(3)), "{shown}");
     let waiting = server.rows(&["recordings", "list"]);
     assert_eq!(waiting.iter().filter(|row| row["state"] == "finished").count(), 3, "{waiting:#?}");
     kept.proxy().away(false);
     // Who knows that it is back need not wait for the next try.
     let (status, answer) =
-        session.ask("POST", &format!("/jobs/{}/retry", text(&jobs[0], "id")), Some(json!({})));
+        session.ask("POST", &format!("/jobs/{}/retry", text(&shown["items"][0], "id")), Some(json!({})));
     assert!(status == 204 || status == 404, "{status}: {answer}");
     assert_all_there(&server, &kept, &words);
     let cleared = || alarms(&server).is_empty().then_some(());
@@ -154,7 +154,7 @@ fn what_is_read_short_or_wrong_is_refused() {
     let server = start(&settings(1, |_| ALWAYS.to_owned()), &kept.config("", ""));
     let words = [call(&server, 1)];
     let id = text(&settled(&server, CAUGHT_UP)[0], "id");
-    for fault in [Fault::Truncate(20_000), Fault::FlipAnswer(20_000), Fault::Truncate(0)] {
+    for fault in [Fault::FlipAnswer(20_000), Fault::Truncate(0), Fault::Answer(503, "SlowDown")] {
         kept.proxy().rule("GET .rec", 50, fault.clone());
         let out = server.dir.path().join("short.wav");
         let output = server.try_export(&id, &out);
@@ -164,6 +164,8 @@ fn what_is_read_short_or_wrong_is_refused() {
         assert!(!out.exists(), "{fault:?}: nothing is left of it");
         kept.proxy().mend();
     }
+    // A store that gives a little at a time is asked for the rest.
+    kept.proxy().rule("GET .rec", 2, Fault::Truncate(20_000));
     assert_all_there(&server, &kept, &words);
 }
 
@@ -180,11 +182,12 @@ fn lost_disk(kept: &Kept) {
     let mut server = start(&settings(1, |_| ALWAYS.to_owned()), &kept.config("segment = \"5s\"", ""));
     let talk = Talk::of_noise(&server, 0, "+4930555001", 1);
     let copied = || {
+        // What is being written has another name.
         let names = kept.names(&server);
-        (names.iter().filter(|name| name.contains(".seg/")).count() >= 2).then_some(())
+        names.iter().any(|name| name.ends_with(".seg/000001")).then_some(())
     };
     until(Duration::from_secs(25), "two segments in the store", copied);
-    // Both are there, so what was said a segment and a moment ago is in them.
+    // Both are there, so what was said up to a moment ago is in them.
     let by_then = talk.by_now();
     server.kill();
     let words = talk.cut();
@@ -201,8 +204,8 @@ fn lost_disk(kept: &Kept) {
         let said = &words.said[n][..by_then[n]];
         let lost = lost("rescued", said, &both[n], RATE / 2);
         eprintln!("channel {n}: {lost} samples of {} lost with the disk", said.len());
-        // A segment, and what a copy takes.
-        assert!(lost <= 5 * RATE + 2 * RATE + QUARTER + PACKET, "{lost} samples are lost");
+        // What the second copy took: the server looks each second, and the disk and the store need a moment.
+        assert!(lost <= 2 * RATE, "{lost} samples are lost");
     }
     let audit = server.rows(&["audit", "list"]);
     let told =

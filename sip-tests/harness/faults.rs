@@ -170,7 +170,12 @@ fn serve(mut near: &TcpStream, server: SocketAddr, shared: &Shared) -> io::Resul
         Some(Fault::FlipRequest(at)) => (head.length, Some(at)),
         _ => (head.length, None),
     };
-    pass(&mut near.take(send), &mut far, flip, shared.rate.load(Ordering::SeqCst))?;
+    let mut body = near.take(send);
+    if pass(&mut body, &mut far, flip, shared.rate.load(Ordering::SeqCst)).is_err() {
+        // The server has answered (refused, mostly) and closed before it had all of it: its answer counts, and comes
+        // when the client has said all, or closing would tear it.
+        io::copy(&mut body, &mut io::sink())?;
+    }
     if matches!(fault, Some(Fault::CutRequest(_))) {
         return far.shutdown(Shutdown::Both);
     }

@@ -329,18 +329,23 @@ pub(crate) fn held(said: &[i16], channel: &[i16]) -> Vec<bool> {
     said.chunks_exact(PACKET).map(stands).collect()
 }
 
-/// Samples at the end of `said` that a recording's channel does not hold. All else from `from` on must be in it.
+/// Samples at the end of `said` that a recording's channel does not hold. All else from `from` on must be in it. What
+/// arrives late on a busy machine may be laid elsewhere by the tap, a few packets: far less than the smallest piece that
+/// a writer could lose (a chunk, eight packets).
 pub(crate) fn lost(what: &str, said: &[i16], channel: &[i16], from: usize) -> usize {
     let held = held(said, channel);
     let end = held.iter().rposition(|there| *there).map_or(0, |last| last + 1);
-    let missing = holes(&held[..end], from);
-    assert!(missing.is_empty(), "{what}: packets {missing:?} of {end} are missing amid the recording");
+    let (missing, longest) = holes(&held[..end], from);
+    let slips = missing <= end / 10 && longest <= 4;
+    assert!(slips, "{what}: {missing} packets of {end} are missing amid the recording, {longest} in a row");
     said.len() - end * PACKET
 }
 
-/// Which packets after the sample `from` are missing.
-fn holes(held: &[bool], from: usize) -> Vec<usize> {
-    (from.div_ceil(PACKET)..held.len()).filter(|n| !held[*n]).collect()
+/// How many packets after the sample `from` are missing, and how many in a row at most.
+fn holes(held: &[bool], from: usize) -> (usize, usize) {
+    let asked = held.get(from.div_ceil(PACKET)..).unwrap_or_default();
+    let longest = asked.split(|there| *there).map(<[bool]>::len).max().unwrap_or(0);
+    (asked.iter().filter(|there| !**there).count(), longest)
 }
 
 /// The states of a recording that is on its way.
@@ -430,7 +435,7 @@ pub(crate) fn database(dir: &Path) -> PathBuf {
     dir.join("data/sayso.db")
 }
 
-/// Runs a statement on a SQLite file.
+/// Runs statements on a SQLite file.
 pub(crate) fn sql(file: &Path, statement: &'static str) {
     wait(async {
         let pool =
@@ -465,6 +470,10 @@ fn what_is_missing_in_a_recording_is_counted() {
     assert_eq!(lost("begun late", said, &channel[1_000 + 3 * PACKET..], 4 * PACKET), 0);
     channel[5_000] ^= 64;
     let there = held(said, &channel);
-    assert_eq!(holes(&there, 0), [(5_000 - 1_000) / PACKET], "a changed sample is found");
-    assert_eq!(holes(&there, 4_001), [0; 0], "but not asked for");
+    assert_eq!(
+        (holes(&there, 0), holes(&there, 5_000)),
+        ((1, 1), (0, 0)),
+        "a changed sample, where it is asked for"
+    );
+    assert_eq!(holes(&[true, false, false, true, false], 0), (3, 2));
 }

@@ -16,6 +16,7 @@ use super::{AtConfig, Form, out, progress};
 
 /// Which rows of a list, and how they are shown.
 #[derive(Debug, clap::Args)]
+#[group(id = "rows")] // a subcommand that takes more has the name `List` itself
 pub(super) struct List {
     #[command(flatten)]
     pub(super) at: AtConfig,

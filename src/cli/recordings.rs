@@ -19,7 +19,7 @@ use crate::vault::{Signer, Vault};
 
 use super::apply::account;
 use super::listing::{List, list, short};
-use super::{AtConfig, out};
+use super::AtConfig;
 
 pub(super) use exporting::export;
 

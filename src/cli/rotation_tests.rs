@@ -65,7 +65,13 @@ impl Place {
     }
 
     fn rotation(&self, keyring: &Keyring) -> Rotation {
-        Rotation::new(self.store.clone(), keyring.clone(), Actor::User("ada".into()), self.clock, Duration::ZERO)
+        Rotation::new(
+            self.store.clone(),
+            keyring.clone(),
+            Actor::User("ada".into()),
+            self.clock,
+            Duration::ZERO,
+        )
     }
 
     async fn rows(&self) -> Vec<RecordingRow> {

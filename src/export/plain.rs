@@ -51,7 +51,10 @@ pub(super) async fn copy(
         }
     }
     if done != audio.length() {
-        return Err(AudioError::Damaged(format!("recording {id} ended {} bytes early", audio.length() - done)));
+        return Err(AudioError::Damaged(format!(
+            "recording {id} ended {} bytes early",
+            audio.length() - done
+        )));
     }
     file.flush().await.map_err(unwritten)?;
     file.sync_all().await.map_err(unwritten)?;

@@ -29,7 +29,9 @@ pub(super) struct Context {
     pub(super) doubt: Notify,
     /// Where a test stops everything, as a crash would.
     #[cfg(test)]
-    pub(super) halt: Mutex<Option<&'static str>>,
+    pub(super) halt: Option<&'static str>,
+    #[cfg(test)]
+    pub(super) halted: Notify,
 }
 
 impl Deref for Context {
@@ -106,7 +108,9 @@ impl Context {
             work: Notify::new(),
             doubt: Notify::new(),
             #[cfg(test)]
-            halt: Mutex::default(),
+            halt: None,
+            #[cfg(test)]
+            halted: Notify::new(),
         }
     }
 
@@ -134,7 +138,8 @@ impl Context {
     #[cfg_attr(not(test), allow(clippy::unused_self, clippy::unnecessary_wraps))]
     pub(super) fn step(&self, _name: &'static str) -> Result<(), Fault> {
         #[cfg(test)]
-        if *self.halt.lock().unwrap_or_else(PoisonError::into_inner) == Some(_name) {
+        if self.halt == Some(_name) {
+            self.halted.notify_one();
             return Err(Fault::Halted(_name));
         }
         Ok(())

@@ -32,16 +32,18 @@ const DESTROYED: &str = "recording.destroyed";
 
 pub(super) async fn run(ctx: &Context, job: &Held) -> Result<Outcome, Fault> {
     let (row, state) = job.recording(ctx).await?;
-    match state {
-        State::Destroyed => {}
-        State::Removed => return Ok(Outcome::Done(None)),
+    let certified = match state {
+        State::Destroyed => false,
+        // Reconciliation found that something came back, with a backup perhaps: it goes again. The certificate stays
+        // what it is, and the audit log has what was found.
+        State::Removed => true,
         State::Armed
         | State::Recording
         | State::Finished
         | State::Stored
         | State::Discarded
         | State::Failed => return Err(Fault::not_for(state, "removed")),
-    }
+    };
     let id = row.id;
     // No segment comes after this.
     ctx.guard.close(id).await;
@@ -66,6 +68,9 @@ pub(super) async fn run(ctx: &Context, job: &Held) -> Result<Outcome, Fault> {
     }
     ctx.alarms.clear_for(AlarmKind::DestructionWaits, &id.to_string());
     ctx.alarms.clear_for(AlarmKind::RecordingLost, &id.to_string());
+    if certified {
+        return Ok(Outcome::Done(None));
+    }
     let at = ctx.clock.now();
     let certificate = certify(ctx, &row, found, at).await?;
     Ok(Outcome::Done(Some(RecordingChange::Removed { id, at, certificate })))

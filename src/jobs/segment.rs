@@ -77,18 +77,23 @@ fn on_end(ctx: &Context, plan: &mut Plan, piece: &Piece, result: Result<(), Faul
 }
 
 async fn put(ctx: &Context, piece: &Piece) -> Result<(), Fault> {
-    let Some(_leave) = ctx.guard.leave(piece.id) else {
+    copy(ctx, piece.id, piece.n, piece.range.clone()).await
+}
+
+/// Copies a range of a running recording's file as segment `n`.
+pub(super) async fn copy(ctx: &Context, id: RecordingId, n: u32, range: Range<u64>) -> Result<(), Fault> {
+    let Some(_leave) = ctx.guard.leave(id) else {
         return Err(Fault::Other("the recording is over".to_owned()));
     };
-    let content = ctx.vault.spooled_part(piece.id, piece.range.clone())?;
+    let content = ctx.vault.spooled_part(id, range)?;
     let content = content.ok_or_else(|| Fault::Other("the recording is over".to_owned()))?;
     let about = About {
-        recording: piece.id,
+        recording: id,
         sha256: None,
         content_type: "application/octet-stream",
         class: ObjectClass::Segment,
     };
-    ctx.objects.put(&names::segment(piece.id, piece.n), &content, &about).await?;
+    ctx.objects.put(&names::segment(id, n), &content, &about).await?;
     Ok(())
 }
 

@@ -177,6 +177,8 @@ impl Recorder {
         match stored {
             Err(error) => {
                 tracing::error!(%error, "a recording's row could not be stored");
+                let what = format!("recording {} cannot begin, its row is not stored: {error}", permit.id());
+                shared.alarms.raise(AlarmKind::RecordingFailed, what);
                 wanted.then_some(Input::RecordingFailed(take))
             }
             Ok(()) if wanted => {

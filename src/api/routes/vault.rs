@@ -13,8 +13,8 @@ use crate::api::desk::{Desk, soon};
 use crate::api::guard::Visitor;
 use crate::api::input::{Asked, Told, written};
 use crate::api::problem::Problem;
-use crate::jobs::reconcile::{self, OrphanError, Scope};
 use crate::ids::{ReconciliationId, Redacted};
+use crate::jobs::reconcile::{self, OrphanError, Scope};
 use crate::store::{
     Change, Cursor, FindingRow, JobChange, JobFigures, JobFilter, JobRow, Page, ReconciliationRow,
 };
@@ -102,7 +102,8 @@ pub(super) async fn retry(
     Extension(visitor): Extension<Visitor>,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    let no_job = || Problem::new(StatusCode::NOT_FOUND, "no-job", "There is no such job: it is done, or never was.");
+    let no_job =
+        || Problem::new(StatusCode::NOT_FOUND, "no-job", "There is no such job: it is done, or never was.");
     let id: i64 = id.parse().map_err(|_| no_job())?;
     let hurry = JobChange::Hurry { id, at: desk.now(), by: visitor.actor() };
     match soon(desk.store().commit(vec![Change::Job(hurry)])).await {
@@ -116,9 +117,9 @@ pub(super) async fn retry(
 
 pub(super) async fn alarms(State(desk): State<Arc<Desk>>) -> Result<Response, Problem> {
     let alarms = desk.archive()?.alarms.list();
-    let shown = alarms.into_iter().map(|alarm| {
-        json!({ "kind": alarm.kind.word(), "what": alarm.what, "since": alarm.since.to_rfc3339() })
-    });
+    let shown = alarms.into_iter().map(
+        |alarm| json!({ "kind": alarm.kind.word(), "what": alarm.what, "since": alarm.since.to_rfc3339() }),
+    );
     Ok(Json(shown.collect::<Vec<_>>()).into_response())
 }
 

@@ -16,8 +16,8 @@ use ulid::Ulid;
 
 use super::super::control::{Asker, Control, Credential};
 use super::super::{Desktop, Front, Proxies, Readiness, Turn, install_metrics, start};
-use super::*;
 pub(in crate::api) use super::vault::{Kept, Raw};
+use super::*;
 use crate::audit::Actor;
 use crate::ids::AgentId;
 use crate::queue::NotReady;

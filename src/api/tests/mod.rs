@@ -5,9 +5,9 @@ mod events;
 pub(super) mod house;
 mod phone;
 mod recordings;
-mod vault;
 mod routes;
 mod session;
+mod vault;
 
 use std::time::Duration;
 

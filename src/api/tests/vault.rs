@@ -141,7 +141,8 @@ impl Kept {
     /// What it is in the clear, by the vault's own reader.
     pub(in crate::api) async fn wav(&self, id: RecordingId) -> Vec<u8> {
         let row = self.store.recording(id).await.unwrap().unwrap();
-        let audio = crate::export::Audio::open(&row, &self.archive.vault, &self.archive.objects).await.unwrap();
+        let audio =
+            crate::export::Audio::open(&row, &self.archive.vault, &self.archive.objects).await.unwrap();
         let wav = audio.read().await.unwrap();
         assert_eq!(&wav[..4], b"RIFF");
         assert_eq!(wav.len() as u64, audio.length());
@@ -202,7 +203,14 @@ pub(in crate::api) struct Raw {
 impl std::fmt::Debug for Raw {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let begin = String::from_utf8_lossy(&self.body[..self.body.len().min(200)]).into_owned();
-        write!(f, "{} {:?} {} bytes, whole: {}, {begin:?}", self.status, self.headers, self.body.len(), self.whole)
+        write!(
+            f,
+            "{} {:?} {} bytes, whole: {}, {begin:?}",
+            self.status,
+            self.headers,
+            self.body.len(),
+            self.whole
+        )
     }
 }
 
@@ -217,7 +225,8 @@ impl Raw {
         let body = all.split_off(end + 4);
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
         let fields = head.lines().skip(1).filter_map(|line| line.split_once(": "));
-        let headers: HashMap<_, _> = fields.map(|(name, value)| (name.to_lowercase(), value.to_owned())).collect();
+        let headers: HashMap<_, _> =
+            fields.map(|(name, value)| (name.to_lowercase(), value.to_owned())).collect();
         let length: usize = headers.get("content-length").map_or(0, |length| length.parse().unwrap());
         Self { status, headers, whole: body.len() == length, body }
     }

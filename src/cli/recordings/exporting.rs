@@ -53,7 +53,8 @@ pub(in crate::cli) struct Export {
 }
 
 fn since(text: &str) -> Result<Timestamp, String> {
-    let at = OffsetDateTime::parse(text, &Rfc3339).map_err(|error| format!("no time by RFC 3339: {error}"))?;
+    let at =
+        OffsetDateTime::parse(text, &Rfc3339).map_err(|error| format!("no time by RFC 3339: {error}"))?;
     let micros = i64::try_from(at.unix_timestamp_nanos() / 1_000).map_err(|error| error.to_string())?;
     Ok(Timestamp::from_micros(micros))
 }

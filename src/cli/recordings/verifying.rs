@@ -28,10 +28,14 @@ pub(super) async fn run(place: &Place, id: Option<RecordingId>) -> anyhow::Resul
     match id {
         Some(id) => {
             let row = place.store.recording(id).await?.with_context(|| format!("no recording {id}"))?;
-            judge(&row, read(place, &row, |done, all| {
-                bar.set_length(all);
-                bar.set_position(done);
-            }).await);
+            judge(
+                &row,
+                read(place, &row, |done, all| {
+                    bar.set_length(all);
+                    bar.set_position(done);
+                })
+                .await,
+            );
         }
         None => {
             let filter = Filter { limit: PAGE, ..Filter::default() };

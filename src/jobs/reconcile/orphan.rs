@@ -91,8 +91,8 @@ pub async fn remove_orphan(
         reason: reason.clone(),
     };
     match store.commit(vec![Change::Report(resolved)]).await {
-        // Somebody else has said so already.
-        Err(StoreError::State { .. }) => Ok(removed),
+        // It was said already: the finding is no open one any more.
+        Err(StoreError::Missing { .. } | StoreError::State { .. }) => Ok(removed),
         done => done.map(|()| removed).map_err(OrphanError::from),
     }
 }

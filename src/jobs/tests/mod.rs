@@ -1,1 +1,6 @@
-//! Jobs over a real database, a real spool and a folder of objects.
+//! Jobs over a real database, a real spool and a folder of objects: nothing is lost, nothing is there twice, and every
+//! step is taken in its order, wherever a crash comes.
+
+mod crash;
+mod house;
+mod trouble;

@@ -85,15 +85,17 @@ impl ObjectError {
     /// For `map_err` on the local file system: a full disk and the like pass, missing rights do not.
     pub(super) fn file(what: &'static str, name: &str) -> impl FnOnce(io::Error) -> Self {
         let name = name.to_owned();
-        move |error| match error.kind() {
-            io::ErrorKind::NotFound => Self::NotFound { name },
-            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Self::Denied {
-                what,
-                name,
-                why: format!("{error}: the folder must be writable for the user that sayso runs as"),
-            },
+        move |error| {
+            let denied = [io::ErrorKind::PermissionDenied, io::ErrorKind::ReadOnlyFilesystem];
+            if error.kind() == io::ErrorKind::NotFound {
+                return Self::NotFound { name };
+            }
+            if denied.contains(&error.kind()) {
+                let why = format!("{error}: the folder must be writable for the user that sayso runs as");
+                return Self::Denied { what, name, why };
+            }
             // A disk that is full, or a mount that is away: both are put right outside, and then it goes on.
-            _ => Self::Away { what, name, why: error.to_string() },
+            Self::Away { what, name, why: error.to_string() }
         }
     }
 }

@@ -19,13 +19,10 @@ impl S3 {
     pub(in super::super) async fn check(&self) -> Result<(Vec<String>, bool), ObjectError> {
         let place = self.place();
         let head = self.client.head_bucket().bucket(self.bucket()).send().await;
-        head.map_err(fault("reach", &place)).map_err(|error| match error {
-            ObjectError::NotFound { name } => ObjectError::Denied {
-                what: "reach",
-                name,
-                why: "the bucket does not exist: make it, or correct [vault.s3] bucket".to_owned(),
-            },
-            other => other,
+        head.map_err(fault("reach", &place)).map_err(|error| {
+            let ObjectError::NotFound { name } = error else { return error };
+            let why = "the bucket does not exist: make it, or correct [vault.s3] bucket".to_owned();
+            ObjectError::Denied { what: "reach", name, why }
         })?;
         let mut facts = vec![self.check_versions().await?];
         self.check_uploads(&mut facts).await;
@@ -43,12 +40,13 @@ impl S3 {
         let found = match self.client.get_bucket_versioning().bucket(self.bucket()).send().await {
             Ok(found) => found,
             Err(error) if not_implemented(&error) => return Ok("the store knows no versions".to_owned()),
-            Err(error) => match fault("ask for the versioning of", &self.place())(error) {
-                ObjectError::Denied { .. } => {
+            Err(error) => {
+                let error = fault("ask for the versioning of", &self.place())(error);
+                if matches!(error, ObjectError::Denied { .. }) {
                     return Ok("versioning is unknown: s3:GetBucketVersioning is not granted".to_owned());
                 }
-                other => return Err(other),
-            },
+                return Err(error);
+            }
         };
         if found.mfa_delete == Some(MfaDeleteStatus::Enabled) {
             return Err(self.refuse(
@@ -73,18 +71,17 @@ impl S3 {
             Err(error) if not_implemented(&error) => None,
             Err(error) => {
                 let place = self.place();
-                match fault("ask for the Object Lock of", &place)(error) {
-                    // `ObjectLockConfigurationNotFoundError`; some stores answer it as a bad request.
-                    ObjectError::NotFound { .. } | ObjectError::Refused { .. } => None,
-                    ObjectError::Denied { .. } => {
-                        facts.push(
-                            "Object Lock is unknown: s3:GetBucketObjectLockConfiguration is not granted"
-                                .to_owned(),
-                        );
-                        return Ok(Default::Nothing);
-                    }
-                    other => return Err(other),
+                let error = fault("ask for the Object Lock of", &place)(error);
+                if matches!(error, ObjectError::Denied { .. }) {
+                    let right = "s3:GetBucketObjectLockConfiguration";
+                    facts.push(format!("Object Lock is unknown: {right} is not granted"));
+                    return Ok(Default::Nothing);
                 }
+                // `ObjectLockConfigurationNotFoundError`; some stores answer it as a bad request.
+                if !matches!(error, ObjectError::NotFound { .. } | ObjectError::Refused { .. }) {
+                    return Err(error);
+                }
+                None
             }
         };
         let Some(found) = found else {

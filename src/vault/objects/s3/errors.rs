@@ -45,12 +45,8 @@ where
 
 /// Whether the store does not have this operation at all.
 pub(super) fn not_implemented<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
-    match error {
-        SdkError::ServiceError(answer) => {
-            answer.raw().status().as_u16() == 501 || answer.err().code() == Some("NotImplemented")
-        }
-        _ => false,
-    }
+    let SdkError::ServiceError(answer) = error else { return false };
+    answer.raw().status().as_u16() == 501 || answer.err().code() == Some("NotImplemented")
 }
 
 /// The status of the answer, if there was one.

@@ -75,7 +75,16 @@ impl S3 {
             self.put_parts(name, content, size, about, &mut expected).await
         };
         let proven = match put {
-            Ok(()) => self.prove(name, &expected).await?,
+            Ok(()) => match self.prove(name, &expected).await {
+                // Ours, and wrong from the start, past a store that compares no checksums: nobody has been told of it,
+                // and it must not block the next try.
+                Err(ObjectError::Corrupt { name, why }) => {
+                    self.remove(&Target::Name(&name)).await?;
+                    let why = format!("what arrived is not what was sent, it was removed: {why}");
+                    return Err(ObjectError::Away { what: "put", name, why });
+                }
+                other => other?,
+            },
             // Ours, when an earlier try got through and its answer did not.
             Err(ObjectError::Exists { name }) => match self.prove(&name, &expected).await {
                 Err(ObjectError::Corrupt { .. }) => return Err(ObjectError::Exists { name }),
@@ -214,11 +223,11 @@ impl S3 {
         // The store puts the parts together before it answers: minutes, for hours of audio.
         let complete = complete.customize().config_override(self.patience(content.len()));
         let done = complete.send().await.map(drop).map_err(fault("end the upload of", name));
-        done.map_err(|error| match error {
+        done.map_err(|error| {
             // It took all parts from us: some stores answer so when the upload has ended, by a request of ours
             // whose answer was lost. The next try finds out.
-            ObjectError::Denied { what, name, why } => ObjectError::Away { what, name, why },
-            other => other,
+            let ObjectError::Denied { what, name, why } = error else { return error };
+            ObjectError::Away { what, name, why }
         })
     }
 

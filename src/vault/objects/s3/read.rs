@@ -34,10 +34,8 @@ impl S3 {
         let found = match head.checksum_mode(ChecksumMode::Enabled).send().await {
             Ok(found) => found,
             Err(error) => {
-                return match fault("ask for", name)(error) {
-                    ObjectError::NotFound { .. } => Ok(None),
-                    other => Err(other),
-                };
+                let error = fault("ask for", name)(error);
+                return if matches!(error, ObjectError::NotFound { .. }) { Ok(None) } else { Err(error) };
             }
         };
         let said = found.metadata.as_ref().and_then(|all| all.get(SHA256_KEY)).cloned();

@@ -11,6 +11,8 @@ use super::{S3, timestamp};
 use crate::time::Timestamp;
 use crate::vault::objects::{ObjectError, Removed, Target, Trace, TraceKind, Unfinished};
 
+/// How often what is left is looked for and removed.
+const ROUNDS: u32 = 3;
 /// Requests side by side while removing: a long call has many segments.
 const TOGETHER: usize = 8;
 
@@ -35,10 +37,27 @@ impl S3 {
         // First what could still become an object.
         let (uploads, mut names) = self.abort_uploads(target).await?;
         let mut removed = Removed { uploads, ..Removed::default() };
-        let found = match self.versions(target).await? {
-            Some(versions) => versions,
-            None => self.plain(target).await?,
-        };
+        // Looked for again until nothing is found: some stores lose a removal among others that run beside it.
+        for _ in 0..ROUNDS {
+            let found = match self.versions(target).await? {
+                Some(versions) => versions,
+                None => self.plain(target).await?,
+            };
+            if found.is_empty() {
+                break;
+            }
+            self.remove_all(found, &mut removed, &mut names).await?;
+        }
+        removed.names = names.into_iter().collect();
+        Ok(removed)
+    }
+
+    async fn remove_all(
+        &self,
+        found: Vec<Trace>,
+        removed: &mut Removed,
+        names: &mut BTreeSet<String>,
+    ) -> Result<(), ObjectError> {
         // Versions before the markers that hide them: a crash between leaves nothing visible again.
         let (markers, versions): (Vec<_>, Vec<_>) =
             found.into_iter().partition(|trace| trace.kind == TraceKind::DeleteMarker);
@@ -60,8 +79,7 @@ impl S3 {
                 }
             }
         }
-        removed.names = names.into_iter().collect();
-        worst.map_or(Ok(removed), Err)
+        worst.map_or(Ok(()), Err)
     }
 
     pub(in super::super) async fn unfinished(

@@ -1,0 +1,135 @@
+//! A crash after each step.
+
+use bytes::Bytes;
+
+use super::super::names::{self, Form};
+use super::house::House;
+use crate::certificate;
+use crate::ids::RecordingId;
+use crate::store::JobKind;
+use crate::vault::Format;
+use crate::vault::objects::{About, ObjectClass, Target};
+
+async fn segment(house: &House, id: RecordingId) {
+    let about = About {
+        recording: id,
+        sha256: None,
+        content_type: "application/octet-stream",
+        class: ObjectClass::Segment,
+    };
+    house.deps().objects.put(&names::segment(id, 0), &Bytes::from_static(b"piece"), &about).await.unwrap();
+}
+
+/// Stored once, verified, and nothing else is left of it anywhere.
+async fn is_stored(house: &House, id: RecordingId, form: Form) {
+    let row = house.row(id).await;
+    assert_eq!(row.state, "stored");
+    let (name, object) = (names::whole(id, form), row.object.expect("it lies somewhere"));
+    assert_eq!(object.name, name);
+    house.deps().objects.verify(&name, object.bytes, &object.checksum).await.unwrap();
+    let all = house.deps().objects.list("recordings/", None, 100).await.unwrap();
+    assert_eq!(all.objects.len(), 1, "once, and no segments: {:?}", all.objects);
+    assert!(house.deps().vault.spool_files().unwrap().is_empty(), "the spool is empty");
+    assert!(house.jobs().await.is_empty());
+}
+
+#[tokio::test]
+async fn an_upload_goes_on_from_wherever_it_was_cut() {
+    for step in ["put", "stored", "let-go", "segments-removed"] {
+        let house = House::new(Format::Pcm16).await;
+        let id = house.finished().await;
+        segment(&house, id).await;
+        house.crash_after(false, step).await;
+        // The order: verified, then the row, then the file, then the segments.
+        assert!(house.object(&names::whole(id, Form::Sealed)).exists(), "{step}");
+        let (row, file) = (house.row(id).await, house.spooled(id).exists());
+        let segment = house.object(&names::segment(id, 0)).exists();
+        let expected = match step {
+            "put" => ("finished", true, true),
+            "stored" => ("stored", true, true),
+            "let-go" => ("stored", false, true),
+            _ => ("stored", false, false),
+        };
+        assert_eq!((row.state.as_str(), file, segment), expected, "{step}");
+        assert_eq!(house.jobs().await.len(), 1, "{step}: the job is there still");
+        house.run_all(false).await;
+        is_stored(&house, id, Form::Sealed).await;
+        let row = house.row(id).await;
+        assert_eq!(row.sha256, row.object.map(|object| object.checksum), "as it was sealed");
+    }
+}
+
+#[tokio::test]
+async fn a_plain_upload_goes_on_too() {
+    for step in ["put", "stored"] {
+        let house = House::new(Format::Ulaw).await;
+        let id = house.finished().await;
+        house.crash_after(true, step).await;
+        house.run_all(true).await;
+        is_stored(&house, id, Form::Wav).await;
+        let wav = std::fs::read(house.object(&names::whole(id, Form::Wav))).unwrap();
+        assert_eq!((&wav[..4], &wav[8..12]), (&b"RIFF"[..], &b"WAVE"[..]));
+    }
+}
+
+#[tokio::test]
+async fn encoding_comes_first_and_is_done_once() {
+    let house = House::new(Format::Opus).await;
+    let id = house.finished().await;
+    let before = house.row(id).await;
+    assert_eq!(house.jobs().await[0].kind, JobKind::Encode);
+    house.crash_after(false, "encoded").await;
+    assert_eq!(house.row(id).await.sha256, before.sha256, "the row does not know yet");
+    house.run_all(false).await;
+    is_stored(&house, id, Form::Sealed).await;
+    let after = house.row(id).await;
+    assert!(after.bytes < before.bytes && after.samples == before.samples, "{before:?} {after:?}");
+}
+
+#[tokio::test]
+async fn destruction_ends_in_a_certificate_that_tells_all_wherever_it_was_cut() {
+    for step in ["local-removed", "found", "removed"] {
+        let house = House::new(Format::Pcm16).await;
+        let id = house.finished().await;
+        house.run_all(false).await;
+        segment(&house, id).await;
+        house.destroy(id).await;
+        assert!(house.row(id).await.wrapped_key.is_none(), "the key goes first");
+        house.crash_after(false, step).await;
+        assert_eq!(house.row(id).await.state, "destroyed", "{step}");
+        assert!(
+            house.deps().store.certificate(id).await.unwrap().is_none(),
+            "{step}: not before all is gone"
+        );
+        house.run_all(false).await;
+        let row = house.row(id).await;
+        assert_eq!(row.state, "removed");
+        let text = house.deps().store.certificate(id).await.unwrap().expect("a certificate");
+        let key = house.deps().signer.public_key();
+        let told = certificate::verify(&text, Some(key)).unwrap().certificate;
+        assert_eq!((told.recording, told.rule.as_str(), told.reason.as_str()), (id, "operator", "asked for"));
+        assert_eq!(
+            (told.key_destroyed_at, told.removed_at),
+            (row.destroyed_at.unwrap(), row.removed_at.unwrap())
+        );
+        let found = told.found_before.join("\n");
+        for name in [names::whole(id, Form::Sealed), names::segment(id, 0)] {
+            assert!(found.contains(&name), "{step}: {name} was there: {found}");
+            assert!(house.deps().objects.traces(&Target::Name(&name)).await.unwrap().is_empty());
+        }
+        assert!(told.found_after.is_empty() && told.audit.n > 0);
+    }
+}
+
+#[tokio::test]
+async fn what_was_never_uploaded_is_destroyed_in_the_spool() {
+    let house = House::new(Format::Pcm16).await;
+    let id = house.finished().await;
+    house.destroy(id).await;
+    assert_eq!(house.jobs().await.len(), 1, "it is not uploaded any more");
+    house.run_all(false).await;
+    let text = house.deps().store.certificate(id).await.unwrap().expect("a certificate");
+    let told = certificate::verify(&text, None).unwrap().certificate;
+    assert_eq!(told.found_before, [format!("{id}.rec")]);
+    assert!(!house.spooled(id).exists());
+}

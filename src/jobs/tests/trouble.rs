@@ -1,0 +1,169 @@
+//! A store that is away, names that are taken, files that are gone, recordings that are destroyed while they are
+//! worked on.
+
+use std::fs;
+
+use super::super::AlarmKind;
+use super::super::names::{self, Form};
+use super::super::segment;
+use super::house::{House, until};
+use crate::store::{JobKind, RecordingChange};
+use crate::vault::Format;
+
+fn raised(house: &House, kind: AlarmKind) -> bool {
+    house.deps().alarms.list().iter().any(|alarm| alarm.kind == kind)
+}
+
+#[tokio::test]
+async fn a_store_that_is_away_costs_nothing_but_time() {
+    let house = House::new(Format::Pcm16).await;
+    let mut ids = Vec::new();
+    for _ in 0..5 {
+        ids.push(house.finished().await);
+    }
+    // Whatever lies where the folder should be: nothing can be put.
+    let _ = fs::remove_dir_all(house.path("objects")); // it may not be there yet
+    fs::write(house.path("objects"), b"no folder").unwrap();
+    let run = house.run(false, None);
+    until("the alarm", async || raised(&house, AlarmKind::StoreAway)).await;
+    for id in &ids {
+        assert!(house.spooled(*id).exists() && house.row(*id).await.state == "finished");
+    }
+    assert!(!run.ctx.store_answers() || raised(&house, AlarmKind::StoreAway));
+    let tries: u32 = house.jobs().await.iter().map(|job| job.attempts).sum();
+    assert!(tries <= 12, "the backlog does not knock: {tries}");
+    fs::remove_file(house.path("objects")).unwrap();
+    until("all are stored", async || house.jobs().await.is_empty()).await;
+    until("the alarm is over", async || !raised(&house, AlarmKind::StoreAway)).await;
+    for id in &ids {
+        assert_eq!(house.row(*id).await.state, "stored");
+    }
+    run.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_not_ours_is_never_overwritten() {
+    let house = House::new(Format::Pcm16).await;
+    let id = house.finished().await;
+    let object = house.object(&names::whole(id, Form::Sealed));
+    fs::create_dir_all(object.parent().unwrap()).unwrap();
+    fs::write(&object, b"somebody else's").unwrap();
+    let run = house.run(false, None);
+    until("the alarm", async || raised(&house, AlarmKind::ObjectConflict)).await;
+    assert_eq!(fs::read(&object).unwrap(), b"somebody else's");
+    assert!(house.spooled(id).exists());
+    fs::remove_file(&object).unwrap();
+    house.hurry().await;
+    run.ctx.wake();
+    until("it is stored", async || house.jobs().await.is_empty()).await;
+    assert_eq!(house.row(id).await.state, "stored");
+    assert!(!raised(&house, AlarmKind::ObjectConflict) && !raised(&house, AlarmKind::JobFails));
+    run.stop().await;
+}
+
+#[tokio::test]
+async fn a_lost_disk_costs_no_more_than_the_last_segment() {
+    let house = House::new(Format::Pcm16).await;
+    let (id, spool, ending, samples) = house.begin(50).await;
+    let sealed = || house.deps().vault.running().iter().find(|running| running.id == id).map(|r| r.sealed);
+    // All but what waits for a chunk to be full.
+    let whole = samples * 4 * 9 / 10;
+    until("the chunks are written", async || sealed().unwrap_or(0) >= whole).await;
+    let run = house.run(false, None);
+    let bytes = sealed().unwrap();
+    segment::copy(&run.ctx, id, 0, 0..bytes / 2).await.unwrap();
+    segment::copy(&run.ctx, id, 1, bytes / 2..bytes).await.unwrap();
+    drop(spool);
+    assert!(ending.await.unwrap().is_err(), "it was given up");
+    fs::remove_file(house.path(&format!("vault/spool/{id}.part"))).unwrap();
+    house.enqueue(JobKind::Rescue, id).await;
+    run.ctx.wake();
+    until("it is rescued and stored", async || house.jobs().await.is_empty()).await;
+    let row = house.row(id).await;
+    assert_eq!(row.state, "stored");
+    let saved = row.samples.unwrap();
+    assert!(saved * 4 >= whole && saved <= samples, "{saved} of {samples}");
+    assert!(row.why.unwrap().contains("2 segments"), "the log says what was saved");
+    let left = house.deps().objects.list("recordings/", None, 10).await.unwrap();
+    assert_eq!(left.objects.len(), 1, "the segments are gone: {left:?}");
+    run.stop().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_rescued_is_said_to_be_lost() {
+    let house = House::new(Format::Pcm16).await;
+    let (id, spool, ending, _) = house.begin(1).await;
+    drop(spool);
+    assert!(ending.await.unwrap().is_err(), "it was given up");
+    let _ = fs::remove_file(house.path(&format!("vault/spool/{id}.part"))); // it may have been empty
+    house.enqueue(JobKind::Rescue, id).await;
+    house.run_all(false).await;
+    assert_eq!(house.row(id).await.state, "failed");
+    assert!(raised(&house, AlarmKind::RecordingLost));
+}
+
+#[tokio::test]
+async fn a_job_of_a_destroyed_recording_makes_room_for_the_one_that_removes_it() {
+    let house = House::new(Format::Pcm16).await;
+    let id = house.finished().await;
+    // Held by this very runner when it crashed.
+    house.crash_after(false, "put").await;
+    house.destroy(id).await;
+    house.run_all(false).await;
+    assert_eq!(house.row(id).await.state, "removed");
+    assert!(!house.object(&names::whole(id, Form::Sealed)).exists() && !house.spooled(id).exists());
+}
+
+#[tokio::test]
+async fn an_upload_without_a_file_takes_the_object_that_is_there() {
+    let house = House::new(Format::Pcm16).await;
+    let id = house.finished().await;
+    house.crash_after(false, "put").await;
+    fs::remove_file(house.spooled(id)).unwrap();
+    house.run_all(false).await;
+    assert_eq!(house.row(id).await.state, "stored");
+    // And where there is nothing at all, it says so and waits for a person.
+    let lost = house.finished().await;
+    fs::remove_file(house.spooled(lost)).unwrap();
+    let run = house.run(false, None);
+    until("the alarm", async || raised(&house, AlarmKind::RecordingLost)).await;
+    assert_eq!(house.row(lost).await.state, "finished");
+    house.destroy(lost).await;
+    run.ctx.wake();
+    until("it is removed", async || house.row(lost).await.state == "removed").await;
+    assert!(!raised(&house, AlarmKind::RecordingLost));
+    run.stop().await;
+}
+
+#[tokio::test]
+async fn what_another_runner_holds_is_left_alone() {
+    let house = House::new(Format::Pcm16).await;
+    let id = house.finished().await;
+    let job = house.jobs().await.remove(0);
+    let now = house.deps().clock.now();
+    let lease = crate::store::JobChange::Leased {
+        id: job.id,
+        by: "another".to_owned(),
+        until: now + std::time::Duration::from_secs(60),
+        at: now,
+    };
+    house.deps().store.commit(vec![crate::store::Change::Job(lease)]).await.unwrap();
+    let other = house.finished().await;
+    let run = house.run(false, None);
+    until("ours is stored", async || house.row(other).await.state == "stored").await;
+    assert_eq!(house.row(id).await.state, "finished");
+    let at = house.deps().clock.now();
+    house
+        .step(RecordingChange::Destroyed {
+            id: other,
+            at,
+            rule: "retention".to_owned(),
+            why: "30 days".to_owned(),
+            by: crate::audit::Actor::System,
+        })
+        .await;
+    run.ctx.wake();
+    until("and removed", async || house.row(other).await.state == "removed").await;
+    assert_eq!(house.jobs().await.len(), 1);
+    run.stop().await;
+}
