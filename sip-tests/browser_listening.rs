@@ -20,8 +20,10 @@ const CHANGE: usize = 6;
 #[test]
 fn a_player_jumps_to_the_middle_and_hears_the_right_place() {
     let _machine = shared();
-    let lead = "\n[user.lead]\nrole = \"supervisor\"\npassword = \"the secret of lead\"\nmust-change = false\n";
-    let server = start(&format!("{}{lead}", settings(1, |_| ALWAYS.to_owned())), &Kept::Folder.config("", ""));
+    let lead =
+        "\n[user.lead]\nrole = \"supervisor\"\npassword = \"the secret of lead\"\nmust-change = false\n";
+    let server =
+        start(&format!("{}{lead}", settings(1, |_| ALWAYS.to_owned())), &Kept::Folder.config("", ""));
     let mut voice = tone(BEFORE_HZ)[..CHANGE * RATE].to_vec();
     voice.extend_from_slice(&tone(AFTER_HZ)[..CHANGE * RATE]);
     let talk = Line::ringing(&server, 0, "+4930555001").talk([Arc::new(voice), Arc::new(vec![0; 12 * RATE])]);

@@ -13,7 +13,7 @@ use sayso::call::Fact;
 use sayso::consent::{Basis, DataKey};
 use sayso::ids::{CallId, RecordingId};
 use sayso::settings::Language;
-use sayso::store::{Change, KekChange, KekProvider, KekRow, KekState, RecordingChange, Store};
+use sayso::store::{Change, KekProvider, KekRow, KekState, RecordingChange, Store};
 use sayso::time::Clock;
 use sayso::vault::{KeySource, Keyring, KnownKek, Provider, WrappedKey};
 use serde_json::Value;
@@ -21,11 +21,12 @@ use tokio::runtime::Runtime;
 use ulid::Ulid;
 
 use crate::harness::audio::{RATE, channels, clips, find, read};
-use crate::harness::faults::Faults;
+use crate::harness::faults::{Fault, Faults};
 use crate::harness::phone::{Phone, SOON};
 use crate::harness::rtp::Stream;
 use crate::harness::s3::{ACCESS_KEY, S3Server, SECRET_KEY};
 use crate::harness::server::{SAYSO, Server, password, settings, text};
+use crate::harness::vault::{database, sql};
 use crate::harness::{Process, shared, until};
 
 const ALWAYS: &str = "recording = \"always\"\nlegal-basis = { obligation = \"MiFID II\" }";
@@ -382,22 +383,28 @@ fn kms_holds_the_key_and_may_be_away_later() {
     proxy.away(true);
     assert_refuses(&config, &["AWS KMS cannot be reached", &key]);
     proxy.away(false);
-    runtime.block_on(client.disable_key().key_id(&key).send()).expect("disabled");
-    assert_refuses(&config, &["cannot be used", "enable it again", &key]);
-    runtime.block_on(client.enable_key().key_id(&key).send()).expect("enabled");
-    // Another KMS key does not open what this one made.
-    let other = runtime.block_on(client.create_key().send()).expect("a key");
-    let other = other.key_metadata.expect("its description").key_id;
-    let text = fs::read_to_string(&config).expect("its configuration");
-    fs::write(&config, text.replace(&key, &other)).expect("ours");
-    assert_refuses(&config, &["AWS KMS does not open the key-encryption key", &other]);
-    fs::write(&config, text).expect("ours");
+    // This server opens with every key, disabled or another; AWS answers so.
+    for (code, words) in [
+        ("DisabledException", ["cannot be used", "enable it again"]),
+        ("IncorrectKeyException", ["AWS KMS does not open the key-encryption key", "check key-id"]),
+    ] {
+        proxy.rule("POST", 1, Fault::Answer(400, code));
+        assert_refuses(&config, &[words[0], words[1], &key]);
+        assert!(proxy.all_met(), "it was asked");
+        proxy.mend();
+    }
     server.start_again();
     for (row, said) in rows.iter().zip([&first, &second]) {
         assert_heard(&server, row, said);
     }
     let log = server.whole_log();
     assert!(!log.contains(SECRET_KEY), "no secret in the log");
+    // What KMS is given is not what it made.
+    server.terminate();
+    assert_eq!(server.ended(Duration::from_secs(30)), Some(0));
+    let spoil = "UPDATE keks SET wrapped = substr(wrapped, 1, length(wrapped) - 1) WHERE state = 'current'";
+    sql(&database(server.dir.path()), spoil);
+    assert_refuses(&config, &["AWS KMS does not open the key-encryption key", &key]);
 }
 
 #[test]

@@ -105,7 +105,10 @@ fn answer(mut stream: TcpStream) -> Answer {
 /// The listening log: who listened to what.
 fn listened(server: &Server) -> Vec<String> {
     let rows = server.rows(&["audit", "list", "--action", "recording.listened"]);
-    rows.iter().rev().map(|row| format!("{} {}", row["who"].as_str().unwrap(), row["what"].as_str().unwrap())).collect()
+    rows.iter()
+        .rev()
+        .map(|row| format!("{} {}", row["who"].as_str().unwrap(), row["what"].as_str().unwrap()))
+        .collect()
 }
 
 fn slices(kept: &Kept) {
@@ -261,7 +264,8 @@ fn a_vcon_is_verified_by_others() {
     let pem = server.dir.path().join("key.pem");
     let text_of = format!("-----BEGIN CERTIFICATE-----\n{certificate}\n-----END CERTIFICATE-----\n");
     std::fs::write(&pem, text_of).expect("the folder is writable");
-    let verified = Command::new("openssl").args(["verify", "-check_ss_sig", "-CAfile"]).arg(&pem).arg(&pem).output();
+    let verified =
+        Command::new("openssl").args(["verify", "-check_ss_sig", "-CAfile"]).arg(&pem).arg(&pem).output();
     let verified = verified.expect("openssl is there");
     assert!(verified.status.success(), "{}", text(&verified));
     let manifest = std::fs::read_to_string(server.dir.path().join("call.vcon.json")).expect("the manifest");

@@ -9,7 +9,7 @@ use crate::harness::api::Session;
 use crate::harness::audio::RATE;
 use crate::harness::faults::Fault;
 use crate::harness::metrics::Metrics;
-use crate::harness::server::Server;
+use crate::harness::server::{Server, text as said};
 use crate::harness::vault::{
     ALWAYS, Kept, ROOT, Talk, Words, assert_only_what_is_stored, assert_whole, by_caller, exported, files,
     held, lost, settings, settled, start, text,
@@ -158,7 +158,7 @@ fn what_is_read_short_or_wrong_is_refused() {
         kept.proxy().rule("GET .rec", 50, fault.clone());
         let out = server.dir.path().join("short.wav");
         let output = server.try_export(&id, &out);
-        let said = crate::harness::server::text(&output);
+        let said = said(&output);
         assert!(!output.status.success(), "{fault:?}: {said}");
         assert!(said.contains(&id), "{fault:?}: it says which: {said}");
         assert!(!out.exists(), "{fault:?}: nothing is left of it");
@@ -180,17 +180,7 @@ fn a_disk_lost_in_mid_call_costs_the_last_segment() {
 fn lost_disk(kept: &Kept) {
     let _machine = shared();
     let mut server = start(&settings(1, |_| ALWAYS.to_owned()), &kept.config("segment = \"5s\"", ""));
-    let talk = Talk::of_noise(&server, 0, "+4930555001", 1);
-    let copied = || {
-        // What is being written has another name.
-        let names = kept.names(&server);
-        names.iter().any(|name| name.ends_with(".seg/000001")).then_some(())
-    };
-    until(Duration::from_secs(25), "two segments in the store", copied);
-    // Both are there, so what was said up to a moment ago is in them.
-    let by_then = talk.by_now();
-    server.kill();
-    let words = talk.cut();
+    let (words, by_then) = killed_after(&mut server, kept, ".seg/000001");
     let spool = server.dir.path().join("data/vault/spool");
     assert!(!files(&spool).is_empty(), "the recording was in the spool");
     std::fs::remove_dir_all(&spool).expect("the spool is ours");
@@ -199,17 +189,75 @@ fn lost_disk(kept: &Kept) {
     let [row] = rows.as_slice() else { panic!("one recording: {rows:#?}") };
     assert_eq!((text(row, "state").as_str(), &row["salvaged"]), ("stored", &Value::Bool(true)), "{row}");
     assert_only_what_is_stored(&server, kept, &rows, ".rec");
-    let both = exported(&server, row);
-    for n in 0..2 {
-        let said = &words.said[n][..by_then[n]];
-        let lost = lost("rescued", said, &both[n], RATE / 2);
-        eprintln!("channel {n}: {lost} samples of {} lost with the disk", said.len());
-        // What the second copy took: the server looks each second, and the disk and the store need a moment.
-        assert!(lost <= 2 * RATE, "{lost} samples are lost");
-    }
+    assert_rescued(&server, row, &words, by_then);
     let audit = server.rows(&["audit", "list"]);
     let told =
         audit.iter().find(|row| row["action"] == "recording.salvaged").expect("its salvage is audited");
     assert!(told.to_string().contains("segment"), "what is lost: {told}");
+    server.audit_is_whole();
+}
+
+/// A call is recorded until the store has this segment; then kill -9. What was said, and how much of it up to then.
+fn killed_after(server: &mut Server, kept: &Kept, segment: &str) -> (Words, [usize; 2]) {
+    let talk = Talk::of_noise(server, 0, "+4930555001", 1);
+    // What is being written has another name.
+    let copied = || kept.names(server).iter().any(|name| name.ends_with(segment)).then_some(());
+    until(Duration::from_secs(25), "segments in the store", copied);
+    // They are there, so what was said up to a moment ago is in them.
+    let by_then = talk.by_now();
+    server.kill();
+    (talk.cut(), by_then)
+}
+
+fn assert_rescued(server: &Server, row: &Value, words: &Words, by_then: [usize; 2]) {
+    let both = exported(server, row);
+    for n in 0..2 {
+        let said = &words.said[n][..by_then[n]];
+        let lost = lost("rescued", said, &both[n], RATE / 2);
+        eprintln!("channel {n}: {lost} samples of {} lost with the disk", said.len());
+        // What the last copy took: the server looks each second, and the disk and the store need a moment.
+        assert!(lost <= 2 * RATE, "{lost} samples are lost");
+    }
+}
+
+/// kill -9, and the whole disk is gone, the spool's name with it: another spool takes over by an operator's word.
+#[test]
+fn a_lost_spool_is_adopted_by_another() {
+    let _machine = shared();
+    let kept = Kept::s3s();
+    let mut server = start(&settings(1, |_| ALWAYS.to_owned()), &kept.config("segment = \"5s\"", ""));
+    let vault = server.dir.path().join("data/vault");
+    let id = || std::fs::read_to_string(vault.join("spool.id")).expect("a spool").trim().to_owned();
+    let old = id();
+    let config = server.config();
+    let adopt =
+        |server: &Server, spool: &str| server.run(&["spools", "adopt", spool, "--config"], &[&config]);
+    let own = adopt(&server, &old);
+    assert!(!own.status.success() && said(&own).contains("own spool"), "{}", said(&own));
+    let (words, by_then) = killed_after(&mut server, &kept, ".seg/000000");
+    std::fs::remove_dir_all(&vault).expect("the vault is ours");
+    server.start_again();
+    let new = id();
+    assert_ne!(new, old);
+    // Nobody takes it for this node's, and the call is open still.
+    let spools = server.rows(&["spools", "list"]);
+    let [spool] = spools.as_slice() else { panic!("one spool: {spools:#?}") };
+    assert_eq!((text(spool, "spool"), spool["own"].as_bool()), (old.clone(), Some(false)), "{spool}");
+    assert_eq!((spool["recordings"].as_u64(), spool["calls"].as_u64()), (Some(1), Some(1)), "{spool}");
+    let rows = server.rows(&["recordings", "list"]);
+    assert_eq!(text(&rows[0], "state"), "recording");
+    let unknown = adopt(&server, "01JD00000000000000000000AA");
+    assert!(!unknown.status.success() && said(&unknown).contains("there is no spool"), "{}", said(&unknown));
+    let adopted = adopt(&server, &old);
+    assert!(adopted.status.success(), "{}", said(&adopted));
+    let rows = settled(&server, CAUGHT_UP);
+    let [row] = rows.as_slice() else { panic!("one recording: {rows:#?}") };
+    assert_eq!((text(row, "state").as_str(), &row["salvaged"]), ("stored", &Value::Bool(true)), "{row}");
+    assert_only_what_is_stored(&server, &kept, &rows, ".rec");
+    assert_rescued(&server, row, &words, by_then);
+    assert_eq!(server.rows(&["spools", "list"]), Vec::<Value>::new(), "nothing waits");
+    let audit = server.rows(&["audit", "list"]);
+    let told = audit.iter().find(|row| row["action"] == "spool.adopted").expect("it is audited").to_string();
+    assert!(told.contains(&old) && told.contains(&new), "{told}");
     server.audit_is_whole();
 }

@@ -361,25 +361,24 @@ pub struct ConfigError {
 
 impl ConfigError {
     fn of_toml(file: &str, text: &str, error: &toml::de::Error) -> Self {
-        let line = error.span().map_or(1, |span| 1 + text[..span.start].matches('\n').count());
-        let key = error
-            .span()
-            .and_then(|span| text[..span.start].rfind('\n').map(|at| &text[at + 1..]).or(Some(text)))
-            .and_then(|rest| rest.lines().next())
-            .map(|line| shown(line.trim()))
-            .unwrap_or_default();
+        let before = error.span().map_or("", |span| &text[..span.start]);
+        let line = 1 + before.matches('\n').count();
+        let key = shown(text, before);
         let what = error.message().trim_end_matches('\n');
         Self { place: format!("{file}:{line}"), what: format!("`{key}`: {what}") }
     }
 }
 
-/// A line for a message: without the value where a secret may be in it, be it in a table on one line.
-fn shown(line: &str) -> String {
+/// The line where `before` ends, for a message: without its value, for any may be a secret, under a misspelt key too.
+fn shown(text: &str, before: &str) -> String {
+    let start = before.rfind('\n').map_or(0, |at| at + 1);
+    let line = text[start..].lines().next().unwrap_or_default().trim();
+    let in_a_text = |quotes| before[..start].matches(quotes).count() % 2 == 1;
     match line.split_once('=') {
-        Some((key, _)) if ["url", "secret", "password"].iter().any(|word| line.contains(word)) => {
-            format!("{}= …", key)
-        }
-        Some(_) | None => line.to_owned(),
+        _ if in_a_text("\"\"\"") || in_a_text("'''") => "…".to_owned(),
+        Some((key, _)) => format!("{key}= …"),
+        None if line.starts_with('[') => line.to_owned(),
+        None => "…".to_owned(),
     }
 }
 

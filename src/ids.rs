@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use ulid::Ulid;
 
 macro_rules! ulid_id {
@@ -181,9 +181,17 @@ impl fmt::Debug for PhoneNumber {
 }
 
 /// Personal data on its way through logs, errors and spans: shows `…` whatever is inside.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize)]
 #[serde(transparent)]
 pub struct Redacted<T>(pub T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Redacted<T> {
+    /// As `T`, but what is wrong is not said: the words of an error show the value.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let hidden = "a value of another kind is expected, most often a text in quotes; what stands there is not shown";
+        T::deserialize(deserializer).map(Self).map_err(|_| serde::de::Error::custom(hidden))
+    }
+}
 
 impl<T> fmt::Debug for Redacted<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -22,7 +22,7 @@ pub(crate) enum Fault {
     FlipAnswer(u64),
     /// It waits so long before it goes on.
     Delay(Duration),
-    /// The proxy answers with this status and S3 error code; the server sees nothing.
+    /// The proxy answers with this status and AWS's error code, as S3 or KMS would; the server sees nothing.
     Answer(u16, &'static str),
     /// Nobody answers until the client gives up.
     #[allow(dead_code)] // the store's patience is long: for tests that have other things to do meanwhile
@@ -141,10 +141,10 @@ fn serve(mut near: &TcpStream, server: SocketAddr, shared: &Shared) -> io::Resul
     match fault {
         Some(Fault::Answer(status, code)) => {
             io::copy(&mut near.take(head.length), &mut io::sink())?;
-            let body = if head.line.starts_with("HEAD") { String::new() } else { error_body(code) };
+            let (kind, body) = error_body(&head, code);
             let length = body.len();
             let answer = format!(
-                "HTTP/1.1 {status} Fault\r\ncontent-type: application/xml\r\ncontent-length: {length}\r\n\
+                "HTTP/1.1 {status} Fault\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\n\
                  connection: close\r\n\r\n{body}"
             );
             return near.write_all(answer.as_bytes());
@@ -209,10 +209,20 @@ fn take(shared: &Shared, line: &str) -> Option<Fault> {
     Some(rule.fault.clone())
 }
 
-fn error_body(code: &str) -> String {
-    format!(
+/// An error as the service that is asked puts it, with its content type.
+fn error_body(asked: &Head, code: &str) -> (&'static str, String) {
+    const JSON: &str = "application/x-amz-json-1.1";
+    const XML: &str = "application/xml";
+    if asked.line.starts_with("HEAD") {
+        return (XML, String::new());
+    }
+    if String::from_utf8_lossy(&asked.bytes).contains(JSON) {
+        return (JSON, format!("{{\"__type\":\"{code}\",\"message\":\"fault\"}}"));
+    }
+    let body = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>{code}</Code><Message>fault</Message></Error>"
-    )
+    );
+    (XML, body)
 }
 
 /// Copies to the end; flips a bit of byte `flip`; keeps to `rate` bytes a second when it is not 0.

@@ -84,10 +84,29 @@ fn all(errors: Vec<SettingsError>) -> anyhow::Error {
     anyhow!("{}", lines.join("\n       "))
 }
 
-/// Who runs the command, for the audit log.
+/// Who runs the command, for the audit log: the name of the process's own account and its number. What the environment
+/// says counts only where root alone could have said it.
 pub(super) fn account() -> Actor {
-    let name = ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
-    Actor::User(name.unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw())))
+    // Without the file, or a right to read it, the number is enough.
+    let accounts = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let sudo = std::env::var("SUDO_UID").ok();
+    Actor::User(named(rustix::process::getuid().as_raw(), sudo.as_deref(), &accounts))
+}
+
+/// `NAME (uid N)`, or `uid N` where `accounts` (see passwd(5)) has no such number, as of a directory service. `sudo`:
+/// who became root by it.
+fn named(own: u32, sudo: Option<&str>, accounts: &str) -> String {
+    let asked = sudo.filter(|_| own == 0).and_then(|uid| uid.parse().ok());
+    let uid: u32 = asked.unwrap_or(own);
+    let name = |line: &str| {
+        let mut fields = line.split(':');
+        let name = fields.next().filter(|name| !name.is_empty())?;
+        (fields.nth(1)?.parse() == Ok(uid)).then(|| name.to_owned())
+    };
+    match accounts.lines().find_map(name) {
+        Some(name) => format!("{name} (uid {uid})"),
+        None => format!("uid {uid}"),
+    }
 }
 
 /// 32 random bytes, for the salts of changed passwords.
@@ -95,4 +114,23 @@ fn seed() -> anyhow::Result<[u8; 32]> {
     let mut seed = [0; 32];
     aws_lc_rs::rand::fill(&mut seed).map_err(|_| anyhow!("the system gives no random bytes"))?;
     Ok(seed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_acts_is_whose_process_it_is() {
+        let accounts =
+            "root:x:0:0:root:/root:/bin/sh\n\nodd\nada:x:1000:1000:1001::\nbob:x:1001:1000::/home:\n";
+        assert_eq!(named(1000, None, accounts), "ada (uid 1000)");
+        assert_eq!(named(1000, Some("1001"), accounts), "ada (uid 1000)", "who is not root cannot say");
+        assert_eq!(named(0, Some("1001"), accounts), "bob (uid 1001)");
+        assert_eq!(named(0, Some("4242"), accounts), "uid 4242");
+        for no_uid in [None, Some(""), Some("ceo"), Some("-1")] {
+            assert_eq!(named(0, no_uid, accounts), "root (uid 0)");
+        }
+        assert_eq!(named(7, None, ""), "uid 7");
+    }
 }

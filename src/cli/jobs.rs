@@ -1,20 +1,15 @@
 //! `sayso jobs`: what is done to recordings beside the calls, and how it fares.
 
-use std::io::{ErrorKind, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::process::ExitCode;
 
-use anyhow::{Context as _, bail};
 use clap::Subcommand;
-use ulid::Ulid;
 
-use crate::config::Config;
 use crate::store::{Change, JobChange, JobFilter, JobKind, JobRow};
 use crate::time::Clock;
 
 use super::apply::account;
 use super::listing::{list, short};
-use super::{AtConfig, Form, open_store, out};
+use super::{AtConfig, Form, out};
 
 /// Look at jobs, or have one tried now.
 #[derive(Debug, Subcommand)]
@@ -36,14 +31,6 @@ pub(super) enum JobsCommand {
     Retry {
         /// Its number.
         id: i64,
-        #[command(flatten)]
-        at: AtConfig,
-    },
-    /// Take over from a node whose disk is lost: this node, which has no spool yet, bears that one's name from now on. At its
-    /// start it saves what the object store has of the recordings that were there, and does what waited for it.
-    Adopt {
-        /// The lost spool, as `jobs list` and the alarms name it.
-        spool: Ulid,
         #[command(flatten)]
         at: AtConfig,
     },
@@ -83,7 +70,6 @@ impl JobsCommand {
                 store.commit(vec![Change::Job(hurry)]).await?;
                 out(format_args!("job {id} is due now\n"));
             }
-            Self::Adopt { spool, at } => adopt(&at.load()?, spool).await?,
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -100,33 +86,4 @@ fn cells(job: &JobRow, state: String) -> Vec<String> {
         job.spool.clone().unwrap_or_else(|| "any".to_owned()),
         job.error.clone().unwrap_or_default(),
     ]
-}
-
-async fn adopt(config: &Config, spool: Ulid) -> anyhow::Result<()> {
-    let store = open_store(config).await?;
-    let waiting = store.recordings_spooled(&spool.to_string(), None, 1).await?;
-    let jobs = store.jobs(&JobFilter { limit: 1_000, ..JobFilter::default() }).await?;
-    let named = jobs.items.iter().any(|job| job.spool.as_deref() == Some(&spool.to_string()));
-    if waiting.is_empty() && !named {
-        bail!("nothing waits for the spool {spool}: see the SPOOL column of `sayso jobs list`");
-    }
-    let dir = config.vault_dir();
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir)?;
-    let path = dir.join("spool.id");
-    let made = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
-    let mut file = match made {
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => bail!(
-            "{} is there already: this node has a spool of its own. Adopt on a node that was never started, or with \
-             another [vault] dir",
-            path.display()
-        ),
-        made => made.with_context(|| format!("cannot make {}", path.display()))?,
-    };
-    writeln!(file, "{spool}")?;
-    file.sync_all()?;
-    out(format_args!(
-        "this node has the spool {spool} from now on. Make sure that the node it was of never starts again, then start \
-         the server\n"
-    ));
-    Ok(())
 }

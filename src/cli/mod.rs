@@ -14,6 +14,7 @@ mod rotation;
 #[cfg(test)]
 mod rotation_tests;
 mod serve;
+mod spools;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -66,6 +67,9 @@ enum Command {
     /// Look at what is being done to recordings beside the calls, or have it tried now.
     #[command(subcommand)]
     Jobs(jobs::JobsCommand),
+    /// Look at what waits for which node, or take over from one whose disk is lost.
+    #[command(subcommand)]
+    Spools(spools::SpoolsCommand),
     /// Check or import prompts.
     #[command(subcommand)]
     Prompts(prompts::PromptsCommand),
@@ -159,6 +163,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Reconcile(command) => command.run().await,
         Command::Consents(command) => command.run().await,
         Command::Jobs(command) => command.run().await,
+        Command::Spools(command) => command.run().await,
         Command::Prompts(command) => command.run().await,
         Command::Call(command) => command.run().await,
         Command::Demo(demo) => demo.run().await,

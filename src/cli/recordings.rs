@@ -17,9 +17,9 @@ use crate::time::Clock;
 use crate::vault::objects::Objects;
 use crate::vault::{Signer, Vault};
 
+use super::AtConfig;
 use super::apply::account;
 use super::listing::{List, list, short};
-use super::AtConfig;
 
 pub(super) use exporting::export;
 

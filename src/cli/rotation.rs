@@ -10,7 +10,7 @@
 //!
 //! Servers that run notice by themselves within a second, and are given two before step 2. Recordings' objects are not touched.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 
@@ -78,7 +78,7 @@ impl Rotation {
         let mut all = Resealed::default();
         let mut retired = Vec::new();
         for old in self.retiring().await? {
-            let since = Instant::now();
+            let since = self.clock.now();
             loop {
                 // Another rotation may have made a newer key meanwhile.
                 keys::follow(&self.store, &self.keyring).await?;
@@ -93,7 +93,7 @@ impl Rotation {
                     retired.push(old);
                     break;
                 }
-                if since.elapsed() > NOTICE {
+                if self.clock.now().since(since) > NOTICE {
                     bail!(
                         "a server still seals recordings with the old key {old}, {} s after the new one was made: look \
                          into its log (has it the same key file?), then run this again",

@@ -198,7 +198,7 @@ async fn whatever_step_a_crash_comes_after_the_next_rotation_ends_it() {
         place.all_open(&server).await;
         place.arm(&server, 100).await;
         if steps == 5 {
-            assert_eq!(place.rotation(&server).tidy().await.unwrap(), [old.clone()]);
+            assert_eq!(place.rotation(&server).tidy().await.unwrap(), std::slice::from_ref(&old));
         }
         let (began, _, _) = place.rotation(&place.open().await).run(&mut |_, _| {}).await.unwrap();
         match (steps, new) {

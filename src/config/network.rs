@@ -38,6 +38,8 @@ pub enum Fact {
     AnyOrigin,
     /// SIP is spoken in the clear only.
     NothingSecure,
+    /// `insecure = true` in `[vault.s3]` or `[vault.kms]`.
+    VaultInClear,
 }
 
 impl fmt::Display for Fact {
@@ -45,6 +47,9 @@ impl fmt::Display for Fact {
         f.write_str(match self {
             Self::AnyOrigin => "sip.ws-origins: scripts of any web page may connect",
             Self::NothingSecure => "no address in sip.tls or sip.wss: all SIP is in the clear, SRTP keys too",
+            Self::VaultInClear => {
+                "vault: insecure = true: what is sent to the object store or the KMS may be in the clear"
+            }
         })
     }
 }
@@ -99,7 +104,10 @@ impl Config {
     pub fn facts(&self) -> Vec<Fact> {
         let any = self.sip.ws_origins.iter().any(|origin| origin == "*").then_some(Fact::AnyOrigin);
         let clear = self.sip.tls.is_empty() && self.sip.wss.is_empty();
-        any.into_iter().chain(clear.then_some(Fact::NothingSecure)).collect()
+        let (s3, kms) = (&self.vault.s3, &self.vault.kms);
+        let vault = s3.as_ref().is_some_and(|s3| s3.insecure) || kms.as_ref().is_some_and(|kms| kms.insecure);
+        let clear = clear.then_some(Fact::NothingSecure);
+        any.into_iter().chain(clear).chain(vault.then_some(Fact::VaultInClear)).collect()
     }
 
     /// Which of our addresses a SIP peer is told.

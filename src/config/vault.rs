@@ -1,11 +1,12 @@
 //! `[vault]`: what recordings are made of, who seals them, and where they are kept.
 
+mod check;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
 
-use super::{Config, ConfigError};
 use crate::ids::Redacted;
 
 /// See [`Config::vault`].
@@ -37,7 +38,7 @@ pub struct VaultSection {
     pub alarm_after: Duration,
     /// Whether who listens to a recording must say why (domain rule 24).
     pub listening_reason: bool,
-    /// How often store and database are compared; `0s`: only when asked.
+    /// How often store and database are compared, at least 10 minutes apart; `0s`: only when asked.
     #[serde(deserialize_with = "super::span")]
     pub reconcile_every: Duration,
     /// An S3-compatible store; without it recordings are kept in `folder`.
@@ -88,6 +89,9 @@ pub struct S3Section {
     /// Another store than AWS: `https://minio.example:9000`.
     #[serde(default)]
     pub endpoint: Option<String>,
+    /// Accepts an `endpoint` of another machine without TLS, where the way there is safe by other means.
+    #[serde(default)]
+    pub insecure: bool,
     /// Whether the bucket is named in the path and not in the host; by default where there is an `endpoint`.
     #[serde(default)]
     pub path_style: Option<bool>,
@@ -175,6 +179,9 @@ pub struct KmsSection {
     pub endpoint: Option<String>,
     /// As in `[vault.s3]`.
     #[serde(default)]
+    pub insecure: bool,
+    /// As in `[vault.s3]`.
+    #[serde(default)]
     pub access_key_id: Option<String>,
     /// Its secret.
     #[serde(default)]
@@ -198,83 +205,6 @@ impl Default for VaultSection {
             reconcile_every: Duration::from_secs(24 * 3_600),
             s3: None,
             kms: None,
-        }
-    }
-}
-
-impl Config {
-    pub(super) fn check_vault(&self, file: &str) -> Result<(), ConfigError> {
-        let fault = |section: &str, what: &str| {
-            Err(ConfigError { place: format!("{file}: [{section}]"), what: what.to_owned() })
-        };
-        let vault = &self.vault;
-        if vault.uploads == 0 {
-            return fault("vault", "uploads: at least one must run, or nothing leaves the spool");
-        }
-        if vault.segment < Duration::from_secs(5) {
-            return fault("vault", "segment: at least 5s, each is a request to the store");
-        }
-        if vault.kms.is_some() && vault.key_file.is_some() {
-            return fault("vault", "key-file and [vault.kms] exclude each other: one of them holds the key");
-        }
-        let Some(s3) = &vault.s3 else {
-            return match vault.encryption {
-                Encryption::Sealed => Ok(()),
-                Encryption::Store => fault(
-                    "vault",
-                    "encryption = \"store\" needs [vault.s3] with sse: a folder encrypts nothing by itself",
-                ),
-            };
-        };
-        if vault.folder.is_some() {
-            return fault(
-                "vault",
-                "folder and [vault.s3] exclude each other: recordings are kept in one place",
-            );
-        }
-        if s3.bucket.is_empty() || s3.bucket.contains(['/', ' ']) {
-            return fault("vault.s3", "bucket: a bucket's name is expected, without slashes (see `prefix`)");
-        }
-        if s3.prefix.starts_with('/') || (!s3.prefix.is_empty() && !s3.prefix.ends_with('/')) {
-            return fault(
-                "vault.s3",
-                "prefix: it begins without a slash and ends with one, as in \"sayso/\"",
-            );
-        }
-        if s3.access_key_id.is_some() != s3.secret_access_key.is_some() {
-            return fault(
-                "vault.s3",
-                "access-key-id and secret-access-key go together: give both or neither",
-            );
-        }
-        if s3.sse_kms_key.is_some() && s3.sse != Some(Sse::Kms) {
-            return fault("vault.s3", "sse-kms-key needs sse = \"kms\"");
-        }
-        if s3.tags.len() > 8 {
-            return fault("vault.s3", "tags: at most 8, S3 takes 10 and two are ours");
-        }
-        if vault.encryption == Encryption::Store && s3.sse.is_none() {
-            return fault("vault", "encryption = \"store\" needs [vault.s3] sse = \"s3\" or \"kms\"");
-        }
-        let Some(lock) = s3.object_lock else { return Ok(()) };
-        if lock.days == 0 {
-            return fault("vault.s3", "object-lock.days: at least 1");
-        }
-        match (lock.mode, lock.erasure, vault.encryption) {
-            (LockMode::Governance, _, _)
-            | (LockMode::Compliance, LockedErasure::KeyOnly, Encryption::Sealed) => Ok(()),
-            (LockMode::Compliance, LockedErasure::KeyOnly, Encryption::Store) => fault(
-                "vault.s3",
-                "object-lock: compliance with encryption = \"store\" cannot be erased in any way before the lock \
-                 ends: whoever reads the bucket reads the audio. Use encryption = \"sealed\", or governance",
-            ),
-            (LockMode::Compliance, LockedErasure::Whole, _) => fault(
-                "vault.s3",
-                "object-lock: nobody can delete an object under compliance before its lock ends, so neither a \
-                 withdrawal, nor an erasure, nor retention could be carried out in full. Use mode = \"governance\", or \
-                 say erasure = \"key-only\": the key is destroyed at once and the noise that is left is deleted \
-                 when the lock ends",
-            ),
         }
     }
 }

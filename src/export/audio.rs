@@ -5,12 +5,13 @@ use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use aws_lc_rs::digest::{Context, SHA256};
 use bytes::Bytes;
-use futures_util::stream::BoxStream;
+use futures_util::stream::{BoxStream, try_unfold};
 use futures_util::{StreamExt as _, TryStreamExt as _};
 
 use crate::ids::RecordingId;
-use crate::store::RecordingRow;
+use crate::store::{RecordingRow, StoredObject};
 use crate::vault::objects::{ObjectError, Objects};
 use crate::vault::{Format, Reader, Source, Vault, VaultError, WrappedKey};
 
@@ -96,7 +97,13 @@ pub struct Audio {
 
 enum Lies {
     Sealed(Reader),
-    Plain { objects: Objects, name: String },
+    /// `sha256`: of the whole, as it was put there.
+    Plain {
+        objects: Objects,
+        name: String,
+        id: RecordingId,
+        sha256: String,
+    },
 }
 
 impl Audio {
@@ -115,11 +122,7 @@ impl Audio {
         }
         let tag = row.sha256.clone().unwrap_or_default();
         let source = match &row.object {
-            Some(object) if object.encryption == "store" => {
-                let content_type = if object.name.ends_with(".ogg") { "audio/ogg" } else { "audio/wav" };
-                let lies = Lies::Plain { objects: objects.clone(), name: object.name.clone() };
-                return Ok(Self { lies, length: object.bytes, content_type, tag });
-            }
+            Some(object) if object.encryption == "store" => return plain(row.id, object, objects).await,
             Some(object) => {
                 Source::Object { objects: objects.clone(), name: object.name.clone(), bytes: object.bytes }
             }
@@ -149,21 +152,28 @@ impl Audio {
         self.content_type
     }
 
-    /// SHA-256 (hex) of the sealed file it is made of: the same audio has the same.
+    /// SHA-256 (hex) of the file it lies in, sealed or plain: the same audio has the same.
     #[must_use]
     pub fn tag(&self) -> &str {
         &self.tag
     }
 
-    /// Some of its bytes, each verified before it comes. Dropping the stream stops the reading.
-    pub async fn stream(
-        &self,
-        range: Range<u64>,
-    ) -> Result<BoxStream<'static, Result<Bytes, AudioError>>, AudioError> {
+    /// Some of its bytes. Dropping the stream stops the reading.
+    ///
+    /// Of a sealed recording each byte is verified before it comes. A plain object has only a hash of the whole: what of
+    /// it is read from the start to the end is compared with that, and a stream that does not fit ends in
+    /// [`AudioError::Damaged`] before its last piece; of any other range it is known only that the store still has the
+    /// version and the size that were put there.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn stream(&self, range: Range<u64>) -> Result<Pieces, AudioError> {
         match &self.lies {
             Lies::Sealed(reader) => Ok(reader.stream(range).map_err(AudioError::from).boxed()),
-            Lies::Plain { objects, name } => {
-                Ok(objects.get(name, range).await?.map_err(AudioError::from).boxed())
+            Lies::Plain { objects, name, id, sha256 } => {
+                let stream = objects.get(name, range.clone()).await?.map_err(AudioError::from).boxed();
+                let whole = range == (0..self.length);
+                Ok(if whole { compared(stream, *id, sha256.clone()) } else { stream })
             }
         }
     }
@@ -194,9 +204,79 @@ impl Audio {
     ) -> Result<String, AudioError> {
         match &self.lies {
             Lies::Sealed(reader) => Ok(reader.export(out, progress).await?.sha256),
-            Lies::Plain { .. } => super::plain::copy(self, id, out, progress).await,
+            Lies::Plain { sha256, .. } => {
+                super::plain::copy(self, id, sha256, out, progress).await?;
+                Ok(sha256.clone())
+            }
         }
     }
+}
+
+/// A plain object: that of the row, or none.
+async fn plain(id: RecordingId, object: &StoredObject, objects: &Objects) -> Result<Audio, AudioError> {
+    let StoredObject { name, version, bytes, checksum, encryption: _ } = object;
+    if checksum.len() != 64 || !checksum.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Err(AudioError::Damaged(format!("recording {id} was stored without its SHA-256")));
+    }
+    let Some(head) = objects.head(name).await? else {
+        return Err(ObjectError::NotFound { name: name.clone() }.into());
+    };
+    if head.bytes != *bytes {
+        let what = format!("the object of recording {id} has {} bytes, {bytes} were stored", head.bytes);
+        return Err(AudioError::Damaged(what));
+    }
+    if version.is_some() && head.version != *version {
+        let what =
+            format!("the object of recording {id} was written over: it is not the version that was stored");
+        return Err(AudioError::Damaged(what));
+    }
+    let content_type = if name.ends_with(".ogg") { "audio/ogg" } else { "audio/wav" };
+    let sha256 = checksum.to_ascii_lowercase();
+    let tag = sha256.clone();
+    let lies = Lies::Plain { objects: objects.clone(), name: name.clone(), id, sha256 };
+    Ok(Audio { lies, length: *bytes, content_type, tag })
+}
+
+type Pieces = BoxStream<'static, Result<Bytes, AudioError>>;
+
+/// The same pieces, the last one only if all of them have this hash.
+fn compared(stream: Pieces, id: RecordingId, sha256: String) -> Pieces {
+    struct Compared {
+        stream: Pieces,
+        held: Option<Bytes>,
+        hash: Context,
+        id: RecordingId,
+        sha256: String,
+    }
+    // Asked once more after its end.
+    let stream = stream.fuse().boxed();
+    let start = Compared { stream, held: None, hash: Context::new(&SHA256), id, sha256 };
+    let next = |mut it: Compared| async move {
+        loop {
+            match it.stream.try_next().await? {
+                Some(piece) => {
+                    it.hash.update(&piece);
+                    if let Some(before) = it.held.replace(piece) {
+                        return Ok(Some((before, it)));
+                    }
+                }
+                None => {
+                    let found = hex::encode(it.hash.clone().finish());
+                    if found != it.sha256 {
+                        return Err(not_as_stored(it.id, &found, &it.sha256));
+                    }
+                    return Ok(it.held.take().map(|last| (last, it)));
+                }
+            }
+        }
+    };
+    try_unfold(start, next).boxed()
+}
+
+pub(super) fn not_as_stored(id: RecordingId, found: &str, stored: &str) -> AudioError {
+    AudioError::Damaged(format!(
+        "the object of recording {id} is not what was stored: its SHA-256 is {found}, and was {stored}"
+    ))
 }
 
 /// A row says that its file is in a spool, and it is not in ours.

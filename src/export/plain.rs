@@ -1,72 +1,83 @@
-//! Copying an object that is plain audio to a file. An interrupted copy goes on where it was: the draft's name says
-//! which object it is of, and what is in it beyond the last block that was put on the disk is written anew.
+//! Copying an object that is plain audio to a file. An interrupted copy goes on where it was. The hash of the whole
+//! decides: what does not fit is made once more from the start, so that a spoilt draft spoils nothing.
 
-use std::ffi::OsString;
-use std::io::SeekFrom;
-use std::path::{Path, PathBuf};
+use std::io::{self, SeekFrom};
+use std::path::Path;
 
 use aws_lc_rs::digest::{Context, SHA256};
 use futures_util::TryStreamExt as _;
-use tokio::fs::{File, OpenOptions, rename};
+use tokio::fs::File;
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _};
 
 use super::{Audio, AudioError};
 use crate::ids::RecordingId;
+use crate::vault::Draft;
 
-/// The draft is put on the disk each time it is so much longer. Loss of power spoils no more than that.
-const BLOCK: u64 = 256 << 10;
+/// The draft is put on the disk each time it is so much longer.
+const SYNC: u64 = 8 << 20;
 
+/// Copies `audio`, whose SHA-256 is `sha256` (hex).
 pub(super) async fn copy(
     audio: &Audio,
     id: RecordingId,
+    sha256: &str,
+    out: &Path,
+    progress: &mut (dyn FnMut(u64, u64) + Send),
+) -> Result<(), AudioError> {
+    let unwritten = |source| AudioError::Unwritten { path: out.to_owned(), source };
+    let ending = format!(".{id}.{}.part", sha256.get(..16).unwrap_or_default());
+    let draft = Draft::open(out, &ending).map_err(unwritten)?;
+    let mut file = File::from_std(draft.file().map_err(unwritten)?);
+    let there = file.metadata().await.map_err(unwritten)?.len().min(audio.length());
+    let mut found = fill(audio, &mut file, there, out, progress).await?;
+    if found != sha256 && there > 0 {
+        found = fill(audio, &mut file, 0, out, progress).await?;
+    }
+    drop(file);
+    if found != sha256 {
+        draft.discard();
+        return Err(super::audio::not_as_stored(id, &found, sha256));
+    }
+    let place = out.to_owned();
+    let finished = tokio::task::spawn_blocking(move || draft.finish(&place)).await;
+    finished.map_err(|error| unwritten(io::Error::other(error)))?.map_err(AudioError::Vault)
+}
+
+/// Keeps the first `done` bytes and writes the others; the SHA-256 (hex) of all of it.
+async fn fill(
+    audio: &Audio,
+    file: &mut File,
+    mut done: u64,
     out: &Path,
     progress: &mut (dyn FnMut(u64, u64) + Send),
 ) -> Result<String, AudioError> {
-    let mut name = OsString::from(out);
-    name.push(format!(".{id}.{}.part", audio.tag().get(..16).unwrap_or_default()));
-    let draft = PathBuf::from(name);
     let unwritten = |source| AudioError::Unwritten { path: out.to_owned(), source };
-    let mut options = OpenOptions::new();
-    let file = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(&draft).await;
-    let mut file = file.map_err(unwritten)?;
-    let there = file.metadata().await.map_err(unwritten)?.len().min(audio.length());
-    // All before the block in which it ends was put on the disk.
-    let mut done = there.saturating_sub(1) / BLOCK * BLOCK;
-    let mut hash = read(&mut file, done).await.map_err(unwritten)?;
+    let mut hash = read(file, done).await.map_err(unwritten)?;
     file.set_len(done).await.map_err(unwritten)?;
     file.seek(SeekFrom::Start(done)).await.map_err(unwritten)?;
+    progress(done, audio.length());
+    let mut synced = done;
     let mut stream = audio.stream(done..audio.length()).await?;
-    while let Some(mut bytes) = stream.try_next().await? {
-        while !bytes.is_empty() {
-            let room = usize::try_from(BLOCK - done % BLOCK).unwrap_or(usize::MAX);
-            let piece = bytes.split_to(room.min(bytes.len()));
-            file.write_all(&piece).await.map_err(unwritten)?;
-            hash.update(&piece);
-            done += piece.len() as u64;
-            if done % BLOCK == 0 {
-                file.flush().await.map_err(unwritten)?;
-                file.sync_data().await.map_err(unwritten)?;
-            }
-            progress(done, audio.length());
+    while let Some(bytes) = stream.try_next().await? {
+        file.write_all(&bytes).await.map_err(unwritten)?;
+        hash.update(&bytes);
+        done += bytes.len() as u64;
+        if done - synced >= SYNC {
+            file.sync_data().await.map_err(unwritten)?;
+            synced = done;
         }
-    }
-    if done != audio.length() {
-        return Err(AudioError::Damaged(format!(
-            "recording {id} ended {} bytes early",
-            audio.length() - done
-        )));
+        progress(done, audio.length());
     }
     file.flush().await.map_err(unwritten)?;
-    file.sync_all().await.map_err(unwritten)?;
-    rename(&draft, out).await.map_err(unwritten)?;
     Ok(hex::encode(hash.finish()))
 }
 
 /// The hash of what is kept of a draft.
-async fn read(file: &mut File, length: u64) -> std::io::Result<Context> {
+async fn read(file: &mut File, length: u64) -> io::Result<Context> {
     let mut hash = Context::new(&SHA256);
     let mut buffer = vec![0; 256 << 10];
     let mut left = length;
+    file.seek(SeekFrom::Start(0)).await?;
     while left > 0 {
         let most = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
         let read = file.read_exact(&mut buffer[..most]).await?;

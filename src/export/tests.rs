@@ -270,7 +270,7 @@ fn a_manifest_holds_for_its_file_alone() {
 
 #[test]
 fn the_certificate_is_der_of_the_right_lengths() {
-    let (certificate, key) = signed(1, |signing| der::certificate(signing));
+    let (certificate, key) = signed(1, der::certificate);
     assert_eq!(der::key_of(&certificate), Some(key));
     // SEQUENCE, two bytes of length, and all of it.
     assert_eq!(certificate[0], 0x30);

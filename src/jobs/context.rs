@@ -160,7 +160,8 @@ impl Context {
     pub(super) fn on_fault(&self, fault: &Fault) {
         match fault.object() {
             Some(error @ ObjectError::Away { .. }) => {
-                if self.breaker().on_away(self.clock.now(), random()) {
+                let went = self.breaker().on_away(self.clock.now(), random());
+                if went {
                     let what = format!(
                         "{error}. Recordings wait in the spool ({} is asked again every 30 s at most) and calls go on; \
                          look at the store, at the network to it and at its credentials",

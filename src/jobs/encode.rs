@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use crate::reconcile::State;
 use crate::store::RecordingChange;
 
-use super::{Context, Fault, Held, Outcome, file, key_of};
+use super::{Context, Fault, Held, Outcome, file, key_of, rescue};
 
 pub(super) async fn run(ctx: &Context, job: &Held) -> Result<Outcome, Fault> {
     let (row, state) = job.recording(ctx).await?;
@@ -17,6 +17,10 @@ pub(super) async fn run(ctx: &Context, job: &Held) -> Result<Outcome, Fault> {
             return Ok(Outcome::Done(None));
         }
         State::Armed | State::Recording | State::Failed => return Err(Fault::not_for(state, "encoded")),
+    }
+    if ctx.vault.spooled(row.id)?.is_none() {
+        // Its disk was lost before it was encoded. Now it is PCM again, as much as there are segments.
+        rescue::recording(ctx, &row).await?;
     }
     let (id, key, meter) = (row.id, key_of(&row)?, job.meter());
     let encoded = ctx

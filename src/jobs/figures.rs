@@ -92,7 +92,7 @@ fn late(figures: &JobFigures, error: Option<&str>, elsewhere: Option<&str>) -> S
     let elsewhere = elsewhere.map_or_else(String::new, |spool| {
         format!(
             ". It is the business of the node with the spool {spool}: start that one, or, if its disk is lost, let \
-             a new node take over by `sayso jobs adopt {spool}`"
+             another node take over: there, `sayso spools adopt {spool}`"
         )
     });
     let all = waiting + running;
@@ -160,7 +160,7 @@ mod tests {
         assert!(!is_late(&figures(Some(at(100))), at(1_000), after));
         assert!(is_late(&figures(Some(at(100))), at(1_001), after));
         let text = late(&figures(Some(at(100))), Some("no answer"), Some("01KAN4Q8X00000000000000000"));
-        for part in ["5004 recordings", "1970-01-01T00:01:40Z", "no answer", "sayso jobs adopt 01KAN4Q8X"] {
+        for part in ["5004 recordings", "1970-01-01T00:01:40Z", "no answer", "sayso spools adopt 01KAN4Q8X"] {
             assert!(text.contains(part), "{text}: {part}");
         }
     }

@@ -23,11 +23,19 @@ pub(super) async fn run(ctx: &Context, job: &Held) -> Result<Outcome, Fault> {
         State::Armed | State::Recording | State::Failed => {}
         // Saved already, or of no use any more.
         State::Finished | State::Stored | State::Destroyed | State::Removed | State::Discarded => {
+            ctx.alarms.clear_for(AlarmKind::RecordingFailed, &row.id.to_string());
             return Ok(Outcome::Done(None));
         }
     }
     match change(ctx, &row).await? {
-        Some(change) => Ok(Outcome::Done(Some(change))),
+        Some(change) => {
+            ctx.alarms.clear_for(AlarmKind::RecordingFailed, &row.id.to_string());
+            Ok(Outcome::Done(Some(change)))
+        }
+        // Armed, and it never began: there is nothing but a key, and that goes now.
+        None if state == State::Armed => {
+            Ok(Outcome::Done(Some(RecordingChange::Discarded { id: row.id, at: ctx.clock.now() })))
+        }
         None => {
             let why = "its file is gone from the spool, and the object store has nothing of it".to_owned();
             lost(ctx, row.id, &why);

@@ -247,7 +247,14 @@ mod tests {
         for basis in bases {
             let detail = match &basis {
                 Basis::Refused(answer) => Some(answer_word(*answer)),
-                _ => None,
+                Basis::Never
+                | Basis::Legal(_)
+                | Basis::Agreed(_)
+                | Basis::AgreedEarlier(_)
+                | Basis::RefusedEarlier(_)
+                | Basis::Withdrawn(_)
+                | Basis::Override { .. }
+                | Basis::NotStored => None,
             };
             let verdict = judge_call(&call(Some(basis_word(&basis)), detail, &[]));
             assert_ne!(verdict, Verdict::Failed(Failure::UnknownBasis), "{basis:?}");

@@ -29,6 +29,8 @@ pub enum Heal {
     Upload,
     /// The job that removes its copies was made again.
     Destroy,
+    /// The job that makes a whole recording of what is there was made again.
+    Rescue,
 }
 
 impl Heal {
@@ -38,13 +40,14 @@ impl Heal {
         match self {
             Self::Upload => "upload",
             Self::Destroy => "destroy",
+            Self::Rescue => "rescue",
         }
     }
 
     /// The other way round; `None` for another word.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
-        [Self::Upload, Self::Destroy].into_iter().find(|heal| heal.word() == word)
+        [Self::Upload, Self::Destroy, Self::Rescue].into_iter().find(|heal| heal.word() == word)
     }
 }
 

@@ -201,7 +201,7 @@ impl Judge<'_> {
             State::Armed | State::Recording => self.unfinished(),
             State::Finished => self.finished(),
             State::Stored => self.stored(),
-            State::Failed => self.key(),
+            State::Failed => self.failed(),
             State::Discarded => self.discarded(),
             State::Destroyed | State::Removed => self.destroyed(),
         }
@@ -263,6 +263,31 @@ impl Judge<'_> {
         self.key();
         // Whole objects are no orphans: an upload that was cut off between the object and the row leaves one, and
         // the job goes on from there.
+    }
+
+    /// It broke. What there is of it, in the spool or in segments, is to become a recording.
+    fn failed(&mut self) {
+        self.key();
+        if self.row.upload_open {
+            return;
+        }
+        if self.has_local() {
+            let detail =
+                "it failed, its file is still in the spool, and no job makes a recording of it".to_owned();
+            self.about_id(FindingKind::SpoolLeft, detail);
+            self.heal(Heal::Rescue);
+        }
+        if let Some(Segments { count, first, .. }) = &self.group.segments {
+            let (subject, detail) =
+                (segments_name(first), format!("{count} segments of what failed, and no job takes them up"));
+            self.found(FindingKind::SegmentsLeft, subject, detail);
+            self.heal(Heal::Rescue);
+        }
+        for object in &self.group.whole {
+            let detail = format!("{} bytes, and the recording failed", object.bytes);
+            let orphan = of_row(self.row, FindingKind::Orphan, object.name.clone(), detail);
+            self.judgement.findings.push(orphan);
+        }
     }
 
     fn stored(&mut self) {

@@ -168,7 +168,10 @@ impl World {
             Base::Elsewhere => {
                 (row.state, row.local, row.upload_open) = (State::Finished, Local::Elsewhere, true);
             }
-            Base::Broken => (row.state, row.local) = (State::Failed, Local::Part),
+            Base::Broken => {
+                (row.state, row.local, row.upload_open) = (State::Failed, Local::Part, true);
+                self.put_segments(n);
+            }
             Base::Discarded => (row.state, row.key) = (State::Discarded, KeyState::Gone),
             Base::BeingRemoved => {
                 stored(&mut row);
@@ -240,6 +243,12 @@ impl World {
             (Fault::JobGone, Base::Finished | Base::Elsewhere) => {
                 row.upload_open = false;
                 self.expect(FindingKind::NoJob, &own);
+                true
+            }
+            (Fault::JobGone, Base::Broken) => {
+                row.upload_open = false;
+                self.expect(FindingKind::SpoolLeft, &own);
+                self.expect(FindingKind::SegmentsLeft, &Self::segments(n));
                 true
             }
             (Fault::JobGone, Base::BeingRemoved) | (Fault::KeyStays, Base::Removed | Base::BeingRemoved) => {

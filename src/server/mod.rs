@@ -17,7 +17,9 @@ mod notice;
 mod phones;
 mod policy;
 mod recorder;
-mod salvage;
+pub(crate) mod salvage;
+#[cfg(test)]
+mod scene;
 mod selftest;
 mod switchboard;
 mod trail;
@@ -33,7 +35,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch as watch_value};
 use tokio::time::{interval, timeout};
 use tokio_util::task::TaskTracker;
 
@@ -49,7 +51,7 @@ use crate::sip::io::{Certificates, SipHandle, StackConfig, TlsFiles};
 use crate::store::{Change, Filter, Store};
 use crate::time::Clock;
 use crate::vault::objects::Objects;
-use crate::vault::{Signer, Vault};
+use crate::vault::{Signer, SpoolOwner, Vault};
 
 use admission::{Door, Short};
 pub use notice::{Notice, Notices, What};
@@ -85,6 +87,8 @@ struct Shared {
     clock: Clock,
     tasks: TaskTracker,
     draining: AtomicBool,
+    /// The spool's disk stands still: recordings that run are given up.
+    still: watch_value::Sender<bool>,
     /// Too busy for new calls.
     overloaded: AtomicBool,
 }
@@ -93,6 +97,8 @@ struct Shared {
 pub struct Server {
     shared: Arc<Shared>,
     http: SocketAddr,
+    /// Until all calls have ended and all jobs have stopped.
+    _owner: SpoolOwner,
 }
 
 impl Server {
@@ -105,10 +111,12 @@ impl Server {
         let metrics = api::install_metrics();
         let store = Store::open(&config.database_url(), clock).await?;
         let (vault, objects, signer) = archive::open(config, &store, clock).await?;
+        // Before anything is salvaged or said in this node's name: who lives is no leftover.
+        let owner = vault.own()?;
         store.of_node(vault.spool_id());
         let alarms = Alarms::new(store.clone(), clock);
         archive::check(&objects, &alarms).await?;
-        salvage::run(&store, &vault, clock).await?;
+        salvage::run(&store, &vault, &alarms, clock).await?;
         let deps = Deps {
             store: store.clone(),
             vault: Arc::clone(&vault),
@@ -128,6 +136,7 @@ impl Server {
             match fact {
                 Fact::AnyOrigin => tracing::warn!("{fact}"),
                 Fact::NothingSecure => tracing::info!("{fact}"),
+                Fact::VaultInClear => tracing::warn!("{fact}"),
             }
         }
         let stack = stack_config(config, certificates.clone());
@@ -162,6 +171,7 @@ impl Server {
             clock,
             tasks: TaskTracker::new(),
             draining: AtomicBool::new(false),
+            still: watch_value::Sender::new(false),
             overloaded: AtomicBool::new(false),
         });
         tokio::spawn(arrivals::sort(Arc::clone(&shared), sip_events));
@@ -173,7 +183,7 @@ impl Server {
         let started = trail::started(clock.now());
         shared.store.commit(vec![Change::Audit(started)]).await?;
         tracing::info!(version = env!("CARGO_PKG_VERSION"), %http, "ready");
-        Ok(Self { shared, http })
+        Ok(Self { shared, http, _owner: owner })
     }
 
     /// The HTTP address, its port resolved.
@@ -297,7 +307,13 @@ async fn watch_gauges(shared: Arc<Shared>) {
     loop {
         tick.tick().await;
         gauges::publish_media(&shared.engine);
-        shared.live.look_at_the_day(shared.clock.now());
+        let now = shared.clock.now();
+        shared.live.look_at_the_day(now);
+        let still = shared.vault.stands_still(now);
+        let changed = shared.still.send_if_modified(|was| std::mem::replace(was, still) != still);
+        if changed && still {
+            tracing::error!("the spool's disk stands still: recordings are given up");
+        }
     }
 }
 

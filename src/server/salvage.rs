@@ -6,28 +6,40 @@ use std::sync::Arc;
 
 use crate::call::{Cause, Fact};
 use crate::ids::{CallId, LegId, RecordingId};
-use crate::jobs;
+use crate::jobs::{self, AlarmKind, Alarms};
 use crate::reconcile::State;
 use crate::store::{Change, JobChange, JobKind, RecordingChange, RecordingRow, Store, StoreError};
 use crate::time::{Clock, Timestamp};
 use crate::vault::{Finished, Vault, VaultError, WrappedKey};
 
-use super::trail;
+use super::{keys, trail};
 
-/// Salvages everything there is. One broken recording does not keep the others.
+/// Rows that are read at a time.
+const PAGE: u32 = 1_000;
+
+/// Salvages everything there is. One broken recording does not keep the others: what cannot be done now for a reason
+/// that may pass is left to a job.
 ///
 /// # Errors
 /// When store or vault cannot be read at all.
-pub(super) async fn run(store: &Store, vault: &Arc<Vault>, clock: Clock) -> anyhow::Result<()> {
+pub(super) async fn run(
+    store: &Store,
+    vault: &Arc<Vault>,
+    alarms: &Alarms,
+    clock: Clock,
+) -> anyhow::Result<()> {
+    let house = House { store, vault, alarms, clock };
     let spool = vault.spool_id();
     let mut leftovers = blocking(vault, Vault::leftovers).await?;
     for row in store.recordings_unfinished(spool).await? {
         leftovers.retain(|id| *id != row.id);
-        store.commit(vec![unfinished(vault, &row, clock.now()).await?]).await?;
+        let change = house.unfinished(&row).await?;
+        house.store(row.id, change).await?;
     }
+    house.failed(&mut leftovers).await?;
     for id in leftovers {
-        let change = leftover(store, vault, id, clock.now()).await?;
-        store.commit(vec![change]).await?;
+        let change = house.leftover(id).await?;
+        house.store(id, change).await?;
     }
     for call in store.calls_unfinished(spool).await? {
         store.commit(end(store, call.id, clock.now()).await?).await?;
@@ -36,7 +48,10 @@ pub(super) async fn run(store: &Store, vault: &Arc<Vault>, clock: Clock) -> anyh
 }
 
 /// Ends a call the server died in, with the legs it had.
-async fn end(store: &Store, call: CallId, at: Timestamp) -> Result<Vec<Change>, StoreError> {
+///
+/// # Errors
+/// When the store cannot be read.
+pub(crate) async fn end(store: &Store, call: CallId, at: Timestamp) -> Result<Vec<Change>, StoreError> {
     let legs = store.call(call).await?.map(|detail| detail.legs).unwrap_or_default();
     let going_on = legs.iter().filter(|leg| leg.ended_at.is_none());
     let mut facts: Vec<Fact> = going_on
@@ -46,77 +61,131 @@ async fn end(store: &Store, call: CallId, at: Timestamp) -> Result<Vec<Change>, 
     Ok(facts.into_iter().map(Change::Fact).collect())
 }
 
-/// What becomes of a recording that was armed or running.
-async fn unfinished(vault: &Arc<Vault>, row: &RecordingRow, at: Timestamp) -> anyhow::Result<Change> {
-    let id = row.id;
-    let failed = |why: String| {
-        tracing::error!(recording = %id, why, "a recording cannot be salvaged");
-        Change::Recording(RecordingChange::Failed { id, at, why })
-    };
-    Ok(match salvage(vault, row, at).await? {
-        Ok(change) => Change::Recording(change),
-        // Armed and never started: there is nothing but a key, and that goes now.
-        Err(VaultError::NotFound(_)) if row.started_at.is_none() => {
-            Change::Recording(RecordingChange::Discarded { id, at })
-        }
-        // Its disk was lost, or somebody was there: perhaps there are segments of it.
-        Err(VaultError::NotFound(_)) => {
-            tracing::error!(recording = %id, "a recording's file is gone from the spool; its segments are looked for");
-            let (kind, subject) = (JobKind::Rescue, id.to_string());
-            let spool = Some(vault.spool_id().to_owned());
-            Change::Job(JobChange::Enqueue { kind, subject, spool, due: at, at })
-        }
-        Err(error) => failed(error.to_string()),
-    })
+/// What salvage works with.
+struct House<'a> {
+    store: &'a Store,
+    vault: &'a Arc<Vault>,
+    alarms: &'a Alarms,
+    clock: Clock,
 }
 
-/// What becomes of a file that no unfinished recording claims.
-async fn leftover(
-    store: &Store,
-    vault: &Arc<Vault>,
-    id: RecordingId,
-    at: Timestamp,
-) -> anyhow::Result<Change> {
-    let row = store.recording(id).await?;
-    let state = row.as_ref().and_then(|row| State::from_word(&row.state));
-    match (row, state) {
-        // It broke while it ran, because of a full disk perhaps: as much as there is of it is saved now.
-        (Some(row), Some(State::Failed)) => match salvage(vault, &row, at).await? {
-            Ok(change) => return Ok(Change::Recording(change)),
-            Err(error) => tracing::error!(recording = %id, %error, "a failed recording cannot be salvaged"),
-        },
-        // Its job removes it, and says so in the certificate.
-        (Some(_), Some(State::Destroyed)) => {
-            let (kind, subject) = (JobKind::Destroy, id.to_string());
-            let spool = Some(vault.spool_id().to_owned());
-            return Ok(Change::Job(JobChange::Enqueue { kind, subject, spool, due: at, at }));
-        }
-        // Noise: its key is gone.
-        (Some(_), Some(State::Removed | State::Discarded)) => {
-            let gone = blocking(vault, move |vault| vault.destroy(id)).await?;
-            tracing::warn!(recording = %id, "what was left of a recording without a key is removed");
-            return Ok(Change::Audit(trail::noise_removed(id, &gone.before, at)));
-        }
-        // A whole file lies beside it, or another node runs it, or nobody knows it: a person must look.
-        (Some(_), Some(State::Armed | State::Recording | State::Finished | State::Stored) | None)
-        | (None, _) => {}
+impl House<'_> {
+    /// What becomes of a recording that was armed or running.
+    async fn unfinished(&self, row: &RecordingRow) -> anyhow::Result<Change> {
+        let (id, at) = (row.id, self.clock.now());
+        Ok(match self.salvage(row).await? {
+            Ok(change) => Change::Recording(change),
+            // Armed and never started, or its start was never stored; or its disk was lost, or somebody was there:
+            // perhaps there are segments of it. If not, what never started is discarded by the job.
+            Err(VaultError::NotFound(_)) => {
+                if row.started_at.is_some() {
+                    tracing::error!(recording = %id, "a recording's file is gone from the spool; its segments are looked for");
+                }
+                self.rescue(id)
+            }
+            Err(error) if error.passes() => self.later(id, &error),
+            Err(error) => {
+                tracing::error!(recording = %id, %error, "a recording cannot be salvaged");
+                Change::Recording(RecordingChange::Failed { id, at, why: error.to_string() })
+            }
+        })
     }
-    tracing::error!(recording = %id, "a file in the spool belongs to no unfinished recording");
-    Ok(Change::Audit(trail::stray_file(id, at)))
-}
 
-/// Makes a whole recording of what is in the spool.
-async fn salvage(
-    vault: &Arc<Vault>,
-    row: &RecordingRow,
-    at: Timestamp,
-) -> anyhow::Result<Result<RecordingChange, VaultError>> {
-    let id = row.id;
-    let Some(key) = &row.wrapped_key else { return Ok(Err(VaultError::Destroyed(id))) };
-    let key = WrappedKey(key.0.clone());
-    let vault = Arc::clone(vault);
-    let salvaged = tokio::task::spawn_blocking(move || vault.salvage(id, &key)).await?;
-    Ok(salvaged.map(|finished| change(id, at, &finished)))
+    /// Those that broke while they ran (a full disk perhaps), or could not be salvaged, and of which there is a file: as
+    /// much as there is of them is saved now. Takes them from the leftovers.
+    async fn failed(&self, leftovers: &mut Vec<RecordingId>) -> anyhow::Result<()> {
+        let mut after = None;
+        loop {
+            let page = self.store.recordings_spooled(self.vault.spool_id(), after, PAGE).await?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = Some(last.id);
+            for row in page.into_iter().filter(|row| row.state == State::Failed.word()) {
+                let id = row.id;
+                if !blocking(self.vault, move |vault| Ok(vault.holds(id))).await? {
+                    continue;
+                }
+                leftovers.retain(|other| *other != id);
+                match self.salvage(&row).await? {
+                    Ok(change) => self.store(id, Change::Recording(change)).await?,
+                    Err(error) if error.passes() => self.store(id, self.later(id, &error)).await?,
+                    Err(error) => {
+                        tracing::error!(recording = %id, %error, "a failed recording cannot be salvaged");
+                        self.store(id, Change::Audit(trail::stray_file(id, self.clock.now()))).await?;
+                    }
+                }
+            }
+        }
+    }
+
+    /// What becomes of a file that no unfinished and no failed recording claims.
+    async fn leftover(&self, id: RecordingId) -> anyhow::Result<Change> {
+        let row = self.store.recording(id).await?;
+        let state = row.as_ref().and_then(|row| State::from_word(&row.state));
+        let at = self.clock.now();
+        match state {
+            // Its job removes it, and says so in the certificate.
+            Some(State::Destroyed) => return Ok(self.job(JobKind::Destroy, id)),
+            // Noise: its key is gone.
+            Some(State::Removed | State::Discarded) => {
+                let gone = blocking(self.vault, move |vault| vault.destroy(id)).await?;
+                tracing::warn!(recording = %id, "what was left of a recording without a key is removed");
+                return Ok(Change::Audit(trail::noise_removed(id, &gone.before, at)));
+            }
+            // A whole file lies beside it, or another node runs it, or nobody knows it: a person must look.
+            Some(State::Armed | State::Recording | State::Finished | State::Stored | State::Failed)
+            | None => {}
+        }
+        tracing::error!(recording = %id, "a file in the spool belongs to no unfinished recording");
+        Ok(Change::Audit(trail::stray_file(id, at)))
+    }
+
+    /// Makes a whole recording of what is in the spool.
+    async fn salvage(&self, row: &RecordingRow) -> anyhow::Result<Result<RecordingChange, VaultError>> {
+        let salvaged = self.mend(row).await?;
+        let Err(VaultError::KekNotHeld { .. }) = salvaged else { return Ok(salvaged) };
+        // Keys may just have been rotated: row and keys are read again, once.
+        keys::follow(self.store, self.vault.keyring()).await?;
+        match self.store.recording(row.id).await? {
+            Some(row) => self.mend(&row).await,
+            None => Ok(salvaged),
+        }
+    }
+
+    async fn mend(&self, row: &RecordingRow) -> anyhow::Result<Result<RecordingChange, VaultError>> {
+        let id = row.id;
+        let Some(key) = &row.wrapped_key else { return Ok(Err(VaultError::Destroyed(id))) };
+        let key = WrappedKey(key.0.clone());
+        let vault = Arc::clone(self.vault);
+        let salvaged = tokio::task::spawn_blocking(move || vault.salvage(id, &key)).await?;
+        Ok(salvaged.map(|finished| change(id, self.clock.now(), &finished)))
+    }
+
+    /// Audio that cannot be salvaged now, and may be later: its row stays as it is, and a job goes on.
+    fn later(&self, id: RecordingId, error: &VaultError) -> Change {
+        let what = format!("recording {id} cannot be salvaged yet, it is tried again: {error}");
+        self.alarms.raise_for(AlarmKind::RecordingFailed, &id.to_string(), what);
+        self.rescue(id)
+    }
+
+    fn rescue(&self, id: RecordingId) -> Change {
+        self.job(JobKind::Rescue, id)
+    }
+
+    fn job(&self, kind: JobKind, id: RecordingId) -> Change {
+        let (at, spool) = (self.clock.now(), Some(self.vault.spool_id().to_owned()));
+        Change::Job(JobChange::Enqueue { kind, subject: id.to_string(), spool, due: at, at })
+    }
+
+    /// Stores what became of one. Another node may have been faster, with its destruction for example.
+    async fn store(&self, id: RecordingId, change: Change) -> anyhow::Result<()> {
+        match self.store.commit(vec![change]).await {
+            Err(error @ StoreError::State { .. }) => {
+                tracing::warn!(recording = %id, %error, "a recording that was to be salvaged changed meanwhile");
+                Ok(())
+            }
+            stored => Ok(stored?),
+        }
+    }
 }
 
 fn change(id: RecordingId, at: Timestamp, finished: &Finished) -> RecordingChange {
@@ -140,3 +209,7 @@ async fn blocking<T: Send + 'static>(
     let vault = Arc::clone(vault);
     Ok(tokio::task::spawn_blocking(move || work(&vault)).await??)
 }
+
+#[cfg(test)]
+#[path = "salvage_tests.rs"]
+mod tests;

@@ -17,6 +17,7 @@ use super::job::JobChange;
 use super::kek::KekChange;
 use super::reconciliation::ReconciliationChange;
 use super::recorded::RecordingChange;
+use super::spool::Adoption;
 
 /// One change; each leaves its rows and its audit events in the same transaction.
 #[derive(Debug)]
@@ -27,6 +28,8 @@ pub enum Change {
     Recording(RecordingChange),
     /// What becomes of a job; only an operator's hurry is audited.
     Job(JobChange),
+    /// A lost spool's work becomes another's: its rows, jobs that save what can be saved, and one audit event.
+    Adopt(Adoption),
     /// What becomes of a key-encryption key: its row and one audit event.
     Kek(KekChange),
     /// What a reconciliation found; its end is audited, and what an operator does about a finding.

@@ -30,6 +30,7 @@ mod recording;
 mod recordings;
 mod rows;
 mod settings;
+mod spool;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -53,6 +54,7 @@ pub use query::{AuditFilter, Filter};
 pub use reconciliation::{Finding, FindingRow, ReconciliationChange, ReconciliationRow, ReconciliationState};
 pub use recorded::{RecordedFile, RecordedGap, RecordingChange, StoredObject};
 pub use rows::*;
+pub use spool::{Adoption, SpoolRow};
 
 use dialect::Location;
 use error::Doing as _;

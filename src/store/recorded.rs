@@ -38,7 +38,8 @@ pub enum RecordingChange {
         /// When.
         at: Timestamp,
     },
-    /// It is whole and sealed in the spool. The job `encode` (format `opus`) or `upload` follows.
+    /// It is whole and sealed in the spool, from `recording`, or from `armed` when its start could not be stored. The
+    /// job `encode` (format `opus`) or `upload` follows.
     Finished {
         /// The recording.
         id: RecordingId,

@@ -97,6 +97,7 @@ impl Work<'_> {
     }
 
     /// Finished, or salvaged with a reason. A failed one can be salvaged too, and a finished one whose file was lost.
+    /// What is whole in the spool counts, also when that it began was never stored.
     async fn finished(
         &mut self,
         id: RecordingId,
@@ -104,9 +105,12 @@ impl Work<'_> {
         file: RecordedFile,
         salvaged: Option<String>,
     ) -> Result<(), StoreError> {
+        // From `armed` when its start could not be stored: a sample takes 125 µs, and its end is known.
         let update = "UPDATE recordings SET state = 'finished', ended_at = $2, samples = $3, bytes = $4, \
-                      sha256 = $5, gaps = $6, unlisted = $7, salvaged = $8, why = $9, encoded_at = NULL WHERE id = $1 \
-                      AND (state = 'recording' OR ($8 = 1 AND state IN ('armed', 'failed', 'finished')))";
+                      sha256 = $5, gaps = $6, unlisted = $7, salvaged = $8, why = $9, encoded_at = NULL, \
+                      started_at = CASE WHEN $8 = 1 THEN started_at ELSE COALESCE(started_at, $2 - $3 * 125) END \
+                      WHERE id = $1 AND (state IN ('armed', 'recording') \
+                      OR ($8 = 1 AND state IN ('failed', 'finished')))";
         let wanted = if salvaged.is_some() { "salvaged" } else { "finished" };
         let update = with_file(of(update, id).bind(at.as_micros()), file)?
             .bind(i64::from(salvaged.is_some()))

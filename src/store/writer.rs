@@ -420,6 +420,7 @@ fn destroys_key(change: &Change) -> bool {
         )
         | Change::Kek(KekChange::Made { .. })
         | Change::Job(_)
+        | Change::Adopt(_)
         | Change::Report(_)
         | Change::Fact(_)
         | Change::Agent { .. }
@@ -464,6 +465,7 @@ impl<'c> Work<'c> {
                 Change::Fact(fact) => self.fact(fact).await?,
                 Change::Recording(change) => self.recording(change.clone()).await?,
                 Change::Job(change) => self.job(change).await?,
+                Change::Adopt(adoption) => self.adopt(adoption).await?,
                 Change::Kek(change) => self.kek(change).await?,
                 Change::Report(change) => self.report(change).await?,
                 Change::Agent { agent, state, at } => self.agent(agent, state, *at).await?,

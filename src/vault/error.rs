@@ -180,6 +180,21 @@ pub enum VaultError {
         /// Bytes that recordings leave free.
         reserve: u64,
     },
+    /// Another process has the vault folder.
+    #[error("the vault folder is in use by {}, which holds {}: stop that one first, or give each server a folder of \
+        its own", owner(*pid), path.display())]
+    Owned {
+        /// The file that it has locked.
+        path: PathBuf,
+        /// Its process id, if it could be read.
+        pid: Option<u32>,
+    },
+    /// The disk neither writes nor says no.
+    #[error(
+        "recording {0} is given up: the spool's disk stands still; look at the disk. What was written, if anything, \
+        is kept for salvage"
+    )]
+    Still(RecordingId),
     /// `spool.id` holds something else.
     #[error("{} holds no ULID: restore it; if nothing waits in the spool, remove it", path.display())]
     SpoolId {
@@ -249,6 +264,8 @@ impl VaultError {
             | Self::Kms(_)
             | Self::InUse(_)
             | Self::NoRoom { .. }
+            | Self::Owned { .. }
+            | Self::Still(_)
             | Self::Stopped(_)
             | Self::Closed(_)
             | Self::WriteFailed { .. } => true,
@@ -296,4 +313,9 @@ impl VaultError {
     ) -> impl FnOnce(io::Error) -> Self {
         move |source| if source.kind() == kind { meaning } else { Self::io(what, path)(source) }
     }
+}
+
+/// Who has the vault folder, in words.
+fn owner(pid: Option<u32>) -> String {
+    pid.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"))
 }

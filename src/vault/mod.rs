@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! <dir>/spool.id             a ULID: which spool this is (several servers may share a database, not a spool)
+//! <dir>/owner.lock           locked by who writes, salvages and runs jobs: one process at a time
 //! <dir>/spool/<ULID>.part    being written
 //! <dir>/spool/<ULID>.rec     whole; stays until it is verified in the object store
 //! <dir>/spool/<ULID>.draft   a `.rec` that is being made anew as Opus
@@ -12,17 +13,20 @@
 //! A recording: [`Vault::draw_key`] for its permit, [`Vault::wrap`] to store the key, then
 //! [`Vault::begin`]; the [`Spool`] goes into a [`Tap`](crate::media::tap::Tap), the receiver tells
 //! how it ended. Methods that are not `async` and touch files block; on an async runtime call them from
-//! `spawn_blocking`, except `begin` (one small write). The file's format is in `sealed.rs`.
+//! `spawn_blocking`. The file's format is in `sealed.rs`.
 //!
 //! A chunk that was written survives the death of the process at once, and loss of power after about a
 //! second; a finished recording survives both.
 
+mod draft;
 mod encode;
 mod error;
 mod export;
 pub mod keys;
 pub mod objects;
 mod ogg;
+mod owner;
+mod pulse;
 mod reader;
 mod rebuild;
 mod running;
@@ -57,9 +61,11 @@ use crate::ids::RecordingId;
 use crate::media::tap::Gap;
 use crate::time::{Clock, Timestamp};
 
+pub use draft::Draft;
 pub use error::VaultError;
 pub use export::Exported;
 pub use keys::{KekId, KekState, KeySource, Keyring, KmsConfig, KnownKek, NewKek, Provider, WrappedKey};
+pub use owner::SpoolOwner;
 pub use reader::{Info, Reader};
 pub use running::Running;
 pub use sealed::Format;
@@ -69,6 +75,7 @@ pub use spool::{LocalTraces, Spooled, SpooledKind};
 pub use writer::Spool;
 
 use objects::ObjectError;
+use pulse::{Gate, Pulse};
 use running::Registry;
 use sealed::Header;
 use spool::Paths;
@@ -135,6 +142,9 @@ pub struct Vault {
     clock: Clock,
     writer: Writer,
     running: Registry,
+    /// What the writer is at.
+    pulse: Pulse,
+    beginning: Gate,
     works: Works,
     /// One recording is encoded at a time, however many ask for it.
     encoder: Mutex<()>,
@@ -153,6 +163,14 @@ impl Vault {
         Paths::new(dir.to_owned()).is_empty()
     }
 
+    /// The id of the spool in the folder; `None`: there is none yet.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn spool_of(dir: &Path) -> Result<Option<String>, VaultError> {
+        Paths::new(dir.to_owned()).id()
+    }
+
     /// Opens it: makes its directory and `spool.id` at first start, and starts its threads.
     ///
     /// # Errors
@@ -162,7 +180,8 @@ impl Vault {
         let spool_id = paths.open()?;
         let syncer = Syncer::start(sync::EVERY, sync::spool(&paths)?);
         let syncer = syncer.map_err(VaultError::io("start a thread for", paths.dir()))?;
-        let writer = Writer::start(clock, syncer.written());
+        let pulse = Pulse::default();
+        let writer = Writer::start(clock, syncer.written(), pulse.clone());
         let writer = writer.map_err(VaultError::io("start the writer of", paths.dir()))?;
         Ok(Self {
             paths,
@@ -173,11 +192,22 @@ impl Vault {
             clock,
             writer,
             running: Registry::default(),
+            pulse,
+            beginning: Gate::default(),
             works: Works::default(),
             encoder: Mutex::default(),
             through: Box::new(|file| Box::new(file)),
             _syncer: syncer,
         })
+    }
+
+    /// Makes this process the folder's only owner, until what is returned is dropped. Who begins recordings, salvages
+    /// or runs jobs holds it; who only reads needs it not.
+    ///
+    /// # Errors
+    /// When another has it: which process, and what to do. Also when the lock's file cannot be opened.
+    pub fn own(&self) -> Result<SpoolOwner, VaultError> {
+        owner::own(self.paths.dir())
     }
 
     /// The spool's folder.
@@ -225,13 +255,24 @@ impl Vault {
         Ok(Room { free: about.f_bavail.saturating_mul(about.f_frsize), reserve: self.reserve })
     }
 
-    /// Opens the spool file. The receiver tells how the recording ended; when it fails on the way,
+    /// Whether the spool's disk neither writes nor says no, for some seconds: what is put into recordings waits in
+    /// memory. Asks no disk.
+    #[must_use]
+    pub fn stands_still(&self, now: Timestamp) -> bool {
+        self.pulse.stands_still(now)
+    }
+
+    /// Opens the spool file. Blocks as long as the disk does. The receiver tells how the recording ended; when it fails on the way,
     /// it tells so at once.
     ///
     /// # Errors
-    /// When the disk is down to its reserve, the file cannot be made, or the id was used before.
+    /// When the disk is down to its reserve or stands still, the file cannot be made, or the id was used before.
     pub fn begin(&self, permit: &RecordingPermit) -> Result<(Spool, Ending), VaultError> {
         let id = permit.id();
+        if self.stands_still(self.clock.now()) {
+            return Err(VaultError::Still(id));
+        }
+        let _beginning = self.beginning.enter().ok_or(VaultError::Still(id))?;
         let part = self.paths.part(id);
         let room = self.room().map_err(VaultError::io("ask for the room of", self.paths.spool()))?;
         if room.free < room.reserve {
@@ -284,6 +325,13 @@ impl Vault {
     /// When it cannot be opened.
     pub fn spooled_part(&self, id: RecordingId, range: Range<u64>) -> Result<Option<SpoolFile>, VaultError> {
         SpoolFile::open(self.paths.part(id), Some(range))
+    }
+
+    /// Whether there is a file of the recording in the spool that [`Vault::salvage`] can make a whole one of, or that is
+    /// whole. When that cannot be seen, there is.
+    #[must_use]
+    pub fn holds(&self, id: RecordingId) -> bool {
+        [self.paths.part(id), self.paths.rec(id)].iter().any(|path| path.try_exists().unwrap_or(true))
     }
 
     /// All recordings' files in the spool, by id.

@@ -147,16 +147,6 @@ impl Reader {
         }
         Ok(hex::encode(hash.finish()))
     }
-
-    /// Plaintext bytes of a chunk.
-    pub(super) fn chunk(&self) -> u64 {
-        self.0.header.chunk as u64
-    }
-
-    /// Bytes before the audio.
-    pub(super) fn ahead(&self) -> u64 {
-        self.0.preamble.len() as u64
-    }
 }
 
 impl std::fmt::Debug for Reader {

@@ -19,6 +19,9 @@ use crate::ids::RecordingId;
 use crate::media::tap::End;
 use crate::time::Clock;
 
+/// What a disk writes whole or not at all, in bytes.
+const SECTOR: u64 = 512;
+
 pub(super) fn salvage(
     paths: &Paths,
     id: RecordingId,
@@ -74,10 +77,12 @@ fn mend(
 ) -> Result<(End, Option<u64>), VaultError> {
     let io = |what| VaultError::io(what, path);
     let size = file.metadata().map_err(io("look at"))?.len();
-    if size < HEADER as u64 {
-        // It crashed in its first write: nothing was sealed yet, a new header will do.
+    if size < HEADER as u64 || begins_with_zeros(file).map_err(io("read"))? {
+        // It crashed in its first write, or power was lost before that write reached the disk. Nothing was sealed yet,
+        // or nobody can open what was: its nonces are gone. A new header will do.
         file.set_len(0)
-            .and_then(|()| file.write_all(&Header::draw(id, format).bytes()))
+            .and_then(|()| file.seek(SeekFrom::Start(0)))
+            .and_then(|_| file.write_all(&Header::draw(id, format).bytes()))
             .map_err(io("write"))?;
     }
     let survey = survey(file, path, id, key)?;
@@ -95,6 +100,14 @@ fn mend(
         .and_then(|_| file.write_all(&sealed))
         .map_err(io("write"))?;
     Ok((end, Some(size.saturating_sub(survey.at))))
+}
+
+/// Whether the first sector, header and all, never reached the disk.
+fn begins_with_zeros(file: &mut File) -> io::Result<bool> {
+    let mut first = Vec::new();
+    file.seek(SeekFrom::Start(0))?;
+    Read::by_ref(file).take(SECTOR).read_to_end(&mut first)?;
+    Ok(first.iter().all(|byte| *byte == 0))
 }
 
 /// What of a file verifies.
@@ -142,7 +155,6 @@ fn survey(file: &mut File, path: &Path, id: RecordingId, key: &DataKey) -> Resul
 /// Whether the chunk at `at` lost its end to zeros, and all after it: pages that never reached the
 /// disk. They begin at the boundary of a sector, or take its whole tag along.
 fn ends_in_zeros(file: &mut File, at: u64) -> io::Result<bool> {
-    const SECTOR: u64 = 512;
     file.seek(SeekFrom::Start(at))?;
     let mut reader = BufReader::new(file);
     let (mut here, mut zeros) = (at, at);

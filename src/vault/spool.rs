@@ -104,16 +104,23 @@ impl Paths {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&spool);
         made.map_err(VaultError::io("create directory", &spool))?;
         let path = self.dir.join("spool.id");
+        if let Some(id) = self.id()? {
+            return Ok(id);
+        }
+        self.draw_id(&path)?;
+        let gone = || VaultError::io("read", &path)(io::ErrorKind::NotFound.into());
+        self.id()?.ok_or_else(gone)
+    }
+
+    /// The spool's id; `None`: it was never opened.
+    pub(super) fn id(&self) -> Result<Option<String>, VaultError> {
+        let path = self.dir.join("spool.id");
         let text = match fs::read_to_string(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                self.draw_id(&path)?;
-                fs::read_to_string(&path)
-            }
-            read => read,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            read => read.map_err(VaultError::io("read", &path))?,
         };
-        let text = text.map_err(VaultError::io("read", &path))?;
         let id = Ulid::from_string(text.trim_end()).map_err(|_| VaultError::SpoolId { path })?;
-        Ok(id.to_string())
+        Ok(Some(id.to_string()))
     }
 
     /// Whether nothing was ever recorded here: the spool's id is made when it is first opened.
@@ -191,26 +198,29 @@ impl Paths {
         if draft || rec { sync_dir(&self.rec(id)) } else { Ok(()) }
     }
 
-    /// Removes all that bears a recording's name, and looks again.
+    /// Removes all that bears a recording's name, and looks again. The files that we make are asked for by their
+    /// names; the whole spool is listed once, for the proof, and once more only if somebody made copies.
     pub(super) fn destroy(&self, id: RecordingId) -> Result<LocalTraces, VaultError> {
-        let mut before = self.bearing(id)?;
+        let mut before = Vec::new();
         for kind in SpooledKind::ALL {
             let path = self.of(id, kind);
             if remove(&path)? {
                 before.extend(name(&path).map(str::to_owned));
             }
         }
-        // Copies that somebody made.
-        for other in self.bearing(id)? {
-            remove(&self.spool().join(&other))?;
-            before.push(other);
+        let mut after = self.bearing(id)?;
+        if !after.is_empty() {
+            for copy in after.drain(..) {
+                remove(&self.spool().join(&copy))?;
+                before.push(copy);
+            }
+            after = self.bearing(id)?;
         }
         before.sort_unstable();
         before.dedup();
         if !before.is_empty() {
             sync_dir(&self.rec(id))?;
         }
-        let after = self.bearing(id)?;
         match after.first() {
             None => Ok(LocalTraces { before, after }),
             Some(first) => Err(VaultError::StillThere { id, path: self.spool().join(first) }),
@@ -219,9 +229,13 @@ impl Paths {
 
     /// Names of all files in the spool that begin with the recording's.
     fn bearing(&self, id: RecordingId) -> Result<Vec<String>, VaultError> {
-        let id = id.to_string();
-        let names = list(&self.spool())?.into_iter().filter_map(|path| name(&path).map(str::to_owned));
-        Ok(names.filter(|name| name.starts_with(&id)).collect())
+        let (id, spool) = (id.to_string(), self.spool());
+        let mut found = Vec::new();
+        for entry in fs::read_dir(&spool).map_err(VaultError::io("list directory", &spool))? {
+            let name = entry.map_err(VaultError::io("list directory", &spool))?.file_name();
+            found.extend(name.into_string().ok().filter(|name| name.starts_with(&id)));
+        }
+        Ok(found)
     }
 
     /// See [`Vault::spool_files`](super::Vault::spool_files).

@@ -13,6 +13,7 @@ use std::thread::{self, JoinHandle};
 use metrics::{counter, gauge};
 use tokio::sync::oneshot;
 
+use super::pulse::Pulse;
 use super::running::Mark;
 use super::sealed::Header;
 use super::sealing::Sealing;
@@ -52,8 +53,8 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// `written` is set whenever something was.
-    pub(super) fn start(clock: Clock, written: Arc<AtomicBool>) -> io::Result<Self> {
+    /// `written` is set whenever something was; `pulse` tells what the writer is at.
+    pub(super) fn start(clock: Clock, written: Arc<AtomicBool>, pulse: Pulse) -> io::Result<Self> {
         let (to, from) = mpsc::channel();
         let waiting = Arc::new(AtomicUsize::new(0));
         let (to_finisher, endings) = mpsc::channel();
@@ -61,8 +62,10 @@ impl Writer {
         let finisher = named("vault-finisher").spawn(move || finish_all(&endings, clock))?;
         let depth = Arc::clone(&waiting);
         let thread = named("vault-writer").spawn(move || {
+            let from = Beating { from, pulse, clock };
             write_all(&from, &depth, &written, to_finisher);
             // Its queue is closed now: it ends when all that ended is in its place.
+            from.pulse.rests();
             finisher.join().expect("the finisher does not panic");
         })?;
         Ok(Self { to, waiting, next: AtomicU64::new(0), thread: Some(thread) })
@@ -158,19 +161,30 @@ struct Recording {
     writing: Option<Box<Writing>>,
 }
 
+/// The writer's queue; whoever waits at it has no work.
+struct Beating {
+    from: Receiver<Message>,
+    pulse: Pulse,
+    clock: Clock,
+}
+
+impl Beating {
+    fn next(&self) -> Option<Message> {
+        self.pulse.rests();
+        let message = self.from.recv().ok();
+        self.pulse.begins(self.clock.now());
+        message
+    }
+}
+
 /// The writer thread.
-fn write_all(
-    from: &Receiver<Message>,
-    waiting: &AtomicUsize,
-    written: &AtomicBool,
-    to_finisher: Sender<Ended>,
-) {
+fn write_all(from: &Beating, waiting: &AtomicUsize, written: &AtomicBool, to_finisher: Sender<Ended>) {
     let mut recordings = HashMap::<u64, Recording>::new();
     let chunks = counter!("sayso_recording_chunks_total");
     let samples = counter!("sayso_recording_samples_total");
     let bytes = counter!("sayso_recording_bytes_total");
     let depth = gauge!("sayso_recording_queue_chunks");
-    while let Ok(message) = from.recv() {
+    while let Some(message) = from.next() {
         match message {
             Message::Begin { slot, recycle, writing } => {
                 recordings.insert(slot, Recording { recycle, writing: Some(writing) });

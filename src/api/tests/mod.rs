@@ -4,6 +4,7 @@ mod calls;
 mod events;
 pub(super) mod house;
 mod phone;
+mod plain;
 mod recordings;
 mod routes;
 mod session;

@@ -23,7 +23,7 @@ use crate::media::tap::{CHUNK, Chunk, ChunkSink as _, End};
 use crate::settings::Language;
 use crate::store::{KekChange, KekProvider, RecordingChange, Store, StoredObject};
 use crate::time::Clock;
-use crate::vault::objects::{About, ObjectClass, Objects, ObjectsConfig};
+use crate::vault::objects::{About, Content, ObjectClass, Objects, ObjectsConfig};
 use crate::vault::{Format, KeySource, Keyring, Signer, Vault, VaultConfig};
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -151,22 +151,34 @@ impl Kept {
 
     /// It moves to the object store, as its job does it.
     pub(in crate::api) async fn store_away(&self, id: RecordingId) {
+        let file = self.archive.vault.spooled(id).unwrap().unwrap();
+        self.put(id, &file, "rec", "sealed").await;
+    }
+
+    /// The same, in the clear.
+    pub(in crate::api) async fn store_plain(&self, id: RecordingId) {
+        let row = self.store.recording(id).await.unwrap().unwrap();
+        let key = crate::vault::WrappedKey(row.wrapped_key.unwrap().0);
+        let file = self.archive.vault.plain(id, &key).await.unwrap();
+        self.put(id, &file, "wav", "store").await;
+    }
+
+    async fn put(&self, id: RecordingId, file: &dyn Content, ending: &str, encryption: &str) {
         let vault = &self.archive.vault;
-        let name = format!("recordings/2026/11/22/{id}.rec");
-        let file = vault.spooled(id).unwrap().unwrap();
+        let name = format!("recordings/2026/11/22/{id}.{ending}");
         let about = About {
             recording: id,
             sha256: None,
             content_type: "application/octet-stream",
             class: ObjectClass::Recording,
         };
-        let put = self.archive.objects.put(&name, &file, &about).await.unwrap();
+        let put = self.archive.objects.put(&name, file, &about).await.unwrap();
         let object = StoredObject {
             name,
             version: put.version,
             bytes: put.bytes,
             checksum: put.checksum,
-            encryption: "sealed".into(),
+            encryption: encryption.into(),
         };
         let stored = RecordingChange::Stored { id, at: START, object };
         self.store.commit(vec![Change::Recording(stored)]).await.unwrap();
@@ -175,14 +187,26 @@ impl Kept {
 
     /// One bit of its object turns.
     pub(in crate::api) fn damage(&self, id: RecordingId, at: u64) {
-        let path = self.objects.join(format!("recordings/2026/11/22/{id}.rec"));
-        let mut mode = fs::metadata(&path).unwrap().permissions();
-        std::os::unix::fs::PermissionsExt::set_mode(&mut mode, 0o600);
-        fs::set_permissions(&path, mode).unwrap();
-        let file = fs::OpenOptions::new().read(true).write(true).open(path).unwrap();
+        let file = self.object(id);
         let mut byte = [0];
         file.read_exact_at(&mut byte, at).unwrap();
         file.write_all_at(&[byte[0] ^ 1], at).unwrap();
+    }
+
+    /// Its object becomes another one.
+    pub(in crate::api) fn replace(&self, id: RecordingId, bytes: &[u8]) {
+        let file = self.object(id);
+        file.set_len(bytes.len() as u64).unwrap();
+        file.write_all_at(bytes, 0).unwrap();
+    }
+
+    fn object(&self, id: RecordingId) -> fs::File {
+        let there = |ending| self.objects.join(format!("recordings/2026/11/22/{id}.{ending}"));
+        let path = ["rec", "wav"].map(there).into_iter().find(|path| path.exists()).unwrap();
+        let mut mode = fs::metadata(&path).unwrap().permissions();
+        std::os::unix::fs::PermissionsExt::set_mode(&mut mode, 0o600);
+        fs::set_permissions(&path, mode).unwrap();
+        fs::OpenOptions::new().read(true).write(true).open(path).unwrap()
     }
 }
 

@@ -206,6 +206,7 @@ impl Run<'_> {
             }
             Heal::Upload => JobKind::Upload,
             Heal::Destroy => JobKind::Destroy,
+            Heal::Rescue => JobKind::Rescue,
         };
         let now = self.compared.clock.now();
         let (subject, spool) = (row.id.to_string(), row.spool.clone());

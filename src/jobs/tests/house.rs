@@ -87,8 +87,12 @@ impl House {
         self.path(&format!("vault/spool/{id}.rec"))
     }
 
-    /// Begins a recording and puts so many chunks into it.
-    pub(super) async fn begin(&self, chunks: u64) -> (RecordingId, Spool, Ending, u64) {
+    /// A recording that is armed.
+    pub(super) async fn armed(&self) -> RecordingId {
+        self.permitted().await.id()
+    }
+
+    async fn permitted(&self) -> RecordingPermit {
         let (vault, clock) = (&self.deps.vault, self.deps.clock);
         let id = RecordingId::new(Ulid::generate());
         let permit = RecordingPermit::for_test(id, vault.draw_key());
@@ -104,22 +108,35 @@ impl House {
             at: clock.now(),
         };
         self.step(armed).await;
+        permit
+    }
+
+    /// Begins a recording and puts so many chunks into it.
+    pub(super) async fn begin(&self, chunks: u64) -> (RecordingId, Spool, Ending, u64) {
+        let (vault, clock) = (&self.deps.vault, self.deps.clock);
+        let permit = self.permitted().await;
+        let id = permit.id();
         let (mut spool, ending) = vault.begin(&permit).unwrap();
         self.step(RecordingChange::Started { id, at: clock.now() }).await;
         for n in 0..chunks {
             let samples = (0..CHUNK * 2).map(|k| ((k * 37 + n * 11) % 2_000) as i16 - 1_000).collect();
-            spool.put(Chunk { start: n * u64::from(CHUNK), samples }).unwrap();
+            spool.put(Chunk { start: n * CHUNK, samples }).unwrap();
         }
-        (id, spool, ending, chunks * u64::from(CHUNK))
+        (id, spool, ending, chunks * CHUNK)
     }
 
     /// A whole recording in the spool, whose first job waits.
     pub(super) async fn finished(&self) -> RecordingId {
         let (id, spool, ending, samples) = self.begin(20).await;
+        self.finish(id, spool, ending, samples).await;
+        id
+    }
+
+    /// Ends a recording that was begun.
+    pub(super) async fn finish(&self, id: RecordingId, spool: Spool, ending: Ending, samples: u64) {
         Box::new(spool).finish(End { samples, ..End::default() });
         let finished = timeout(PATIENCE, ending).await.unwrap().unwrap().unwrap();
         self.step(RecordingChange::Finished { id, at: finished.at, file: file(&finished) }).await;
-        id
     }
 
     pub(super) async fn step(&self, change: RecordingChange) {

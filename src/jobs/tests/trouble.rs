@@ -89,6 +89,39 @@ async fn a_lost_disk_costs_no_more_than_the_last_segment() {
     run.stop().await;
 }
 
+/// The disk is lost after the call and before the file was encoded.
+#[tokio::test]
+async fn what_waits_to_be_encoded_is_made_again_of_its_segments() {
+    let house = House::new(Format::Opus).await;
+    let (id, spool, ending, samples) = house.begin(50).await;
+    let sealed = || house.deps().vault.running().iter().find(|running| running.id == id).map(|r| r.sealed);
+    let whole = samples * 4 * 9 / 10;
+    until("the chunks are written", async || sealed().unwrap_or(0) >= whole).await;
+    let run = house.run(false, None);
+    segment::copy(&run.ctx, id, 0, 0..sealed().unwrap()).await.unwrap();
+    run.stop().await;
+    house.finish(id, spool, ending, samples).await;
+    fs::remove_file(house.spooled(id)).unwrap();
+    house.run_all(false).await;
+    let row = house.row(id).await;
+    assert_eq!((row.state.as_str(), row.format.as_str()), ("stored", "opus"));
+    let saved = row.samples.unwrap();
+    assert!(saved * 4 >= whole && saved <= samples, "{saved} of {samples}");
+    assert!(house.object(&names::whole(id, Form::Sealed)).exists());
+}
+
+/// Of another's lost disk: it was armed while the agent's phone rang, and there is nothing of it.
+#[tokio::test]
+async fn what_was_armed_only_is_discarded_by_its_rescue() {
+    let house = House::new(Format::Pcm16).await;
+    let id = house.armed().await;
+    house.enqueue(JobKind::Rescue, id).await;
+    house.run_all(false).await;
+    let row = house.row(id).await;
+    assert_eq!((row.state.as_str(), row.wrapped_key), ("discarded", None));
+    assert!(!raised(&house, AlarmKind::RecordingLost));
+}
+
 #[tokio::test]
 async fn what_cannot_be_rescued_is_said_to_be_lost() {
     let house = House::new(Format::Pcm16).await;

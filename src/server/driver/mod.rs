@@ -227,7 +227,7 @@ impl Driver {
             Some(mail) = self.mailbox.recv() => self.on_mail(mail),
             Some(event) = self.media_events.recv() => self.on_media(event),
             Some(done) = self.work.join_next() => match done {
-                Ok(done) => self.on_done(done),
+                Ok(done) => self.on_done(done).await,
                 Err(error) => tracing::error!(%error, "a task of the call failed"),
             },
             () = deadline => {
@@ -296,7 +296,7 @@ impl Driver {
         }
     }
 
-    fn on_done(&mut self, done: Done) {
+    async fn on_done(&mut self, done: Done) {
         match done {
             Done::Committed(commit, facts, Ok(())) => {
                 for fact in facts {
@@ -318,7 +318,9 @@ impl Driver {
                 }
             }
             Done::Recording(event) => {
-                if let Some(input) = self.recorder.on_event(event, &self.shared, &mut self.work) {
+                if let Some(input) =
+                    self.recorder.on_event(event, &self.shared, &self.media, &mut self.work).await
+                {
                     self.tell(input);
                 }
             }
@@ -371,7 +373,9 @@ impl Driver {
             }
             Output::StartRecording { caller, agent, quiet } => {
                 let what = ((caller.n, agent.n), quiet);
-                if let Some(failed) = self.recorder.start(&self.shared, &self.media, what, &mut self.work) {
+                if let Some(failed) =
+                    self.recorder.start(&self.shared, &self.media, what, &mut self.work).await
+                {
                     self.tell(failed);
                 }
             }
@@ -380,7 +384,7 @@ impl Driver {
             Output::StopRecording { destroy } => {
                 // Only a withdrawal destroys: by an agent who said so, or by the caller's own key.
                 let who = self.withdrawn_by.clone().map_or(Actor::Caller, Actor::Agent);
-                self.recorder.stop(destroy.then_some(who), &self.shared, &self.media, &mut self.work);
+                self.recorder.stop(destroy.then_some(who), &self.shared, &self.media, &mut self.work).await;
             }
             Output::Hangup { leg, cause } => {
                 if let Some(gone) = self.legs.get(&leg.n) {

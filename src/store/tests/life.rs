@@ -262,7 +262,7 @@ type Step = (fn(u128) -> RecordingChange, &'static [&'static str], &'static str)
 
 const STEPS: [Step; 9] = [
     (started, &["armed"], "recording"),
-    (finished, &["recording"], "finished"),
+    (finished, &["armed", "recording"], "finished"),
     (salvaged, &["armed", "recording", "failed", "finished"], "finished"),
     (encoded, &["finished"], "finished"),
     (stored, &["finished", "stored"], "stored"),

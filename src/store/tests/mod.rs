@@ -24,6 +24,7 @@ mod people;
 mod reports;
 mod rows;
 mod server;
+mod spools;
 mod supervised;
 
 use sqlx::{AnyConnection, AssertSqlSafe, Connection as _, Executor as _};

@@ -233,7 +233,7 @@ impl Kms {
                     KmsError::Away { doing, key, why }
                 }
                 // `SdkError` is of another crate and may grow.
-                _ => KmsError::Refused { doing, key, why },
+                SdkError::ServiceError(_) | _ => KmsError::Refused { doing, key, why },
             };
         };
         let why = match error.message() {

@@ -127,14 +127,14 @@ impl Keyring {
             let ring = Ring::open(&source, &kms, known, None).await?;
             return Ok((Self::of(source, kms, ring), None));
         }
-        if let Some(keys) = off_thread(source.file.clone(), |path| file::read(path)).await? {
+        if let Some(keys) = off_thread(source.file.clone(), file::read).await? {
             return Ok(Self::of_file(source, kms, keys));
         }
         if !first_start {
             return Err(VaultError::KeyMissing { path: source.file });
         }
         let Some(config) = &source.kms else {
-            let keys = off_thread(source.file.clone(), |path| file::create(path)).await?;
+            let keys = off_thread(source.file.clone(), file::create).await?;
             return Ok(Self::of_file(source, kms, keys));
         };
         let (kek, wrapped) = kms.get_or_init(|| Kms::new(config)).await.draw().await?;
@@ -272,7 +272,7 @@ impl Ring {
         let mut held = BTreeMap::new();
         if in_use.iter().any(|kek| kek.provider == Provider::File) {
             let path = source.file.clone();
-            let keys = off_thread(path.clone(), |path| file::read(path)).await?;
+            let keys = off_thread(path.clone(), file::read).await?;
             for kek in keys.ok_or_else(|| VaultError::KeyMissing { path: path.clone() })? {
                 let retired = known.iter().any(|k| k.id == *kek.id() && k.state == KekState::Retired);
                 // One that the database does not know may have sealed what is in an older backup of it.

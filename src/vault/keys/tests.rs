@@ -132,7 +132,7 @@ async fn a_rotation_changes_the_key_for_all_who_share_the_ring() {
     assert!(
         matches!(sharing.unwrap(id(1), &old), Err(VaultError::KekNotHeld { kek, recording }) if kek == first && recording == id(1))
     );
-    assert_eq!(ring.forget(&place.known).await.unwrap(), [first.clone()]);
+    assert_eq!(ring.forget(&place.known).await.unwrap(), std::slice::from_ref(&first));
     assert_eq!(place.lines(), 1);
     assert!(ring.forget(&place.known).await.unwrap().is_empty(), "once is enough");
     let again = place.open().await.unwrap();

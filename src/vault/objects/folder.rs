@@ -1,5 +1,7 @@
 //! Objects in a folder, with the promises of a bucket: a name appears with its whole content or not at all
-//! (a temporary file beside it, made durable, then linked), is never overwritten, and is read back.
+//! (a temporary file, made durable, then linked), is never overwritten, and is read back. Temporary files have a
+//! directory of their own, [`UPLOADS`], so nothing has to look through the objects to find them. All of the folder is
+//! one file system.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -22,8 +24,12 @@ use crate::time::Timestamp;
 
 /// What is read or written at once.
 const PIECE: u64 = 1 << 20;
-/// The end of a temporary file's name: `.<name>.<ULID>.tmp`. No object's name begins with a dot.
+/// Where temporary files are. No object's name begins with a dot.
+const UPLOADS: &str = ".uploads";
+/// The end of a temporary file's name: `<name>.<ULID>.tmp`, in it [`SLASH`] for each slash of the object's name.
 const TEMPORARY: &str = ".tmp";
+/// No object's name has it.
+const SLASH: &str = "!";
 
 /// A folder.
 pub(super) struct Folder {
@@ -46,11 +52,12 @@ impl Folder {
         about: &About,
     ) -> Result<Put, ObjectError> {
         let path = self.path(name);
-        let (dir, of) = (self.dir.clone(), path.clone());
+        let (dir, of, own) = (self.dir.clone(), path.clone(), name.to_owned());
         blocking("make the directory of", name, move || {
             make_dirs(&dir, of.parent().unwrap_or(&dir))?;
             // What an earlier try left, of this process or one that died.
-            temporaries(&of)?.iter().try_for_each(|left| remove_file(left).map(drop))
+            let left = temporaries(&dir, |name| name == own)?;
+            left.iter().try_for_each(|left| remove_file(&left.path).map(drop))
         })
         .await?;
         let linked = match content.file() {
@@ -122,10 +129,11 @@ impl Folder {
         about: &About,
     ) -> Result<(Found, String), ObjectError> {
         let path = self.path(name);
-        let temporary = Temporary::beside(&path);
+        let temporary = Temporary::of(&self.dir, name);
         let (mut hash, mut at) = (Context::new(&SHA256), 0);
-        let at_path = temporary.0.clone();
+        let (dir, at_path) = (self.dir.clone(), temporary.0.clone());
         let made = blocking("write", name, move || {
+            make_dirs(&dir, &dir.join(UPLOADS))?;
             OpenOptions::new().write(true).create_new(true).mode(0o600).open(at_path)
         });
         let mut file = made.await?;
@@ -249,20 +257,21 @@ impl Folder {
             Target::Name(name) => (*name, false),
             Target::Below(name) => (name.trim_end_matches('/'), true),
         };
-        let path = self.path(name);
-        let mut files = blocking("look for", name, move || {
+        let (dir, path, of) = (self.dir.clone(), self.path(name), name.to_owned());
+        let (mut files, uploads) = blocking("look for", name, move || {
+            let inside =
+                |name: &str| name.strip_prefix(of.as_str()).is_some_and(|rest| rest.starts_with('/'));
+            let uploads = temporaries(&dir, |name| if below { inside(name) } else { name == of })?;
             if below {
-                return all_files(&path);
+                return Ok((all_files(&path)?, uploads));
             }
-            let mut files = temporaries(&path)?;
-            if path.symlink_metadata().is_ok_and(|found| !found.is_dir()) {
-                files.push(path);
-            }
-            Ok(files)
+            let is_there = path.symlink_metadata().is_ok_and(|found| !found.is_dir());
+            Ok((if is_there { vec![path] } else { Vec::new() }, uploads))
         })
         .await?;
         files.sort_unstable();
-        Ok(files.iter().filter_map(|file| self.trace(file)).collect())
+        let files = files.iter().filter_map(|file| self.trace(file));
+        Ok(files.chain(uploads.into_iter().map(Upload::trace)).collect())
     }
 
     pub(super) async fn unfinished(
@@ -270,47 +279,31 @@ impl Folder {
         prefix: &str,
         older_than: Timestamp,
     ) -> Result<Vec<Unfinished>, ObjectError> {
-        let dir = self.dir.clone();
-        let files = blocking("look through", prefix, move || all_files(&dir)).await?;
-        let mut found = Vec::new();
-        for file in &files {
-            let Some(trace) = self.trace(file).filter(|trace| trace.kind == TraceKind::Upload) else {
-                continue;
-            };
-            // Gone meanwhile is finished.
-            let Ok(metadata) = fs::symlink_metadata(file) else { continue };
-            let began = modified(&metadata);
-            if trace.name.starts_with(prefix) && began < older_than {
-                found.push(Unfinished { name: trace.name, id: trace.version.unwrap_or_default(), began });
-            }
-        }
-        found.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-        Ok(found)
+        let (dir, from) = (self.dir.clone(), prefix.to_owned());
+        let uploads = blocking("look through", prefix, move || {
+            let mut found = temporaries(&dir, |name| name.starts_with(&from))?;
+            found.retain(|upload| upload.began < older_than);
+            Ok(found)
+        });
+        let of = |Upload { name, id, began, .. }| Unfinished { name, id, began };
+        Ok(uploads.await?.into_iter().map(of).collect())
     }
 
     fn path(&self, name: &str) -> PathBuf {
         self.dir.join(name)
     }
 
-    /// What a file of ours is.
+    /// What a file among the objects is.
     fn trace(&self, file: &Path) -> Option<Trace> {
         let bytes = file.symlink_metadata().map_or(0, |found| found.len());
-        let own = file.file_name()?.to_str()?;
-        if let Some((name, id)) = of_temporary(own) {
-            let name = self.name(&file.with_file_name(name))?;
-            return Some(Trace { name, version: Some(id.to_owned()), kind: TraceKind::Upload, bytes });
-        }
         Some(Trace { name: self.name(file)?, version: None, kind: TraceKind::File, bytes })
     }
 
     /// Where a trace of ours lies.
     fn path_of(&self, trace: &Trace) -> PathBuf {
-        let path = self.path(&trace.name);
-        match (&trace.version, path.file_name()) {
-            (Some(id), Some(own)) => {
-                path.with_file_name(format!(".{}.{id}{TEMPORARY}", own.to_string_lossy()))
-            }
-            (None, _) | (_, None) => path,
+        match &trace.version {
+            Some(id) => upload(&self.dir, &trace.name, id),
+            None => self.path(&trace.name),
         }
     }
 
@@ -331,9 +324,8 @@ enum Found {
 struct Temporary(PathBuf);
 
 impl Temporary {
-    fn beside(path: &Path) -> Self {
-        let own = path.file_name().unwrap_or_default().to_string_lossy();
-        Self(path.with_file_name(format!(".{own}.{}{TEMPORARY}", Ulid::generate())))
+    fn of(dir: &Path, name: &str) -> Self {
+        Self(upload(dir, name, &Ulid::generate().to_string()))
     }
 }
 
@@ -344,9 +336,47 @@ impl Drop for Temporary {
     }
 }
 
-/// The object's name and the upload's, of a temporary file's name.
-fn of_temporary(own: &str) -> Option<(&str, &str)> {
-    own.strip_prefix('.')?.strip_suffix(TEMPORARY)?.rsplit_once('.')
+/// A temporary file that is there.
+struct Upload {
+    name: String,
+    id: String,
+    path: PathBuf,
+    bytes: u64,
+    began: Timestamp,
+}
+
+impl Upload {
+    fn trace(self) -> Trace {
+        Trace { name: self.name, version: Some(self.id), kind: TraceKind::Upload, bytes: self.bytes }
+    }
+}
+
+/// Where the temporary file `id` of an object is.
+fn upload(dir: &Path, name: &str, id: &str) -> PathBuf {
+    dir.join(UPLOADS).join(format!("{}.{id}{TEMPORARY}", name.replace('/', SLASH)))
+}
+
+/// The temporary files of objects with such names, in name order. Only as many are there as are put at once, and what
+/// crashes left.
+fn temporaries(dir: &Path, is_asked: impl Fn(&str) -> bool) -> io::Result<Vec<Upload>> {
+    let mut found = Vec::new();
+    for (path, is_dir) in entries_of(&dir.join(UPLOADS))? {
+        let own = path.file_name().and_then(|own| own.to_str()).unwrap_or_default();
+        let Some((name, id)) = own.strip_suffix(TEMPORARY).and_then(|own| own.rsplit_once('.')) else {
+            continue;
+        };
+        let (name, id) = (name.replace(SLASH, "/"), id.to_owned());
+        if is_dir || !is_asked(&name) {
+            continue;
+        }
+        match path.symlink_metadata() {
+            Ok(about) => found.push(Upload { name, id, bytes: about.len(), began: modified(&about), path }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {} // finished meanwhile
+            Err(error) => return Err(error),
+        }
+    }
+    found.sort_unstable_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
+    Ok(found)
 }
 
 /// Gives a finished temporary file its name, unless that is taken.
@@ -422,18 +452,6 @@ fn all_files(dir: &Path) -> io::Result<Vec<PathBuf>> {
         if is_dir { found.extend(all_files(&path)?) } else { found.push(path) }
     }
     Ok(found)
-}
-
-/// Temporary files that were to become the object at `path`.
-fn temporaries(path: &Path) -> io::Result<Vec<PathBuf>> {
-    let own = path.file_name().and_then(|own| own.to_str()).unwrap_or_default();
-    let mut found = entries_of(path.parent().unwrap_or(path))?;
-    let is_ours = |file: &Path| {
-        let name = file.file_name().and_then(|name| name.to_str());
-        name.and_then(of_temporary).is_some_and(|(of, _)| of == own)
-    };
-    found.retain(|(file, is_dir)| !is_dir && is_ours(file));
-    Ok(found.into_iter().map(|(file, _)| file).collect())
 }
 
 /// Makes a directory below `base` and all above it, each durable in the one above.

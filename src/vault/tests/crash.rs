@@ -107,6 +107,24 @@ fn a_torn_end_is_written_again_and_a_whole_one_is_kept() {
     assert_eq!(saved, Finished { at: saved.at, ..finished });
 }
 
+/// The file grew, and its first pages were still in memory when power was lost: it must not fail at each start.
+#[test]
+fn a_header_that_never_reached_the_disk_is_no_recording() {
+    let (place, id, key, bytes) = Place::new().crash(1, &chunks(2));
+    for (length, zeros) in [(HEADER, HEADER), (600, 600), (bytes.len(), 512), (bytes.len(), bytes.len())] {
+        let mut lost = bytes[..length].to_vec();
+        lost[..zeros].fill(0);
+        let saved = salvage(&place, id, &key, &lost).unwrap();
+        assert_eq!(saved.samples, 0, "{length}, {zeros}");
+        assert_eq!(place.pcm(id, &key).unwrap(), (vec![], vec![]));
+        assert!(place.vault.leftovers().unwrap().is_empty());
+    }
+    // Less than a sector is no loss of power.
+    let mut damaged = bytes;
+    damaged[..HEADER].fill(0);
+    assert!(matches!(salvage(&place, id, &key, &damaged), Err(VaultError::NotARecording { .. })));
+}
+
 #[test]
 fn salvage_may_itself_be_killed() {
     let (place, id, key, bytes) = Place::new().crash(1, &chunks(2));

@@ -60,6 +60,30 @@ impl Part for Still {
 }
 
 #[test]
+fn a_disk_that_stands_still_is_noticed_and_nothing_begins_on_it() {
+    let mut place = Place::new();
+    let (go, goes) = mpsc::channel();
+    let goes = Arc::new(Mutex::new(goes));
+    place.vault.through = Box::new(move |file| Box::new(Still { file, go: Arc::clone(&goes), header: true }));
+    let (mut spool, ending) = place.vault.begin(&place.permit(1)).unwrap();
+    let samples = put(&mut spool, &[vec![3; CHUNK as usize * 2]]);
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    let later = |vault: &Vault| vault.clock.now() + pulse::STILL;
+    while !place.vault.stands_still(later(&place.vault)) {
+        assert!(std::time::Instant::now() < deadline, "the writer never came to the chunk");
+        std::thread::yield_now();
+    }
+    assert!(!place.vault.stands_still(place.vault.clock.now()), "it has only just begun");
+    place.vault.pulse.begins(place.vault.clock.now() - pulse::STILL);
+    assert!(matches!(place.vault.begin(&place.permit(2)), Err(VaultError::Still(_))));
+    assert!(!place.part(place.permit(2).id()).exists());
+    drop(go);
+    Box::new(spool).finish(End { samples, ..End::default() });
+    assert_eq!(ending.blocking_recv().unwrap().unwrap().samples, samples, "nothing is lost");
+    place.vault.begin(&place.permit(3)).unwrap();
+}
+
+#[test]
 fn a_full_disk_fails_its_recording_loudly_and_no_other() {
     let mut place = Place::new();
     place.vault.through = Box::new(|file| Box::new(Full { file, room: 12_000 }));

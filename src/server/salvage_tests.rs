@@ -1,0 +1,91 @@
+//! Salvage of what a server's own vault and database hold.
+
+use super::super::{Shared, scene};
+use super::*;
+use crate::audit::Actor;
+use crate::media::tap::{CHUNK, Chunk, ChunkSink as _, End};
+use crate::store::JobFilter;
+use crate::vault::Ending;
+
+async fn run_in(shared: &Shared) {
+    run(&shared.store, &shared.vault, &shared.alarms, shared.clock).await.unwrap();
+}
+
+async fn step(shared: &Shared, change: RecordingChange) {
+    shared.store.commit(vec![Change::Recording(change)]).await.unwrap();
+}
+
+/// A recording that has begun, with some audio.
+async fn begun(shared: &Shared) -> (RecordingId, crate::vault::Spool, Ending) {
+    let permit = scene::armed(shared).await;
+    let id = permit.id();
+    let (mut spool, ending) = shared.vault.begin(&permit).unwrap();
+    step(shared, RecordingChange::Started { id, at: shared.clock.now() }).await;
+    spool.put(Chunk { start: 0, samples: vec![7; CHUNK as usize * 2] }).unwrap();
+    (id, spool, ending)
+}
+
+/// The same, with its file whole in the spool.
+async fn whole(shared: &Shared) -> RecordingId {
+    let (id, spool, ending) = begun(shared).await;
+    Box::new(spool).finish(End { samples: CHUNK, ..End::default() });
+    ending.await.unwrap().unwrap();
+    id
+}
+
+async fn fail(shared: &Shared, id: RecordingId) {
+    let (at, why) = (shared.clock.now(), "the disk said no for a moment".to_owned());
+    step(shared, RecordingChange::Failed { id, at, why }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_recording_that_is_whole_is_salvaged() {
+    let (_dir, server) = scene::server().await;
+    let shared = &server.shared;
+    let id = whole(shared).await;
+    fail(shared, id).await;
+    run_in(shared).await;
+    assert!(scene::said(shared, id, "recording.salvaged").await);
+    let state = scene::state(shared, id).await;
+    assert!(["finished", "stored"].contains(&&*state), "{state}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_recording_with_a_part_is_salvaged() {
+    let (_dir, server) = scene::server().await;
+    let shared = &server.shared;
+    let (id, spool, ending) = begun(shared).await;
+    drop(spool);
+    assert!(ending.await.unwrap().is_err());
+    fail(shared, id).await;
+    run_in(shared).await;
+    assert!(scene::said(shared, id, "recording.salvaged").await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_salvaged_now_is_not_failed_but_tried_again() {
+    let (_dir, server) = scene::server().await;
+    let shared = &server.shared;
+    // In use: a reason that passes.
+    let (id, _spool, _ending) = begun(shared).await;
+    run_in(shared).await;
+    assert_eq!(scene::state(shared, id).await, "recording");
+    let jobs = shared.store.jobs(&JobFilter::default()).await.unwrap().items;
+    assert!(jobs.iter().any(|job| job.kind == JobKind::Rescue && job.subject == id.to_string()), "{jobs:?}");
+    assert!(shared.alarms.list().iter().any(|alarm| alarm.kind == AlarmKind::RecordingFailed));
+    assert!(!scene::said(shared, id, "recording.failed").await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_node_destroyed_meanwhile_ends_no_start() {
+    let (_dir, server) = scene::server().await;
+    let shared = &server.shared;
+    let id = whole(shared).await;
+    let (at, rule, why) = (shared.clock.now(), "operator".to_owned(), "asked for".to_owned());
+    step(shared, RecordingChange::Destroyed { id, at, rule, why, by: Actor::System }).await;
+    let house =
+        House { store: &shared.store, vault: &shared.vault, alarms: &shared.alarms, clock: shared.clock };
+    let why = "too late".to_owned();
+    house.store(id, Change::Recording(RecordingChange::Failed { id, at, why })).await.unwrap();
+    assert!(!scene::said(shared, id, "recording.failed").await);
+}
