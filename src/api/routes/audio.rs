@@ -12,7 +12,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::stream::{BoxStream, StreamExt as _, unfold};
 use serde::Deserialize;
 use serde_json::json;
@@ -34,6 +34,8 @@ use super::recordings::gone;
 
 /// The longest reason, in characters.
 const LONGEST_REASON: usize = 1_000;
+/// More than the header of a WAV (44 to 58 bytes).
+const FIRST: usize = 64;
 /// Who listens for long is asked so often whether they still may, and whether the recording is still there.
 const STILL: Duration = Duration::from_secs(5);
 
@@ -94,14 +96,19 @@ pub(super) async fn play(
     }
     let slot = begin(&desk, &visitor, id, None).await?;
     let mut stream = audio.stream(range.clone()).await.map_err(|error| unreadable(&desk, id, &error))?;
-    // The first piece is read before the status is told, so that an error there has a status of its own.
-    let first = match stream.next().await.transpose() {
-        Ok(first) => first.unwrap_or_default(),
-        Err(error) => return Err(unreadable(&desk, id, &error)),
-    };
-    let playing =
-        Playing { id, stream, slot, checked: desk.now(), desk, visitor, left: range.end - range.start };
-    Ok(about.head(status, range, playing.body(first)))
+    // The first audio is read before the status is told, so that an error there has a status of its own; a WAV's
+    // header alone is none.
+    let mut first = BytesMut::new();
+    while first.len() < FIRST {
+        match stream.next().await.transpose() {
+            Ok(Some(bytes)) => first.extend_from_slice(&bytes),
+            Ok(None) => break,
+            Err(error) => return Err(unreadable(&desk, id, &error)),
+        }
+    }
+    let (left, checked) = (range.end - range.start, desk.now());
+    let playing = Playing { id, stream, slot, checked, desk, visitor, left, whole: left == length };
+    Ok(about.head(status, range, playing.body(first.freeze())))
 }
 
 /// A recording's row.
@@ -168,7 +175,11 @@ fn report(desk: &Desk, id: RecordingId, error: &AudioError) {
     }
 }
 
-async fn begin(
+/// The visitor listens from now on, or still.
+///
+/// # Errors
+/// See [`Listening::begin`](crate::api::listening::Listening::begin).
+pub(super) async fn begin(
     desk: &Desk,
     visitor: &Visitor,
     id: RecordingId,
@@ -225,6 +236,8 @@ struct Playing {
     checked: Timestamp,
     /// Bytes that are still owed.
     left: u64,
+    /// All of the file is read.
+    whole: bool,
 }
 
 /// Breaks a connection off; the client is told nothing more.
@@ -256,6 +269,11 @@ impl Playing {
         match next {
             Some(Ok(bytes)) => {
                 self.left = self.left.saturating_sub(bytes.len() as u64);
+                // Nobody asks for more than was announced, so the last piece is the end.
+                if let (true, 0, Ok(archive)) = (self.whole, self.left, self.desk.archive()) {
+                    // Every chunk was verified: if it was damaged, somebody put it right.
+                    archive.alarms.clear_for(AlarmKind::RecordingDamaged, &self.id.to_string());
+                }
                 Ok(Some(bytes))
             }
             Some(Err(error)) => {

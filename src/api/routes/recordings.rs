@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::audio::{recording, whole};
+use super::audio::{begin, recording, whole};
 use crate::api::desk::{Desk, soon};
 use crate::api::guard::Visitor;
 use crate::api::input::{Asked, Recorded, Told, written};
@@ -19,9 +19,8 @@ use crate::api::problem::Problem;
 use crate::audit::{AuditEvent, Class, Object, Value};
 use crate::export::{AuditPlace, Facts, Signing, vcon};
 use crate::ids::{CallId, QueueId, RecordingId, Redacted};
-use crate::store::{
-    Change, Filter, Listened, ListenedTo, Page, RecordedGap, RecordingChange, RecordingRow, StoreError,
-};
+use crate::jobs::AlarmKind;
+use crate::store::{Change, Filter, Page, RecordedGap, RecordingChange, RecordingRow, StoreError};
 use crate::time::Timestamp;
 
 /// Rows of a page.
@@ -173,7 +172,10 @@ pub(super) async fn destroy(
         }
         Err(error) => return Err(error.into()),
     }
-    (desk.archive()?.wake)();
+    let archive = desk.archive()?;
+    (archive.wake)();
+    // What was damaged is of no interest any more.
+    archive.alarms.clear_for(AlarmKind::RecordingDamaged, &id.to_string());
     let shown = Shown::from(recording(&desk, id).await?);
     Ok((StatusCode::ACCEPTED, Json(shown)).into_response())
 }
@@ -217,10 +219,9 @@ pub(super) async fn vcon(
     let at = desk.now();
     let exported = AuditEvent::new(Class::Read, visitor.actor(), at, EXPORTED, Object::new("recording", id));
     let exported = exported.new_value(Some(Value::plain("vCon with audio, numbers and consents, by HTTP")));
-    let who = visitor.user.clone();
-    // Who takes it out can listen to it as often as they like: domain rule 24.
-    let listened = Listened { at, who, to: ListenedTo::Recording(id), reason: None };
-    soon(desk.store().commit(vec![Change::Audit(exported), Change::Listened(listened)])).await?;
+    // Who takes it out can listen to it as often as they like: domain rule 24, with its reason.
+    begin(&desk, &visitor, id, None).await?;
+    soon(desk.store().commit(vec![Change::Audit(exported)])).await?;
     let call = soon(desk.store().call(row.call)).await?.ok_or_else(Problem::no_recording)?;
     let place = soon(desk.store().audit_position(&id.to_string(), EXPORTED)).await?;
     let bytes = audio.read().await.map_err(|error| super::audio::unreadable(&desk, id, &error))?;

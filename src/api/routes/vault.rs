@@ -16,7 +16,7 @@ use crate::api::problem::Problem;
 use crate::ids::{ReconciliationId, Redacted};
 use crate::jobs::reconcile::{self, OrphanError, Scope};
 use crate::store::{
-    Change, Cursor, FindingRow, JobChange, JobFigures, JobFilter, JobRow, Page, ReconciliationRow,
+    Change, Cursor, FindingRow, JobChange, JobFigures, JobFilter, JobRow, Page, ReconciliationRow, StoreError,
 };
 use crate::time::Timestamp;
 use crate::vault::objects::ObjectError;
@@ -106,10 +106,10 @@ pub(super) async fn retry(
         || Problem::new(StatusCode::NOT_FOUND, "no-job", "There is no such job: it is done, or never was.");
     let id: i64 = id.parse().map_err(|_| no_job())?;
     let hurry = JobChange::Hurry { id, at: desk.now(), by: visitor.actor() };
-    match soon(desk.store().commit(vec![Change::Job(hurry)])).await {
+    match desk.store().commit(vec![Change::Job(hurry)]).await {
         Ok(()) => {}
-        Err(problem) if soon(desk.store().job(id)).await?.is_some() => return Err(problem),
-        Err(_) => return Err(no_job()),
+        Err(StoreError::Missing { .. }) => return Err(no_job()),
+        Err(error) => return Err(error.into()),
     }
     (desk.archive()?.wake)();
     Ok(StatusCode::NO_CONTENT)

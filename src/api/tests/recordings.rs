@@ -134,6 +134,9 @@ async fn where_a_reason_is_needed_nothing_is_heard_without_it() {
     let begun = lead.post(&path, json!({ "reason": " a complaint " })).await;
     assert_eq!((begun.status, begun.json()["recording"].as_str()), (201, Some(id.to_string().as_str())));
     assert_eq!(lead.raw("GET", &audio(id), &[]).await.status, 200);
+    // Taking it out is listening, too.
+    let boss = house.log_in("boss").await;
+    assert_eq!(boss.get(&format!("/recordings/{id}/vcon")).await.problem(), (428, "reason-needed".into()));
     let log = house.select("SELECT reason FROM listening_log").await;
     assert_eq!(log, ["a complaint"]);
     // The reason is of this session.
@@ -209,6 +212,11 @@ async fn damage_breaks_the_connection_off_and_raises_the_alarm() {
     assert!(before.whole && before.body == wav[..100_000]);
     let within = lead.raw("GET", &audio(id), &[("range", "bytes=2588000-2588010")]).await;
     assert_eq!(within.status, 500, "{within:?}");
+    // Somebody puts it right: whoever hears all of it clears the alarm.
+    kept.damage(id, 2_600_000);
+    let mended = lead.raw("GET", &audio(id), &[]).await;
+    assert!(mended.whole && mended.body == wav);
+    assert_eq!(house.log_in("boss").await.get("/alarms").await.json(), json!([]));
 }
 
 #[tokio::test]

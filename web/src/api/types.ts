@@ -179,7 +179,7 @@ export interface Listening {
 //        (still in another node's spool), 410 destroyed, 416 bad-range, 428 reason-needed (POST /listening first),
 //        500 damaged, 503 store-away. What is damaged further on breaks the connection off
 // With the right `export-recordings`, audited with what was taken out:
-// GET  /recordings/{id}/vcon                           -> application/vcon, a JWS; what /audio refuses, 413 too-large
+// GET  /recordings/{id}/vcon                           -> application/vcon, a JWS; what /audio refuses (the reason, too), 413 too-large
 // With the right `destroy-recordings`:
 // DELETE /recordings/{id}          {reason}            -> 202 Recording  its key is gone when this answers, its copies are
 //        removed by a job; 410 destroyed (it is already), 409 not-whole (nothing was captured), 422 bad-reason
