@@ -94,4 +94,52 @@ fn unknown_subcommands_and_ids_are_refused() {
         &sayso(&["recordings", "export", unknown, "--to", "x.wav", "--config"], &[&config]),
         &[unknown],
     );
+    for bad in [" ", "a\u{1b}[2Jb"] {
+        let words = ["recordings", "destroy", unknown, "--reason", bad, "--config"];
+        assert_refused(&sayso(&words, &[&config]), &["reason"]);
+    }
+}
+
+/// Keys and spool are the server's to make: a command that needs them makes none.
+#[test]
+fn before_the_first_start_there_is_nothing_to_take_out() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let config = config(dir.path(), "workers = 2");
+    let to = dir.path().join("all");
+    let to = to.to_str().expect("UTF-8");
+    assert_refused(&sayso(&["recordings", "export", "--to", to, "--config"], &[&config]), &["sayso serve"]);
+    assert_refused(&sayso(&["recordings", "verify", "--all", "--config"], &[&config]), &["sayso serve"]);
+    for made in ["vault.key", "signing.key", "vault/spool.id"] {
+        assert!(!dir.path().join("data").join(made).exists(), "{made}");
+    }
+}
+
+#[test]
+fn an_export_says_why_where_that_is_asked() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let file = config(dir.path(), "workers = 2");
+    let text = std::fs::read_to_string(&file).expect("it is there");
+    std::fs::write(&file, text + "[vault]\nlistening-reason = true\n").expect("it is writable");
+    let export = |more: &[&str]| {
+        let words = [&["recordings", "export", "--to", "x"], more, &["--config"]].concat();
+        sayso(&words, &[&file])
+    };
+    assert_refused(&export(&[]), &["--reason", "listening-reason"]);
+    assert_refused(&export(&["--reason", "  "]), &["--reason", "characters"]);
+    // Given, it is the next thing that is missing.
+    assert_refused(&export(&["--reason", "a court asked"]), &["sayso serve"]);
+}
+
+#[test]
+fn what_is_no_export_is_not_verified() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let file = dir.path().join("a.vcon");
+    let verify = |text: &str| {
+        std::fs::write(&file, text).expect("it is writable");
+        sayso(&["recordings", "verify-export"], &[&file])
+    };
+    assert_refused(&verify("RIFF"), &["neither a vCon nor a manifest"]);
+    assert_refused(&verify("{}"), &["no manifest"]);
+    assert_refused(&verify("{\"payload\":\"\"}"), &["no signed vCon"]);
+    assert_refused(&sayso(&["recordings", "verify-export", "--key", "12"], &[&file]), &["64"]);
 }

@@ -1,12 +1,14 @@
-//! Death and restart: kill -9 in mid-call loses at most 0.25 s, what is stored survives, SIGTERM drains.
+//! Death and restart: kill -9 in mid-call loses at most 0.25 s, what is stored survives, SIGTERM drains, and who comes
+//! too early finds the folder taken.
 
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::harness::audio::{RATE, channels, clips, find, read};
 use crate::harness::phone::{Phone, SOON};
-use crate::harness::server::{HELD_BY_CALLS, Server, password, settings};
-use crate::harness::{shared, until};
+use crate::harness::server::{HELD_BY_CALLS, SAYSO, Server, password, settings};
+use crate::harness::{Process, shared, until};
 
 const ALWAYS: &str = "recording = \"always\"\nlegal-basis = { obligation = \"MiFID II\" }";
 const NUMBER: &str = "+4930100";
@@ -122,4 +124,43 @@ fn noise(seed: u32) -> Vec<i16> {
         (state >> 16) as i16 / 8
     };
     (0..20 * RATE).map(|_| next()).collect()
+}
+
+#[test]
+fn a_second_server_on_the_same_folder_is_refused_and_harms_nothing() {
+    let _machine = shared();
+    let server = Server::start(&settings(ALWAYS, &["ada"]));
+    let mut agent = Phone::new(server.udp, [127, 0, 0, 1], "ada");
+    agent.register(&password("ada"), 3600);
+    let mut caller = Phone::new(server.udp, [127, 0, 0, 1], "+4930555002");
+    caller.call_answered(NUMBER);
+    agent.rung_within(Duration::from_secs(20));
+    let states = || -> Vec<serde_json::Value> {
+        server.rows(&["recordings", "list"]).iter().map(|row| row["state"].clone()).collect()
+    };
+    let armed = || (states() == ["armed"]).then_some(());
+    until(SOON, "a recording to be armed while the phone rings", armed);
+    let log = server.dir.path().join("second.log");
+    let mut command = Command::new(SAYSO);
+    command.args(["serve", "--config"]).arg(server.config()).stdin(Stdio::null()).stdout(Stdio::null());
+    command.stderr(std::fs::File::create(&log).expect("writable"));
+    let mut second = Process::start("sayso", &mut command);
+    let code = second.wait(Duration::from_secs(20));
+    let said = std::fs::read_to_string(&log).expect("readable");
+    assert!(code.is_some_and(|code| code != 0), "{code:?}: {said}");
+    assert!(said.contains(&format!("in use by process {}", server.pid())), "{said}");
+    assert_eq!(states(), ["armed"], "nothing was salvaged");
+    agent.pick_up();
+    server.phase("talking");
+    let line = caller.talk(Arc::new(read(&clips().caller)));
+    until(Duration::from_secs(6), "2 s of talk", || {
+        line.log(|log| (log.said.len() > 2 * RATE).then_some(()))
+    });
+    caller.bye();
+    agent.take("BYE", SOON);
+    drop(line);
+    let row = server.sealed_recording();
+    assert_eq!(row["salvaged"], false, "{row}");
+    assert!(channels(&server.export(row["id"].as_str().expect("an id")))[0].len() > RATE);
+    server.audit_is_whole();
 }

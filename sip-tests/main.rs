@@ -40,4 +40,5 @@ mod vault_crash;
 mod vault_disk;
 mod vault_formats;
 mod vault_gone;
+mod vault_lock;
 mod webrtc;

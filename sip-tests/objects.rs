@@ -860,6 +860,37 @@ async fn locks_that_an_erasure_cannot_lift_are_refused() {
     assert!(facts.iter().any(|fact| fact.contains("governance")), "{facts:?}");
 }
 
+/// Nobody could remove a probe from a bucket whose default is compliance.
+#[tokio::test]
+async fn where_locks_are_unknown_nothing_is_probed() {
+    let server = S3Server::shared_moto();
+    let faults = Faults::start(server.address());
+    let objects = in_bucket(s3::settings(&faults.endpoint(), &server.bucket().await)).await;
+    faults.rule("GET ?object-lock", 1, Fault::Answer(403, "AccessDenied"));
+    let facts = objects.check().await.expect("it will do").join("; ");
+    assert!(facts.contains("s3:GetBucketObjectLockConfiguration") && facts.contains("not probed"), "{facts}");
+    assert_eq!(faults.count("PUT"), 0, "{:?}", faults.seen());
+    let facts = objects.check().await.expect("it will do").join("; ");
+    assert!(faults.count("PUT") > 0 && !facts.contains("not probed"), "{facts}");
+}
+
+#[tokio::test]
+async fn a_probe_that_a_crash_left_is_removed() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let server = S3Server::shared_moto();
+    for objects in [in_folder(dir.path()).await, in_bucket(server.settings(&server.bucket().await)).await] {
+        let old = format!("probe/{}", Ulid::from_parts(1_000, 7));
+        let another_server = format!("probe/{}", Ulid::generate());
+        for name in [&old, &another_server] {
+            objects.put(name, &noise(5), &about(recording(), &noise(5))).await.expect("put");
+        }
+        objects.check().await.expect("it will do");
+        is_gone(&objects, &old).await;
+        assert_eq!(objects.traces(&Target::Below("probe")).await.expect("a listing").len(), 1);
+        assert!(objects.head(&another_server).await.expect("an answer").is_some());
+    }
+}
+
 fn files_below(dir: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {

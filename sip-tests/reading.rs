@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -213,7 +214,8 @@ fn an_export_goes_on_after_a_kill() {
     let draft = dir.join(format!("{id}.wav.{id}.part"));
     let mut half = truth[..truth.len() / 2].to_vec();
     half.extend([0xAA; 100]);
-    std::fs::write(&draft, half).expect("the folder is writable");
+    let options = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft);
+    options.and_then(|mut file| file.write_all(&half)).expect("the folder is writable");
     let first = run().output().expect("sayso runs");
     assert!(first.status.success(), "{}", text(&first));
     assert!(text(&first).contains("1 written, 0 were there already"), "{}", text(&first));
@@ -268,7 +270,35 @@ fn a_vcon_is_verified_by_others() {
         Command::new("openssl").args(["verify", "-check_ss_sig", "-CAfile"]).arg(&pem).arg(&pem).output();
     let verified = verified.expect("openssl is there");
     assert!(verified.status.success(), "{}", text(&verified));
-    let manifest = std::fs::read_to_string(server.dir.path().join("call.vcon.json")).expect("the manifest");
+    // And the signature itself.
+    let part = |name: &str, bytes: &[u8]| {
+        let path = server.dir.path().join(name);
+        std::fs::write(&path, bytes).expect("the folder is writable");
+        path
+    };
+    let told = |at: &Value| at.as_str().expect("text").to_owned();
+    let signature = &outer["signatures"][0];
+    let input = format!("{}.{}", told(&signature["protected"]), told(&outer["payload"]));
+    let input = part("input", input.as_bytes());
+    let signature = part("signature", &engine.decode(told(&signature["signature"])).expect("base64url"));
+    let mut judge = Command::new("openssl");
+    judge.args(["pkeyutl", "-verify", "-rawin", "-certin", "-inkey"]).arg(&pem);
+    let judged =
+        judge.arg("-sigfile").arg(signature).arg("-in").arg(input).output().expect("openssl is there");
+    assert!(judged.status.success(), "{}", text(&judged));
+    // By the command line, with the installation's key.
+    let key = server.run(&["certificate", "key", "--config"], &[&server.config()]);
+    let key = String::from_utf8(key.stdout).expect("text").trim().to_owned();
+    let beside = server.dir.path().join("call.vcon.json");
+    for one in [&file, &beside] {
+        let checked = server.run(&["recordings", "verify-export", "--key", &key], &[one]);
+        assert!(checked.status.success(), "{}", text(&checked));
+        let other = server.run(&["recordings", "verify-export", "--key", &"07".repeat(32)], &[one]);
+        assert!(!other.status.success() && text(&other).contains(&key), "{}", text(&other));
+        let mode = std::fs::metadata(one).expect("it is there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+    let manifest = std::fs::read_to_string(beside).expect("the manifest");
     let manifest = sayso::export::Manifest::verify(&manifest, None).expect("it is whole");
     assert_eq!((manifest.recording, manifest.audio.bytes), (id.clone(), signed.len() as u64));
     let exported = server.rows(&["audit", "list", "--action", "recording.exported"]);

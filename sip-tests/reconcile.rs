@@ -76,9 +76,9 @@ fn what_is_broken_in_a_folder_is_in_the_report() {
     let orphan = "recordings/2026/01/02/forgotten.rec";
     std::fs::create_dir_all(file(orphan).parent().expect("a folder")).expect("made");
     std::fs::write(file(orphan), "nobody's").expect("written");
-    let own = PathBuf::from(&names[2]);
-    let own = own.file_name().expect("a name").to_string_lossy().into_owned();
-    let begun = file(&names[2]).with_file_name(format!(".{own}.01JD00000000000000000000AA.tmp"));
+    let begun = format!(".uploads/{}.01JD00000000000000000000AA.tmp", names[2].replace('/', "!"));
+    let begun = file(&begun);
+    std::fs::create_dir_all(begun.parent().expect("a folder")).expect("made");
     let old = File::create(&begun).expect("made");
     old.set_modified(SystemTime::now() - Duration::from_secs(2 * 86_400)).expect("set");
     std::fs::write(server.dir.path().join("data/vault/spool/strange.txt"), "?").expect("written");

@@ -5,6 +5,7 @@
 //! signature is over the UTF-8 octets of `certificate` in canonical form (RFC 8785), which is the form it has in the file;
 //! so whoever has a tool for Ed25519 (RFC 8032) can verify it without Sayso. It names no person but who gave the order.
 
+use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -20,8 +21,21 @@ const DOCUMENT: &str = "sayso deletion certificate";
 const VERSION: u32 = 1;
 const ALGORITHM: &str = "Ed25519";
 
-/// That a recording was destroyed. Free texts (`reason`) are as the audit log has them: who writes them is told to name
-/// nobody.
+/// What a certificate says of why: our own words as they are, those of a person only as their SHA-256. They may name
+/// somebody, and a certificate is kept for good; the audit log has them, and can erase them.
+#[must_use]
+pub fn reason_told(rule: &str, words: &str) -> String {
+    if rule == BY_HAND {
+        format!("in words with the SHA-256 {}", hex::encode(digest(&SHA256, words.as_bytes())))
+    } else {
+        words.to_owned()
+    }
+}
+
+/// The rule by which a person destroys a recording.
+const BY_HAND: &str = "operator";
+
+/// That a recording was destroyed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Certificate {
     /// What was destroyed.
@@ -30,7 +44,7 @@ pub struct Certificate {
     pub call: CallId,
     /// The rule it was destroyed by: `withdrawal`, `operator`, `retention`, …
     pub rule: String,
-    /// Why, in words.
+    /// Why, in words, or what stands for them: see [`reason_told`].
     pub reason: String,
     /// Who gave the order: an account, or `system`.
     pub by: String,
@@ -42,6 +56,10 @@ pub struct Certificate {
     pub found_before: Vec<String>,
     /// What a listing still found afterwards: nothing, or what is locked until `holds_until`.
     pub found_after: Vec<String>,
+    /// Where it was looked: the object store, the spool, the database.
+    pub looked_in: Vec<String>,
+    /// What could not be looked at from there, in words.
+    pub not_seen: Vec<String>,
     /// When that listing was made.
     pub removed_at: Timestamp,
     /// An object lock keeps unreadable octets until then.
@@ -158,6 +176,8 @@ struct Content {
     audit: Position,
     found_before: Vec<String>,
     found_after: Vec<String>,
+    looked_in: Vec<String>,
+    not_seen: Vec<String>,
     removed_at: String,
     holds_until: Option<String>,
     product: String,
@@ -181,6 +201,8 @@ fn content(certificate: &Certificate) -> Value {
         audit,
         found_before,
         found_after,
+        looked_in,
+        not_seen,
         removed_at,
         holds_until,
         product,
@@ -197,6 +219,8 @@ fn content(certificate: &Certificate) -> Value {
         audit: Position { n: audit.n, hash: hex::encode(audit.hash) },
         found_before: found_before.clone(),
         found_after: found_after.clone(),
+        looked_in: looked_in.clone(),
+        not_seen: not_seen.clone(),
         removed_at: removed_at.to_rfc3339(),
         holds_until: holds_until.map(Timestamp::to_rfc3339),
         product: product.clone(),
@@ -227,6 +251,8 @@ fn certificate_of(content: &Value) -> Result<Certificate, CertificateError> {
         audit: ChainPosition { n: content.audit.n, hash },
         found_before: content.found_before,
         found_after: content.found_after,
+        looked_in: content.looked_in,
+        not_seen: content.not_seen,
         removed_at: at(&content.removed_at)?,
         holds_until: content.holds_until.as_deref().map(at).transpose()?,
         product: content.product,
@@ -299,6 +325,8 @@ mod tests {
             audit: ChainPosition { n: 4711, hash: [0xA5; 32] },
             found_before: vec!["object recordings/2026/11/22/X.rec version 1".to_owned()],
             found_after: Vec::new(),
+            looked_in: vec!["object store s3://audio/".to_owned(), "spool 01K".to_owned()],
+            not_seen: vec!["the write-ahead log".to_owned()],
             removed_at: at(2),
             holds_until: None,
             product: PRODUCT.to_owned(),
@@ -407,11 +435,12 @@ mod tests {
             before in prop::collection::vec(any::<String>(), 0..4), after in prop::collection::vec(any::<String>(), 0..2),
         ) -> Certificate {
             let [rule, reason, by] = texts;
+            let before_2 = before.clone();
             let [one, two, three] = times.map(|micros| Timestamp::from_micros(i64::from(micros) * 1_000_003));
             Certificate {
                 recording: RecordingId::new(Ulid(ids.0)), call: CallId::new(Ulid(ids.1)), rule, reason, by,
                 key_destroyed_at: one, audit: ChainPosition { n, hash }, found_before: before,
-                found_after: after, removed_at: two, holds_until: held.then_some(three),
+                found_after: after, looked_in: before_2, not_seen: Vec::new(), removed_at: two, holds_until: held.then_some(three),
                 product: PRODUCT.to_owned(),
             }
         }

@@ -11,10 +11,12 @@ ALTER TABLE recordings ADD COLUMN format TEXT NOT NULL DEFAULT 'pcm16'
     CHECK (format IN ('pcm16', 'ulaw', 'alaw', 'opus'));
 ALTER TABLE recordings ADD COLUMN encoded_at BIGINT;
 ALTER TABLE recordings ADD COLUMN object_name TEXT;
+ALTER TABLE recordings ADD COLUMN object_place TEXT;       -- which store: s3://bucket/prefix, a folder
 ALTER TABLE recordings ADD COLUMN object_version TEXT;
 ALTER TABLE recordings ADD COLUMN object_bytes BIGINT;
 ALTER TABLE recordings ADD COLUMN object_checksum TEXT;
 ALTER TABLE recordings ADD COLUMN object_encryption TEXT CHECK (object_encryption IN ('sealed', 'store'));
+ALTER TABLE recordings ADD COLUMN unsettled_at BIGINT;     -- a put before this may have had an end nobody saw: it may land late
 ALTER TABLE recordings ADD COLUMN stored_at BIGINT;
 ALTER TABLE recordings ADD COLUMN rule TEXT;               -- by which it was destroyed
 ALTER TABLE recordings ADD COLUMN destroyed_by TEXT;

@@ -59,6 +59,20 @@ impl Metrics {
         self.0.iter().filter(wanted).map(text).collect()
     }
 
+    /// The kinds of alarms that are raised, sorted, each once.
+    pub(crate) fn alarms(&self) -> Vec<String> {
+        let raised = self.0.iter().filter(|s| s.name == "sayso_alarm" && s.value > 0.0);
+        let kind = |s: &Sample| {
+            let (_, rest) =
+                s.labels.split_once("kind=\"").unwrap_or_else(|| panic!("an alarm of no kind: {s:?}"));
+            rest.split('"').next().unwrap_or_default().to_owned()
+        };
+        let mut kinds: Vec<String> = raised.map(kind).collect();
+        kinds.sort();
+        kinds.dedup();
+        kinds
+    }
+
     /// All series whose name contains `part`.
     pub(crate) fn named(&self, part: &str) -> impl Iterator<Item = &Sample> {
         self.0.iter().filter(move |s| s.name.contains(part))
@@ -72,4 +86,7 @@ fn prometheus_text_is_read() {
     assert_eq!(metrics.sum("a"), Some(2.0));
     assert_eq!(metrics.sum("c"), None);
     assert_eq!(metrics.not_zero(&["a", "b"]), ["a{t=\"x\"} 2", "b{} 1.5"]);
+    let text =
+        "sayso_alarm{kind=\"b\"} 1\nsayso_alarm{kind=\"c\"} 0\nsayso_alarm{kind=\"a\"} 1\nsayso_alarms 5\n";
+    assert_eq!(Metrics::parse(text).alarms(), ["a", "b"]);
 }

@@ -105,8 +105,17 @@ impl Kept {
         kept
     }
 
+    /// A new bucket of the `moto` that tests share: with versions and Object Lock.
+    pub(crate) fn locking() -> Self {
+        let server = S3Server::shared_moto();
+        Self::behind_proxy(server, wait(server.locking_bucket()))
+    }
+
     fn bucket(server: &'static S3Server) -> Self {
-        let bucket = wait(server.bucket());
+        Self::behind_proxy(server, wait(server.bucket()))
+    }
+
+    fn behind_proxy(server: &'static S3Server, bucket: String) -> Self {
         Self::Bucket { server, proxy: Faults::start(server.address()), bucket }
     }
 
@@ -128,6 +137,14 @@ impl Kept {
         match self {
             Self::Folder => panic!("a folder has no proxy"),
             Self::Bucket { proxy, .. } => proxy,
+        }
+    }
+
+    /// The SDK's own client of the server past the proxy, and the bucket.
+    pub(crate) fn client(&self) -> (aws_sdk_s3::Client, &str) {
+        match self {
+            Self::Folder => panic!("a folder is no bucket"),
+            Self::Bucket { server, bucket, .. } => (server.client(), bucket),
         }
     }
 

@@ -27,6 +27,8 @@ use super::{Desktop, Ends, Proxies, Readiness, Turn};
 /// Phones one session may have: a few tabs, and reloads whose old credential is not missed yet. The oldest
 /// one is taken back when there are more.
 const PHONES: usize = 4;
+/// vCons that are made or sent at once.
+const VCONS: usize = 4;
 /// Event streams one session may have.
 const STREAMS: usize = 8;
 /// How often it is looked for what sessions hold and may not any more.
@@ -94,8 +96,8 @@ pub(super) struct Desk {
     key: hmac::Key,
     proxies: Proxies,
     pub(super) listening: Listening,
-    /// One vCon is made at a time.
-    pub(super) exporting: tokio::sync::Mutex<()>,
+    /// A vCon is in memory several times while it is made, and once until it is sent.
+    pub(super) exporting: Arc<Semaphore>,
 }
 
 impl Desk {
@@ -115,7 +117,7 @@ impl Desk {
             key: hmac::Key::new(hmac::HMAC_SHA256, &random()),
             proxies,
             listening: Listening::default(),
-            exporting: tokio::sync::Mutex::default(),
+            exporting: Arc::new(Semaphore::new(VCONS)),
         })
     }
 

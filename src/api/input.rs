@@ -125,9 +125,13 @@ impl<S: Send + Sync> FromRequestParts<S> for Before {
     }
 }
 
+/// The longest reason, in characters.
+pub const LONGEST_REASON: usize = 1_000;
+
 /// A text of a person, without the space around it: 1 to `longest` characters, and none that only steers a terminal;
 /// a database takes no NUL.
-pub(super) fn written(text: &str, longest: usize) -> Option<&str> {
+#[must_use]
+pub fn written(text: &str, longest: usize) -> Option<&str> {
     let text = text.trim();
     let steers = |c: char| c.is_control() && !['\n', '\r', '\t'].contains(&c);
     (!text.is_empty() && text.chars().count() <= longest && !text.contains(steers)).then_some(text)

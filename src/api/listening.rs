@@ -19,15 +19,40 @@ use super::problem::Problem;
 /// Who comes back later listens anew. Long enough for a telephone call in between.
 const IDLE: Duration = Duration::from_secs(30 * 60);
 
+/// Streams of audio one session may have open: each holds some megabytes and a connection to the object store.
+const STREAMS: usize = 8;
+
 /// What is listened to. Of this process: after a restart who goes on listening has another entry.
 #[derive(Default)]
 pub(super) struct Listening {
     slots: Mutex<HashMap<(SessionKey, RecordingId), Arc<Slot>>>,
+    /// How many streams a session has open.
+    seats: Arc<Mutex<HashMap<SessionKey, usize>>>,
+}
+
+/// A place for one stream; given back when it is dropped.
+pub(super) struct Seat {
+    seats: Arc<Mutex<HashMap<SessionKey, usize>>>,
+    key: SessionKey,
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut seats = lock(&self.seats);
+        if let Some(taken) = seats.get_mut(&self.key) {
+            *taken = taken.saturating_sub(1);
+            if *taken == 0 {
+                seats.remove(&self.key);
+            }
+        }
+    }
 }
 
 /// A session's listening to a recording.
 pub(super) struct Slot {
     user: String,
+    /// What the last entry says.
+    reason: Mutex<Option<Redacted<String>>>,
     /// One request at a time writes the entry: a player asks for several ranges at once.
     gate: tokio::sync::Mutex<()>,
     used: Mutex<Option<Used>>,
@@ -40,7 +65,19 @@ struct Used {
 }
 
 impl Listening {
-    /// The visitor listens to a recording, from now on or still. The entry is durable when this answers.
+    /// A place for one stream more; `None`: the session has enough of them.
+    pub(super) fn seat(&self, key: SessionKey) -> Option<Seat> {
+        let mut seats = lock(&self.seats);
+        let taken = seats.entry(key).or_default();
+        if *taken >= STREAMS {
+            return None;
+        }
+        *taken += 1;
+        Some(Seat { seats: Arc::clone(&self.seats), key })
+    }
+
+    /// The visitor listens to a recording, from now on or still. The entry is durable when this answers; who gives another
+    /// reason than before has another entry.
     ///
     /// # Errors
     /// 428 when a reason is `needed`, none is given now and none was given before; 503 when the entry cannot be
@@ -60,14 +97,16 @@ impl Listening {
         // once more.
         let written = tokio::spawn(async move {
             let _gate = held.gate.lock().await;
-            if held.goes_on(now) {
+            let says_more = reason.is_some() && *lock(&held.reason) != reason;
+            if held.goes_on(now) && !says_more {
                 return Ok(());
             }
             if needed && reason.is_none() {
                 return Err(reason_needed());
             }
-            let listened = Listened { at: now, who, to: ListenedTo::Recording(id), reason };
+            let listened = Listened { at: now, who, to: ListenedTo::Recording(id), reason: reason.clone() };
             store.commit(vec![Change::Listened(listened)]).await?;
+            *lock(&held.reason) = reason;
             *lock(&held.used) = Some(Used { since: now, last: now });
             Ok(())
         });
@@ -99,7 +138,8 @@ impl Listening {
         let mut slots = lock(&self.slots);
         let new = || {
             let user = visitor.user.clone();
-            Arc::new(Slot { user, gate: tokio::sync::Mutex::default(), used: Mutex::default() })
+            let (gate, used) = (tokio::sync::Mutex::default(), Mutex::default());
+            Arc::new(Slot { user, reason: Mutex::default(), gate, used })
         };
         Arc::clone(slots.entry((visitor.key, id)).or_insert_with(new))
     }

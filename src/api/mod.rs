@@ -43,6 +43,7 @@ use crate::time::Timestamp;
 use control::Control;
 
 pub use archive::Archive;
+pub use input::{LONGEST_REASON, written};
 pub use listen::{Ends, Octets, Secure};
 pub use upgrade::WebSip;
 pub use via::Proxies;

@@ -52,7 +52,7 @@ pub(super) enum CertificateCommand {
     },
 }
 
-fn public_key(text: &str) -> Result<[u8; 32], String> {
+pub(super) fn public_key(text: &str) -> Result<[u8; 32], String> {
     let mut key = [0; 32];
     let read = hex::decode_to_slice(text, &mut key);
     read.map(|()| key).map_err(|_| "64 hexadecimal digits are expected".to_owned())
@@ -125,6 +125,10 @@ fn tell(verified: &Verified, expected: bool) {
     out(format_args!("key destroyed  {}  (from then on no copy can be read)\n", it.key_destroyed_at));
     out(format_args!("found before   {}\n", lines(&it.found_before)));
     out(format_args!("found after    {}  (listed {})\n", lines(&it.found_after), it.removed_at));
+    out(format_args!("looked in      {}\n", lines(&it.looked_in)));
+    if !it.not_seen.is_empty() {
+        out(format_args!("not looked in  {}\n", lines(&it.not_seen)));
+    }
     if let Some(until) = it.holds_until {
         out(format_args!("locked until   {until}  (unreadable octets that an object lock keeps)\n"));
     }

@@ -1,5 +1,6 @@
 //! `sayso recordings`: list, take out, verify, destroy.
 
+mod checking;
 mod destroying;
 mod exporting;
 mod verifying;
@@ -8,8 +9,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use anyhow::Context as _;
 use clap::{Subcommand, ValueEnum};
 
+use crate::api::{LONGEST_REASON, written};
+use crate::config::Config;
 use crate::ids::RecordingId;
 use crate::server::archive;
 use crate::store::{RecordingRow, Store};
@@ -48,13 +52,21 @@ pub(super) enum RecordingsCommand {
         #[command(flatten)]
         at: AtConfig,
     },
+    /// Check the signature of an exported vCon or manifest, and the file it tells of. Needs no server and no database.
+    VerifyExport {
+        /// The vCon, the manifest, or the file that has its manifest beside it.
+        file: PathBuf,
+        /// The public key it must be signed with: 64 hexadecimal digits, from `sayso certificate key`.
+        #[arg(long, value_name = "HEX", value_parser = super::certificate::public_key)]
+        key: Option<[u8; 32]>,
+    },
     /// Destroy a recording for good: its key first, then every copy. A running server does it; without one this
     /// process does.
     Destroy {
         /// Its id.
         id: RecordingId,
-        /// Why, for the audit log and the deletion certificate.
-        #[arg(long)]
+        /// Why, for the audit log and the deletion certificate, which is kept for good: name no person.
+        #[arg(long, value_parser = reason)]
         reason: String,
         #[command(flatten)]
         at: AtConfig,
@@ -81,8 +93,17 @@ struct Place {
 
 impl Place {
     async fn open(at: &AtConfig) -> anyhow::Result<Self> {
+        Self::open_for(at, None).await
+    }
+
+    /// The same, if there is this recording.
+    async fn open_for(at: &AtConfig, id: Option<RecordingId>) -> anyhow::Result<Self> {
         let config = at.load()?;
         let (store, clock) = (super::open_store(&config).await?, Clock::start());
+        if let Some(id) = id {
+            store.recording(id).await?.with_context(|| format!("no recording {id}"))?;
+        }
+        check_made(&config)?;
         let vault = Arc::new(archive::vault(&config, &store, account(), clock).await?);
         let signer = Arc::new(crate::server::keys::signer(&config, &store).await?);
         let objects = archive::objects(&config).await?;
@@ -101,10 +122,33 @@ impl RecordingsCommand {
                 Ok(ExitCode::SUCCESS)
             }
             Self::Export(export) => export.run().await,
+            Self::VerifyExport { file, key } => checking::run(&file, key),
             Self::Verify { id, all: _, at } => verifying::run(&Place::open(&at).await?, id).await,
             Self::Destroy { id, reason, at } => destroying::run(&at, id, &reason).await,
         }
     }
+}
+
+/// Keys and spool are made by the server, as its own user and once: made here, they would be somebody else's.
+fn check_made(config: &Config) -> anyhow::Result<()> {
+    let key = config.vault.kms.is_none().then(|| config.key_file());
+    let made = [Some(config.vault_dir().join("spool.id")), key, Some(config.signing_key_file())];
+    for path in made.into_iter().flatten() {
+        anyhow::ensure!(
+            path.exists(),
+            "there is no {}: `sayso serve` makes it at its first start; run this with that server's configuration, as its user",
+            path.display()
+        );
+    }
+    Ok(())
+}
+
+/// What a person gives as a reason.
+fn reason(text: &str) -> Result<String, String> {
+    let written = written(text, LONGEST_REASON).map(str::to_owned);
+    written.ok_or_else(|| {
+        format!("a reason has 1 to {LONGEST_REASON} characters, and none that only steers a terminal")
+    })
 }
 
 fn cells(row: &RecordingRow) -> Vec<String> {

@@ -214,7 +214,7 @@ impl Audio {
 
 /// A plain object: that of the row, or none.
 async fn plain(id: RecordingId, object: &StoredObject, objects: &Objects) -> Result<Audio, AudioError> {
-    let StoredObject { name, version, bytes, checksum, encryption: _ } = object;
+    let StoredObject { name, version, bytes, checksum, .. } = object;
     if checksum.len() != 64 || !checksum.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Err(AudioError::Damaged(format!("recording {id} was stored without its SHA-256")));
     }

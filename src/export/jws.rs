@@ -1,4 +1,5 @@
-//! JSON Web Signatures: the general JSON serialization (RFC 7515 §7.2.1) with EdDSA (RFC 8037).
+//! JSON Web Signatures: the general JSON serialization (RFC 7515 §7.2.1) with EdDSA (RFC 8037), by the key that signs
+//! everything else here. The vCon draft would rather see RS256, so who verifies needs a library that knows Ed25519.
 
 use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use base64::Engine as _;
@@ -46,15 +47,32 @@ pub(super) fn sign(payload: &[u8], mut header: Value, signing: &Signing<'_>) -> 
     text
 }
 
+/// A signed text whose signature fits.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Signed {
+    /// What was signed.
+    pub payload: Value,
+    /// The key that signed it.
+    pub key: [u8; 32],
+}
+
 /// The payload of a signed text, if `expected` (or, without it, the key of its own certificate, which says only
 /// that it is whole) signed it.
 ///
 /// # Errors
 /// See [`JwsError`].
 pub fn verify(text: &str, expected: Option<[u8; 32]>) -> Result<Value, JwsError> {
+    open(text, expected).map(|signed| signed.payload)
+}
+
+/// The same, and whose key signed it. Key and UUID are named more than once; they have to be the same everywhere.
+///
+/// # Errors
+/// See [`JwsError`].
+pub fn open(text: &str, expected: Option<[u8; 32]>) -> Result<Signed, JwsError> {
     use JwsError::Malformed;
     #[derive(Deserialize)]
-    struct Signed {
+    struct Outer {
         payload: String,
         signatures: Vec<Signature>,
     }
@@ -67,9 +85,9 @@ pub fn verify(text: &str, expected: Option<[u8; 32]>) -> Result<Value, JwsError>
     #[derive(Deserialize)]
     struct Header {
         x5c: Vec<String>,
+        uuid: Value,
     }
-    let signed: Signed =
-        serde_json::from_str(text).map_err(|_| Malformed("the JSON is not that of a JWS"))?;
+    let signed: Outer = serde_json::from_str(text).map_err(|_| Malformed("the JSON is not that of a JWS"))?;
     let [one] = signed.signatures.as_slice() else { return Err(Malformed("one signature is expected")) };
     let bytes = |text: &str| URL_SAFE_NO_PAD.decode(text).map_err(|_| Malformed("a part is not base64url"));
     let protected: Value =
@@ -86,5 +104,13 @@ pub fn verify(text: &str, expected: Option<[u8; 32]>) -> Result<Value, JwsError>
     let input = format!("{}.{}", one.protected, signed.payload);
     let checked = UnparsedPublicKey::new(&ED25519, key).verify(input.as_bytes(), &bytes(&one.signature)?);
     checked.map_err(|_| JwsError::Changed)?;
-    serde_json::from_slice(&bytes(&signed.payload)?).map_err(|_| Malformed("the payload is not JSON"))
+    if protected["kid"] != hex::encode(key) {
+        return Err(Malformed("kid names another key than x5c"));
+    }
+    let payload: Value =
+        serde_json::from_slice(&bytes(&signed.payload)?).map_err(|_| Malformed("the payload is not JSON"))?;
+    if payload["uuid"] != one.header.uuid {
+        return Err(Malformed("its header names another UUID than what is signed"));
+    }
+    Ok(Signed { payload, key })
 }

@@ -67,6 +67,14 @@ impl Manifest {
     /// # Errors
     /// See [`ManifestError`].
     pub fn verify(text: &str, expected: Option<[u8; 32]>) -> Result<Self, ManifestError> {
+        Self::open(text, expected).map(|(manifest, _)| manifest)
+    }
+
+    /// The same, and whose key signed it.
+    ///
+    /// # Errors
+    /// See [`ManifestError`].
+    pub fn open(text: &str, expected: Option<[u8; 32]>) -> Result<(Self, [u8; 32]), ManifestError> {
         use ManifestError::Malformed;
         #[derive(Deserialize)]
         struct Signed {
@@ -80,15 +88,17 @@ impl Manifest {
             return Err(Malformed("it is signed by another algorithm than Ed25519"));
         }
         let bytes = |text: &str| hex::decode(text).map_err(|_| Malformed("key and signature are hex"));
-        let key = bytes(&signed.public_key)?;
-        if expected.is_some_and(|expected| expected != key.as_slice()) {
+        let key: [u8; 32] =
+            bytes(&signed.public_key)?.try_into().map_err(|_| Malformed("a key has 32 bytes"))?;
+        if expected.is_some_and(|expected| expected != key) {
             return Err(ManifestError::OtherKey(signed.public_key));
         }
         let told = canonical(&signed.manifest);
         let checked =
             UnparsedPublicKey::new(&ED25519, key).verify(told.as_bytes(), &bytes(&signed.signature)?);
         checked.map_err(|_| ManifestError::Changed)?;
-        serde_json::from_value(signed.manifest).map_err(|_| Malformed("recording and audio are missing"))
+        let told = serde_json::from_value(signed.manifest);
+        told.map(|told| (told, key)).map_err(|_| Malformed("recording and audio are missing"))
     }
 }
 

@@ -13,7 +13,7 @@ mod tests;
 pub mod vcon;
 
 pub use audio::{Audio, AudioError, extension};
-pub use jws::{JwsError, verify};
+pub use jws::{JwsError, Signed, open, verify};
 pub use manifest::{AudioFile, Manifest, ManifestError};
 
 use crate::store::{CallDetail, RecordingRow};

@@ -29,14 +29,21 @@ pub(super) async fn copy(
     let draft = Draft::open(out, &ending).map_err(unwritten)?;
     let mut file = File::from_std(draft.file().map_err(unwritten)?);
     let there = file.metadata().await.map_err(unwritten)?.len().min(audio.length());
-    let mut found = fill(audio, &mut file, there, out, progress).await?;
-    if found != sha256 && there > 0 {
-        found = fill(audio, &mut file, 0, out, progress).await?;
+    let mut filled = fill(audio, &mut file, there, out, progress).await;
+    if there > 0 && filled.as_ref().is_ok_and(|found| found != sha256) {
+        filled = fill(audio, &mut file, 0, out, progress).await;
     }
     drop(file);
-    if found != sha256 {
-        draft.discard();
-        return Err(super::audio::not_as_stored(id, &found, sha256));
+    let right = match filled {
+        Ok(found) if found != sha256 => Err(super::audio::not_as_stored(id, &found, sha256)),
+        filled => filled,
+    };
+    if let Err(error) = right {
+        // Where the store is only away, the next one goes on.
+        if error.is_damage() {
+            draft.discard();
+        }
+        return Err(error);
     }
     let place = out.to_owned();
     let finished = tokio::task::spawn_blocking(move || draft.finish(&place)).await;

@@ -101,6 +101,7 @@ fn recording() -> RecordingRow {
         encoded_at: None,
         stored_at: Some(at(30)),
         object: Some(StoredObject {
+            place: "a folder".to_owned(),
             name: "recordings/2026/11/22/x.rec".into(),
             version: None,
             bytes: 320_100,
@@ -222,6 +223,33 @@ fn what_is_no_consent_is_not_called_one() {
         }),
         Some("revoked".into())
     );
+    // Taken back first, and given again: the newest word counts.
+    assert_eq!(
+        status(&|facts| {
+            let mut before = facts.call.consents[0].clone();
+            (before.answer, before.agreed, before.at) = ("withdrawn".into(), false, at(2));
+            facts.call.consents.push(before);
+        }),
+        Some("granted".into())
+    );
+}
+
+#[test]
+fn a_proof_is_only_of_a_key_that_is_known() {
+    let consent = |change: &dyn Fn(&mut Facts)| {
+        let mut facts = facts();
+        change(&mut facts);
+        let (text, _) = signed(1, |signing| vcon::sign(&facts, &dialog(&[]), signing));
+        verify(&text, None).unwrap()["attachments"][0].clone()
+    };
+    assert_eq!(consent(&|_| ())["proof"][0]["type"], "key-press");
+    let earlier = consent(&|facts| {
+        facts.recording.basis = "agreed-earlier".into();
+        facts.recording.basis_detail = None;
+        facts.call.consents.clear();
+    });
+    assert_eq!(earlier.get("proof"), None);
+    assert_eq!(earlier["start"], at(9).to_rfc3339(), "a time, for the draft wants one");
 }
 
 #[test]
@@ -234,6 +262,11 @@ fn a_changed_vcon_and_another_key_are_refused() {
     let changed = String::from_utf8(payload).unwrap().replace("+4930555001", "+4930555002");
     outer["payload"] = json!(URL_SAFE_NO_PAD.encode(changed));
     assert_eq!(verify(&outer.to_string(), Some(key)), Err(JwsError::Changed));
+    // Whose vCon it is stands unprotected beside it, and must be what is signed.
+    let mut renamed: Value = serde_json::from_str(&text).unwrap();
+    renamed["signatures"][0]["header"]["uuid"] = json!("019e0000-0000-8000-8000-000000000000");
+    assert!(matches!(verify(&renamed.to_string(), Some(key)), Err(JwsError::Malformed(_))));
+    assert_eq!(open(&text, None).unwrap().key, key, "whose key it is can be told");
     let mut none: Value = serde_json::from_str(&text).unwrap();
     none["signatures"][0]["protected"] = json!(URL_SAFE_NO_PAD.encode("{\"alg\":\"none\"}"));
     assert_eq!(verify(&none.to_string(), None), Err(JwsError::Algorithm));
@@ -251,6 +284,7 @@ fn a_manifest_holds_for_its_file_alone() {
         sha256: "12".repeat(32),
     };
     let (text, key) = signed(1, |signing| Manifest::sign(&facts(), &audio, signing));
+    assert_eq!(Manifest::open(&text, None).unwrap().1, key);
     let told = Manifest::verify(&text, Some(key)).unwrap();
     assert_eq!((told.recording, told.audio), (ID.to_string(), audio));
     let whole: Value = serde_json::from_str(&text).unwrap();

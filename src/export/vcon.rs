@@ -11,8 +11,9 @@ use super::{Facts, Signing, jws, manifest};
 use crate::ids::RecordingId;
 use crate::store::ConsentRow;
 
-/// Audio of at most so many bytes goes inside: it is in memory four times while it is signed.
-pub const INLINE: u64 = 64 << 20;
+/// Audio of at most so many bytes goes inside by HTTP, about 17 minutes of PCM: it is in memory four times while it is
+/// signed.
+pub const INLINE: u64 = 16 << 20;
 
 /// The recording's audio.
 #[derive(Clone, Debug)]
@@ -138,17 +139,21 @@ fn consent(facts: &Facts) -> Option<Value> {
     let recording = &facts.recording;
     let given = |row: &&ConsentRow| row.agreed && row.at <= recording.armed_at;
     let answer = facts.call.consents.iter().find(given);
-    let (status, at) = match (recording.basis.as_str(), answer) {
-        ("agreed", Some(row)) => ("granted", Some(row.at.to_rfc3339())),
+    let at = match (recording.basis.as_str(), answer) {
+        ("agreed", Some(row)) => Some(row.at.to_rfc3339()),
         // The answer lies in an earlier call: its time is what is known here.
-        ("agreed" | "agreed-earlier", _) => ("granted", recording.basis_detail.clone()),
+        ("agreed" | "agreed-earlier", _) => recording.basis_detail.clone(),
         _ => return None,
     };
-    // Taken back later: the recording is there only until it is destroyed, and says so.
-    let withdrawn = facts.call.consents.iter().find(|row| row.answer == "withdrawn");
-    let status = if withdrawn.is_some() { "revoked" } else { status };
+    // The core draft wants a time; the decision was there when the recording was armed.
+    let at = at.unwrap_or_else(|| recording.armed_at.to_rfc3339());
+    // Taken back later: the recording is there only until it is destroyed, and says so. The newest word counts, and
+    // stands first.
+    let newest = facts.call.consents.iter().find(|row| row.agreed || row.answer == "withdrawn");
+    let withdrawn = newest.filter(|row| row.answer == "withdrawn");
+    let status = if withdrawn.is_some() { "revoked" } else { "granted" };
     let key = answer.filter(|_| recording.basis == "agreed");
-    Some(json!({
+    let mut told = json!({
         "type": "consent",
         "purpose": "consent",
         "start": at,
@@ -159,7 +164,6 @@ fn consent(facts: &Facts) -> Option<Value> {
         "consents": [{ "purpose": "recording", "status": status, "timestamp": at,
             // The draft's older examples say it in these words.
             "consent": "recording", "value": status == "granted" }],
-        "proof": [{ "type": "key-press", "timestamp": at }],
         "mediatype": "application/json",
         "encoding": "json",
         "body": {
@@ -172,5 +176,10 @@ fn consent(facts: &Facts) -> Option<Value> {
             "language": key.and_then(|row| row.language.as_ref()),
             "withdrawn_at": withdrawn.map(|row| row.at.to_rfc3339()),
         },
-    }))
+    });
+    // What was pressed in another call is not known here.
+    if key.is_some_and(|row| row.digit.is_some()) {
+        told["proof"] = json!([{ "type": "key-press", "timestamp": at }]);
+    }
+    Some(told)
 }

@@ -180,6 +180,13 @@ impl Alarms {
         }
     }
 
+    /// Whether it is raised about `subject`.
+    #[must_use]
+    pub fn is_raised_for(&self, kind: AlarmKind, subject: &str) -> bool {
+        let all = self.0.raised.lock().unwrap_or_else(PoisonError::into_inner);
+        all.get(&kind).is_some_and(|raised| raised.causes.contains_key(subject))
+    }
+
     /// Those that are raised, oldest first.
     #[must_use]
     pub fn list(&self) -> Vec<Alarm> {

@@ -3,8 +3,9 @@
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use crate::reconcile::State;
 use crate::store::{JobRow, RecordingChange, RecordingRow, StoreError};
@@ -14,19 +15,28 @@ use crate::vault::{Vault, VaultError, WrappedKey};
 
 use super::guard::Guard;
 use super::schedule::Breaker;
-use super::{AlarmKind, Deps, JobsConfig};
+use super::{AlarmKind, Deps, JobsConfig, REFUSED};
+
+/// How long a put whose end nobody saw may take to land: a store completes a long upload in minutes.
+const SETTLE: Duration = Duration::from_secs(15 * 60);
 
 /// See the module.
 pub(super) struct Context {
     pub(super) config: JobsConfig,
     deps: Deps,
+    /// What jobs are leased under: another name for each that may lease at the same time.
+    name: String,
+    /// When this runner began.
+    pub(super) began: Timestamp,
+    /// How long a put that was cut off may take to land; `None`: it cannot in this store.
+    pub(super) settle: Option<Duration>,
     /// Who may put segments.
     pub(super) guard: Guard,
     breaker: Mutex<Breaker>,
     /// There may be something to do.
     pub(super) work: Notify,
-    /// What runs may be of no use any more.
-    pub(super) doubt: Notify,
+    /// Counts up when what runs may be of no use any more.
+    pub(super) doubt: watch::Sender<u64>,
     /// Where a test stops everything, as a crash would.
     #[cfg(test)]
     pub(super) halt: Option<&'static str>,
@@ -75,7 +85,7 @@ impl Fault {
     }
 
     /// The object store's part in it.
-    fn object(&self) -> Option<&ObjectError> {
+    pub(super) fn object(&self) -> Option<&ObjectError> {
         match self {
             Self::Object(error) | Self::Vault(VaultError::Object(error)) => Some(error),
             Self::Store(_) | Self::Vault(_) | Self::Other(_) => None,
@@ -99,14 +109,24 @@ impl Fault {
 }
 
 impl Context {
+    /// For the runner of the spool: of one spool there is one at a time, and after a crash it has the same name.
     pub(super) fn new(config: JobsConfig, deps: Deps) -> Self {
+        let name = deps.vault.spool_id().to_owned();
+        Self::named(name, config, deps)
+    }
+
+    /// For one that is not the spool's.
+    pub(super) fn named(name: String, config: JobsConfig, deps: Deps) -> Self {
         Self {
+            name,
+            began: deps.clock.now(),
+            settle: deps.objects.lands_late().then_some(SETTLE),
             config,
             deps,
             guard: Guard::default(),
             breaker: Mutex::default(),
             work: Notify::new(),
-            doubt: Notify::new(),
+            doubt: watch::Sender::new(0),
             #[cfg(test)]
             halt: None,
             #[cfg(test)]
@@ -114,13 +134,13 @@ impl Context {
         }
     }
 
-    /// The runner's name: of one spool there is one at a time, and after a crash it is the same.
+    /// The runner's name.
     pub(super) fn runner(&self) -> &str {
-        self.vault.spool_id()
+        &self.name
     }
 
     pub(super) fn wake(&self) {
-        self.doubt.notify_waiters();
+        self.doubt.send_modify(|count| *count = count.wrapping_add(1));
         self.work.notify_one();
     }
 
@@ -147,13 +167,14 @@ impl Context {
 
     /// Whether the object store answers, as far as is known.
     pub(super) fn store_answers(&self) -> bool {
-        self.breaker().is_closed()
+        self.breaker().is_closed() && !self.alarms.is_raised_for(AlarmKind::StoreAway, REFUSED)
     }
 
     /// The object store did what it was asked for.
     pub(super) fn on_answer(&self) {
         self.breaker().on_answer();
-        self.alarms.clear(AlarmKind::StoreAway);
+        // What its check found is another matter.
+        self.alarms.clear_for(AlarmKind::StoreAway, "");
     }
 
     /// A job failed: what that tells of the object store.
@@ -227,6 +248,16 @@ impl Held {
     /// It is so far.
     pub(super) fn progress(&self, done: u64, total: u64) {
         self.meter.set(done, total);
+    }
+
+    /// It is given up: what goes on of it ends at its next step.
+    pub(super) fn give_up(&self) {
+        self.meter.over.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it is.
+    pub(super) fn is_given_up(&self) -> bool {
+        self.meter.is_over()
     }
 
     /// For work on another thread.

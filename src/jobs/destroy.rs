@@ -5,7 +5,8 @@
 //!    segments, uploads that were never finished. The list goes to the audit log before anything is removed, so that
 //!    the certificate tells all of it after a crash too.
 //! 2. All of it is removed: the local copies first, they need nobody else.
-//! 3. Everything is listed again. Only when nothing is found,
+//! 3. Everything is listed again. Only when nothing is found, nothing is on its way into the store any more, and the
+//!    destroyed key is out of the database's own files,
 //! 4. the certificate is signed, and stored with the row's last state in one transaction.
 //!
 //! What a compliance lock holds (`erasure = "key-only"`) stays noise until the lock ends. Until then the row is
@@ -13,20 +14,26 @@
 //! says "all but" would be shown as one that says "all".
 
 use std::collections::BTreeSet;
+use std::time::Duration;
+
+use tokio::time::timeout;
 
 use crate::audit::{Actor, AuditEvent, Class, Object, Value};
 use crate::certificate::{self, Certificate, ChainPosition, PRODUCT};
 use crate::ids::RecordingId;
 use crate::reconcile::State;
-use crate::store::{AuditFilter, Change, RecordingChange, RecordingRow};
+use crate::store::{AuditFilter, Change, JobKind, RecordingChange, RecordingRow};
 use crate::time::Timestamp;
 use crate::vault::objects::{ObjectError, Target, Trace, TraceKind};
 
 use super::names::{self, Form};
+use super::runner::fails;
 use super::{AlarmKind, Context, Fault, Held, Outcome};
 
 /// The audit log's word for what was found before anything was removed.
 const FOUND: &str = "recording.copies-found";
+/// How long it is waited for those who read the database, who hold up the end of destroyed keys in its log.
+const SHRED_WITHIN: Duration = Duration::from_secs(60);
 /// Its word for the end of the key.
 const DESTROYED: &str = "recording.destroyed";
 
@@ -45,14 +52,22 @@ pub(super) async fn run(ctx: &Context, job: &Held) -> Result<Outcome, Fault> {
         | State::Failed => return Err(Fault::not_for(state, "removed")),
     };
     let id = row.id;
+    // They were dropped when it was destroyed.
+    for kind in [JobKind::Rescue, JobKind::Encode, JobKind::Upload] {
+        ctx.alarms.clear_for(AlarmKind::JobFails, &fails(kind, &job.row.subject));
+    }
+    for kind in [AlarmKind::ObjectConflict, AlarmKind::RecordingLost, AlarmKind::RecordingDamaged] {
+        ctx.alarms.clear_for(kind, &job.row.subject);
+    }
     // No segment comes after this.
     ctx.guard.close(id).await;
     let local = ctx.with_vault(move |vault| vault.destroy(id)).await?;
     ctx.step("local-removed")?;
-    let targets = Targets::of(&row);
+    let mut targets = Targets::of(&row);
     let mut found: BTreeSet<String> = local.before.into_iter().collect();
     found.extend(traces(ctx, &targets).await?);
     let found = remember(ctx, id, found).await?;
+    targets.add_next_segment(id, &found);
     ctx.step("found")?;
     if let Some(until) = remove(ctx, &targets).await? {
         return Ok(locked(ctx, id, until));
@@ -66,14 +81,70 @@ pub(super) async fn run(ctx: &Context, job: &Held) -> Result<Outcome, Fault> {
             "still there after it was removed: {left}; find out what puts it back"
         )));
     }
-    ctx.alarms.clear_for(AlarmKind::DestructionWaits, &id.to_string());
-    ctx.alarms.clear_for(AlarmKind::RecordingLost, &id.to_string());
     if certified {
+        ctx.alarms.clear_for(AlarmKind::DestructionWaits, &id.to_string());
         return Ok(Outcome::Done(None));
     }
+    is_where_it_was(ctx, &row, &found)?;
+    if let Some(due) = settles_at(ctx, &row).await?.filter(|due| *due > ctx.clock.now()) {
+        let why = format!(
+            "all copies are removed; an upload of it was cut off, which the store may still carry out: it is looked \
+             again at {due}, and certified then"
+        );
+        return Ok(Outcome::Later { due, why });
+    }
+    let shredded = timeout(SHRED_WITHIN, ctx.store.shred()).await.map_err(|_| {
+        Fault::Other("somebody reads the database for so long that destroyed keys stay in its log".to_owned())
+    })??;
+    ctx.alarms.clear_for(AlarmKind::DestructionWaits, &id.to_string());
     let at = ctx.clock.now();
-    let certificate = certify(ctx, &row, found, at).await?;
+    let certificate = certify(ctx, &row, found, shredded, at).await?;
+    ctx.guard.on_removed(id);
     Ok(Outcome::Done(Some(RecordingChange::Removed { id, at, certificate })))
+}
+
+/// Refuses to prove anything of a recording that was stored and was never found: what is looked through is not the
+/// place where it was kept, or somebody moved it.
+fn is_where_it_was(ctx: &Context, row: &RecordingRow, found: &BTreeSet<String>) -> Result<(), Fault> {
+    let Some(object) = &row.object else { return Ok(()) };
+    let (name, was, is) = (&object.name, &object.place, ctx.objects.place());
+    if *was != is {
+        return Err(Fault::Other(format!(
+            "{name} was put into {was}, and {is} is configured now: it was not looked for where it lies. Configure \
+             [vault] as it was, until this is done"
+        )));
+    }
+    let seen = |line: &String| {
+        let rest = line.strip_prefix("object ").and_then(|rest| rest.strip_prefix(name.as_str()));
+        rest.is_some_and(|rest| rest.starts_with(',') || rest.starts_with(" version "))
+    };
+    if found.iter().any(seen) {
+        return Ok(());
+    }
+    Err(Fault::Other(format!(
+        "{name} was put into {was} and is not there: nobody can say that it was removed. Find out whether another store \
+         answers by that name, or who moved it"
+    )))
+}
+
+/// When all that was ever on its way into the store has landed or never will; `None`: nothing was cut off.
+async fn settles_at(ctx: &Context, row: &RecordingRow) -> Result<Option<Timestamp>, Fault> {
+    let Some(settle) = ctx.settle else { return Ok(None) };
+    let upload = ctx.store.unsettled_at(row.id).await?.filter(|_| !ctx.guard.is_seen_to_end(row.id));
+    let last = [upload, ctx.guard.cut_off(row.id), segment_cut_off(ctx, row)].into_iter().flatten().max();
+    Ok(last.map(|at| at + settle))
+}
+
+/// When a crash may have cut a segment off.
+fn segment_cut_off(ctx: &Context, row: &RecordingRow) -> Option<Timestamp> {
+    let began = row.started_at.filter(|began| *began < ctx.began)?;
+    let crash = match (row.ended_at, row.salvaged) {
+        (Some(_), false) => return None,
+        (Some(salvaged), true) => salvaged,
+        // Destroyed while it went on, by an earlier process.
+        (None, _) => ctx.began,
+    };
+    (crash.since(began) >= ctx.config.segment).then_some(crash)
 }
 
 /// All names that copies of it can have.
@@ -90,6 +161,19 @@ impl Targets {
             names.push(object.name.clone());
         }
         Self { names, segments: names::segments(row.id) }
+    }
+
+    /// The segment after the last: some stores tell of an upload that was never finished only to who asks for its exact
+    /// name.
+    fn add_next_segment(&mut self, id: RecordingId, found: &BTreeSet<String>) {
+        let is = |n: u32| {
+            let name = format!("object {} ", names::segment(id, n));
+            let with_comma = format!("object {},", names::segment(id, n));
+            found.range(with_comma.clone()..).next().is_some_and(|line| line.starts_with(&with_comma))
+                || found.range(name.clone()..).next().is_some_and(|line| line.starts_with(&name))
+        };
+        let next = (0..1_000_000).find(|n| !is(*n)).unwrap_or(0);
+        self.names.push(names::segment(id, next));
     }
 
     fn all(&self) -> impl Iterator<Item = Target<'_>> {
@@ -178,20 +262,35 @@ async fn certify(
     ctx: &Context,
     row: &RecordingRow,
     found: BTreeSet<String>,
+    beyond: Option<&'static str>,
     removed_at: Timestamp,
 ) -> Result<String, Fault> {
     let audit = ctx.store.audit_position(&row.id.to_string(), DESTROYED).await?;
     let audit = audit.ok_or_else(|| Fault::Other(format!("the audit log has no {DESTROYED} of it")))?;
+    // Without an open job it had let go of its file when that was stored, and any node may do this.
+    let elsewhere = row.spool.as_ref().filter(|spool| *spool != ctx.vault.spool_id()).map(|spool| {
+        format!("spool {spool}, which let go of its file when it was stored, is another node's")
+    });
+    let not_listed = ctx.objects.not_listed().map(str::to_owned);
+    let not_seen = [elsewhere, not_listed, beyond.map(str::to_owned)].into_iter().flatten().collect();
     let certificate = Certificate {
         recording: row.id,
         call: row.call,
         rule: row.rule.clone().unwrap_or_default(),
-        reason: row.why.clone().unwrap_or_default(),
+        reason: certificate::reason_told(
+            row.rule.as_deref().unwrap_or_default(),
+            row.why.as_deref().unwrap_or_default(),
+        ),
         by: row.destroyed_by.clone().unwrap_or_default(),
         key_destroyed_at: row.destroyed_at.unwrap_or(removed_at),
         audit: ChainPosition { n: audit.seq, hash: audit.hash.0 },
         found_before: found.into_iter().collect(),
         found_after: Vec::new(),
+        looked_in: vec![
+            format!("object store {}", ctx.objects.place()),
+            format!("spool {}", ctx.vault.spool_id()),
+        ],
+        not_seen,
         removed_at,
         holds_until: None,
         product: PRODUCT.to_owned(),

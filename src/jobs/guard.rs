@@ -1,12 +1,14 @@
 //! Who may still put copies of a recording into the store: nobody once its whole is verified there or it is
 //! destroyed, or a late segment would outlive both.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 
 use crate::ids::RecordingId;
+use crate::time::Timestamp;
 
 /// See the module. One per server: segments are put by the node that has the spool.
 #[derive(Default)]
@@ -21,7 +23,14 @@ struct State {
     putting: HashSet<RecordingId>,
     /// No more segments of these.
     closed: HashSet<RecordingId>,
+    /// A put of these was cut off then, or its answer was lost.
+    cut_off: HashMap<RecordingId, Timestamp>,
+    /// The only upload of these was seen to its end although they were destroyed meanwhile.
+    ended: HashSet<RecordingId>,
 }
+
+/// For so long is remembered what was cut off: longer than it takes to land.
+const REMEMBERED: Duration = Duration::from_secs(3_600);
 
 /// The leave to put one segment; over when dropped.
 pub(super) struct Leave<'a> {
@@ -54,6 +63,35 @@ impl Guard {
     /// Forgets those closed that `runs` denies: they can have no segments any more.
     pub(super) fn forget(&self, runs: impl Fn(RecordingId) -> bool) {
         self.lock().closed.retain(|id| runs(*id));
+    }
+
+    /// The end of a put was not seen: it may still land.
+    pub(super) fn on_cut_off(&self, id: RecordingId, now: Timestamp) {
+        let mut state = self.lock();
+        state.cut_off.retain(|_, at| now.since(*at) < REMEMBERED);
+        state.cut_off.insert(id, now);
+    }
+
+    /// When that was last.
+    pub(super) fn cut_off(&self, id: RecordingId) -> Option<Timestamp> {
+        self.lock().cut_off.get(&id).copied()
+    }
+
+    /// The first and only upload of a recording that was destroyed meanwhile has ended before our eyes.
+    pub(super) fn on_seen_to_end(&self, id: RecordingId) {
+        self.lock().ended.insert(id);
+    }
+
+    /// Whether that is so.
+    pub(super) fn is_seen_to_end(&self, id: RecordingId) -> bool {
+        self.lock().ended.contains(&id)
+    }
+
+    /// It is removed: nothing more comes of it.
+    pub(super) fn on_removed(&self, id: RecordingId) {
+        let mut state = self.lock();
+        state.cut_off.remove(&id);
+        state.ended.remove(&id);
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {

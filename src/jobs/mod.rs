@@ -37,9 +37,11 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use ulid::Ulid;
 
+use crate::ids::RecordingId;
 use crate::media::tap::Missing;
-use crate::store::{RecordedFile, RecordedGap, Store};
+use crate::store::{JobKind, RecordedFile, RecordedGap, Store, StoreError};
 use crate::time::Clock;
 use crate::vault::objects::Objects;
 use crate::vault::{Finished, Signer, Vault};
@@ -47,6 +49,10 @@ use crate::vault::{Finished, Signer, Vault};
 pub use alarm::{Alarm, AlarmKind, Alarms};
 
 use context::{Context, Fault, Held, Outcome, key_of, random};
+
+/// What [`AlarmKind::StoreAway`] is raised about when the store's check found that it will not do: nothing is put into
+/// it until that is cleared.
+pub const REFUSED: &str = "refused";
 
 /// How jobs are run.
 #[derive(Clone, Debug)]
@@ -88,6 +94,17 @@ struct Inner {
     ctx: Arc<Context>,
     stop: CancellationToken,
     tasks: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// Removes the copies of one destroyed recording here and now, as its job and once, under a name of its own. Whoever
+/// calls it owns the vault's folder ([`Vault::own`]): a server beside it might still put what was just removed. Nothing
+/// is done if somebody holds the job, or it is another node's. How it went is in the rows.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn destroy_one(config: JobsConfig, deps: Deps, id: RecordingId) -> Result<(), StoreError> {
+    let name = format!("destroy {}", Ulid::generate());
+    runner::one(Arc::new(Context::named(name, config, deps)), JobKind::Destroy, &id.to_string()).await
 }
 
 /// Starts running jobs: those that wait, and those that come. One per spool.

@@ -67,6 +67,17 @@ fn lost(ctx: &Context, id: RecordingId, why: &str) {
 async fn change(ctx: &Context, row: &RecordingRow) -> Result<Option<RecordingChange>, Fault> {
     let id = row.id;
     let key = key_of(row)?;
+    // Made again by a try that was cut short, or back with its disk: that is not done twice.
+    if ctx.with_vault(move |vault| Ok(vault.is_spooled(id))).await? {
+        let saved = ctx.with_vault(move |vault| vault.salvage(id, &key)).await?;
+        ctx.step("salvaged")?;
+        let seconds = saved.samples as f64 / 8_000.0;
+        let why = format!(
+            "its file was not what was expected: the {seconds:.1} s that are in the spool were saved"
+        );
+        tracing::error!(recording = %id, seconds, "recording rescued from the spool");
+        return Ok(Some(RecordingChange::Salvaged { id, at: ctx.clock.now(), file: file(&saved), why }));
+    }
     let (segments, strays) = segments(ctx, id).await?;
     if segments.is_empty() {
         return Ok(None);
@@ -78,6 +89,7 @@ async fn change(ctx: &Context, row: &RecordingRow) -> Result<Option<RecordingCha
     ctx.vault.rebuild(id, bytes).await?;
     ctx.step("rebuilt")?;
     let saved = ctx.with_vault(move |vault| vault.salvage(id, &key)).await?;
+    ctx.step("salvaged")?;
     let seconds = saved.samples as f64 / 8_000.0;
     let mut why = format!(
         "its file was lost with its disk: {seconds:.1} s were saved from {count} segments, what was said after that is lost"

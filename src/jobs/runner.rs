@@ -5,17 +5,21 @@
 //! same name and takes back at once what the last one held.
 
 use std::collections::HashMap;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
 use metrics::counter;
+use tokio::sync::watch;
 use tokio::task::{Id, JoinSet};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use crate::ids::RecordingId;
 use crate::reconcile::State;
 use crate::store::{Change, JobChange, JobFilter, JobKind, JobRow, Progress, StoreError};
 use crate::time::Timestamp;
+use crate::vault::objects::ObjectError;
 
 use super::schedule::backoff;
 use super::{AlarmKind, Context, Fault, Held, Outcome};
@@ -33,6 +37,24 @@ const GRACE: Duration = Duration::from_secs(5);
 /// it is done again.
 const TRIES: u32 = 50;
 const AGAIN: Duration = Duration::from_secs(1);
+
+/// How long an upload that is of no use any more may take to end the request it is at. What takes longer may still
+/// land, which destruction then waits for.
+const LAST_REQUEST: Duration = Duration::from_secs(600);
+
+/// Does one job of this kind and subject once, if it is free and its spool is ours.
+pub(super) async fn one(ctx: Arc<Context>, kind: JobKind, subject: &str) -> Result<(), StoreError> {
+    let filter = JobFilter { kind: Some(kind), subject: Some(subject.to_owned()), ..JobFilter::default() };
+    let Some(row) = ctx.store.jobs(&filter).await?.items.pop() else { return Ok(()) };
+    if row.spool.as_deref().is_some_and(|spool| spool != ctx.vault.spool_id()) {
+        return Ok(());
+    }
+    let doubt = ctx.doubt.subscribe();
+    if let Some(row) = lease(&ctx, row).await? {
+        carry_out(ctx, row, doubt, CancellationToken::new()).await;
+    }
+    Ok(())
+}
 
 /// Runs jobs until it is stopped.
 pub(super) async fn run(ctx: Arc<Context>, stop: CancellationToken) {
@@ -150,23 +172,27 @@ async fn fill(ctx: &Arc<Context>, tasks: &mut Tasks) -> Result<(), StoreError> {
         if free == 0 || (waits_for_store(*kind) && !ctx.store_answers()) {
             continue;
         }
-        let due = ctx.store.jobs_due(ctx.clock.now(), ctx.runner(), &[*kind], free as u32).await?;
+        let due = ctx.store.jobs_due(ctx.clock.now(), ctx.vault.spool_id(), &[*kind], free as u32).await?;
         for row in due {
-            let now = ctx.clock.now();
-            let lease =
-                JobChange::Leased { id: row.id, by: ctx.runner().to_owned(), until: now + LEASE, at: now };
-            match ctx.store.commit(vec![Change::Job(lease)]).await {
-                Ok(()) => {}
-                // Somebody else has it, or it is gone.
-                Err(StoreError::State { .. } | StoreError::Missing { .. }) => continue,
-                Err(error) => return Err(error),
-            }
-            let row = JobRow { attempts: row.attempts + 1, ..row };
-            let task = tasks.set.spawn(carry_out(Arc::clone(ctx), row, tasks.give_up.clone()));
+            // Before the lease: what is destroyed from then on is heard of.
+            let doubt = ctx.doubt.subscribe();
+            let Some(row) = lease(ctx, row).await? else { continue };
+            let task = tasks.set.spawn(carry_out(Arc::clone(ctx), row, doubt, tasks.give_up.clone()));
             tasks.kinds.insert(task.id(), *kind);
         }
     }
     Ok(())
+}
+
+/// Takes a job; `None`: somebody else has it, or it is gone.
+async fn lease(ctx: &Context, row: JobRow) -> Result<Option<JobRow>, StoreError> {
+    let now = ctx.clock.now();
+    let lease = JobChange::Leased { id: row.id, by: ctx.runner().to_owned(), until: now + LEASE, at: now };
+    match ctx.store.commit(vec![Change::Job(lease)]).await {
+        Ok(()) => Ok(Some(JobRow { attempts: row.attempts + 1, ..row })),
+        Err(StoreError::State { .. } | StoreError::Missing { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// How a job ended, seen from its lease.
@@ -177,12 +203,20 @@ enum End {
     GivenUp,
 }
 
-async fn carry_out(ctx: Arc<Context>, row: JobRow, give_up: CancellationToken) {
+async fn carry_out(ctx: Arc<Context>, row: JobRow, doubt: watch::Receiver<u64>, give_up: CancellationToken) {
     let job = Held::new(row);
-    let end = tokio::select! {
-        result = dispatch(&ctx, &job) => End::Ended(result),
-        () = keep(&ctx, &job) => End::Lost,
-        () = give_up.cancelled() => End::GivenUp,
+    let end = {
+        let mut work = pin!(dispatch(&ctx, &job));
+        let end = tokio::select! {
+            result = &mut work => End::Ended(result),
+            () = keep(&ctx, &job, doubt) => End::Lost,
+            () = give_up.cancelled() => End::GivenUp,
+        };
+        match end {
+            End::Lost if job.row.kind == JobKind::Upload => see_to_its_end(&ctx, &job, work).await,
+            End::Ended(_) | End::Lost | End::GivenUp => {}
+        }
+        end
     };
     match end {
         End::Ended(Ok(outcome)) => on_outcome(&ctx, &job, outcome).await,
@@ -206,6 +240,27 @@ async fn carry_out(ctx: Arc<Context>, row: JobRow, give_up: CancellationToken) {
     }
 }
 
+/// Lets the request that an upload is at end before the upload is dropped: one that is dropped may still land, after
+/// its recording was proven to be gone.
+async fn see_to_its_end(
+    ctx: &Context,
+    job: &Held,
+    work: Pin<&mut impl Future<Output = Result<Outcome, Fault>>>,
+) {
+    job.give_up();
+    let Ok(id) = job.row.subject.parse::<RecordingId>() else { return };
+    let seen = match timeout(LAST_REQUEST, work).await {
+        Ok(Ok(_)) => true,
+        Ok(Err(fault)) => !matches!(fault.object(), Some(ObjectError::Away { .. })),
+        Err(_) => false,
+    };
+    if !seen {
+        ctx.guard.on_cut_off(id, ctx.clock.now());
+    } else if job.row.attempts == 1 {
+        ctx.guard.on_seen_to_end(id);
+    }
+}
+
 async fn dispatch(ctx: &Context, job: &Held) -> Result<Outcome, Fault> {
     match job.row.kind {
         JobKind::Rescue => rescue::run(ctx, job).await,
@@ -216,15 +271,15 @@ async fn dispatch(ctx: &Context, job: &Held) -> Result<Outcome, Fault> {
     }
 }
 
-/// Renews the lease; returns when it is lost.
-async fn keep(ctx: &Context, job: &Held) {
+/// Renews the lease; returns when it is lost. `doubt` tells when it may be.
+pub(super) async fn keep(ctx: &Context, job: &Held, mut doubt: watch::Receiver<u64>) {
     let id = job.row.id;
     let meter = job.meter();
     let (mut told, mut signs) = ((0, 0), 0u32);
     loop {
         let asked = tokio::select! {
             () = sleep(SIGN) => false,
-            () = ctx.doubt.notified() => true,
+            Ok(()) = doubt.changed() => true,
         };
         signs += 1;
         let so_far = meter.get();
@@ -261,6 +316,8 @@ async fn drop_if_useless(ctx: &Context, job: &Held) -> bool {
             subject = job.row.subject,
             "a job is of no use any more: its recording was destroyed"
         );
+        ctx.alarms.clear_for(AlarmKind::JobFails, &fails(job.row.kind, &job.row.subject));
+        ctx.alarms.clear_for(AlarmKind::ObjectConflict, &job.row.subject);
         let done = || vec![Change::Job(JobChange::Done { id: job.row.id, by: ctx.runner().to_owned() })];
         end_with(ctx, done).await;
         ctx.work.notify_one();
@@ -268,12 +325,17 @@ async fn drop_if_useless(ctx: &Context, job: &Held) -> bool {
     useless
 }
 
+/// What the alarm about a job's failures is about: not its number, which is forgotten with its row.
+pub(super) fn fails(kind: JobKind, subject: &str) -> String {
+    format!("{} {subject}", kind.word())
+}
+
 async fn on_outcome(ctx: &Context, job: &Held, outcome: Outcome) {
     let JobRow { id, kind, .. } = job.row;
     if talks_to_store(kind) {
         ctx.on_answer();
     }
-    ctx.alarms.clear_for(AlarmKind::JobFails, &id.to_string());
+    ctx.alarms.clear_for(AlarmKind::JobFails, &fails(kind, &job.row.subject));
     match outcome {
         Outcome::Done(did) => {
             let done = || {
@@ -303,7 +365,7 @@ async fn on_fault(ctx: &Context, job: &Held, fault: &Fault) {
         "a job failed and is tried again");
     if !fault.passes() {
         let what = format!("job {id} ({} {subject}) fails and is tried again: {fault}", kind.word());
-        ctx.alarms.raise_for(AlarmKind::JobFails, &id.to_string(), what);
+        ctx.alarms.raise_for(AlarmKind::JobFails, &fails(kind, subject), what);
     }
     retry(ctx, job, ctx.clock.now() + wait, fault.to_string()).await;
 }

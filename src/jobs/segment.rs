@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::ids::RecordingId;
 use crate::time::Timestamp;
 use crate::vault::Running;
-use crate::vault::objects::{About, ObjectClass};
+use crate::vault::objects::{About, ObjectClass, ObjectError};
 
 use super::names;
 use super::schedule::backoff;
@@ -93,7 +93,11 @@ pub(super) async fn copy(ctx: &Context, id: RecordingId, n: u32, range: Range<u6
         content_type: "application/octet-stream",
         class: ObjectClass::Segment,
     };
-    ctx.objects.put(&names::segment(id, n), &content, &about).await?;
+    let put = ctx.objects.put(&names::segment(id, n), &content, &about).await;
+    if matches!(&put, Err(ObjectError::Away { .. })) {
+        ctx.guard.on_cut_off(id, ctx.clock.now());
+    }
+    put?;
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::audit::Actor;
 use crate::config::{self, AudioFormat, Config, Encryption, LockedErasure, S3Section};
-use crate::jobs::{AlarmKind, Alarms, JobsConfig};
+use crate::jobs::{self, AlarmKind, Alarms, JobsConfig};
 use crate::store::Store;
 use crate::time::Clock;
 use crate::vault::objects::{Lock, LockMode, ObjectError, Objects, ObjectsConfig, S3Settings, Sse};
@@ -128,7 +128,12 @@ fn later(objects: &Objects, alarms: &Alarms, why: String) {
             match objects.check().await {
                 Ok(facts) => {
                     alarms.clear_for(AlarmKind::StoreAway, "check");
+                    alarms.clear_for(AlarmKind::StoreAway, jobs::REFUSED);
                     return tell(&objects.place(), &facts);
+                }
+                // As at a start it would be refused: nothing is put there.
+                Err(error @ ObjectError::Refused { .. }) => {
+                    alarms.raise_for(AlarmKind::StoreAway, jobs::REFUSED, error.to_string());
                 }
                 Err(error) => raise(&alarms, &objects.place(), &error.to_string()),
             }

@@ -339,7 +339,7 @@ fn broken(id: RecordingId, error: VaultError, shared: &Shared, work: &mut JoinSe
     let (alarms, at) = (shared.alarms.clone(), shared.clock.now());
     work.spawn(async move {
         let spool = vault.spool_id().to_owned();
-        let looked = tokio::task::spawn_blocking(move || vault.holds(id)).await;
+        let looked = tokio::task::spawn_blocking(move || vault.is_spooled(id)).await;
         // Who cannot look takes it that there is something.
         let holds = looked.unwrap_or(true);
         if holds {

@@ -94,7 +94,7 @@ async fn what_broke_and_left_audio_is_taken_up_by_a_job() {
     let mut scene = Scene::new().await;
     assert!(scene.start().await.is_none());
     let id = scene.id;
-    assert!(scene.server.shared.vault.holds(id));
+    assert!(scene.server.shared.vault.is_spooled(id));
     let source = std::io::Error::from(std::io::ErrorKind::StorageFull);
     let broke = VaultError::WriteFailed { id, samples: 1_280, source };
     let failed = scene.tell(Recording::Closed(id, Err(broke))).await;

@@ -83,7 +83,7 @@ impl House<'_> {
                 }
                 self.rescue(id)
             }
-            Err(error) if error.passes() => self.later(id, &error),
+            Err(error) if may_pass(&error) => self.later(id, &error),
             Err(error) => {
                 tracing::error!(recording = %id, %error, "a recording cannot be salvaged");
                 Change::Recording(RecordingChange::Failed { id, at, why: error.to_string() })
@@ -101,13 +101,13 @@ impl House<'_> {
             after = Some(last.id);
             for row in page.into_iter().filter(|row| row.state == State::Failed.word()) {
                 let id = row.id;
-                if !blocking(self.vault, move |vault| Ok(vault.holds(id))).await? {
+                if !blocking(self.vault, move |vault| Ok(vault.is_spooled(id))).await? {
                     continue;
                 }
                 leftovers.retain(|other| *other != id);
                 match self.salvage(&row).await? {
                     Ok(change) => self.store(id, Change::Recording(change)).await?,
-                    Err(error) if error.passes() => self.store(id, self.later(id, &error)).await?,
+                    Err(error) if may_pass(&error) => self.store(id, self.later(id, &error)).await?,
                     Err(error) => {
                         tracing::error!(recording = %id, %error, "a failed recording cannot be salvaged");
                         self.store(id, Change::Audit(trail::stray_file(id, self.clock.now()))).await?;
@@ -144,7 +144,10 @@ impl House<'_> {
         let salvaged = self.mend(row).await?;
         let Err(VaultError::KekNotHeld { .. }) = salvaged else { return Ok(salvaged) };
         // Keys may just have been rotated: row and keys are read again, once.
-        keys::follow(self.store, self.vault.keyring()).await?;
+        if let Err(error) = keys::follow(self.store, self.vault.keyring()).await {
+            tracing::error!(recording = %row.id, error = format!("{error:#}"), "the keys cannot be read again");
+            return Ok(salvaged);
+        }
         match self.store.recording(row.id).await? {
             Some(row) => self.mend(&row).await,
             None => Ok(salvaged),
@@ -186,6 +189,11 @@ impl House<'_> {
             stored => Ok(stored?),
         }
     }
+}
+
+/// Whether it may be salvaged later. A key that is not held may be brought back.
+fn may_pass(error: &VaultError) -> bool {
+    error.passes() || matches!(error, VaultError::KekNotHeld { .. })
 }
 
 fn change(id: RecordingId, at: Timestamp, finished: &Finished) -> RecordingChange {

@@ -1,8 +1,11 @@
 //! Salvage of what a server's own vault and database hold.
 
+use ulid::Ulid;
+
 use super::super::{Shared, scene};
 use super::*;
 use crate::audit::Actor;
+use crate::consent::RecordingPermit;
 use crate::media::tap::{CHUNK, Chunk, ChunkSink as _, End};
 use crate::store::JobFilter;
 use crate::vault::Ending;
@@ -88,4 +91,34 @@ async fn what_another_node_destroyed_meanwhile_ends_no_start() {
     let why = "too late".to_owned();
     house.store(id, Change::Recording(RecordingChange::Failed { id, at, why })).await.unwrap();
     assert!(!scene::said(shared, id, "recording.failed").await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_is_not_held_fails_no_recording() {
+    let (_dir, server) = scene::server().await;
+    let shared = &server.shared;
+    let permit = RecordingPermit::for_test(RecordingId::new(Ulid::generate()), shared.vault.draw_key());
+    let (id, kek) = (permit.id(), shared.vault.keyring().current().to_string());
+    let mut wrapped_key = shared.vault.wrap(&permit).0;
+    // Another key's id, as in a row that was read just before a rotation.
+    wrapped_key[1] ^= 0xFF;
+    let armed = RecordingChange::Armed {
+        id,
+        call: permit.call(),
+        basis: permit.basis().clone(),
+        wrapped_key,
+        kek,
+        spool: shared.vault.spool_id().to_owned(),
+        format: shared.vault.format().word().to_owned(),
+        at: shared.clock.now(),
+    };
+    step(shared, armed).await;
+    let (mut spool, ending) = shared.vault.begin(&permit).unwrap();
+    spool.put(Chunk { start: 0, samples: vec![7; CHUNK as usize * 2] }).unwrap();
+    drop(spool);
+    assert!(ending.await.unwrap().is_err());
+    run_in(shared).await;
+    assert_eq!(scene::state(shared, id).await, "armed");
+    assert!(shared.vault.is_spooled(id));
+    assert!(shared.alarms.list().iter().any(|alarm| alarm.kind == AlarmKind::RecordingFailed));
 }

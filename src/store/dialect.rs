@@ -26,6 +26,10 @@ const BUSY_TIMEOUT: &str = "PRAGMA busy_timeout = 10000";
 /// The oldest PostgreSQL that is tested, as `server_version_num` tells it.
 const OLDEST_POSTGRES: i64 = 150_000;
 
+/// How often, and how long apart, it is looked whether older transactions have ended.
+const OLDER_LOOKS: u32 = 200;
+const OLDER_AGAIN: Duration = Duration::from_millis(100);
+
 /// What may stand behind the `?` of a PostgreSQL URL. sqlx ignores what it does not know and logs it with its
 /// value, which may be a password.
 const POSTGRES_KEYS: [&str; 12] = [
@@ -291,11 +295,63 @@ impl Dialect {
                 connection.execute(BUSY_TIMEOUT).await?;
                 row?.try_get::<i64, _>("busy").map(|busy| busy == 0)
             }
-            // There is no means: what was deleted lies in old row versions, the log, standbys and backups
-            // until they are overwritten. A recording's key is wrapped there, as it ever was.
+            // Its log is beyond reach; its old row versions go by `shred_tables`, which waits for others and so is not
+            // the writer's work.
             Self::Postgres => Ok(true),
         }
     }
+
+    /// What holds deleted keys and cannot be cleared by us, in words for a certificate; `None`: nothing does.
+    pub(super) const fn beyond_shredding(self) -> Option<&'static str> {
+        match self {
+            Self::Sqlite => None,
+            Self::Postgres => Some(
+                "PostgreSQL's write-ahead log, standbys, backups and freed disk blocks: the wrapped key in them opens \
+                 for nobody once `sayso keys rotate` has ended the key it was wrapped by",
+            ),
+        }
+    }
+
+    /// Clears old row versions of the tables that held wrapped keys, on a connection that is not used again.
+    pub(super) async fn shred_tables(self, connection: &mut AnyConnection) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite => return Ok(()),
+            Self::Postgres => {}
+        }
+        const DOING: &str = "removing destroyed keys from the tables";
+        connection.execute("SET statement_timeout = 0; SET lock_timeout = '30s'").await.doing(DOING)?;
+        // A transaction that is older than the destruction still sees the key, and so does one that began beside it.
+        for _ in 0..2 {
+            older_ones_end(connection).await?;
+        }
+        for table in ["VACUUM (TRUNCATE FALSE) recordings", "VACUUM (TRUNCATE FALSE) keks"] {
+            connection.execute(table).await.doing(DOING)?;
+        }
+        Ok(())
+    }
+}
+
+/// Waits until all transactions of this database that are there now have ended.
+async fn older_ones_end(connection: &mut AnyConnection) -> Result<(), StoreError> {
+    const DOING: &str = "waiting for transactions that still see destroyed keys";
+    let now: String =
+        sqlx::query_scalar("SELECT now()::text").fetch_one(&mut *connection).await.doing(DOING)?;
+    for _ in 0..OLDER_LOOKS {
+        let older = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() \
+                     AND pid <> pg_backend_pid() AND backend_type = 'client backend' \
+                     AND xact_start < $1::text::timestamptz";
+        let older: i64 =
+            sqlx::query_scalar(older).bind(now.clone()).fetch_one(&mut *connection).await.doing(DOING)?;
+        if older == 0 {
+            return Ok(());
+        }
+        tokio::time::sleep(OLDER_AGAIN).await;
+    }
+    Err(StoreError::Server(
+        "has a transaction that began before a key was destroyed and has not ended: end it, so that the key can be \
+         removed from the tables"
+            .to_owned(),
+    ))
 }
 
 fn file_error(path: &Path, source: io::Error) -> StoreError {

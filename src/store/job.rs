@@ -3,6 +3,8 @@
 //! A job is enqueued in the transaction that makes it necessary, leased by one runner at a time, and gone when it is
 //! done. Jobs of one subject never run at the same time: a recording is not destroyed while it is uploaded.
 
+use std::time::Duration;
+
 use serde::{Serialize, Serializer};
 use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::query::Query;
@@ -40,6 +42,9 @@ impl Serialize for JobKind {
         to.serialize_str(self.word())
     }
 }
+
+/// What is due so much later is not late but planned: longer than any pause after a failure.
+const PLANNED: Duration = Duration::from_secs(600);
 
 /// What becomes of a job. Where it must be held `by` a runner and is not, it is
 /// [`StoreError::State`]: the runner has lost it and stops.
@@ -181,7 +186,7 @@ pub struct JobFigures {
     pub waiting: u64,
     /// How many a runner holds.
     pub running: u64,
-    /// When the oldest was enqueued.
+    /// When the oldest was enqueued, those apart that are planned for later, as when a lock ends.
     #[serde(serialize_with = "optional_rfc3339")]
     pub oldest: Option<Timestamp>,
     /// How many failed when they were last tried.
@@ -460,10 +465,11 @@ impl Store {
     /// # Errors
     /// When the database refuses, or a row cannot be read.
     pub async fn job_figures(&self, now: Timestamp) -> Result<Vec<JobFigures>, StoreError> {
-        let select = "SELECT kind, COUNT(*) AS jobs, MIN(created) AS oldest, \
+        let select = "SELECT kind, COUNT(*) AS jobs, MIN(CASE WHEN due <= $2 THEN created END) AS oldest, \
                       SUM(CASE WHEN leased_until > $1 THEN 1 ELSE 0 END) AS running, \
                       SUM(CASE WHEN error IS NULL THEN 0 ELSE 1 END) AS failing FROM jobs GROUP BY kind";
-        let rows = sqlx::query(select).bind(now.as_micros()).fetch_all(&self.read).await;
+        let rows = sqlx::query(select).bind(now.as_micros()).bind((now + PLANNED).as_micros());
+        let rows = rows.fetch_all(&self.read).await;
         let rows = rows.doing("counting jobs")?;
         let none =
             |kind: &JobKind| JobFigures { kind: *kind, waiting: 0, running: 0, oldest: None, failing: 0 };

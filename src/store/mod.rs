@@ -56,7 +56,7 @@ pub use recorded::{RecordedFile, RecordedGap, RecordingChange, StoredObject};
 pub use rows::*;
 pub use spool::{Adoption, SpoolRow};
 
-use dialect::Location;
+use dialect::{Dialect, Location};
 use error::Doing as _;
 use link::Link;
 use writer::{Job, Writer};
@@ -91,6 +91,7 @@ impl Submitted {
 #[derive(Clone, Debug)]
 pub struct Store {
     read: AnyPool,
+    dialect: Dialect,
     jobs: mpsc::Sender<Job>,
     /// See [`Store::of_node`]; shared with the writer.
     node: Node,
@@ -136,7 +137,7 @@ impl Store {
             .name("store-writer".to_owned())
             .spawn(move || runtime.block_on(writer.run()));
         spawned.map_err(|source| StoreError::Thread(Arc::new(source)))?;
-        Ok(Self { read, jobs, node })
+        Ok(Self { read, dialect, jobs, node })
     }
 
     /// Says whose calls arrive by this store and its clones: those of the node with this spool. When that node starts
@@ -173,6 +174,29 @@ impl Store {
         // A closed writer drops `done`, which `wait` tells.
         let _ = self.jobs.send(Job::Commit { changes, done }).await;
         Submitted(result)
+    }
+
+    /// Returns when keys that were destroyed before are no longer in what the database keeps for itself: SQLite's
+    /// write-ahead log, PostgreSQL's old row versions. Tells what cannot be reached from here, in words for a
+    /// certificate. Give it a time limit: whoever reads for long holds it up.
+    ///
+    /// # Errors
+    /// When the database refuses, or somebody's old transaction holds on to what was there.
+    pub async fn shred(&self) -> Result<Option<&'static str>, StoreError> {
+        if let Some(beyond) = self.dialect.beyond_shredding() {
+            let mut connection = self.read.acquire().await.doing("connecting")?;
+            let shredded = self.dialect.shred_tables(&mut connection).await;
+            // Its limits are not those of the others: it is not given back.
+            if let Err(error) = connection.close().await {
+                tracing::debug!(%error, "the database was not taken leave of");
+            }
+            return shredded.map(|()| Some(beyond));
+        }
+        let (done, shredded) = oneshot::channel();
+        // A closed writer drops `done`, which is told below.
+        let _ = self.jobs.send(Job::Shred { done }).await;
+        shredded.await.map_err(|_| StoreError::Closed)?;
+        Ok(None)
     }
 
     /// Units of work that wait for the writer, for metrics.

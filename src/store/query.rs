@@ -326,6 +326,7 @@ pub(super) fn read_recording(row: &AnyRow) -> Result<RecordingRow, StoreError> {
 fn read_object(cells: &Cells<'_>) -> Result<Option<StoredObject>, StoreError> {
     let Some(name) = cells.get::<Option<String>>("object_name")? else { return Ok(None) };
     Ok(Some(StoredObject {
+        place: cells.get("object_place")?,
         name,
         version: cells.get("object_version")?,
         bytes: cells.number("object_bytes")?.ok_or(cells.corrupt("object_bytes"))?,

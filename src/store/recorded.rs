@@ -163,13 +163,16 @@ pub struct RecordedGap {
 /// A recording in the object store.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredObject {
+    /// Which store it was put into, as [`Objects::place`](crate::vault::objects::Objects::place) names it.
+    pub place: String,
     /// Its whole name.
     pub name: String,
     /// Its version, where the store keeps versions.
     pub version: Option<String>,
     /// How long it is.
     pub bytes: u64,
-    /// Its checksum as the store verified it: SHA-256 of the whole, or of the parts.
+    /// SHA-256 (hex) of the whole object as it lies there, sealed or plain: who reads a plain one has nothing else
+    /// to compare it with.
     pub checksum: String,
     /// `sealed` (by us) or `store` (plain, left to the store's own encryption).
     pub encryption: String,

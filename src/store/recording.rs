@@ -63,7 +63,9 @@ impl Work<'_> {
             }
             RecordingChange::Destroyed { id, at, rule, why, by } => {
                 let update = "UPDATE recordings SET state = 'destroyed', destroyed_at = $2, rule = $3, \
-                              why = $4, destroyed_by = $5, wrapped_key = NULL, kek = NULL WHERE id = $1 \
+                              why = $4, destroyed_by = $5, wrapped_key = NULL, kek = NULL, unsettled_at = CASE WHEN \
+                              stored_at IS NULL AND EXISTS (SELECT 1 FROM jobs j WHERE j.subject = recordings.id \
+                              AND j.kind = 'upload' AND j.attempts > 0) THEN $2 ELSE unsettled_at END WHERE id = $1 \
                               AND state NOT IN ('discarded', 'destroyed', 'removed')";
                 let update = of(update, id).bind(at.as_micros()).bind(rule).bind(why).bind(by.to_string());
                 self.step(id, "destroyed", update).await?;
@@ -146,16 +148,19 @@ impl Work<'_> {
         object: StoredObject,
     ) -> Result<bool, StoreError> {
         let update = "UPDATE recordings SET state = 'stored', stored_at = $2, object_name = $3, \
-                      object_version = $4, object_bytes = $5, object_checksum = $6, object_encryption = $7 \
-                      WHERE id = $1 AND state = 'finished'";
-        let StoredObject { name, version, bytes, checksum, encryption } = object;
+                      object_version = $4, object_bytes = $5, object_checksum = $6, object_encryption = $7, \
+                      object_place = $8, unsettled_at = CASE WHEN EXISTS (SELECT 1 FROM jobs j WHERE \
+                      j.subject = recordings.id AND j.kind = 'upload' AND j.attempts > 1) THEN $2 \
+                      ELSE unsettled_at END WHERE id = $1 AND state = 'finished'";
+        let StoredObject { place, name, version, bytes, checksum, encryption } = object;
         let update = of(update, id)
             .bind(at.as_micros())
             .bind(name.clone())
             .bind(version)
             .bind(count(bytes))
             .bind(checksum)
-            .bind(encryption);
+            .bind(encryption)
+            .bind(place);
         let refused = match self.step(id, "stored", update).await {
             Err(error @ StoreError::State { .. }) => error,
             result => return result.map(|()| true),
@@ -285,10 +290,11 @@ fn of_recording(change: &RecordingChange) -> Option<AuditEvent> {
             make(Class::Modify, at, "recording.encoded", id).new_value(plain(describe(file)))
         }
         RecordingChange::Stored { id, at, object } => {
-            let StoredObject { name, version, bytes, checksum, encryption } = object;
+            let StoredObject { place, name, version, bytes, checksum, encryption } = object;
             let version = version.as_ref().map_or_else(String::new, |version| format!(" version {version}"));
-            make(Class::Modify, at, "recording.stored", id)
-                .new_value(plain(format!("{name}{version}, {bytes} bytes, sha256 {checksum}, {encryption}")))
+            make(Class::Modify, at, "recording.stored", id).new_value(plain(format!(
+                "{name}{version} in {place}, {bytes} bytes, sha256 {checksum}, {encryption}"
+            )))
         }
         RecordingChange::Discarded { id, at } => make(Class::Modify, at, "recording.discarded", id),
         RecordingChange::Failed { id, at, why } => {

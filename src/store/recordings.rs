@@ -173,6 +173,20 @@ impl Store {
         rows.doing("reading calls")?.iter().map(read_call).collect()
     }
 
+    /// The latest moment at which a put of the recording into the object store may have begun whose end nobody saw, a
+    /// crash or a lost answer in between: such a put may still land a while later.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn unsettled_at(&self, id: RecordingId) -> Result<Option<Timestamp>, StoreError> {
+        let at = sqlx::query_scalar::<_, Option<i64>>("SELECT unsettled_at FROM recordings WHERE id = $1")
+            .bind(id.to_string())
+            .fetch_optional(&self.read)
+            .await
+            .doing("reading a recording")?;
+        Ok(at.flatten().map(Timestamp::from_micros))
+    }
+
     /// A removed recording's deletion certificate: signed JSON.
     ///
     /// # Errors

@@ -44,6 +44,8 @@ const AGAIN: Duration = Duration::from_millis(100);
 pub(super) enum Job {
     /// Apply these together.
     Commit { changes: Vec<Change>, done: Answer },
+    /// Answer when what was deleted before this is out of the write-ahead log.
+    Shred { done: oneshot::Sender<()> },
     /// Write what waits, then end.
     Close { done: oneshot::Sender<()> },
 }
@@ -119,6 +121,8 @@ pub(super) struct Writer {
     node: Node,
     /// Since when deleted keys wait to be removed from the write-ahead log.
     to_shred: Option<Timestamp>,
+    /// Who waits for that.
+    shredding: Vec<oneshot::Sender<()>>,
     /// The chain's end as this writer left it; another process may have moved it since.
     head: Option<Head>,
     away: Option<Away>,
@@ -128,7 +132,10 @@ pub(super) struct Writer {
 
 impl Writer {
     pub(super) fn new(link: Link, clock: Clock, queue: mpsc::Receiver<Job>, node: Node) -> Self {
-        Self { link, clock, queue, node, to_shred: None, head: None, away: None, doubt: None }
+        // What was killed may have left destroyed keys there.
+        let to_shred = Some(clock.now());
+        let shredding = Vec::new();
+        Self { link, clock, queue, node, to_shred, shredding, head: None, away: None, doubt: None }
     }
 
     /// Runs until it is closed or every [`Store`](super::Store) is dropped.
@@ -142,6 +149,10 @@ impl Writer {
                     Job::Commit { changes, done } => {
                         batch.units.push(changes);
                         batch.answers.push(done);
+                    }
+                    Job::Shred { done } => {
+                        self.to_shred = self.to_shred.or(Some(self.clock.now()));
+                        self.shredding.push(done);
                     }
                     Job::Close { done } => {
                         // What is queued already is still written; nothing more gets in.
@@ -167,6 +178,7 @@ impl Writer {
         let received = self.queue.recv_many(jobs, self.link.dialect().together());
         let pause = match (&self.doubt, self.to_shred) {
             (Some(_), _) => AGAIN,
+            (None, Some(_)) if !self.shredding.is_empty() => AGAIN,
             (None, Some(_)) => SHRED_WITHIN,
             (None, None) => return received.await > 0,
         };
@@ -310,7 +322,8 @@ impl Writer {
     /// Removes deleted keys from the write-ahead log, in a pause or when it is high time.
     async fn shred(&mut self) {
         let Some(since) = self.to_shred else { return };
-        if !self.queue.is_empty() && self.clock.now().since(since) < SHRED_WITHIN {
+        let is_early = self.shredding.is_empty() && self.clock.now().since(since) < SHRED_WITHIN;
+        if !self.queue.is_empty() && is_early {
             return;
         }
         let dialect = self.link.dialect();
@@ -319,7 +332,13 @@ impl Writer {
             Err(error) => Err(error),
         };
         match done {
-            Ok(true) => self.to_shred = None,
+            Ok(true) => {
+                self.to_shred = None;
+                for done in self.shredding.drain(..) {
+                    // Whoever asked may have stopped waiting.
+                    let _ = done.send(());
+                }
+            }
             // Somebody reads: try again.
             Ok(false) => {}
             Err(error) => tracing::warn!(%error, "destroyed keys stay in the write-ahead log for now"),

@@ -36,11 +36,13 @@ impl Reader {
         out: &Path,
         progress: &mut (dyn FnMut(u64, u64) + Send),
     ) -> Result<Exported, VaultError> {
-        let draft =
-            Draft::open(out, &format!(".{}.part", self.id())).map_err(|error| match error.kind() {
-                io::ErrorKind::WouldBlock => VaultError::InUse(self.id()),
-                _ => VaultError::io("create a draft of", out)(error),
-            })?;
+        let opened = Draft::open(out, &format!(".{}.part", self.id()));
+        let draft = opened.map_err(|error| {
+            if error.kind() == io::ErrorKind::WouldBlock {
+                return VaultError::InUse(self.id());
+            }
+            VaultError::io("create a draft of", out)(error)
+        })?;
         let sha256 = match self.write_draft(&draft, progress).await {
             Ok(sha256) => sha256,
             Err(error) => {

@@ -327,19 +327,18 @@ impl Vault {
         SpoolFile::open(self.paths.part(id), Some(range))
     }
 
-    /// Whether there is a file of the recording in the spool that [`Vault::salvage`] can make a whole one of, or that is
-    /// whole. When that cannot be seen, there is.
-    #[must_use]
-    pub fn holds(&self, id: RecordingId) -> bool {
-        [self.paths.part(id), self.paths.rec(id)].iter().any(|path| path.try_exists().unwrap_or(true))
-    }
-
     /// All recordings' files in the spool, by id.
     ///
     /// # Errors
     /// When the spool cannot be read.
     pub fn spool_files(&self) -> Result<Vec<Spooled>, VaultError> {
         self.paths.files()
+    }
+
+    /// Whether there is a file of it in the spool, whole or not.
+    #[must_use]
+    pub fn is_spooled(&self, id: RecordingId) -> bool {
+        self.paths.part(id).exists() || self.paths.rec(id).exists()
     }
 
     /// Removes the whole recording from the spool: it was verified in the object store. Doing it again does no

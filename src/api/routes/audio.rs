@@ -20,8 +20,8 @@ use serde_json::json;
 use crate::access::Right;
 use crate::api::desk::{Desk, soon};
 use crate::api::guard::Visitor;
-use crate::api::input::{Recorded, Told, written};
-use crate::api::listening::Slot;
+use crate::api::input::{LONGEST_REASON, Recorded, Told, written};
+use crate::api::listening::{Seat, Slot};
 use crate::api::problem::Problem;
 use crate::api::range::{Wanted, wanted};
 use crate::export::{Audio, AudioError, extension};
@@ -32,8 +32,6 @@ use crate::time::Timestamp;
 
 use super::recordings::gone;
 
-/// The longest reason, in characters.
-const LONGEST_REASON: usize = 1_000;
 /// More than the header of a WAV (44 to 58 bytes).
 const FIRST: usize = 64;
 /// Who listens for long is asked so often whether they still may, and whether the recording is still there.
@@ -60,7 +58,7 @@ pub(super) async fn listen(
         }
     };
     let row = recording(&desk, id).await?;
-    whole(&desk, row).await?;
+    whole(&desk, &row).await?;
     let slot = begin(&desk, &visitor, id, reason).await?;
     let since = slot.since().unwrap_or(desk.now()).to_rfc3339();
     Ok((StatusCode::CREATED, Json(json!({ "recording": id, "since": since }))).into_response())
@@ -81,7 +79,7 @@ pub(super) async fn play(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let row = recording(&desk, id).await?;
-    let audio = whole(&desk, row).await?;
+    let audio = whole(&desk, &row).await?;
     let (length, etag) = (audio.length(), format!("\"{}\"", audio.tag()));
     // A range is only of GET (RFC 9110 §14.2).
     let wanted = if method == Method::HEAD { Wanted::Whole } else { wanted(&headers, length, &etag) };
@@ -94,8 +92,15 @@ pub(super) async fn play(
     if method == Method::HEAD {
         return Ok(about.head(status, range, Body::empty()));
     }
+    let Some(seat) = desk.listening.seat(visitor.key) else {
+        let detail = "This session plays enough recordings at once: close a player.";
+        return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-many", detail));
+    };
     let slot = begin(&desk, &visitor, id, None).await?;
-    let mut stream = audio.stream(range.clone()).await.map_err(|error| unreadable(&desk, id, &error))?;
+    let mut stream = match audio.stream(range.clone()).await {
+        Ok(stream) => stream,
+        Err(error) => return Err(broken(&desk, id, &error).await),
+    };
     // The first audio is read before the status is told, so that an error there has a status of its own; a WAV's
     // header alone is none.
     let mut first = BytesMut::new();
@@ -103,11 +108,12 @@ pub(super) async fn play(
         match stream.next().await.transpose() {
             Ok(Some(bytes)) => first.extend_from_slice(&bytes),
             Ok(None) => break,
-            Err(error) => return Err(unreadable(&desk, id, &error)),
+            Err(error) => return Err(broken(&desk, id, &error).await),
         }
     }
-    let (left, checked) = (range.end - range.start, desk.now());
-    let playing = Playing { id, stream, slot, checked, desk, visitor, left, whole: left == length };
+    let (checked, all) = (desk.now(), range == (0..length));
+    let left = range.end - range.start;
+    let playing = Playing { id, stream, slot, _seat: seat, checked, desk, visitor, left, all };
     Ok(about.head(status, range, playing.body(first.freeze())))
 }
 
@@ -123,22 +129,38 @@ pub(super) async fn recording(desk: &Desk, id: RecordingId) -> Result<RecordingR
 ///
 /// # Errors
 /// What keeps it from being read, as `types.ts` tells it.
-pub(super) async fn whole(desk: &Desk, row: RecordingRow) -> Result<Audio, Problem> {
+pub(super) async fn whole(desk: &Desk, row: &RecordingRow) -> Result<Audio, Problem> {
     let archive = desk.archive()?;
     let id = row.id;
-    let opened = Audio::open(&row, &archive.vault, &archive.objects).await;
-    match opened {
-        Ok(audio) => Ok(audio),
-        Err(error) if row.state == "finished" => {
-            // It may have been stored, or destroyed, since the row was read: then its file is gone from the spool.
-            let now = recording(desk, id).await?;
-            if now.state == "finished" {
-                return Err(unreadable(desk, id, &error));
-            }
-            let opened = Audio::open(&now, &archive.vault, &archive.objects).await;
-            opened.map_err(|error| unreadable(desk, id, &error))
-        }
-        Err(error) => Err(unreadable(desk, id, &error)),
+    let error = match Audio::open(row, &archive.vault, &archive.objects).await {
+        Ok(audio) => return Ok(audio),
+        Err(error) => error,
+    };
+    // It may have been stored, or destroyed, since the row was read: then its file or object is gone.
+    let now = if is_there(row) { recording(desk, id).await? } else { row.clone() };
+    if now.state == row.state {
+        return Err(unreadable(desk, id, &error));
+    }
+    let opened = Audio::open(&now, &archive.vault, &archive.objects).await;
+    opened.map_err(|error| unreadable(desk, id, &error))
+}
+
+fn is_there(row: &RecordingRow) -> bool {
+    ["finished", "stored"].contains(&row.state.as_str())
+}
+
+/// Tells why reading a recording broke; what was destroyed meanwhile is gone, and not damaged.
+pub(super) async fn broken(desk: &Desk, id: RecordingId, error: &AudioError) -> Problem {
+    match recording(desk, id).await {
+        Ok(row) if !is_there(&row) => gone(),
+        Ok(_) | Err(_) => unreadable(desk, id, error),
+    }
+}
+
+/// All of a recording was read and verified.
+pub(super) fn is_right(desk: &Desk, id: RecordingId) {
+    if let Ok(archive) = desk.archive() {
+        archive.alarms.clear_for(AlarmKind::RecordingDamaged, &id.to_string());
     }
 }
 
@@ -175,10 +197,10 @@ fn report(desk: &Desk, id: RecordingId, error: &AudioError) {
     }
 }
 
-/// The visitor listens from now on, or still.
+/// The visitor's open listening, or a new one.
 ///
 /// # Errors
-/// See [`Listening::begin`](crate::api::listening::Listening::begin).
+/// 428, when a reason is needed first; 503, when the listening log cannot be written.
 pub(super) async fn begin(
     desk: &Desk,
     visitor: &Visitor,
@@ -233,11 +255,12 @@ struct Playing {
     visitor: Visitor,
     slot: Arc<Slot>,
     stream: BoxStream<'static, Result<Bytes, AudioError>>,
+    _seat: Seat,
     checked: Timestamp,
     /// Bytes that are still owed.
     left: u64,
-    /// All of the file is read.
-    whole: bool,
+    /// They are the whole file.
+    all: bool,
 }
 
 /// Breaks a connection off; the client is told nothing more.
@@ -269,15 +292,17 @@ impl Playing {
         match next {
             Some(Ok(bytes)) => {
                 self.left = self.left.saturating_sub(bytes.len() as u64);
-                // Nobody asks for more than was announced, so the last piece is the end.
-                if let (true, 0, Ok(archive)) = (self.whole, self.left, self.desk.archive()) {
-                    // Every chunk was verified: if it was damaged, somebody put it right.
-                    archive.alarms.clear_for(AlarmKind::RecordingDamaged, &self.id.to_string());
+                // Nobody asks for more than was announced, so this is the end.
+                if self.left == 0 && self.all {
+                    is_right(&self.desk, self.id);
                 }
                 Ok(Some(bytes))
             }
             Some(Err(error)) => {
-                report(&self.desk, self.id, &error);
+                // What is destroyed while it is read is not damaged.
+                if !matches!(recording(&self.desk, self.id).await, Ok(row) if !is_there(&row)) {
+                    report(&self.desk, self.id, &error);
+                }
                 Err(BrokenOff)
             }
             None if self.left > 0 => {
@@ -301,7 +326,7 @@ impl Playing {
         let visitor = self.desk.visitor(self.visitor.key).await;
         let may = matches!(&visitor, Ok(Some(visitor)) if visitor.has(Right::ListenRecordings));
         let row = recording(&self.desk, self.id).await;
-        let there = matches!(&row, Ok(row) if ["finished", "stored"].contains(&row.state.as_str()));
+        let there = matches!(&row, Ok(row) if is_there(row));
         if may && there {
             return Ok(());
         }

@@ -1,32 +1,38 @@
 //! Recordings: what there is, taking one out as a vCon, destroying one and the proof of it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::timeout;
 
-use super::audio::{begin, recording, whole};
+use super::audio::{begin, broken, is_right, recording, whole};
+use crate::access::Right;
 use crate::api::desk::{Desk, soon};
-use crate::api::guard::Visitor;
-use crate::api::input::{Asked, Recorded, Told, written};
+use crate::api::guard::{Visitor, no_right};
+use crate::api::input::{Asked, LONGEST_REASON, Recorded, Told, written};
 use crate::api::problem::Problem;
 use crate::audit::{AuditEvent, Class, Object, Value};
-use crate::export::{AuditPlace, Facts, Signing, vcon};
+use crate::export::{Audio, AuditPlace, Facts, Signing, vcon};
 use crate::ids::{CallId, QueueId, RecordingId, Redacted};
-use crate::jobs::AlarmKind;
 use crate::store::{Change, Filter, Page, RecordedGap, RecordingChange, RecordingRow, StoreError};
 use crate::time::Timestamp;
 
 /// Rows of a page.
 const PAGE: u32 = 50;
-/// The longest reason, in characters.
-const LONGEST_REASON: usize = 1_000;
+/// Who wants a vCon while many are made waits so long.
+const QUEUED: Duration = Duration::from_secs(10);
+/// The audio of a vCon has to be read within this.
+const READ: Duration = Duration::from_secs(30);
 /// What is audited of an export.
 const EXPORTED: &str = "recording.exported";
 /// All words of `RecordingRow::state`.
@@ -101,7 +107,20 @@ impl From<RecordingRow> for Shown {
     }
 }
 
-pub(super) async fn list(State(desk): State<Arc<Desk>>, asked: Asked) -> Result<Json<Page<Shown>>, Problem> {
+impl Shown {
+    /// Why a recording was destroyed is a person's text, and may tell of another person.
+    fn to(row: RecordingRow, visitor: &Visitor) -> Self {
+        let hidden = row.destroyed_at.is_some() && !visitor.has(Right::DestroyRecordings);
+        let shown = Self::from(row);
+        if hidden { Self { why: None, ..shown } } else { shown }
+    }
+}
+
+pub(super) async fn list(
+    State(desk): State<Arc<Desk>>,
+    Extension(visitor): Extension<Visitor>,
+    asked: Asked,
+) -> Result<Json<Page<Shown>>, Problem> {
     let after = asked.after()?;
     let bad = |detail: String| Problem::unprocessable("bad-filter", detail);
     let since = asked.since.as_deref().map(|text| {
@@ -123,14 +142,15 @@ pub(super) async fn list(State(desk): State<Arc<Desk>>, asked: Asked) -> Result<
         ..Filter::default()
     };
     let Page { items, next } = soon(desk.store().recordings_page(&filter, after)).await?;
-    Ok(Json(Page { items: items.into_iter().map(Shown::from).collect(), next }))
+    Ok(Json(Page { items: items.into_iter().map(|row| Shown::to(row, &visitor)).collect(), next }))
 }
 
 pub(super) async fn show(
     State(desk): State<Arc<Desk>>,
+    Extension(visitor): Extension<Visitor>,
     Recorded(id): Recorded,
 ) -> Result<Json<Shown>, Problem> {
-    Ok(Json(recording(&desk, id).await?.into()))
+    Ok(Json(Shown::to(recording(&desk, id).await?, &visitor)))
 }
 
 #[derive(Deserialize)]
@@ -151,6 +171,8 @@ pub(super) async fn destroy(
             format!("Destroying a recording needs a written reason of 1 to {LONGEST_REASON} characters.");
         return Err(Problem::unprocessable("bad-reason", detail));
     };
+    // Asked first: who is told that there is none must not have destroyed something.
+    let archive = desk.archive()?;
     let destroyed = RecordingChange::Destroyed {
         id,
         at: desk.now(),
@@ -172,10 +194,7 @@ pub(super) async fn destroy(
         }
         Err(error) => return Err(error.into()),
     }
-    let archive = desk.archive()?;
     (archive.wake)();
-    // What was damaged is of no interest any more.
-    archive.alarms.clear_for(AlarmKind::RecordingDamaged, &id.to_string());
     let shown = Shown::from(recording(&desk, id).await?);
     Ok((StatusCode::ACCEPTED, Json(shown)).into_response())
 }
@@ -197,7 +216,8 @@ pub(super) async fn certificate(
     Ok(([(header::CONTENT_TYPE, kind)], text).into_response())
 }
 
-/// The recording as a vCon, its audio inside.
+/// The recording as a vCon, its audio inside. Who takes it out can listen to it as often as they like, so listening is
+/// opened first (domain rule 24).
 pub(super) async fn vcon(
     State(desk): State<Arc<Desk>>,
     Extension(visitor): Extension<Visitor>,
@@ -205,26 +225,32 @@ pub(super) async fn vcon(
 ) -> Result<Response, Problem> {
     let archive = desk.archive()?;
     let row = recording(&desk, id).await?;
-    let audio = whole(&desk, row.clone()).await?;
-    if audio.length() > vcon::INLINE {
-        let detail = format!(
-            "Its audio has {} bytes, a vCon by HTTP at most {}: take it out by `sayso recordings export`.",
-            audio.length(),
-            vcon::INLINE
-        );
-        return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", detail));
+    fits(&whole(&desk, &row).await?)?;
+    let slot = begin(&desk, &visitor, id, None).await?;
+    let Ok(Ok(room)) = timeout(QUEUED, Arc::clone(&desk.exporting).acquire_owned()).await else {
+        return Err(busy("Too many vCons are made or sent just now: try again."));
+    };
+    // While it waited, rights may have been taken and the recording destroyed.
+    let visitor = desk.visitor(visitor.key).await?.ok_or_else(Problem::not_logged_in)?;
+    if !visitor.has(Right::ExportRecordings) {
+        return Err(no_right());
     }
-    // One at a time: each takes several times its audio in memory.
-    let _alone = desk.exporting.lock().await;
+    let row = recording(&desk, id).await?;
+    let audio = whole(&desk, &row).await?;
+    fits(&audio)?;
     let at = desk.now();
+    slot.goes_on(at);
     let exported = AuditEvent::new(Class::Read, visitor.actor(), at, EXPORTED, Object::new("recording", id));
     let exported = exported.new_value(Some(Value::plain("vCon with audio, numbers and consents, by HTTP")));
-    // Who takes it out can listen to it as often as they like: domain rule 24, with its reason.
-    begin(&desk, &visitor, id, None).await?;
     soon(desk.store().commit(vec![Change::Audit(exported)])).await?;
     let call = soon(desk.store().call(row.call)).await?.ok_or_else(Problem::no_recording)?;
     let place = soon(desk.store().audit_position(&id.to_string(), EXPORTED)).await?;
-    let bytes = audio.read().await.map_err(|error| super::audio::unreadable(&desk, id, &error))?;
+    let bytes = match timeout(READ, audio.read()).await {
+        Ok(Ok(bytes)) => bytes,
+        Ok(Err(error)) => return Err(broken(&desk, id, &error).await),
+        Err(_) => return Err(busy("The store of recordings is too slow for a vCon just now: try again.")),
+    };
+    is_right(&desk, id);
     let facts = Facts {
         recording: row,
         call,
@@ -246,6 +272,33 @@ pub(super) async fn vcon(
     let name = HeaderValue::try_from(format!("attachment; filename=\"{id}.vcon\"")).expect("an id is ASCII");
     // The draft registers `application/vcon` ("JSON Format vCon Mediatype").
     let kind = HeaderValue::from_static("application/vcon");
-    Ok(([(header::CONTENT_TYPE, kind), (header::CONTENT_DISPOSITION, name)], Body::from(text))
-        .into_response())
+    let body = Body::from(Bytes::from_owner(Held { text, _room: room }));
+    Ok(([(header::CONTENT_TYPE, kind), (header::CONTENT_DISPOSITION, name)], body).into_response())
+}
+
+/// A vCon that is being sent: its room is free when the last byte of it is.
+struct Held {
+    text: String,
+    _room: OwnedSemaphorePermit,
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        self.text.as_bytes()
+    }
+}
+
+fn fits(audio: &Audio) -> Result<(), Problem> {
+    let (length, most) = (audio.length(), vcon::INLINE);
+    if length <= most {
+        return Ok(());
+    }
+    let detail = format!(
+        "Its audio has {length} bytes, a vCon by HTTP at most {most}: take it out by `sayso recordings export`."
+    );
+    Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", detail))
+}
+
+fn busy(detail: &'static str) -> Problem {
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail)
 }

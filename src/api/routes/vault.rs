@@ -16,7 +16,7 @@ use crate::api::problem::Problem;
 use crate::ids::{ReconciliationId, Redacted};
 use crate::jobs::reconcile::{self, OrphanError, Scope};
 use crate::store::{
-    Change, Cursor, FindingRow, JobChange, JobFigures, JobFilter, JobRow, Page, ReconciliationRow, StoreError,
+    Change, Cursor, FindingRow, JobChange, JobFigures, JobFilter, JobRow, Page, ReconciliationRow,
 };
 use crate::time::Timestamp;
 use crate::vault::objects::ObjectError;
@@ -106,11 +106,9 @@ pub(super) async fn retry(
         || Problem::new(StatusCode::NOT_FOUND, "no-job", "There is no such job: it is done, or never was.");
     let id: i64 = id.parse().map_err(|_| no_job())?;
     let hurry = JobChange::Hurry { id, at: desk.now(), by: visitor.actor() };
-    match desk.store().commit(vec![Change::Job(hurry)]).await {
-        Ok(()) => {}
-        Err(StoreError::Missing { .. }) => return Err(no_job()),
-        Err(error) => return Err(error.into()),
-    }
+    // Asked first: a job that is not there is no fault of the database, and is not counted as one.
+    soon(desk.store().job(id)).await?.ok_or_else(no_job)?;
+    soon(desk.store().commit(vec![Change::Job(hurry)])).await?;
     (desk.archive()?.wake)();
     Ok(StatusCode::NO_CONTENT)
 }

@@ -134,14 +134,128 @@ async fn where_a_reason_is_needed_nothing_is_heard_without_it() {
     let begun = lead.post(&path, json!({ "reason": " a complaint " })).await;
     assert_eq!((begun.status, begun.json()["recording"].as_str()), (201, Some(id.to_string().as_str())));
     assert_eq!(lead.raw("GET", &audio(id), &[]).await.status, 200);
-    // Taking it out is listening, too.
-    let boss = house.log_in("boss").await;
-    assert_eq!(boss.get(&format!("/recordings/{id}/vcon")).await.problem(), (428, "reason-needed".into()));
     let log = house.select("SELECT reason FROM listening_log").await;
     assert_eq!(log, ["a complaint"]);
+    // The same one again is the same listening, another one is not.
+    assert_eq!(lead.post(&path, json!({ "reason": "a complaint" })).await.status, 201);
+    assert_eq!(lead.post(&path, json!({ "reason": "training" })).await.status, 201);
+    assert_eq!(lead.post(&path, json!({})).await.status, 201);
+    let log = house.select("SELECT reason FROM listening_log ORDER BY n").await;
+    assert_eq!(log, ["a complaint", "training"]);
     // The reason is of this session.
     let again = house.log_in("lead").await;
     assert_eq!(again.get(&format!("/recordings/{id}/audio")).await.problem(), (428, "reason-needed".into()));
+}
+
+#[tokio::test]
+async fn where_a_reason_is_needed_no_vcon_goes_out_without_it() {
+    let (house, kept) = House::kept(true).await;
+    let id = kept.record(1, 8_000).await;
+    let boss = house.log_in("boss").await;
+    let vcon = format!("/recordings/{id}/vcon");
+    assert_eq!(boss.get(&vcon).await.problem(), (428, "reason-needed".into()));
+    assert!(heard(&house).await.is_empty() && house.audit("recording.exported").await.is_empty());
+    let reason = json!({ "reason": "a court asked" });
+    assert_eq!(boss.post(&format!("/recordings/{id}/listening"), reason).await.status, 201);
+    assert_eq!(boss.get(&vcon).await.status, 200);
+    assert_eq!(house.select("SELECT reason FROM listening_log").await, ["a court asked"]);
+    assert_eq!(house.audit("recording.exported").await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_session_has_so_many_players() {
+    let (house, kept) = House::kept(false).await;
+    // More than the buffers of two sockets hold.
+    let id = kept.record(1, 4_000_000).await;
+    let lead = house.log_in("lead").await;
+    let play = async || {
+        let mut socket = lead.ask("GET", &audio(id), &[]).await;
+        let mut begin = [0; 12];
+        socket.read_exact(&mut begin).await.unwrap();
+        (socket, String::from_utf8(begin.to_vec()).unwrap())
+    };
+    let mut playing = Vec::new();
+    for _ in 0..8 {
+        let (socket, status) = play().await;
+        assert_eq!(status, "HTTP/1.1 200");
+        playing.push(socket);
+    }
+    assert_eq!(lead.get(&format!("/recordings/{id}/audio")).await.problem(), (429, "too-many".into()));
+    assert_eq!(lead.raw("HEAD", &audio(id), &[]).await.status, 200, "what plays nothing is answered");
+    assert_eq!(
+        house.log_in("lead").await.raw("GET", &audio(id), &[("range", "bytes=0-1")]).await.status,
+        206
+    );
+    playing.pop();
+    // The server learns of it when it writes.
+    let again = tokio::time::timeout(Duration::from_secs(20), async {
+        while play().await.1 != "HTTP/1.1 200" {
+            tokio::task::yield_now().await;
+        }
+    });
+    again.await.expect("a place is free when a player is closed");
+}
+
+#[tokio::test]
+async fn a_vcon_waits_for_room_and_then_looks_again() {
+    let (house, kept) = House::kept(false).await;
+    let id = kept.record(1, 4_000_000).await;
+    let boss = house.log_in("boss").await;
+    let path = format!("/api/v1/recordings/{id}/vcon");
+    let mut sent = Vec::new();
+    for _ in 0..4 {
+        let mut socket = boss.ask("GET", &path, &[]).await;
+        let mut begin = [0; 12];
+        socket.read_exact(&mut begin).await.unwrap();
+        assert_eq!(&begin, b"HTTP/1.1 200");
+        sent.push(socket);
+    }
+    let late = house.log_in("boss").await;
+    let waiting = tokio::spawn(async move { late.raw("GET", &path, &[]).await });
+    // It has looked once when its listening is written.
+    let begun = async { while heard(&house).await.len() < 2 {} };
+    tokio::time::timeout(Duration::from_secs(20), begun).await.expect("its entry");
+    let (rule, why) = ("operator".to_owned(), "gone".to_owned());
+    let destroyed = RecordingChange::Destroyed { id, at: START, rule, why, by: Actor::System };
+    house.store.commit(vec![Change::Recording(destroyed)]).await.unwrap();
+    assert!(!waiting.is_finished(), "there is no room before the others are sent");
+    drop(sent);
+    assert_eq!(waiting.await.unwrap().status, 410);
+    assert_eq!(house.audit("recording.exported").await.len(), 4);
+}
+
+#[tokio::test]
+async fn why_it_was_destroyed_is_told_to_who_may_destroy() {
+    let (house, _kept, id, _) = kept().await;
+    let (boss, lead) = (house.log_in("boss").await, house.log_in("lead").await);
+    let path = format!("/recordings/{id}");
+    let reason = json!({ "reason": "Mr Meier asked" });
+    assert_eq!(boss.ours("DELETE", &path, Some(reason)).await.status, 202);
+    for path in [path.as_str(), "/recordings"] {
+        assert!(boss.get(path).await.body.contains("Meier"), "{path}");
+        let shown = lead.get(path).await;
+        assert!(shown.status == 200 && !shown.body.contains("Meier"), "{path}: {shown:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_destroyed_while_it_is_played_is_not_called_damaged() {
+    let (house, kept) = House::kept(false).await;
+    let id = kept.record(1, 4_000_000).await;
+    kept.store_away(id).await;
+    let lead = house.log_in("lead").await;
+    let mut asked = lead.ask("GET", &audio(id), &[]).await;
+    let mut begin = vec![0; 1_000];
+    asked.read_exact(&mut begin).await.unwrap();
+    let (rule, why) = ("operator".to_owned(), "gone".to_owned());
+    let destroyed = RecordingChange::Destroyed { id, at: START, rule, why, by: Actor::System };
+    house.store.commit(vec![Change::Recording(destroyed)]).await.unwrap();
+    kept.remove(id);
+    let mut rest = Vec::new();
+    // However the socket tells it.
+    let _ended = asked.read_to_end(&mut rest).await;
+    assert!(rest.len() < 15_000_000, "{} bytes came", rest.len());
+    assert_eq!(house.log_in("boss").await.get("/alarms").await.json(), json!([]));
 }
 
 #[tokio::test]
@@ -206,17 +320,21 @@ async fn damage_breaks_the_connection_off_and_raises_the_alarm() {
     let alarms = house.log_in("boss").await.get("/alarms").await.json();
     assert_eq!(alarms[0]["kind"], "recording-damaged", "{alarms}");
     assert!(alarms[0]["what"].as_str().unwrap().contains(&id.to_string()));
-    // What is before the damage can be heard; what begins in it is told in the status. Each chunk of 5,120 bytes has
-    // 20 more when it is sealed, so the damage is in the chunk from 2,585,644 of the file on.
+    // What is before the damage can be heard; what begins in it (the 506th chunk) is told in the status.
     let before = lead.raw("GET", &audio(id), &[("range", "bytes=0-99999")]).await;
     assert!(before.whole && before.body == wav[..100_000]);
-    let within = lead.raw("GET", &audio(id), &[("range", "bytes=2588000-2588010")]).await;
+    let within = lead.raw("GET", &audio(id), &[("range", "bytes=2586000-2586010")]).await;
     assert_eq!(within.status, 500, "{within:?}");
-    // Somebody puts it right: whoever hears all of it clears the alarm.
+    // So is damage at the very beginning, although a WAV's header is no chunk.
+    kept.damage(id, 2_000);
+    assert_eq!(lead.raw("GET", &audio(id), &[]).await.status, 500);
+    kept.damage(id, 2_000);
+    // Put right, and read whole: nobody has to look any more.
     kept.damage(id, 2_600_000);
-    let mended = lead.raw("GET", &audio(id), &[]).await;
-    assert!(mended.whole && mended.body == wav);
-    assert_eq!(house.log_in("boss").await.get("/alarms").await.json(), json!([]));
+    let whole = lead.raw("GET", &audio(id), &[]).await;
+    assert!(whole.whole && whole.body == wav);
+    let alarms = house.log_in("boss").await.get("/alarms").await.json();
+    assert_eq!(alarms, json!([]));
 }
 
 #[tokio::test]

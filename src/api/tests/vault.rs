@@ -174,6 +174,7 @@ impl Kept {
         };
         let put = self.archive.objects.put(&name, file, &about).await.unwrap();
         let object = StoredObject {
+            place: "a folder".to_owned(),
             name,
             version: put.version,
             bytes: put.bytes,
@@ -200,9 +201,18 @@ impl Kept {
         file.write_all_at(bytes, 0).unwrap();
     }
 
-    fn object(&self, id: RecordingId) -> fs::File {
+    /// Its object is gone.
+    pub(in crate::api) fn remove(&self, id: RecordingId) {
+        fs::remove_file(self.path(id)).unwrap();
+    }
+
+    fn path(&self, id: RecordingId) -> PathBuf {
         let there = |ending| self.objects.join(format!("recordings/2026/11/22/{id}.{ending}"));
-        let path = ["rec", "wav"].map(there).into_iter().find(|path| path.exists()).unwrap();
+        ["rec", "wav"].map(there).into_iter().find(|path| path.exists()).unwrap()
+    }
+
+    fn object(&self, id: RecordingId) -> fs::File {
+        let path = self.path(id);
         let mut mode = fs::metadata(&path).unwrap().permissions();
         std::os::unix::fs::PermissionsExt::set_mode(&mut mode, 0o600);
         fs::set_permissions(&path, mode).unwrap();

@@ -11,9 +11,10 @@ use super::Place;
 use crate::cli::apply::account;
 use crate::cli::{AtConfig, out, progress};
 use crate::ids::RecordingId;
-use crate::jobs::{self, Alarms, Deps, Jobs};
+use crate::jobs::{self, Alarms, Deps};
 use crate::server::archive;
 use crate::store::{Change, JobFilter, RecordingChange, StoreError};
+use crate::vault::VaultError;
 
 /// How often it is looked how far it is.
 const LOOK: Duration = Duration::from_millis(250);
@@ -39,12 +40,7 @@ pub(super) async fn run(at: &AtConfig, id: RecordingId, reason: &str) -> anyhow:
         }
         Err(error) => return Err(error.into()),
     }
-    let mut own = None;
-    let removed = wait(&config, &place, id, &mut own).await;
-    if let Some(jobs) = own {
-        jobs.stop().await;
-    }
-    let removed = removed?;
+    let removed = wait(&config, &place, id).await?;
     place.store.close().await;
     if removed {
         out(format_args!("{id}: every copy is gone; `sayso certificate show {id}` shows the proof\n"));
@@ -56,17 +52,12 @@ pub(super) async fn run(at: &AtConfig, id: RecordingId, reason: &str) -> anyhow:
     Ok(ExitCode::FAILURE)
 }
 
-/// Waits until every copy is gone. Where nobody takes the job, it is done here: `own` are the jobs of this process.
-async fn wait(
-    config: &crate::config::Config,
-    place: &Place,
-    id: RecordingId,
-    own: &mut Option<Jobs>,
-) -> anyhow::Result<bool> {
+/// Waits until every copy is gone. Where nobody takes the job and no server has the vault, it is done here.
+async fn wait(config: &crate::config::Config, place: &Place, id: RecordingId) -> anyhow::Result<bool> {
     let bar = progress("removing");
     let mut look = interval(LOOK);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut unwanted = 0;
+    let (mut unwanted, mut tried) = (0, false);
     for _ in 0..LOOKS {
         look.tick().await;
         let row = place.store.recording(id).await?.with_context(|| format!("no recording {id}"))?;
@@ -83,21 +74,34 @@ async fn wait(
         let now = place.clock.now();
         let held = job.as_ref().is_some_and(|job| job.leased_until.is_some_and(|until| until > now));
         unwanted = if held { 0 } else { unwanted + 1 };
-        if unwanted >= PATIENCE && own.is_none() {
-            let deps = Deps {
-                store: place.store.clone(),
-                vault: Arc::clone(&place.vault),
-                objects: place.objects.clone(),
-                signer: Arc::clone(&place.signer),
-                clock: place.clock,
-                alarms: Alarms::new(place.store.clone(), place.clock),
-            };
-            let mut config = archive::jobs_config(config);
-            // Only what was asked for.
-            config.reconcile_every = Duration::ZERO;
-            *own = Some(jobs::start(config, deps));
+        // Once at once; after that as it is due, for the row says what it waits for.
+        let is_due = !tried || job.is_some_and(|job| job.due <= now);
+        if unwanted >= PATIENCE && is_due {
+            (unwanted, tried) = (0, true);
+            do_here(config, place, id).await?;
         }
     }
     bar.finish_and_clear();
     Ok(false)
+}
+
+/// Does its job in this process, if no other has the vault: a server that does goes on with it by itself, and puts beside
+/// ours would not be seen.
+async fn do_here(config: &crate::config::Config, place: &Place, id: RecordingId) -> anyhow::Result<()> {
+    let owner = match place.vault.own() {
+        Ok(owner) => owner,
+        Err(VaultError::Owned { .. }) => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    let deps = Deps {
+        store: place.store.clone(),
+        vault: Arc::clone(&place.vault),
+        objects: place.objects.clone(),
+        signer: Arc::clone(&place.signer),
+        clock: place.clock,
+        alarms: Alarms::new(place.store.clone(), place.clock),
+    };
+    let done = jobs::destroy_one(archive::jobs_config(config), deps, id).await;
+    drop(owner);
+    Ok(done?)
 }

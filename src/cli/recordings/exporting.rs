@@ -1,7 +1,6 @@
 //! `sayso recordings export`: one file, or all of a queue into a folder. Either can be interrupted and run again.
 
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -10,16 +9,16 @@ use aws_lc_rs::digest::{Context, SHA256};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::{Form, Place, beside};
+use super::{Form, Place, beside, reason};
 use crate::audit::{Actor, AuditEvent, Class, Object, Value};
 use crate::cli::apply::account;
 use crate::cli::{AtConfig, out, progress};
 use crate::export::{Audio, AudioFile, AuditPlace, Facts, Manifest, Signing, extension, vcon};
-use crate::ids::{QueueId, RecordingId};
+use crate::ids::{QueueId, RecordingId, Redacted};
 use crate::store::{Change, Filter, Listened, ListenedTo, Page, RecordingRow, Store};
 use crate::time::{Clock, Timestamp};
-use crate::vault::Vault;
 use crate::vault::objects::Objects;
+use crate::vault::{Draft, Vault};
 
 /// What is audited of an export.
 const EXPORTED: &str = "recording.exported";
@@ -42,6 +41,9 @@ pub(in crate::cli) struct Export {
     /// Write FILE.json beside it: what the recording is, hashes, signed. Always done in a folder.
     #[arg(long)]
     manifest: bool,
+    /// Why, for the listening log; needed where `listening-reason` is set.
+    #[arg(long, value_parser = reason)]
+    reason: Option<String>,
     /// Only of calls whose first queue is this.
     #[arg(long, conflicts_with = "id")]
     queue: Option<String>,
@@ -71,7 +73,12 @@ pub(in crate::cli) struct Written {
 
 impl Export {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
-        let place = Place::open(&self.at).await?;
+        let needed = self.at.load()?.vault.listening_reason;
+        anyhow::ensure!(
+            self.reason.is_some() || !needed,
+            "--reason: say why, it goes into the listening log (`listening-reason` is set)"
+        );
+        let place = Place::open_for(&self.at, self.id).await?;
         let Some(id) = self.id else { return self.all(&place).await };
         let row = place.store.recording(id).await?.with_context(|| format!("no recording {id}"))?;
         let bar = progress("exporting");
@@ -94,20 +101,21 @@ impl Export {
     ) -> anyhow::Result<Written> {
         let Place { store, vault, objects, signer, clock } = place;
         let (id, by, at) = (row.id, account(), clock.now());
+        let taken = Taken { by: by.clone(), to: file, reason: self.reason.as_deref() };
         let mut progress = |done, all| {
             bar.set_length(all);
             bar.set_position(done);
         };
         let written = match self.format {
-            Form::Wav => export_row(store, vault, objects, row, file, &mut progress).await?,
+            Form::Wav => export_row(place, row, &taken, &mut progress).await?,
             Form::Vcon => {
-                let audio = Audio::open(row, vault, objects).await?;
+                let audio = opened(store, vault, objects, row).await?;
                 anyhow::ensure!(
                     audio.length() <= LARGEST_VCON,
                     "recording {id} has {} bytes, too much for a vCon: take it out as --format wav --manifest",
                     audio.length()
                 );
-                let place = note(store, id, &by, at, file).await?;
+                let place = note(store, id, &taken, at).await?;
                 let bytes = audio.read().await?;
                 let facts = facts(store, row, at, &by, place).await?;
                 let kind = audio.content_type();
@@ -230,6 +238,13 @@ fn is_done(
     }
 }
 
+/// Who takes a recording out, where to, and why.
+struct Taken<'a> {
+    by: Actor,
+    to: &'a Path,
+    reason: Option<&'a str>,
+}
+
 /// Writes a recording's audio; who took it out is audited first.
 pub(in crate::cli) async fn export(
     store: &Store,
@@ -239,17 +254,42 @@ pub(in crate::cli) async fn export(
     file: &Path,
 ) -> anyhow::Result<Written> {
     let row = store.recording(id).await?.with_context(|| format!("no recording {id}"))?;
-    export_row(store, vault, objects, &row, file, &mut |_, _| {}).await
+    let audio = opened(store, vault, objects, &row).await?;
+    let taken = Taken { by: account(), to: file, reason: None };
+    note(store, id, &taken, Clock::start().now()).await?;
+    write(&audio, &row, file, &mut |_, _| {}).await
 }
 
 async fn export_row(
-    store: &Store,
-    vault: &Vault,
-    objects: &Objects,
+    place: &Place,
+    row: &RecordingRow,
+    taken: &Taken<'_>,
+    progress: &mut (dyn FnMut(u64, u64) + Send),
+) -> anyhow::Result<Written> {
+    let Place { store, vault, objects, clock, signer: _ } = place;
+    let audio = opened(store, vault, objects, row).await?;
+    note(store, row.id, taken, clock.now()).await?;
+    write(&audio, row, taken.to, progress).await
+}
+
+async fn write(
+    audio: &Audio,
     row: &RecordingRow,
     file: &Path,
     progress: &mut (dyn FnMut(u64, u64) + Send),
 ) -> anyhow::Result<Written> {
+    let id = row.id;
+    let sha256 = audio.export(id, file, progress).await.with_context(|| format!("recording {id}"))?;
+    let samples = row.samples.unwrap_or_default();
+    Ok(Written { samples, sha256, bytes: audio.length(), content_type: audio.content_type() })
+}
+
+async fn opened(
+    store: &Store,
+    vault: &Vault,
+    objects: &Objects,
+    row: &RecordingRow,
+) -> anyhow::Result<Audio> {
     let id = row.id;
     let opened = match Audio::open(row, vault, objects).await {
         // It may have been stored since the row was read: then its file is gone from the spool.
@@ -259,26 +299,24 @@ async fn export_row(
         }
         opened => opened,
     };
-    let audio = opened.with_context(|| format!("recording {id} cannot be taken out"))?;
-    note(store, id, &account(), Clock::start().now(), file).await?;
-    let sha256 = audio.export(id, file, progress).await.with_context(|| format!("recording {id}"))?;
-    let samples = row.samples.unwrap_or_default();
-    Ok(Written { samples, sha256, bytes: audio.length(), content_type: audio.content_type() })
+    opened.with_context(|| format!("recording {id} cannot be taken out"))
 }
 
 /// Audits that a recording is taken out; where in the log that is.
 async fn note(
     store: &Store,
     id: RecordingId,
-    by: &Actor,
+    taken: &Taken<'_>,
     at: Timestamp,
-    file: &Path,
 ) -> anyhow::Result<Option<AuditPlace>> {
+    let Taken { by, to, reason } = taken;
     let event = AuditEvent::new(Class::Read, by.clone(), at, EXPORTED, Object::new("recording", id));
-    let event = event.new_value(Some(Value::plain(file.display())));
+    // A file may be named after a person.
+    let event = event.new_value(Some(Value::Personal(to.display().to_string())));
     // Who takes it out can listen to it as often as they like: domain rule 24.
     let who = by.name().unwrap_or_default().to_owned();
-    let listened = Listened { at, who, to: ListenedTo::Recording(id), reason: None };
+    let reason = reason.map(|reason| Redacted(reason.to_owned()));
+    let listened = Listened { at, who, to: ListenedTo::Recording(id), reason };
     store.commit(vec![Change::Audit(event), Change::Listened(listened)]).await?;
     let head = store.audit_position(&id.to_string(), EXPORTED).await?;
     Ok(head.map(|head| AuditPlace { n: head.seq, hash: head.hash.to_string() }))
@@ -299,13 +337,12 @@ async fn facts(
 
 /// Writes a file whole or not at all, mode 0600.
 fn put(file: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let draft = beside(file, ".part");
     let write = || {
-        let mut options = std::fs::OpenOptions::new();
-        let mut to = options.write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+        let draft = Draft::open(file, ".part")?;
+        let mut to = draft.file()?;
+        to.set_len(0)?;
         to.write_all(bytes)?;
-        to.sync_all()?;
-        std::fs::rename(&draft, file)
+        anyhow::Ok(draft.finish(file)?)
     };
     write().with_context(|| format!("{} cannot be written", file.display()))
 }

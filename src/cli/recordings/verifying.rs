@@ -72,6 +72,7 @@ async fn read(place: &Place, row: &RecordingRow, progress: impl Fn(u64, u64)) ->
         opened => opened,
     };
     let audio = opened?;
+    // All of it: a plain object is compared with its hash at the end.
     let mut done = 0;
     let mut stream = audio.stream(0..audio.length()).await?;
     while let Some(bytes) = stream.try_next().await? {

@@ -127,7 +127,14 @@ impl Place {
         let checksum = self.put(&name, &text(n)).await;
         let bytes = text(n).len() as u64;
         let encryption = "sealed".to_owned();
-        let object = StoredObject { name: name.clone(), version: None, bytes, checksum, encryption };
+        let object = StoredObject {
+            place: String::new(),
+            name: name.clone(),
+            version: None,
+            bytes,
+            checksum,
+            encryption,
+        };
         self.step(RecordingChange::Stored { id, at: self.compared.clock.now(), object }).await;
         fs::remove_file(self.spooled(id)).unwrap();
         self.end_jobs().await;

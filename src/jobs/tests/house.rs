@@ -174,18 +174,32 @@ impl House {
 
     /// Runs jobs, up to and including the step `halt`, if one is named.
     pub(super) fn run(&self, plain: bool, halt: Option<&'static str>) -> Run {
-        let config = JobsConfig {
+        self.run_with(plain, |ctx| ctx.halt = halt)
+    }
+
+    /// Keeps objects in another folder from now on.
+    pub(super) async fn keep_in(&mut self, folder: &str) {
+        let objects = ObjectsConfig::Folder { dir: self.path(folder) };
+        self.deps.objects = Objects::open(&objects).await.unwrap();
+    }
+
+    /// The same, with something about the runner changed before it begins.
+    pub(super) fn run_with(&self, plain: bool, change: impl FnOnce(&mut Context)) -> Run {
+        let mut ctx = Context::new(self.config(plain), self.deps.clone());
+        change(&mut ctx);
+        let (ctx, stop) = (Arc::new(ctx), CancellationToken::new());
+        let task = tokio::spawn(runner::run(Arc::clone(&ctx), stop.clone()));
+        Run { ctx, task, stop }
+    }
+
+    pub(super) fn config(&self, plain: bool) -> JobsConfig {
+        JobsConfig {
             uploads: 4,
             segment: Duration::from_secs(60),
             alarm_after: Duration::from_secs(900),
             plain,
             reconcile_every: Duration::ZERO,
-        };
-        let mut ctx = Context::new(config, self.deps.clone());
-        ctx.halt = halt;
-        let (ctx, stop) = (Arc::new(ctx), CancellationToken::new());
-        let task = tokio::spawn(runner::run(Arc::clone(&ctx), stop.clone()));
-        Run { ctx, task, stop }
+        }
     }
 
     /// Runs jobs until none is left.

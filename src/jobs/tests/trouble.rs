@@ -3,10 +3,12 @@
 
 use std::fs;
 
-use super::super::AlarmKind;
+use super::super::context::{Context, Held};
 use super::super::names::{self, Form};
 use super::super::segment;
+use super::super::{AlarmKind, REFUSED, destroy_one, runner};
 use super::house::{House, until};
+use crate::ids::RecordingId;
 use crate::store::{JobKind, RecordingChange};
 use crate::vault::Format;
 
@@ -199,4 +201,123 @@ async fn what_another_runner_holds_is_left_alone() {
     until("and removed", async || house.row(other).await.state == "removed").await;
     assert_eq!(house.jobs().await.len(), 1);
     run.stop().await;
+}
+
+/// It is destroyed, and the job that should prove it refuses to.
+async fn is_not_proven(house: &House, id: RecordingId) {
+    house.destroy(id).await;
+    let run = house.run(false, None);
+    until("the alarm", async || raised(house, AlarmKind::JobFails)).await;
+    run.stop().await;
+    assert_eq!(house.row(id).await.state, "destroyed");
+    assert!(house.deps().store.certificate(id).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn nothing_is_proven_of_a_place_where_it_was_not_looked() {
+    let mut house = House::new(Format::Pcm16).await;
+    let id = house.finished().await;
+    house.run_all(false).await;
+    assert_eq!(house.row(id).await.object.unwrap().place, house.deps().objects.place());
+    house.keep_in("elsewhere").await;
+    is_not_proven(&house, id).await;
+    assert!(house.object(&names::whole(id, Form::Sealed)).exists(), "where it was");
+    house.keep_in("objects").await;
+    house.hurry().await;
+    house.run_all(false).await;
+    assert_eq!(house.row(id).await.state, "removed");
+    assert!(!house.object(&names::whole(id, Form::Sealed)).exists());
+    // And one that somebody took away.
+    let gone = house.finished().await;
+    house.run_all(false).await;
+    fs::remove_file(house.object(&names::whole(gone, Form::Sealed))).unwrap();
+    is_not_proven(&house, gone).await;
+}
+
+#[tokio::test]
+async fn alarms_about_jobs_go_with_the_recording() {
+    let house = House::new(Format::Pcm16).await;
+    let id = house.finished().await;
+    let object = house.object(&names::whole(id, Form::Sealed));
+    fs::create_dir_all(object.parent().unwrap()).unwrap();
+    fs::write(&object, b"somebody else's").unwrap();
+    let run = house.run(false, None);
+    let both = async || raised(&house, AlarmKind::ObjectConflict) && raised(&house, AlarmKind::JobFails);
+    until("the alarms", both).await;
+    house.destroy(id).await;
+    run.ctx.wake();
+    until("it is removed", async || house.row(id).await.state == "removed").await;
+    assert!(!raised(&house, AlarmKind::ObjectConflict) && !raised(&house, AlarmKind::JobFails));
+    run.stop().await;
+}
+
+#[tokio::test]
+async fn what_the_stores_check_found_is_not_over_with_the_next_answer() {
+    let house = House::new(Format::Pcm16).await;
+    let alarms = &house.deps().alarms;
+    let run = house.run(false, None);
+    alarms.raise_for(AlarmKind::StoreAway, "check", "its check had no answer".to_owned());
+    alarms.raise_for(AlarmKind::StoreAway, REFUSED, "it overwrites".to_owned());
+    run.ctx.on_answer();
+    assert!(alarms.is_raised_for(AlarmKind::StoreAway, "check"));
+    assert!(!run.ctx.store_answers(), "nothing is put into a store that will not do");
+    alarms.clear_for(AlarmKind::StoreAway, REFUSED);
+    assert!(run.ctx.store_answers());
+    run.stop().await;
+}
+
+#[tokio::test]
+async fn destroying_by_hand_does_that_alone_and_takes_nothing_from_a_server() {
+    let house = House::new(Format::Pcm16).await;
+    let (other, id) = (house.finished().await, house.finished().await);
+    let job = house.jobs().await.into_iter().find(|job| job.subject == other.to_string()).unwrap();
+    let (now, by) = (house.deps().clock.now(), house.deps().vault.spool_id().to_owned());
+    let until = now + std::time::Duration::from_secs(60);
+    let lease = crate::store::JobChange::Leased { id: job.id, by: by.clone(), until, at: now };
+    house.deps().store.commit(vec![crate::store::Change::Job(lease)]).await.unwrap();
+    let third = house.finished().await;
+    house.destroy(id).await;
+    destroy_one(house.config(false), house.deps().clone(), id).await.unwrap();
+    assert_eq!(house.row(id).await.state, "removed");
+    let left = house.jobs().await;
+    let held = left.iter().find(|job| job.subject == other.to_string()).unwrap();
+    assert_eq!((held.leased_by.as_ref(), held.leased_until), (Some(&by), Some(until)), "the server's");
+    assert_eq!(house.row(third).await.state, "finished", "nobody asked for that");
+}
+
+#[tokio::test]
+async fn a_job_hears_of_a_destruction_that_came_before_it_listened() {
+    let house = House::new(Format::Pcm16).await;
+    let id = house.finished().await;
+    let ctx = Context::new(house.config(false), house.deps().clone());
+    let row = house.jobs().await.remove(0);
+    let (doubt, now) = (ctx.doubt.subscribe(), ctx.clock.now());
+    let until = now + std::time::Duration::from_secs(60);
+    let lease = crate::store::JobChange::Leased { id: row.id, by: ctx.runner().to_owned(), until, at: now };
+    house.deps().store.commit(vec![crate::store::Change::Job(lease)]).await.unwrap();
+    house.destroy(id).await;
+    ctx.wake();
+    // Less than the time after which it would ask by itself.
+    let (held, limit) = (Held::new(row), std::time::Duration::from_secs(15));
+    let heard = tokio::time::timeout(limit, runner::keep(&ctx, &held, doubt));
+    heard.await.expect("at once");
+}
+
+#[tokio::test]
+async fn what_is_planned_is_not_late() {
+    let house = House::new(Format::Pcm16).await;
+    let oldest = async || {
+        let figures = house.deps().store.job_figures(house.deps().clock.now()).await.unwrap();
+        figures.into_iter().find(|figures| figures.kind == JobKind::Destroy).unwrap().oldest
+    };
+    let enqueue = async |subject: &str, wait: u64| {
+        let at = house.deps().clock.now();
+        let (subject, due) = (subject.to_owned(), at + std::time::Duration::from_secs(wait));
+        let job = crate::store::JobChange::Enqueue { kind: JobKind::Destroy, subject, spool: None, due, at };
+        house.deps().store.commit(vec![crate::store::Change::Job(job)]).await.unwrap();
+    };
+    enqueue("a lock ends", 86_400).await;
+    assert_eq!(oldest().await, None);
+    enqueue("a failure is tried again", 300).await;
+    assert!(oldest().await.is_some());
 }

@@ -224,7 +224,7 @@ async fn a_full_disk_is_survived() {
     let node = Node::default();
     let writer = Writer::new(Link::with(location, limit), Clock::start(), queue, Arc::clone(&node));
     tokio::spawn(writer.run());
-    let store = Store { read, jobs, node };
+    let store = Store { read, dialect: Dialect::Sqlite, jobs, node };
     let unit = |n| every_fact(call(n)).into_iter().map(Change::Fact).collect();
     let mut stored = 1;
     while store.commit(unit(stored)).await.is_ok() {

@@ -25,6 +25,7 @@ on_each_kind! {
 
 pub(super) fn object(n: u128) -> StoredObject {
     StoredObject {
+        place: "s3://audio/".into(),
         name: format!("recordings/2026/11/18/{}.rec", recording(n)),
         version: Some("v1".into()),
         bytes: 64_100,

@@ -231,6 +231,93 @@ async fn a_destroyed_key_is_in_no_file() {
     assert!(!found());
 }
 
+/// What a kill just after a destruction leaves goes with the next start, and whoever proves it can wait for it.
+#[tokio::test]
+async fn a_key_that_a_kill_left_in_the_log_is_in_no_file_after_the_next_start() {
+    let place = Place::new(Kind::Sqlite).await;
+    let key: Vec<u8> = (0..60u8).map(|n| n.wrapping_mul(41) ^ 0x3c).collect();
+    let found = |dir: &std::path::Path| {
+        let files = std::fs::read_dir(dir).expect("a folder");
+        files.flatten().any(|file| {
+            let bytes = std::fs::read(file.path()).expect("readable");
+            bytes.windows(key.len()).any(|window| window == key)
+        })
+    };
+    place.facts(vec![arrived(call(0), 0)]).await;
+    place.store.commit(vec![kek_made(KEK), armed(0, &key)]).await.expect("arms");
+    // Somebody reads, so that the log stays.
+    let mut reader = place.raw().await;
+    reader.execute("BEGIN").await.expect("begins");
+    reader.execute("SELECT COUNT(*) FROM calls").await.expect("reads");
+    place.store.commit(discard(0)).await.expect("discards");
+    let killed = tempfile::tempdir().expect("a folder");
+    for file in std::fs::read_dir(place.dir.path()).expect("a folder").flatten() {
+        if !file.file_name().to_string_lossy().ends_with("-shm") {
+            std::fs::copy(file.path(), killed.path().join(file.file_name())).expect("a copy");
+        }
+    }
+    assert!(found(killed.path()), "the log has it");
+    let name = Location::of(&place.url).expect("right").url.0;
+    let name = name.rsplit('/').next().expect("a file").to_owned();
+    let again =
+        Store::open(killed.path().join(name).to_str().expect("UTF-8"), Clock::start()).await.expect("opens");
+    let gone = async {
+        while found(killed.path()) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(20), gone).await.expect("by itself");
+    again.close().await;
+
+    // Who asks waits until the reader has ended.
+    let store = place.store.clone();
+    let mut shredded = tokio::spawn(async move { store.shred().await });
+    let early = tokio::time::timeout(std::time::Duration::from_millis(500), &mut shredded).await;
+    assert!(early.is_err() && found(place.dir.path()), "the reader's snapshot");
+    reader.execute("COMMIT").await.expect("ends");
+    assert_eq!(shredded.await.expect("runs").expect("shreds"), None);
+    assert!(!found(place.dir.path()));
+}
+
+/// PostgreSQL: whichever of many rows it is, its wrapped key is no more in the table's file.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_destroyed_key_is_in_no_table_of_a_server() {
+    let cluster = super::cluster::Cluster::start(&[]);
+    let url = cluster.database();
+    let name = url.split(['/', '?']).find(|part| part.starts_with("test")).expect("its name").to_owned();
+    let store = open(&url).await;
+    let key =
+        |n: u128| (0..69u8).map(|k| k.wrapping_mul(37) ^ (n as u8).wrapping_mul(11)).collect::<Vec<u8>>();
+    store.commit(vec![Change::Fact(arrived(call(0), 0)), kek_made(KEK)]).await.expect("begins");
+    for n in 0..60 {
+        store.commit(vec![armed(n, &key(n))]).await.expect("arms");
+    }
+    let file = format!(
+        "{}/{}",
+        cluster.sql(&name, "SHOW data_directory"),
+        cluster.sql(&name, "SELECT pg_relation_filepath('recordings')")
+    );
+    let held = || {
+        cluster.sql(&name, "CHECKPOINT");
+        let bytes = std::fs::read(&file).expect("readable");
+        (0..60).filter(|n| bytes.windows(69).any(|window| window == key(*n))).collect::<Vec<u128>>()
+    };
+    assert_eq!(held().len(), 60, "the test sees keys that are there");
+    let gone = [0, 17, 35, 36, 59];
+    for n in gone {
+        let (rule, why, by) = ("operator".to_owned(), "asked for".to_owned(), Actor::System);
+        let destroyed = RecordingChange::Destroyed { id: recording(n), at: at(9), rule, why, by };
+        store.commit(step(destroyed)).await.expect("destroys");
+    }
+    assert!(held().iter().any(|n| gone.contains(n)), "old row versions have them still");
+    let beyond = store.shred().await.expect("shreds").expect("the log is beyond reach");
+    assert!(beyond.contains("write-ahead log") && beyond.contains("keys rotate"), "{beyond}");
+    let left = held();
+    assert!(!left.iter().any(|n| gone.contains(n)), "{left:?}");
+    assert_eq!(left.len(), 55, "the others are untouched");
+    store.close().await;
+}
+
 async fn agents_choices_are_audited_and_the_course_of_calls_is_not(kind: Kind) {
     let place = Place::new(kind).await;
     let states = [

@@ -209,6 +209,25 @@ impl Objects {
         }
     }
 
+    /// Whether a put that was cut off may still be carried out later.
+    #[must_use]
+    pub fn lands_late(&self) -> bool {
+        match &self.0 {
+            // The temporary file is gone with the try, and nobody else links it.
+            Store::Folder(_) => false,
+            Store::S3(_) => true,
+        }
+    }
+
+    /// What the store was asked for by [`Objects::traces`] and cannot list, in words; `None`: it lists all.
+    #[must_use]
+    pub fn not_listed(&self) -> Option<&'static str> {
+        match &self.0 {
+            Store::Folder(_) => None,
+            Store::S3(s3) => s3.not_listed(),
+        }
+    }
+
     /// Asks the store whether it can keep our promises, by a probe object that is put, compared, put again (which
     /// must fail) and removed. The answer is facts worth a log line.
     ///

@@ -172,14 +172,17 @@ export interface Listening {
 //        not told here. 422 bad-filter
 // GET  /recordings/{id}                                -> Recording
 // POST /recordings/{id}/listening  {reason?}           -> 201 Listens    the listening log has its row when this answers; one
-//        for a session and a recording as long as it is used (30 minutes without a request end it). 422 bad-reason (1 to 1,000
-//        characters), 428 reason-needed, and what /audio refuses
+//        for a session and a recording as long as it is used (30 minutes without a request end it), and one more for each other
+//        reason. 422 bad-reason (1 to 1,000 characters), 428 reason-needed, and what /audio refuses
 // GET  /recordings/{id}/audio                          -> audio/wav or audio/ogg, with ranges (RFC 9110 §14), ETag, HEAD;
 //        opens listening by itself where no reason is asked. 409 not-whole (armed, recording), failed (detail: why), elsewhere
 //        (still in another node's spool), 410 destroyed, 416 bad-range, 428 reason-needed (POST /listening first),
-//        500 damaged, 503 store-away. What is damaged further on breaks the connection off
+//        429 too-many (8 streams a session), 500 damaged, 503 store-away. What is damaged further on breaks the connection
+//        off; so does a client that takes nothing for 60 s. With `encryption = "store"` the whole is compared with the
+//        SHA-256 that was stored (its ETag); of a range it is known only that size and version are those that were stored
 // With the right `export-recordings`, audited with what was taken out:
-// GET  /recordings/{id}/vcon                           -> application/vcon, a JWS; what /audio refuses (the reason, too), 413 too-large
+// GET  /recordings/{id}/vcon                           -> application/vcon, a JWS; what /audio refuses (428: POST
+//        /listening with the reason first), 413 too-large (16 MiB of audio), 503 busy
 // With the right `destroy-recordings`:
 // DELETE /recordings/{id}          {reason}            -> 202 Recording  its key is gone when this answers, its copies are
 //        removed by a job; 410 destroyed (it is already), 409 not-whole (nothing was captured), 422 bad-reason
@@ -208,7 +211,7 @@ export interface Recording {
   format: string
   /** Silence that stands for something; seconds from the start. */
   gaps: { start: number; seconds: number; channel: number | null; why: string }[]
-  /** The reason of its last change. */
+  /** The reason of its last change. That of its destruction is a person's text: only with `destroy-recordings`. */
   why: string | null
   /** Whether there is audio to be heard. */
   playable: boolean

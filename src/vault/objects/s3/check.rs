@@ -12,6 +12,8 @@ enum Default {
     Nothing,
     Governance,
     Compliance,
+    /// Nobody tells us.
+    Unknown,
 }
 
 impl S3 {
@@ -30,6 +32,13 @@ impl S3 {
             Default::Nothing | Default::Governance => true,
             Default::Compliance => {
                 facts.push("not probed: nobody could remove the probe".to_owned());
+                false
+            }
+            Default::Unknown => {
+                facts.push(
+                    "not probed: perhaps nobody could remove the probe; whether the store overwrites is not known"
+                        .to_owned(),
+                );
                 false
             }
         };
@@ -75,7 +84,7 @@ impl S3 {
                 if matches!(error, ObjectError::Denied { .. }) {
                     let right = "s3:GetBucketObjectLockConfiguration";
                     facts.push(format!("Object Lock is unknown: {right} is not granted"));
-                    return Ok(Default::Nothing);
+                    return Ok(Default::Unknown);
                 }
                 // `ObjectLockConfigurationNotFoundError`; some stores answer it as a bad request.
                 if !matches!(error, ObjectError::NotFound { .. } | ObjectError::Refused { .. }) {

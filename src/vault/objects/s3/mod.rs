@@ -11,6 +11,7 @@ mod remove;
 pub(super) mod settings;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use aws_config::environment::EnvironmentVariableRegionProvider;
@@ -51,6 +52,8 @@ pub(super) struct S3 {
     settings: S3Settings,
     pace: Option<Arc<Pace>>,
     clock: Clock,
+    /// The store does not list unfinished uploads.
+    hides_uploads: AtomicBool,
 }
 
 impl S3 {
@@ -94,11 +97,18 @@ impl S3 {
             settings: settings.clone(),
             pace: settings.bandwidth.filter(|rate| *rate > 0).map(|rate| Arc::new(Pace::new(rate))),
             clock: Clock::start(),
+            hides_uploads: AtomicBool::new(false),
         })
     }
 
     pub(super) fn place(&self) -> String {
         format!("s3://{}/{}", self.settings.bucket, self.settings.prefix)
+    }
+
+    pub(super) fn not_listed(&self) -> Option<&'static str> {
+        self.hides_uploads
+            .load(Ordering::Relaxed)
+            .then_some("parts of uploads that were never finished: this object store cannot list them")
     }
 
     /// The store's key of a name.

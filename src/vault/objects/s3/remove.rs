@@ -2,6 +2,7 @@
 //! uploads. A listing by prefix brings names that merely begin alike too; those are left alone.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
 
 use aws_sdk_s3::types::{ObjectLockLegalHoldStatus, ObjectLockMode};
 use futures_util::stream::{self, StreamExt as _};
@@ -182,9 +183,10 @@ impl S3 {
             for one in page.delete_markers.unwrap_or_default() {
                 push(one.key, one.version_id, TraceKind::DeleteMarker, None);
             }
-            if page.is_truncated != Some(true) || page.next_key_marker.is_none() {
+            if page.is_truncated != Some(true) {
                 return Ok(Some(found));
             }
+            goes_on(&prefix, page.next_key_marker.as_ref())?;
             (key, version) = (page.next_key_marker, page.next_version_id_marker);
         }
     }
@@ -203,9 +205,10 @@ impl S3 {
                 kind: TraceKind::File,
                 bytes: object.bytes,
             }));
-            if !page.more || after.is_none() {
+            if !page.more {
                 return Ok(found);
             }
+            goes_on(&prefix, after.as_ref())?;
         }
     }
 
@@ -218,7 +221,10 @@ impl S3 {
             let list = self.client.list_multipart_uploads().bucket(self.bucket()).prefix(self.key(prefix));
             let page = match list.set_key_marker(key).set_upload_id_marker(id).send().await {
                 Ok(page) => page,
-                Err(error) if not_implemented(&error) => return Ok(found),
+                Err(error) if not_implemented(&error) => {
+                    self.hides_uploads.store(true, Ordering::Relaxed);
+                    return Ok(found);
+                }
                 Err(error) => return Err(fault("list the uploads of", prefix)(error)),
             };
             for one in page.uploads.unwrap_or_default() {
@@ -227,12 +233,25 @@ impl S3 {
                 let began = one.initiated.as_ref().map_or(Timestamp::from_micros(0), timestamp);
                 found.push(Unfinished { name: self.name(&key), id, began });
             }
-            if page.is_truncated != Some(true) || page.next_key_marker.is_none() {
+            if page.is_truncated != Some(true) {
                 return Ok(found);
             }
+            goes_on(prefix, page.next_key_marker.as_ref())?;
             (key, id) = (page.next_key_marker, page.next_upload_id_marker);
         }
     }
+}
+
+/// A listing that says it has more must say where: taken for whole it would prove what is not so.
+fn goes_on(prefix: &str, next: Option<&String>) -> Result<(), ObjectError> {
+    if next.is_some() {
+        return Ok(());
+    }
+    Err(ObjectError::Refused {
+        what: "list all of",
+        name: prefix.to_owned(),
+        why: "the store says that its list goes on, but not where; what is there cannot be known".to_owned(),
+    })
 }
 
 /// Of two errors the one to tell: a lock tells when to come again, but only when nothing else is wrong.
@@ -248,5 +267,17 @@ fn worse(one: Option<ObjectError>, other: ObjectError) -> ObjectError {
         }
         (Some(ObjectError::Locked { .. }), other) => other,
         (Some(one), _) => one,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_that_ends_early_proves_nothing() {
+        assert!(goes_on("recordings/", Some(&"recordings/a".to_owned())).is_ok());
+        let error = goes_on("recordings/", None).expect_err("it has more");
+        assert!(matches!(error, ObjectError::Refused { .. }) && !error.passes(), "{error}");
     }
 }
