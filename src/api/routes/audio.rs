@@ -12,7 +12,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::stream::{BoxStream, StreamExt as _, unfold};
 use serde::Deserialize;
 use serde_json::json;
@@ -32,6 +32,8 @@ use crate::time::Timestamp;
 
 use super::recordings::gone;
 
+/// More than the header of a WAV (44 to 58 bytes).
+const FIRST: usize = 64;
 /// Who listens for long is asked so often whether they still may, and whether the recording is still there.
 const STILL: Duration = Duration::from_secs(5);
 
@@ -99,15 +101,20 @@ pub(super) async fn play(
         Ok(stream) => stream,
         Err(error) => return Err(broken(&desk, id, &error).await),
     };
-    // The first piece is read before the status is told, so that an error there has a status of its own.
-    let first = match stream.next().await.transpose() {
-        Ok(first) => first.unwrap_or_default(),
-        Err(error) => return Err(broken(&desk, id, &error).await),
-    };
+    // The first audio is read before the status is told, so that an error there has a status of its own; a WAV's
+    // header alone is none.
+    let mut first = BytesMut::new();
+    while first.len() < FIRST {
+        match stream.next().await.transpose() {
+            Ok(Some(bytes)) => first.extend_from_slice(&bytes),
+            Ok(None) => break,
+            Err(error) => return Err(broken(&desk, id, &error).await),
+        }
+    }
     let (checked, all) = (desk.now(), range == (0..length));
     let left = range.end - range.start;
     let playing = Playing { id, stream, slot, _seat: seat, checked, desk, visitor, left, all };
-    Ok(about.head(status, range, playing.body(first)))
+    Ok(about.head(status, range, playing.body(first.freeze())))
 }
 
 /// A recording's row.

@@ -325,6 +325,10 @@ async fn damage_breaks_the_connection_off_and_raises_the_alarm() {
     assert!(before.whole && before.body == wav[..100_000]);
     let within = lead.raw("GET", &audio(id), &[("range", "bytes=2586000-2586010")]).await;
     assert_eq!(within.status, 500, "{within:?}");
+    // So is damage at the very beginning, although a WAV's header is no chunk.
+    kept.damage(id, 2_000);
+    assert_eq!(lead.raw("GET", &audio(id), &[]).await.status, 500);
+    kept.damage(id, 2_000);
     // Put right, and read whole: nobody has to look any more.
     kept.damage(id, 2_600_000);
     let whole = lead.raw("GET", &audio(id), &[]).await;
