@@ -186,10 +186,17 @@ impl fmt::Debug for PhoneNumber {
 pub struct Redacted<T>(pub T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Redacted<T> {
-    /// As `T`, but what is wrong is not said: the words of an error show the value.
+    /// As `T`, but what is wrong with a value is not said: the words of an error show it.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let hidden = "a value of another kind is expected, most often a text in quotes; what stands there is not shown";
-        T::deserialize(deserializer).map(Self).map_err(|_| serde::de::Error::custom(hidden))
+        T::deserialize(deserializer).map(Self).map_err(|error: D::Error| {
+            // Where there is none, serde asks us for it all the same; its words name the field alone.
+            if error.to_string().starts_with("missing field `") {
+                error
+            } else {
+                serde::de::Error::custom(hidden)
+            }
+        })
     }
 }
 
