@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::ids::Redacted;
 
-/// See [`Config::vault`].
+/// See [`Config::vault`](super::Config::vault).
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct VaultSection {

@@ -15,7 +15,7 @@ pub struct Sample {
 }
 
 impl Sample {
-    /// Of each thousand so many (1,000 and more: all), and of each part that is begun with [`Sample::again`]
+    /// Of each thousand so many (1,000 and more: all), and of each part, a day for example,
     /// the first `at_least`.
     #[must_use]
     pub const fn new(run: Ulid, per_mille: u16, at_least: u32) -> Self {
