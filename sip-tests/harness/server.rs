@@ -253,7 +253,7 @@ impl Server {
         panic!("after {deadline:?} still held: {last:?}\n{}", self.log_tail());
     }
 
-    /// Everything in the vault's folder, but not the vault's own key files and the spool's name.
+    /// Everything in the vault's folder, but not the vault's own key files, its lock and the spool's name.
     pub(crate) fn vault_files(&self) -> Vec<PathBuf> {
         let mut found = Vec::new();
         let mut open = vec![self.dir.path().join("data")];
@@ -268,7 +268,7 @@ impl Server {
                 }
             }
         }
-        let ours = |name: &str| name.contains("key") || name == "spool.id";
+        let ours = |name: &str| name.contains("key") || ["spool.id", "owner.lock"].contains(&name);
         found.retain(|path| !path.file_name().is_some_and(|name| ours(&name.to_string_lossy())));
         found
     }

@@ -161,12 +161,12 @@ async fn a_recording_goes_through_its_life_and_no_other_way(kind: Kind) {
     place.facts(vec![arrived(call(0), 0)]).await;
     store.commit(vec![kek_made(KEK), armed(0, b"key")]).await.expect("arms");
     let id = recording(0);
-    let early = RecordingChange::Finished { id, at: at(3), file: file() };
-    let error = store.commit(step(early.clone())).await.expect_err("not started");
-    assert!(error.to_string().contains("is armed: it cannot be finished"), "{error}");
+    let early = RecordingChange::Encoded { id, at: at(3), file: file() };
+    let error = store.commit(step(early)).await.expect_err("not finished");
+    assert!(error.to_string().contains("is armed: it cannot be encoded"), "{error}");
     store.commit(step(RecordingChange::Started { id, at: at(3) })).await.expect("starts");
     assert_eq!(store.recordings_unfinished(SPOOL).await.expect("reads").len(), 1);
-    store.commit(step(early)).await.expect("finishes");
+    store.commit(step(RecordingChange::Finished { id, at: at(3), file: file() })).await.expect("finishes");
     let row = store.recording(id).await.expect("reads").expect("a row");
     assert_eq!((row.state.as_str(), row.samples, row.bytes), ("finished", Some(16_000), Some(64_100)));
     assert_eq!(row.unlisted, Some(7));
