@@ -121,7 +121,7 @@ impl Kept {
 
     /// The tables of the configuration: `vault` are keys of `[vault]`, `s3` keys of `[vault.s3]`.
     pub(crate) fn config(&self, vault: &str, s3: &str) -> String {
-        let vault = format!("[vault]\nreserve = \"1MB\"\nreconcile-every = \"0s\"\n{vault}\n");
+        let vault = format!("[vault]\nreserve = \"1MB\"\nreconcile-every = \"0s\"\nlate = \"2s\"\n{vault}\n");
         match self {
             Self::Folder => vault,
             Self::Bucket { proxy, bucket, .. } => format!(

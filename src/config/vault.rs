@@ -36,6 +36,10 @@ pub struct VaultSection {
     /// An upload that is older raises an alarm.
     #[serde(deserialize_with = "super::span")]
     pub alarm_after: Duration,
+    /// How long the store may take to carry out an upload whose end nobody saw. A recording that is destroyed after
+    /// such an upload is looked for once more then, and certified as gone no sooner.
+    #[serde(deserialize_with = "super::span")]
+    pub late: Duration,
     /// Whether who listens to a recording must say why (domain rule 24).
     pub listening_reason: bool,
     /// How often store and database are compared, at least 10 minutes apart; `0s`: only when asked.
@@ -201,6 +205,7 @@ impl Default for VaultSection {
             segment: Duration::from_secs(60),
             uploads: 4,
             alarm_after: Duration::from_secs(15 * 60),
+            late: Duration::from_secs(15 * 60),
             listening_reason: false,
             reconcile_every: Duration::from_secs(24 * 3_600),
             s3: None,

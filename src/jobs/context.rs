@@ -17,9 +17,6 @@ use super::guard::Guard;
 use super::schedule::Breaker;
 use super::{AlarmKind, Deps, JobsConfig, REFUSED};
 
-/// How long a put whose end nobody saw may take to land: a store completes a long upload in minutes.
-const SETTLE: Duration = Duration::from_secs(15 * 60);
-
 /// See the module.
 pub(super) struct Context {
     pub(super) config: JobsConfig,
@@ -120,7 +117,7 @@ impl Context {
         Self {
             name,
             began: deps.clock.now(),
-            settle: deps.objects.lands_late().then_some(SETTLE),
+            settle: deps.objects.lands_late().then_some(config.late),
             config,
             deps,
             guard: Guard::default(),

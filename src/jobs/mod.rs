@@ -63,6 +63,8 @@ pub struct JobsConfig {
     pub segment: Duration,
     /// An upload or a destruction that is older raises an alarm.
     pub alarm_after: Duration,
+    /// How long a put whose end nobody saw may take to land: a store completes a long upload in minutes.
+    pub late: Duration,
     /// Objects are plain WAV or Ogg files, which the store encrypts by itself.
     pub plain: bool,
     /// How often database, object store and spool are compared; zero: only when asked.

@@ -70,6 +70,7 @@ pub(crate) fn jobs_config(config: &Config) -> JobsConfig {
         uploads: vault.uploads,
         segment: vault.segment,
         alarm_after: vault.alarm_after,
+        late: vault.late,
         plain: vault.encryption == Encryption::Store,
         reconcile_every: vault.reconcile_every,
     }

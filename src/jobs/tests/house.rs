@@ -197,6 +197,7 @@ impl House {
             uploads: 4,
             segment: Duration::from_secs(60),
             alarm_after: Duration::from_secs(900),
+            late: Duration::from_secs(900),
             plain,
             reconcile_every: Duration::ZERO,
         }
