@@ -51,8 +51,9 @@ pub(crate) fn bench(options: &Options) -> Result<bool> {
     let direct = Measure { hold: Duration::from_secs(5), pid: None, idle: None };
     let own = run("generator alone", &talks(options, None, false), &direct)?;
     let never = settings(calls, workers, false, Recording::Never);
-    let relay = Held::measure("relay alone", options, &never, false)?;
-    let (relay, nothing) = (relay.report, relay.samples); // its server ends here
+    let Held { server, report: relay, samples: nothing, .. } =
+        Held::measure("relay alone", options, &never, false)?;
+    drop(server); // the next one has the same folder
     let consent = settings(calls, workers, false, Recording::Consent);
     let Held { server, idle, report: held, samples } = Held::measure("ivr-record", options, &consent, false)?;
     let kind = Kind::SetUp { hold: Duration::ZERO };
