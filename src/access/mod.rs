@@ -1,10 +1,12 @@
 //! Who may do what (domain rules 22, 23): roles hold rights; how long a session lives; when a log-in is
 //! locked; what a password must be.
 
+mod held;
 mod lockout;
 mod rights;
 mod session;
 
+pub use held::Held;
 pub use lockout::{Attempts, FAILURES, LOCKED_FOR, Source, Sources};
 pub use rights::{Right, rights};
 pub use session::{ABSOLUTE, IDLE, SESSIONS, Session, TOUCH};

@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, StatusCode};
 use tokio::sync::{Semaphore, broadcast, watch};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use crate::access::{Right, Source, Sources, rights};
+use crate::access::{self, Right, Source, Sources};
 use crate::ids::{AgentId, CallId, Redacted};
 use crate::settings::{User, hash_password};
 use crate::store::{SessionKey, Store, StoreError};
@@ -165,6 +165,7 @@ impl Desk {
             key,
             user: signed.user,
             account: signed.account,
+            held: signed.held,
             session: signed.session,
         }))
     }
@@ -253,7 +254,7 @@ impl Desk {
             lock(&self.held).iter().map(|(key, held)| (held.user.clone(), *key)).collect();
         for (user, key) in held {
             match self.visitor(key).await {
-                Ok(Some(visitor)) => self.keep_phones_of(key, phone_of(&visitor.account)),
+                Ok(Some(visitor)) => self.keep_phones_of(key, phone_of(&visitor.account, &visitor.held)),
                 Ok(None) => self.over(&Ended::One(user, key)),
                 // The database does not answer: the next time.
                 Err(_) => {}
@@ -262,7 +263,14 @@ impl Desk {
         for (call, party) in self.supervisors() {
             let user = party.id.0;
             let Ok(account) = soon(self.store().user(&user)).await else { continue };
-            if !account.is_some_and(|account| may_supervise(&account, party.state)) {
+            let may = match account {
+                None => false,
+                Some(account) => {
+                    let Ok(held) = soon(self.store().held(&account)).await else { continue };
+                    may_supervise(&account, &held, party.state)
+                }
+            };
+            if !may {
                 self.unsupervise(call, &user);
             }
         }
@@ -299,13 +307,13 @@ impl Desk {
 }
 
 /// Whose phone a user may have.
-fn phone_of(account: &User) -> Option<&AgentId> {
-    let may = [Right::TakeCalls, Right::ListenLive].iter().any(|right| rights(account.role).contains(right));
+fn phone_of<'a>(account: &'a User, held: &access::Held) -> Option<&'a AgentId> {
+    let may = [Right::TakeCalls, Right::ListenLive].into_iter().any(|right| held.has(right));
     account.agent.as_ref().filter(|_| may && !account.must_change_password)
 }
 
 /// Whether a user may take part in this way.
-fn may_supervise(account: &User, state: PartyState) -> bool {
+fn may_supervise(account: &User, held: &access::Held, state: PartyState) -> bool {
     let right = match state {
         PartyState::Whispering => Right::Whisper,
         PartyState::Barged => Right::Barge,
@@ -317,7 +325,7 @@ fn may_supervise(account: &User, state: PartyState) -> bool {
         | PartyState::Consulted
         | PartyState::Lost => Right::ListenLive,
     };
-    rights(account.role).contains(&right) && !account.must_change_password
+    held.has(right) && !account.must_change_password
 }
 
 /// Looks for what is over, as long as the desk is there: at times, and when the settings have changed.

@@ -9,9 +9,9 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use crate::access::{Right, Session, rights};
+use crate::access::{Held, Right, Session};
 use crate::audit::Actor;
-use crate::ids::AgentId;
+use crate::ids::{AgentId, QueueId};
 use crate::settings::User;
 use crate::store::{Change, SessionChange, SessionKey};
 
@@ -45,18 +45,38 @@ pub(super) enum Needs {
     Agent(&'static [Right]),
 }
 
+impl Needs {
+    /// In words, for the OpenAPI document: rights, or `session`, `user`.
+    pub(super) fn words(self) -> Vec<String> {
+        match self {
+            Self::Nothing => Vec::new(),
+            Self::Session => vec!["session".to_owned()],
+            Self::User => vec!["user".to_owned()],
+            Self::Right(right) => vec![right.word().to_owned()],
+            Self::Any(any) | Self::Agent(any) => any.iter().map(|right| right.word().to_owned()).collect(),
+        }
+    }
+}
+
 /// Who asks: a session that holds.
 #[derive(Clone, Debug)]
 pub(super) struct Visitor {
     pub(super) key: SessionKey,
     pub(super) user: String,
     pub(super) account: User,
+    /// What the role, and who granted more, gave.
+    pub(super) held: Held,
     pub(super) session: Session,
 }
 
 impl Visitor {
     pub(super) fn has(&self, right: Right) -> bool {
-        rights(self.account.role).contains(&right)
+        self.held.has(right)
+    }
+
+    /// Whether the user's rights hold for this queue.
+    pub(super) fn sees(&self, queue: &QueueId) -> bool {
+        self.held.sees(queue)
     }
 
     /// The agent this user is.

@@ -3,6 +3,7 @@
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::store::StoreError;
 
@@ -46,6 +47,14 @@ impl Problem {
     }
 }
 
+/// As it is sent (RFC 9457 §3).
+#[derive(Serialize, ToSchema)]
+pub(super) struct ProblemBody {
+    status: u16,
+    title: &'static str,
+    detail: String,
+}
+
 impl From<StoreError> for Problem {
     /// What the database said is for the log, not for the page.
     fn from(error: StoreError) -> Self {
@@ -68,13 +77,7 @@ impl From<Refusal> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        #[derive(Serialize)]
-        struct Body<'a> {
-            status: u16,
-            title: &'a str,
-            detail: &'a str,
-        }
-        let body = Body { status: self.status.as_u16(), title: self.title, detail: &self.detail };
+        let body = ProblemBody { status: self.status.as_u16(), title: self.title, detail: self.detail };
         let json = serde_json::to_vec(&body).unwrap_or_default();
         let kind = HeaderValue::from_static("application/problem+json");
         (self.status, [(header::CONTENT_TYPE, kind)], json).into_response()

@@ -1,7 +1,7 @@
 //! Who sees what.
 
 use super::*;
-use crate::access::Session;
+use crate::access::{Held, Session};
 use crate::api::view::*;
 use crate::ids::Redacted;
 use crate::settings::{Role, User};
@@ -17,10 +17,19 @@ fn visitor(role: Role, agent: Option<&str>) -> Visitor {
         applied_hash: None,
         must_change_password: false,
         role,
+        custom_role: None,
+        grants: Vec::new(),
+        only_queues: None,
         agent: agent.map(AgentId::from),
         language: None,
     };
-    Visitor { key: SessionKey([0; 32]), user: "x".into(), account, session: Session::begun(NOW) }
+    Visitor {
+        key: SessionKey([0; 32]),
+        user: "x".into(),
+        held: Held::of(&account, None),
+        account,
+        session: Session::begun(NOW),
+    }
 }
 
 fn call(n: u128, agent: &str) -> CallView {

@@ -71,7 +71,8 @@ pub(super) async fn log_in(
     }
     desk.store().commit(changes).await?;
     drop(turn);
-    Ok((token, Visitor { key, user: name.to_owned(), account, session: Session::begun(now) }))
+    let held = desk.store().held(&account).await?;
+    Ok((token, Visitor { key, user: name.to_owned(), account, held, session: Session::begun(now) }))
 }
 
 /// Ends a session, by its user's wish.

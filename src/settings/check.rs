@@ -6,7 +6,7 @@ use crate::ids::{QueueId, TrunkId};
 
 use super::file::{ApplyFile, TrunkEntry};
 use super::read::{SettingsError, join};
-use super::{Overflow, Settings, SrtpPolicy};
+use super::{Overflow, Role, Settings, SrtpPolicy};
 
 impl ApplyFile {
     /// An error about `key`, at its line or that of its `object`.
@@ -38,7 +38,11 @@ pub(super) fn check(settings: &Settings, file: &ApplyFile, errors: &mut Vec<Sett
             Overflow::Queue(next) => refer(join("queue", &id.0), "overflow", next),
         }
     }
+    for (name, user) in &settings.users {
+        user.only_queues.iter().flatten().for_each(|queue| refer(join("user", name), "only-queues", queue));
+    }
     agents_of_users(settings, file, errors);
+    roles_of_users(settings, file, errors);
     overflow_circles(settings, file, errors);
     names_claimed_twice(settings, file, errors);
 }
@@ -59,6 +63,20 @@ fn agents_of_users(settings: &Settings, file: &ApplyFile, errors: &mut Vec<Setti
         } else if let Some(other) = taken.insert(agent, name) {
             fault(format!("is {:?}, which user {other} is already", agent.0));
         }
+    }
+}
+
+/// A role is a default one or exists.
+fn roles_of_users(settings: &Settings, file: &ApplyFile, errors: &mut Vec<SettingsError>) {
+    for (name, user) in &settings.users {
+        let Some(role) = user.custom_role.as_ref().filter(|role| !settings.roles.contains_key(*role)) else {
+            continue;
+        };
+        let defaults = Role::WORDS.iter().map(|(word, _)| *word);
+        let words: Vec<&str> = defaults.chain(settings.roles.keys().map(String::as_str)).collect();
+        let what = format!("is the role {role:?}, which does not exist; roles: {}", words.join(", "));
+        let object = join("user", name);
+        errors.push(file.error(&object, &join(&object, "role"), what));
     }
 }
 

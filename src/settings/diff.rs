@@ -167,6 +167,10 @@ fn merge(
                 Kind::Queue => merged.queues.retain(|id, _| new.queues.contains_key(id)),
                 Kind::Agent => merged.agents.retain(|id, _| new.agents.contains_key(id)),
                 Kind::User => merged.users.retain(|id, _| new.users.contains_key(id)),
+                Kind::Role => merged.roles.retain(|id, _| new.roles.contains_key(id)),
+                Kind::Webhook => merged.webhooks.retain(|id, _| new.webhooks.contains_key(id)),
+                Kind::Provider => merged.providers.retain(|id, _| new.providers.contains_key(id)),
+                Kind::System => merged.system = None,
             }
         }
     }
@@ -193,7 +197,29 @@ fn merge(
             None => errors.push(no_password(new, &join("user", name), "password")),
         }
     }
+    others(old, new, &mut merged, errors);
     merged
+}
+
+/// Roles, webhooks, providers, the system; secrets a file does not give stay as they are.
+fn others(old: &Settings, new: &ApplyFile, merged: &mut Settings, errors: &mut Vec<SettingsError>) {
+    merged.roles.extend(new.roles.iter().map(|(id, role)| (id.clone(), Arc::new(role.clone()))));
+    for (id, (webhook, with_secret)) in &new.webhooks {
+        let mut webhook = webhook.clone();
+        match (with_secret, old.webhooks.get(id)) {
+            (true, _) => {}
+            (false, Some(stored)) => webhook.secret = stored.secret.clone(),
+            (false, None) => errors.push(no_password(new, &join("webhook", id), "secret")),
+        }
+        merged.webhooks.insert(id.clone(), Arc::new(webhook));
+    }
+    for (id, provider) in &new.providers {
+        let mut provider = provider.clone();
+        let stored = old.providers.get(id).and_then(|stored| stored.client_secret.clone());
+        provider.client_secret = provider.client_secret.or(stored);
+        merged.providers.insert(id.clone(), Arc::new(provider));
+    }
+    merged.system = new.system.clone().map(Arc::new).or(merged.system.take());
 }
 
 /// The trunk with its passwords: those of the file, or the stored ones of the same users; else the
@@ -243,7 +269,20 @@ fn user(name: &str, entry: &UserEntry, stored: Option<&User>, seed: &[u8; 32]) -
     };
     let (display_name, agent) = (entry.display_name.clone(), entry.agent.clone());
     let (role, language) = (entry.role, entry.language.clone());
-    Some(User { display_name, password_hash, applied_hash, must_change_password, role, agent, language })
+    let (custom_role, grants) = (entry.custom_role.clone(), entry.grants.clone());
+    let only_queues = entry.only_queues.clone();
+    Some(User {
+        display_name,
+        password_hash,
+        applied_hash,
+        must_change_password,
+        role,
+        custom_role,
+        grants,
+        only_queues,
+        agent,
+        language,
+    })
 }
 
 fn no_password(file: &ApplyFile, object: &str, attribute: &str) -> SettingsError {

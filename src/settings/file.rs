@@ -16,7 +16,7 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::access::PASSWORD_OVER;
+use crate::access::{PASSWORD_OVER, Right};
 use crate::consent::{AskRule, LegalBasis, Policy, Script};
 use crate::ids::{AgentId, QueueId, Redacted, TrunkId};
 use crate::media::Digit;
@@ -26,10 +26,9 @@ use super::read::{
     SettingsError, Source, Table, boolean, entries, filled, integer, join, list, secret, single, span,
     span_or_never, text, unknown, word,
 };
-use super::trunk;
 use super::{
-    Codes, Language, Number, OnRecordingFailure, Overflow, Phone, PhoneMedia, Queue, Role, SipCredentials,
-    SrtpPolicy, Strategy, Trunk,
+    Codes, CustomRole, Language, Number, OnRecordingFailure, Overflow, Phone, PhoneMedia, Provider, Queue,
+    Role, SipCredentials, SrtpPolicy, Strategy, System, Trunk, Webhook, more, system, trunk,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -49,6 +48,11 @@ pub struct ApplyFile {
     pub(super) queues: BTreeMap<QueueId, Arc<Queue>>,
     pub(super) agents: BTreeMap<AgentId, AgentEntry>,
     pub(super) users: BTreeMap<String, UserEntry>,
+    pub(super) roles: BTreeMap<String, CustomRole>,
+    /// And whether it came with a secret.
+    pub(super) webhooks: BTreeMap<String, (Webhook, bool)>,
+    pub(super) providers: BTreeMap<String, Provider>,
+    pub(super) system: Option<System>,
     /// Lines of the keys that refer to other objects, and of the objects.
     pub(super) lines: BTreeMap<String, usize>,
 }
@@ -93,6 +97,9 @@ pub(super) struct AgentEntry {
 pub(super) struct UserEntry {
     pub(super) display_name: Redacted<String>,
     pub(super) role: Role,
+    pub(super) custom_role: Option<String>,
+    pub(super) grants: Vec<Right>,
+    pub(super) only_queues: Option<Vec<QueueId>>,
     /// `None`: the stored one stays.
     pub(super) password: Option<Redacted<String>>,
     /// `None`: as usual, see [`ApplyFile`].
@@ -174,6 +181,14 @@ impl ApplyFile {
                         self.users.insert(name.to_owned(), entry);
                     }
                 }
+                Kind::Role => drop(self.roles.insert(name.to_owned(), more::read_role(source, &mut table))),
+                Kind::Webhook => {
+                    self.webhooks.insert(name.to_owned(), more::read_webhook(source, &mut table));
+                }
+                Kind::Provider => {
+                    self.providers.insert(name.to_owned(), more::read_provider(source, &mut table));
+                }
+                Kind::System => self.system = Some(system::read(source, &mut table)),
             }
             table.close(source);
         }
@@ -182,9 +197,22 @@ impl ApplyFile {
 
 /// Names stand in SIP URIs, file names and metrics, so they are kept simple.
 fn check_name(kind: Kind, name: &str) -> Result<(), String> {
+    if kind == Kind::System && name != system::SYSTEM {
+        return Err(format!("is unknown: there is one system, [system.{}]", system::SYSTEM));
+    }
+    if kind == Kind::Role && Role::WORDS.iter().any(|(word, _)| *word == name) {
+        return Err("is a default role, which cannot be changed: copy it under another name".to_owned());
+    }
     let extra = match kind {
         Kind::Number => "._-+*#",
-        Kind::Trunk | Kind::Queue | Kind::Agent | Kind::User => "._-",
+        Kind::Trunk
+        | Kind::Queue
+        | Kind::Agent
+        | Kind::User
+        | Kind::Role
+        | Kind::Webhook
+        | Kind::Provider
+        | Kind::System => "._-",
     };
     let fits = |c: char| c.is_ascii_alphanumeric() || extra.contains(c);
     if (1..=64).contains(&name.len()) && name.chars().all(fits) {
@@ -260,6 +288,8 @@ fn queue(source: &mut Source<'_>, table: &mut Table<'_>, lines: &mut BTreeMap<St
         service_seconds: table
             .take(source, "service-seconds", |v| integer(v, 1..=3_600))
             .unwrap_or_else(super::service_seconds),
+        retention: table.take(source, "retention", system::keep),
+        file_removal: table.take(source, "file-removal", system::keep),
     }
 }
 
@@ -453,17 +483,27 @@ fn user(
             Err(format!("is too short: more than {PASSWORD_OVER} characters are expected"))
         }
     });
-    let role = table.take(source, "role", |value| word(value, &Role::WORDS));
+    // A default role, or one of one's own, which the check of references looks for.
+    let role = reference(source, table, lines, "role", filled).map(|name| {
+        let known = Role::WORDS.iter().find(|(word, _)| *word == name);
+        known.map_or((Role::Reporting, Some(name)), |(_, role)| (*role, None))
+    });
     if !table.has("role") {
         let words: Vec<&str> = Role::WORDS.iter().map(|(word, _)| *word).collect();
         source.error(table.at, table.path_of("role"), format!("is missing; allowed: {}", words.join(", ")));
     }
+    let grants = table.take(source, "grants", |value| list(value, more::any_right)).unwrap_or_default();
+    let grants: BTreeSet<Right> = grants.into_iter().collect();
+    let only_queues = reference(source, table, lines, "only-queues", |value| list(value, filled));
     let must_change = table.take(source, "must-change", boolean);
     let agent = reference(source, table, lines, "agent", filled).map(AgentId);
     let language = table.take(source, "language", language);
     Some(UserEntry {
         display_name: Redacted(display_name),
-        role: role?,
+        custom_role: role.as_ref().and_then(|(_, custom)| custom.clone()),
+        role: role?.0,
+        grants: grants.into_iter().collect(),
+        only_queues: only_queues.map(|queues| queues.into_iter().map(QueueId).collect()),
         password,
         must_change,
         agent,

@@ -7,11 +7,13 @@
 mod check;
 mod diff;
 mod file;
+mod more;
 mod object;
 mod plan;
 mod read;
 mod secret;
 mod span;
+mod system;
 #[cfg(test)]
 mod tests;
 mod trunk;
@@ -23,6 +25,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use crate::access::Right;
 use crate::consent::Policy;
 use crate::ids::{AgentId, QueueId, Redacted, TrunkId};
 use crate::media::{Codec, Digit};
@@ -30,11 +33,15 @@ use crate::media::{Codec, Digit};
 pub use check::warnings;
 pub use diff::{AttributeChange, Changed, DiffOptions, Difference, diff, differences};
 pub use file::{ApplyFile, parse};
+pub use more::{CustomRole, Provider, Webhook};
 pub use object::{Kind, Object, Shown};
 pub use plan::Way;
 pub use read::SettingsError;
 pub use secret::{ha1, hash_password, verify_password};
 pub use span::{BadSpan, format_span, parse_span};
+pub use system::{
+    AuditRules, Keep, PasswordRules, PrivacyRules, Retention, SYSTEM, SecondFactor, SessionRules, System,
+};
 
 /// All settings at one moment; the server swaps the whole when they change.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -49,6 +56,14 @@ pub struct Settings {
     pub agents: BTreeMap<AgentId, Arc<Agent>>,
     /// Users by name.
     pub users: BTreeMap<String, Arc<User>>,
+    /// Roles of one's own, by name.
+    pub roles: BTreeMap<String, Arc<CustomRole>>,
+    /// Webhooks by name.
+    pub webhooks: BTreeMap<String, Arc<Webhook>>,
+    /// OpenID Connect providers by name.
+    pub providers: BTreeMap<String, Arc<Provider>>,
+    /// What holds for all; `None`: the defaults.
+    pub system: Option<Arc<System>>,
 }
 
 /// A language with prompts, as a BCP 47 primary tag: `en`, `de`, …
@@ -201,6 +216,12 @@ pub struct Queue {
     /// The service level counts answered calls that waited at most so many seconds.
     #[serde(default = "service_seconds")]
     pub service_seconds: u32,
+    /// How long call data is kept (domain rule 10); `None`: as the system says.
+    #[serde(default)]
+    pub retention: Option<Keep>,
+    /// Automatic file removal (domain rule 11); `None`: as the system says.
+    #[serde(default)]
+    pub file_removal: Option<Keep>,
 }
 
 /// The usual limit of contact centres: 80 of 100 calls within 20 s.
@@ -323,8 +344,17 @@ pub struct User {
     /// Nothing can be done before the password is changed.
     #[serde(default)]
     pub must_change_password: bool,
-    /// A default role.
+    /// Its role.
     pub role: Role,
+    /// A role of one's own that takes the place of `role`, by name.
+    #[serde(default)]
+    pub custom_role: Option<String>,
+    /// Rights beside those of the role, granted by a superuser; the only way to `dpo` and `customer-consent`.
+    #[serde(default)]
+    pub grants: Vec<Right>,
+    /// The rights hold for these queues only; `None`: for all.
+    #[serde(default)]
+    pub only_queues: Option<Vec<QueueId>>,
     /// The agent this user is; no two users are the same.
     #[serde(default)]
     pub agent: Option<AgentId>,

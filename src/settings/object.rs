@@ -8,8 +8,8 @@ use crate::consent::{AskRule, LegalBasis, Policy, Script};
 use crate::media::{Codec, Digit};
 
 use super::{
-    Agent, Number, OnRecordingFailure, Overflow, PhoneMedia, Queue, Role, Settings, SipCredentials,
-    SrtpPolicy, Strategy, Trunk, User, format_span,
+    Agent, CustomRole, Number, OnRecordingFailure, Overflow, PhoneMedia, Provider, Queue, Role, Settings,
+    SipCredentials, SrtpPolicy, Strategy, System, Trunk, User, Webhook, format_span, more, system,
 };
 
 /// The kinds of objects.
@@ -23,13 +23,31 @@ pub enum Kind {
     Number,
     /// [`Agent`].
     Agent,
+    /// [`CustomRole`].
+    Role,
     /// [`User`].
     User,
+    /// [`Webhook`].
+    Webhook,
+    /// [`Provider`].
+    Provider,
+    /// [`System`]: there is one, named [`SYSTEM`](super::SYSTEM).
+    System,
 }
 
 impl Kind {
     /// All kinds; what others refer to comes before what refers.
-    pub const ALL: [Self; 5] = [Self::Trunk, Self::Queue, Self::Number, Self::Agent, Self::User];
+    pub const ALL: [Self; 9] = [
+        Self::Trunk,
+        Self::Queue,
+        Self::Number,
+        Self::Agent,
+        Self::Role,
+        Self::User,
+        Self::Webhook,
+        Self::Provider,
+        Self::System,
+    ];
 
     /// Its word in the apply file, in the store and in the audit log.
     #[must_use]
@@ -40,6 +58,10 @@ impl Kind {
             Self::Queue => "queue",
             Self::Agent => "agent",
             Self::User => "user",
+            Self::Role => "role",
+            Self::Webhook => "webhook",
+            Self::Provider => "provider",
+            Self::System => "system",
         }
     }
 
@@ -69,6 +91,14 @@ pub enum Object {
     Agent(Arc<Agent>),
     /// A user.
     User(Arc<User>),
+    /// A role of one's own.
+    Role(Arc<CustomRole>),
+    /// A webhook.
+    Webhook(Arc<Webhook>),
+    /// An OpenID Connect provider.
+    Provider(Arc<Provider>),
+    /// What holds for all.
+    System(Arc<System>),
 }
 
 impl Object {
@@ -81,6 +111,10 @@ impl Object {
             Self::Number(_) => Kind::Number,
             Self::Agent(_) => Kind::Agent,
             Self::User(_) => Kind::User,
+            Self::Role(_) => Kind::Role,
+            Self::Webhook(_) => Kind::Webhook,
+            Self::Provider(_) => Kind::Provider,
+            Self::System(_) => Kind::System,
         }
     }
 
@@ -95,6 +129,10 @@ impl Object {
             Self::Number(object) => serde_json::to_string(&**object),
             Self::Agent(object) => serde_json::to_string(&**object),
             Self::User(object) => serde_json::to_string(&**object),
+            Self::Role(object) => serde_json::to_string(&**object),
+            Self::Webhook(object) => serde_json::to_string(&**object),
+            Self::Provider(object) => serde_json::to_string(&**object),
+            Self::System(object) => serde_json::to_string(&**object),
         }
     }
 
@@ -109,6 +147,10 @@ impl Object {
             Kind::Number => Self::Number(Arc::new(serde_json::from_str(json)?)),
             Kind::Agent => Self::Agent(Arc::new(serde_json::from_str(json)?)),
             Kind::User => Self::User(Arc::new(serde_json::from_str(json)?)),
+            Kind::Role => Self::Role(Arc::new(serde_json::from_str(json)?)),
+            Kind::Webhook => Self::Webhook(Arc::new(serde_json::from_str(json)?)),
+            Kind::Provider => Self::Provider(Arc::new(serde_json::from_str(json)?)),
+            Kind::System => Self::System(Arc::new(serde_json::from_str(json)?)),
         })
     }
 
@@ -139,10 +181,20 @@ impl Object {
                 list.push(("display-name", Shown::Personal(user.display_name.0.clone())));
                 list.push(("password", Shown::Secret(user.password_hash.0.clone())));
                 list.push(("must-change", plain(user.must_change_password)));
-                list.push(("role", plain(user.role.word())));
+                list.push(("role", plain(user.custom_role.as_deref().unwrap_or(user.role.word()))));
+                let grants: Vec<&str> = user.grants.iter().map(|right| right.word()).collect();
+                list.push(("grants", Shown::Plain(grants.join(", "))));
+                list.extend(user.only_queues.as_ref().map(|queues| {
+                    let queues: Vec<&str> = queues.iter().map(|queue| queue.0.as_str()).collect();
+                    ("only-queues", Shown::Plain(queues.join(", ")))
+                }));
                 list.extend(user.agent.as_ref().map(|agent| ("agent", plain(agent))));
                 list.extend(user.language.as_ref().map(|language| ("language", plain(&language.0))));
             }
+            Self::Role(role) => more::role_attributes(role, &mut list),
+            Self::Webhook(webhook) => more::webhook_attributes(webhook, &mut list),
+            Self::Provider(provider) => more::provider_attributes(provider, &mut list),
+            Self::System(system) => system::attributes(system, &mut list),
         }
         list
     }
@@ -229,6 +281,8 @@ fn queue_attributes(queue: &Queue, list: &mut Vec<(&'static str, Shown)>) {
     list.push(("overflow", overflow));
     list.push(("position-every", queue.position_every.map_or_else(never, |span| plain(format_span(span)))));
     list.push(("service-seconds", plain(queue.service_seconds)));
+    list.extend(queue.retention.map(|keep| ("retention", plain(keep))));
+    list.extend(queue.file_removal.map(|keep| ("file-removal", plain(keep))));
 }
 
 fn script_attributes(script: &Script, list: &mut Vec<(&'static str, Shown)>) {
@@ -364,12 +418,20 @@ impl Settings {
         let queues = self.queues.iter().map(|(id, it)| (id.0.as_str(), Object::Queue(it.clone())));
         let numbers = self.numbers.iter().map(|(id, it)| (id.as_str(), Object::Number(it.clone())));
         let agents = self.agents.iter().map(|(id, it)| (id.0.as_str(), Object::Agent(it.clone())));
+        let roles = self.roles.iter().map(|(id, it)| (id.as_str(), Object::Role(it.clone())));
         let users = self.users.iter().map(|(id, it)| (id.as_str(), Object::User(it.clone())));
+        let webhooks = self.webhooks.iter().map(|(id, it)| (id.as_str(), Object::Webhook(it.clone())));
+        let providers = self.providers.iter().map(|(id, it)| (id.as_str(), Object::Provider(it.clone())));
+        let system = self.system.iter().map(|it| (system::SYSTEM, Object::System(it.clone())));
         trunks
             .chain(queues)
             .chain(numbers)
             .chain(agents)
+            .chain(roles)
             .chain(users)
+            .chain(webhooks)
+            .chain(providers)
+            .chain(system)
             .map(|(name, object)| (object.kind(), name, object))
     }
 
@@ -381,6 +443,10 @@ impl Settings {
             Object::Number(it) => drop(self.numbers.insert(name.to_owned(), it)),
             Object::Agent(it) => drop(self.agents.insert(name.into(), it)),
             Object::User(it) => drop(self.users.insert(name.to_owned(), it)),
+            Object::Role(it) => drop(self.roles.insert(name.to_owned(), it)),
+            Object::Webhook(it) => drop(self.webhooks.insert(name.to_owned(), it)),
+            Object::Provider(it) => drop(self.providers.insert(name.to_owned(), it)),
+            Object::System(it) => self.system = Some(it),
         }
     }
 }

@@ -13,11 +13,18 @@ use crate::queue::AgentState;
 use crate::settings::Difference;
 use crate::time::Timestamp;
 
+use super::anchor::AnchorChange;
+use super::anonymise::AnonymiseChange;
+use super::hold::HoldChange;
 use super::job::JobChange;
 use super::kek::KekChange;
+use super::login::LoginChange;
+use super::particulars::ParticularsChange;
+use super::privacy::PrivacyChange;
 use super::reconciliation::ReconciliationChange;
 use super::recorded::RecordingChange;
 use super::spool::Adoption;
+use super::webhook::WebhookChange;
 
 /// One change; each leaves its rows and its audit events in the same transaction.
 #[derive(Debug)]
@@ -72,6 +79,20 @@ pub enum Change {
     /// Somebody listened to a conversation or a recording: the listening log's row (domain rule 24), and an
     /// audit event.
     Listened(Listened),
+    /// Legal holds: recordings, calls and people held back from removal (domain rule 14).
+    Hold(HoldChange),
+    /// Calls that lose what is personal, and rows that are past their time (domain rules 12, 16).
+    Anonymise(AnonymiseChange),
+    /// What is done about a person: requests, approvals, restrictions, the directory, consents reset (domain rules 17-21).
+    Privacy(PrivacyChange),
+    /// Second factors, earlier passwords, tokens for machines (domain rule 23).
+    Login(LoginChange),
+    /// Events on their way to webhooks, and what became of them.
+    Webhook(WebhookChange),
+    /// Where the audit log's head was anchored, and when.
+    Anchor(AnchorChange),
+    /// What a call has beside its own: attached data, its SIP messages.
+    Particulars(ParticularsChange),
     /// Only an audit event.
     Audit(AuditEvent),
 }

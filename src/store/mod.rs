@@ -11,17 +11,23 @@
 //! the `fsync`. Columns and what is computed are BIGINT, TEXT, BYTEA or BLOB: `Any` knows few types more.
 
 mod agent;
+mod anchor;
+mod anonymise;
 mod audit;
 mod call;
 mod change;
 mod dialect;
 mod error;
+mod hold;
 mod job;
 mod kek;
 mod link;
 mod listening;
+mod login;
 mod page;
+mod particulars;
 mod people;
+mod privacy;
 mod query;
 mod reconcile;
 mod reconciliation;
@@ -33,6 +39,7 @@ mod settings;
 mod spool;
 #[cfg(test)]
 mod tests;
+mod webhook;
 mod writer;
 
 use std::sync::{Arc, OnceLock};
@@ -44,17 +51,24 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::time::Clock;
 
+pub use anchor::AnchorChange;
+pub use anonymise::AnonymiseChange;
 pub use change::*;
 pub use error::StoreError;
+pub use hold::HoldChange;
 pub use job::{JobChange, JobFigures, JobFilter, JobKind, JobRow, Progress};
 pub use kek::{KekChange, KekProvider, KekRow, KekState};
+pub use login::LoginChange;
 pub use page::{BadCursor, Cursor, Page};
+pub use particulars::ParticularsChange;
 pub use people::SignedIn;
+pub use privacy::PrivacyChange;
 pub use query::{AuditFilter, Filter};
 pub use reconciliation::{Finding, FindingRow, ReconciliationChange, ReconciliationRow, ReconciliationState};
 pub use recorded::{RecordedFile, RecordedGap, RecordingChange, StoredObject};
 pub use rows::*;
 pub use spool::{Adoption, SpoolRow};
+pub use webhook::WebhookChange;
 
 use dialect::{Dialect, Location};
 use error::Doing as _;

@@ -3,9 +3,9 @@
 use aws_lc_rs::digest::{SHA256, digest};
 use sqlx::Row as _;
 
-use crate::access::{ABSOLUTE, Attempts, IDLE, LOCKED_FOR, SESSIONS, Session};
+use crate::access::{ABSOLUTE, Attempts, Held, IDLE, LOCKED_FOR, SESSIONS, Session};
 use crate::ids::Redacted;
-use crate::settings::User;
+use crate::settings::{CustomRole, User};
 use crate::time::Timestamp;
 
 use super::Store;
@@ -21,6 +21,8 @@ pub struct SignedIn {
     pub user: String,
     /// The user as the settings are now.
     pub account: User,
+    /// What the user may do.
+    pub held: Held,
     /// Its times; whether it still lives is for [`Session::lives`] to say.
     pub session: Session,
 }
@@ -108,7 +110,8 @@ impl Store {
             return Ok(None);
         }
         let session = Session { created: cells.time("created")?, used: cells.time("used")? };
-        Ok(Some(SignedIn { user: cells.get("name")?, account, session }))
+        let held = self.held(&account).await?;
+        Ok(Some(SignedIn { user: cells.get("name")?, account, held, session }))
     }
 
     /// A user, as the settings are now.
@@ -120,6 +123,21 @@ impl Store {
         let row = sqlx::query(select).bind(name.to_owned()).fetch_optional(&self.read).await;
         let Some(row) = row.doing("reading a user")? else { return Ok(None) };
         Cells { table: "settings", row: &row }.json("body")
+    }
+
+    /// What a user may do, by the roles as they are now.
+    ///
+    /// # Errors
+    /// When the database refuses, or the role's document cannot be read.
+    pub async fn held(&self, account: &User) -> Result<Held, StoreError> {
+        let Some(role) = &account.custom_role else { return Ok(Held::of(account, None)) };
+        let select = "SELECT body FROM settings WHERE kind = 'role' AND name = $1";
+        let row = sqlx::query(select).bind(role.clone()).fetch_optional(&self.read).await;
+        let custom: Option<CustomRole> = match row.doing("reading a role")? {
+            Some(row) => Cells { table: "settings", row: &row }.json("body")?,
+            None => None,
+        };
+        Ok(Held::of(account, custom.as_ref()))
     }
 
     /// Whether anybody could log in.

@@ -110,8 +110,11 @@ fn of_attribute(
 ) -> AuditEvent {
     let kind = difference.kind;
     let class = match (kind, change.attribute) {
-        (Kind::User, _) | (Kind::Trunk | Kind::Agent, "password" | "digest.password") => Class::Rights,
-        (Kind::Trunk | Kind::Queue | Kind::Number | Kind::Agent, _) => Class::Config,
+        (Kind::User | Kind::Role | Kind::Provider, _)
+        | (Kind::Trunk | Kind::Agent, "password" | "digest.password") => Class::Rights,
+        (Kind::Trunk | Kind::Queue | Kind::Number | Kind::Agent | Kind::Webhook | Kind::System, _) => {
+            Class::Config
+        }
     };
     let done = match difference.what {
         Changed::Added(_) => "added",

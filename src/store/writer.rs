@@ -450,6 +450,13 @@ fn destroys_key(change: &Change) -> bool {
         | Change::Attempts { .. }
         | Change::Note(_)
         | Change::Listened(_)
+        | Change::Hold(_)
+        | Change::Anonymise(_)
+        | Change::Privacy(_)
+        | Change::Login(_)
+        | Change::Webhook(_)
+        | Change::Anchor(_)
+        | Change::Particulars(_)
         | Change::Audit(_) => false,
     }
 }
@@ -495,6 +502,13 @@ impl<'c> Work<'c> {
                 Change::Attempts { user, attempts } => self.attempts(user, *attempts).await?,
                 Change::Note(note) => self.note(note).await?,
                 Change::Listened(listened) => self.listened(listened).await?,
+                Change::Hold(change) => self.holds(change).await?,
+                Change::Anonymise(change) => self.anonymise(change).await?,
+                Change::Privacy(change) => self.privacy(change).await?,
+                Change::Login(change) => self.login(change).await?,
+                Change::Webhook(change) => self.webhook(change).await?,
+                Change::Anchor(change) => self.anchor(change).await?,
+                Change::Particulars(change) => self.particulars(change).await?,
                 Change::Audit(event) => self.audit(event.clone()),
             }
         }

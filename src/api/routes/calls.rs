@@ -11,12 +11,33 @@ use serde::Deserialize;
 use crate::access::Right;
 use crate::api::control::{Ask, Mode, Refusal, Where};
 use crate::api::desk::Desk;
-use crate::api::guard::{Visitor, no_right};
+use crate::api::guard::{Needs, Visitor, no_right};
 use crate::api::input::{Of, Told, written};
 use crate::api::problem::Problem;
 use crate::api::view::{CallView, PartyKind};
 use crate::consent::{OverrideCategory, OverrideReason};
 use crate::ids::{AgentId, CallId, QueueId, Redacted};
+
+use super::route::{Route, delete, post, put};
+
+pub(super) fn routes() -> Vec<Route> {
+    const CALLS: Needs = Needs::Agent(&[Right::TakeCalls]);
+    const LISTEN: Needs = Needs::Agent(&[Right::ListenLive]);
+    vec![
+        post("/calls/{id}/transfer", CALLS, transfer),
+        post("/calls/{id}/consult", CALLS, consult),
+        post("/calls/{id}/complete", CALLS, complete),
+        post("/calls/{id}/three-way", CALLS, three_way),
+        post("/calls/{id}/end-consultation", CALLS, end_consultation),
+        post("/calls/{id}/recording/pause", CALLS, pause),
+        post("/calls/{id}/recording/resume", CALLS, resume),
+        post("/calls/{id}/recording/withdraw", CALLS, withdraw),
+        post("/calls/{id}/recording/override", Needs::Agent(&[Right::Override]), override_refusal),
+        post("/calls/{id}/supervise", LISTEN, supervise),
+        put("/calls/{id}/supervise", LISTEN, supervise),
+        delete("/calls/{id}/supervise", LISTEN, unsupervise),
+    ]
+}
 
 /// The longest reason, in characters.
 const LONGEST_REASON: usize = 1_000;

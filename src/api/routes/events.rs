@@ -21,10 +21,16 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use crate::api::control::Live;
 use crate::api::desk::{Desk, Ended, Seat};
-use crate::api::guard::Visitor;
+use crate::api::guard::{Needs, Visitor};
 use crate::api::problem::Problem;
 use crate::api::seen::{Seen, Shown};
 use crate::api::view::Snapshot;
+
+use super::route::{Route, get};
+
+pub(super) fn routes() -> Vec<Route> {
+    vec![get("/events", Needs::User, stream)]
+}
 
 /// How often a sign of life is sent, for the proxies between, and the session looked at.
 const HEARTBEAT: Duration = Duration::from_secs(15);

@@ -7,13 +7,26 @@ use axum::http::StatusCode;
 use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 
+use crate::access::Right;
 use crate::api::desk::Desk;
-use crate::api::guard::Visitor;
+use crate::api::guard::{Needs, Visitor};
 use crate::api::input::{Before, Of, Told, written};
 use crate::api::problem::Problem;
 use crate::ids::{CallId, QueueId, Redacted};
 use crate::store::{Change, ListenedRow, NoteChange, NoteRow, OwnCallRow, OwnRecordingRow, Page, StoreError};
 use crate::time::Timestamp;
+
+use super::route::{Route, get, post};
+
+pub(super) fn routes() -> Vec<Route> {
+    const CALLS: Needs = Needs::Agent(&[Right::TakeCalls]);
+    vec![
+        get("/my/calls", CALLS, own_calls),
+        get("/my/listening-log", Needs::User, own_listening),
+        get("/listening-log", Needs::Right(Right::ViewListeningLogs), all_listening),
+        post("/calls/{id}/notes", CALLS, note),
+    ]
+}
 
 /// Rows of a page.
 const PAGE: u32 = 50;

@@ -12,14 +12,21 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
+use crate::access::Right;
 use crate::api::desk::Desk;
-use crate::api::guard::{Visitor, host};
+use crate::api::guard::{Needs, Visitor, host};
 use crate::api::problem::Problem;
 use crate::api::{Ends, Turn};
 use crate::audit::{AuditEvent, Class, Object};
 use crate::ids::{AgentId, Redacted};
 use crate::store::Change;
 use crate::time::Timestamp;
+
+use super::route::{Route, post};
+
+pub(super) fn routes() -> Vec<Route> {
+    vec![post("/phone", Needs::Agent(&[Right::TakeCalls, Right::ListenLive]), lend)]
+}
 
 /// How long a credential is good: longer than a shift, so that none runs out in a conversation.
 const GOOD_FOR: Duration = Duration::from_secs(12 * 3_600);

@@ -7,12 +7,23 @@ use axum::http::StatusCode;
 use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 
+use crate::access::Right;
 use crate::api::desk::Desk;
-use crate::api::guard::Visitor;
+use crate::api::guard::{Needs, Visitor};
 use crate::api::input::Told;
 use crate::api::problem::Problem;
 use crate::ids::{AgentId, QueueId, Redacted};
 use crate::queue::NotReady;
+
+use super::route::{Route, get, put};
+
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        put("/presence", Needs::Agent(&[Right::TakeCalls]), choose),
+        get("/presence/reasons", Needs::User, reasons),
+        get("/directory", Needs::Any(&[Right::TakeCalls, Right::Wallboard]), directory),
+    ]
+}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use super::audio::{begin, broken, is_right, recording, whole};
 use crate::access::Right;
 use crate::api::desk::{Desk, soon};
-use crate::api::guard::{Visitor, no_right};
+use crate::api::guard::{Needs, Visitor, no_right};
 use crate::api::input::{Asked, LONGEST_REASON, Recorded, Told, written};
 use crate::api::problem::Problem;
 use crate::audit::{AuditEvent, Class, Object, Value};
@@ -26,6 +26,22 @@ use crate::export::{Audio, AuditPlace, Facts, Signing, vcon};
 use crate::ids::{CallId, QueueId, RecordingId, Redacted};
 use crate::store::{Change, Filter, Page, RecordedGap, RecordingChange, RecordingRow, StoreError};
 use crate::time::Timestamp;
+
+use super::route::{Route, delete, get, post};
+
+pub(super) fn routes() -> Vec<Route> {
+    const HEAR: Needs = Needs::Right(Right::ListenRecordings);
+    const PROVE: Needs = Needs::Any(&[Right::ExportRecordings, Right::DestroyRecordings, Right::ManageVault]);
+    vec![
+        get("/recordings", HEAR, list),
+        get("/recordings/{id}", HEAR, show),
+        delete("/recordings/{id}", Needs::Right(Right::DestroyRecordings), destroy),
+        post("/recordings/{id}/listening", HEAR, super::audio::listen),
+        get("/recordings/{id}/audio", HEAR, super::audio::play),
+        get("/recordings/{id}/vcon", Needs::Right(Right::ExportRecordings), vcon),
+        get("/recordings/{id}/certificate", PROVE, certificate),
+    ]
+}
 
 /// Rows of a page.
 const PAGE: u32 = 50;

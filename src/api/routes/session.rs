@@ -8,16 +8,27 @@ use axum::response::{AppendHeaders, IntoResponse, Response};
 use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 
-use crate::access::{Right, rights};
+use crate::access::Right;
 use crate::api::Ends;
 use crate::api::desk::Desk;
-use crate::api::guard::{Visitor, cookie_name, session_key};
+use crate::api::guard::{Needs, Visitor, cookie_name, session_key};
 use crate::api::input::Told;
 use crate::api::problem::Problem;
 use crate::api::sign;
 use crate::ids::{AgentId, Redacted};
 use crate::settings::{Language, Role};
 use crate::time::Timestamp;
+
+use super::route::{Route, delete, get, post, put};
+
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        post("/session", Needs::Nothing, log_in),
+        get("/session", Needs::Session, show),
+        delete("/session", Needs::Session, log_out),
+        put("/session/password", Needs::Session, change_password),
+    ]
+}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -39,7 +50,7 @@ struct Session<'a> {
     user: &'a str,
     name: &'a Redacted<String>,
     role: Role,
-    rights: &'static [Right],
+    rights: Vec<Right>,
     agent: Option<&'a AgentId>,
     must_change_password: bool,
     language: Option<&'a Language>,
@@ -57,7 +68,7 @@ fn session(visitor: &Visitor, now: Timestamp) -> Json<Session<'_>> {
         user: &visitor.user,
         name: &visitor.account.display_name,
         role: visitor.account.role,
-        rights: rights(visitor.account.role),
+        rights: visitor.held.rights().collect(),
         agent: visitor.account.agent.as_ref(),
         must_change_password: visitor.account.must_change_password,
         language: visitor.account.language.as_ref(),

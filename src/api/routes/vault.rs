@@ -9,8 +9,9 @@ use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use crate::access::Right;
 use crate::api::desk::{Desk, soon};
-use crate::api::guard::Visitor;
+use crate::api::guard::{Needs, Visitor};
 use crate::api::input::{Asked, Told, written};
 use crate::api::problem::Problem;
 use crate::ids::{ReconciliationId, Redacted};
@@ -20,6 +21,21 @@ use crate::store::{
 };
 use crate::time::Timestamp;
 use crate::vault::objects::ObjectError;
+
+use super::route::{Route, get, post};
+
+pub(super) fn routes() -> Vec<Route> {
+    const MANAGE: Needs = Needs::Right(Right::ManageVault);
+    vec![
+        get("/jobs", MANAGE, jobs),
+        post("/jobs/{id}/retry", MANAGE, retry),
+        get("/alarms", MANAGE, alarms),
+        get("/reconciliations", MANAGE, reports),
+        post("/reconciliations", MANAGE, ask),
+        get("/reconciliations/{id}", MANAGE, report),
+        post("/reconciliations/{id}/orphans", MANAGE, remove_orphan),
+    ]
+}
 
 /// Rows of a page.
 const PAGE: u32 = 100;

@@ -43,6 +43,8 @@ pub(super) fn script() -> Script {
 
 pub(crate) fn queue(recording: Policy) -> Queue {
     Queue {
+        retention: None,
+        file_removal: None,
         language: Language("en".into()),
         recording,
         override_allowed: true,

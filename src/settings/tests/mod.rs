@@ -36,6 +36,10 @@ fn applied(settings: &Settings, text: &str, options: &DiffOptions) -> (Settings,
             (Changed::Removed(_), Kind::Number) => drop(settings.numbers.remove(name)),
             (Changed::Removed(_), Kind::Agent) => drop(settings.agents.remove(&name.as_str().into())),
             (Changed::Removed(_), Kind::User) => drop(settings.users.remove(name)),
+            (Changed::Removed(_), Kind::Role) => drop(settings.roles.remove(name)),
+            (Changed::Removed(_), Kind::Webhook) => drop(settings.webhooks.remove(name)),
+            (Changed::Removed(_), Kind::Provider) => drop(settings.providers.remove(name)),
+            (Changed::Removed(_), Kind::System) => settings.system = None,
         }
     }
     (settings, differences.iter().map(ToString::to_string).collect())

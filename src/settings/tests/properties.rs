@@ -48,6 +48,8 @@ fn queue() -> impl Generator<Value = Queue> {
         let (override_allowed, destroy_on_withdrawal, drop_call, strategy, priority) = choices;
         let (pause_limit, ring_timeout, wrap_up, max_wait, position_every, service_seconds) = spans;
         Queue {
+            retention: None,
+            file_removal: None,
             language: Language(language),
             recording,
             override_allowed,
