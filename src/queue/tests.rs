@@ -80,6 +80,7 @@ pub(super) fn agent(queues: &[&str]) -> Arc<Agent> {
         display_name: secret(),
         credentials: None,
         queues: queues.iter().map(|queue| (*queue).into()).collect(),
+        skills: Vec::new(),
         phone: crate::settings::Phone::default(),
     })
 }

@@ -50,7 +50,7 @@ fn some_settings(variant: u8) -> Arc<Settings> {
         };
         if variant % 7 != 6 || n != 3 {
             let (credentials, phone) = (credentials.clone(), Default::default());
-            let agent = Agent { display_name: secret(), credentials, queues, phone };
+            let agent = Agent { display_name: secret(), credentials, queues, skills: Vec::new(), phone };
             settings.agents.insert((*name).into(), Arc::new(agent));
         }
     }

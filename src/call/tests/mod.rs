@@ -45,6 +45,10 @@ pub(crate) fn queue(recording: Policy) -> Queue {
     Queue {
         retention: None,
         file_removal: None,
+        skills: Vec::new(),
+        hours: None,
+        closed: Vec::new(),
+        when_closed: Overflow::Hangup,
         language: Language("en".into()),
         recording,
         override_allowed: true,
