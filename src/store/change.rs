@@ -62,6 +62,16 @@ pub enum Change {
     /// Refused as a whole with [`StoreError::Conflict`](super::StoreError::Conflict) if an object is no
     /// longer what the difference was made from.
     Settings(Vec<Difference>, Actor),
+    /// The same, refused with [`StoreError::Conflict`](super::StoreError::Conflict), too, when any settings have changed
+    /// since: what a difference refers to, or what refers to it, may be another by then.
+    SettingsSince {
+        /// The generation that the differences were made from.
+        generation: u64,
+        /// What changes.
+        differences: Vec<Difference>,
+        /// Who changes it.
+        who: Actor,
+    },
     /// A prompt was imported beside the database: one audit event, and a new generation of settings,
     /// so that running servers read their prompts again.
     Prompt(PromptImported),

@@ -67,6 +67,7 @@ pub use query::{AuditFilter, Filter};
 pub use reconciliation::{Finding, FindingRow, ReconciliationChange, ReconciliationRow, ReconciliationState};
 pub use recorded::{RecordedFile, RecordedGap, RecordingChange, StoredObject};
 pub use rows::*;
+pub use settings::VersionedSettings;
 pub use spool::{Adoption, SpoolRow};
 pub use webhook::WebhookChange;
 

@@ -81,6 +81,7 @@ pub(super) fn arrival(n: u128, queue: Queue) -> Arrival {
         language: Language("en".into()),
         question_sha256: "abc".into(),
         known: None,
+        door: Door::Open,
     }
 }
 
