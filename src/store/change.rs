@@ -10,7 +10,7 @@ use crate::audit::{Actor, AuditEvent};
 use crate::call::Fact;
 use crate::ids::{AgentId, CallId, LegId, RecordingId, Redacted};
 use crate::queue::AgentState;
-use crate::settings::Difference;
+use crate::settings::{Difference, SessionRules};
 use crate::time::Timestamp;
 
 use super::anchor::AnchorChange;
@@ -134,6 +134,10 @@ pub enum SessionChange {
         user: String,
         /// The hash of the password: the session holds while this is the user's.
         password_hash: Redacted<String>,
+        /// The OpenID Connect provider that said who it is; `None`: it was a password.
+        provider: Option<String>,
+        /// How long sessions live.
+        rules: SessionRules,
         /// When.
         at: Timestamp,
     },
@@ -148,6 +152,11 @@ pub enum SessionChange {
     Ended {
         /// Which one.
         key: SessionKey,
+    },
+    /// All of a user end.
+    AllEnded {
+        /// Whose.
+        user: String,
     },
     /// The user has another password: this session goes on with it, all others of the user end.
     Renewed {

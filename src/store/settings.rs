@@ -45,6 +45,7 @@ impl Work<'_> {
                 Some(new) => self.put(name, new).await?,
                 None => self.remove(*kind, name).await?,
             }
+            self.log_ins_follow(difference).await?;
             for change in difference.attributes() {
                 self.audit(of_attribute(difference, change, who, self.now));
             }
@@ -62,7 +63,7 @@ impl Work<'_> {
         self.count_generation().await
     }
 
-    async fn count_generation(&mut self) -> Result<(), StoreError> {
+    pub(super) async fn count_generation(&mut self) -> Result<(), StoreError> {
         sqlx::query("UPDATE settings_generation SET generation = generation + 1 WHERE id = 1")
             .execute(&mut *self.connection)
             .await
