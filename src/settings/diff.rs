@@ -182,12 +182,12 @@ fn merge(
             Err(attribute) => errors.push(no_password(new, &join("trunk", &id.0), attribute)),
         }
     }
-    for (id, AgentEntry { display_name, queues, phone, login }) in &new.agents {
+    for (id, AgentEntry { display_name, queues, skills, phone, login }) in &new.agents {
         let stored = old.agents.get(id).and_then(|agent| agent.credentials.as_ref());
         // Without a password it logs on in the browser only, with what its page is lent.
         let credentials = credentials(login, stored);
         let (display_name, queues, phone) = (display_name.clone(), queues.clone(), phone.clone());
-        let agent = Agent { display_name, credentials, queues, phone };
+        let agent = Agent { display_name, credentials, queues, skills: skills.clone(), phone };
         merged.agents.insert(id.clone(), Arc::new(agent));
     }
     for (name, entry) in &new.users {
@@ -263,7 +263,8 @@ fn user(name: &str, entry: &UserEntry, stored: Option<&User>, seed: &[u8; 32]) -
         }
         (None | Some(_), Some(stored)) => {
             // `true` speaks of a password that the file sets anew, `false` of any.
-            let must_change = stored.must_change_password && entry.must_change != Some(false);
+            let demanded = stored.must_change_password || entry.change_now;
+            let must_change = demanded && entry.must_change != Some(false);
             (stored.password_hash.clone(), stored.applied_hash.clone(), must_change)
         }
     };

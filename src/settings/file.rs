@@ -28,7 +28,7 @@ use super::read::{
 };
 use super::{
     Codes, CustomRole, Language, Number, OnRecordingFailure, Overflow, Phone, PhoneMedia, Provider, Queue,
-    Role, SipCredentials, SrtpPolicy, Strategy, System, Trunk, Webhook, more, system, trunk,
+    Role, SipCredentials, SrtpPolicy, Strategy, System, Trunk, Webhook, hours, more, system, trunk,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -88,6 +88,7 @@ pub(super) enum Login {
 pub(super) struct AgentEntry {
     pub(super) display_name: Redacted<String>,
     pub(super) queues: Vec<QueueId>,
+    pub(super) skills: Vec<String>,
     pub(super) phone: Phone,
     pub(super) login: Login,
 }
@@ -104,6 +105,8 @@ pub(super) struct UserEntry {
     pub(super) password: Option<Redacted<String>>,
     /// `None`: as usual, see [`ApplyFile`].
     pub(super) must_change: Option<bool>,
+    /// The password has to be changed even if it stays the same: somebody says so now, as no file does.
+    pub(super) change_now: bool,
     pub(super) agent: Option<AgentId>,
     pub(super) language: Option<Language>,
 }
@@ -290,6 +293,10 @@ fn queue(source: &mut Source<'_>, table: &mut Table<'_>, lines: &mut BTreeMap<St
             .unwrap_or_else(super::service_seconds),
         retention: table.take(source, "retention", system::keep),
         file_removal: table.take(source, "file-removal", system::keep),
+        skills: table.take(source, "skills", |value| set(value, skill)).unwrap_or_default(),
+        hours: table.take(source, "hours", hours::hours),
+        closed: table.take(source, "closed", |value| set(value, hours::day)).unwrap_or_default(),
+        when_closed: reference(source, table, lines, "when-closed", overflow).unwrap_or(Overflow::Hangup),
     }
 }
 
@@ -305,6 +312,24 @@ fn timed(
 
 fn small(value: &DeValue<'_>) -> Result<u8, String> {
     integer(value, 0..=255).and_then(|number| u8::try_from(number).map_err(|error| error.to_string()))
+}
+
+/// A list in which neither order nor repetition means anything.
+fn set<T: Ord>(
+    value: &DeValue<'_>,
+    read: impl Fn(&DeValue<'_>) -> Result<T, String>,
+) -> Result<Vec<T>, String> {
+    list(value, read).map(|items| items.into_iter().collect::<BTreeSet<T>>().into_iter().collect())
+}
+
+/// A skill's name: short, in one line, and without commas, which part skills where they are shown.
+fn skill(value: &DeValue<'_>) -> Result<String, String> {
+    let skill = filled(value)?;
+    if skill.chars().count() <= 64 && !skill.contains(|c: char| c.is_control() || c == ',') {
+        Ok(skill)
+    } else {
+        Err("is no skill: at most 64 characters, without commas, are expected".to_owned())
+    }
 }
 
 fn overflow(value: &DeValue<'_>) -> Result<Overflow, String> {
@@ -433,6 +458,7 @@ fn agent(
     AgentEntry {
         display_name: Redacted(display_name),
         queues: queues.into_iter().collect(),
+        skills: table.take(source, "skills", |value| set(value, skill)).unwrap_or_default(),
         phone: phone(source, table),
         login: trunk::login(name.to_owned(), password.as_deref(), realm),
     }
@@ -506,6 +532,7 @@ fn user(
         only_queues: only_queues.map(|queues| queues.into_iter().map(QueueId).collect()),
         password,
         must_change,
+        change_now: false,
         agent,
         language,
     })

@@ -12,6 +12,8 @@ mod presence;
 mod recordings;
 pub(super) mod route;
 mod session;
+mod tokens;
+mod users;
 mod vault;
 
 use std::sync::Arc;
@@ -41,6 +43,8 @@ pub(super) fn table() -> Vec<Route> {
         calls::routes,
         recordings::routes,
         vault::routes,
+        users::routes,
+        tokens::routes,
     ] {
         table.extend(group());
     }
