@@ -11,7 +11,7 @@ use super::file::{AgentEntry, ApplyFile, Login, TrunkEntry, UserEntry};
 use super::object::{Kind, Object, Shown};
 use super::read::{SettingsError, join};
 use super::secret::{hash_password, verify_password};
-use super::{Agent, Settings, SipCredentials, Trunk, TrunkLogin, User};
+use super::{Agent, PasswordRules, Settings, SipCredentials, Trunk, TrunkLogin, User};
 
 /// How a file is applied.
 #[derive(Clone, Copy)]
@@ -198,7 +198,23 @@ fn merge(
         }
     }
     others(old, new, &mut merged, errors);
+    passwords(old, new, &merged, errors);
     merged
+}
+
+/// New passwords are as long as the system asks.
+fn passwords(old: &Settings, new: &ApplyFile, merged: &Settings, errors: &mut Vec<SettingsError>) {
+    let over =
+        merged.system.as_ref().map_or_else(PasswordRules::default, |system| system.passwords).longer_than;
+    for (name, entry) in &new.users {
+        let short = |password: &Redacted<String>| password.0.chars().count() <= usize::from(over);
+        let hash = |settings: &Settings| settings.users.get(name).map(|user| user.password_hash.clone());
+        if entry.password.as_ref().is_some_and(short) && hash(old) != hash(merged) {
+            let object = join("user", name);
+            let what = format!("is too short: more than {over} characters are expected");
+            errors.push(new.error(&object, &join(&object, "password"), what));
+        }
+    }
 }
 
 /// Roles, webhooks, providers, the system; secrets a file does not give stay as they are.

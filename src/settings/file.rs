@@ -270,33 +270,38 @@ fn queue(source: &mut Source<'_>, table: &mut Table<'_>, lines: &mut BTreeMap<St
     let failures = [("continue", OnRecordingFailure::Continue), ("drop-call", OnRecordingFailure::DropCall)];
     let pause = SECOND..=HOUR;
     let position = Duration::from_secs(10)..=HOUR;
+    let usual = Queue::default();
     Queue {
         recording,
-        language: table.take(source, "language", language).unwrap_or_else(|| Language("en".into())),
-        override_allowed: table.take(source, "override-allowed", boolean).unwrap_or(false),
-        pause_limit: table.take(source, "pause-limit", |v| span_or_never(v, pause)).unwrap_or(None),
-        destroy_on_withdrawal: table.take(source, "destroy-on-withdrawal", boolean).unwrap_or(true),
+        language: table.take(source, "language", language).unwrap_or(usual.language),
+        override_allowed: table.take(source, "override-allowed", boolean).unwrap_or(usual.override_allowed),
+        pause_limit: table
+            .take(source, "pause-limit", |v| span_or_never(v, pause))
+            .unwrap_or(usual.pause_limit),
+        destroy_on_withdrawal: table
+            .take(source, "destroy-on-withdrawal", boolean)
+            .unwrap_or(usual.destroy_on_withdrawal),
         on_recording_failure: table
             .take(source, "on-recording-failure", |v| word(v, &failures))
-            .unwrap_or(OnRecordingFailure::Continue),
-        strategy: table.take(source, "strategy", |v| word(v, &strategies)).unwrap_or(Strategy::LongestIdle),
-        priority: table.take(source, "priority", small).unwrap_or(0),
-        ring_timeout: timed(source, table, "ring-timeout", SECOND..=10 * MINUTE, 20 * SECOND),
-        wrap_up: timed(source, table, "wrap-up", Duration::ZERO..=HOUR, 10 * SECOND),
-        max_wait: timed(source, table, "max-wait", SECOND..=DAY, 10 * MINUTE),
-        overflow: reference(source, table, lines, "overflow", overflow).unwrap_or(Overflow::Hangup),
+            .unwrap_or(usual.on_recording_failure),
+        strategy: table.take(source, "strategy", |v| word(v, &strategies)).unwrap_or(usual.strategy),
+        priority: table.take(source, "priority", small).unwrap_or(usual.priority),
+        ring_timeout: timed(source, table, "ring-timeout", SECOND..=10 * MINUTE, usual.ring_timeout),
+        wrap_up: timed(source, table, "wrap-up", Duration::ZERO..=HOUR, usual.wrap_up),
+        max_wait: timed(source, table, "max-wait", SECOND..=DAY, usual.max_wait),
+        overflow: reference(source, table, lines, "overflow", overflow).unwrap_or(usual.overflow),
         position_every: table
             .take(source, "position-every", |v| span_or_never(v, position))
-            .unwrap_or(Some(MINUTE)),
+            .unwrap_or(usual.position_every),
         service_seconds: table
             .take(source, "service-seconds", |v| integer(v, 1..=3_600))
-            .unwrap_or_else(super::service_seconds),
+            .unwrap_or(usual.service_seconds),
         retention: table.take(source, "retention", system::keep),
         file_removal: table.take(source, "file-removal", system::keep),
         skills: table.take(source, "skills", |value| set(value, skill)).unwrap_or_default(),
         hours: table.take(source, "hours", hours::hours),
         closed: table.take(source, "closed", |value| set(value, hours::day)).unwrap_or_default(),
-        when_closed: reference(source, table, lines, "when-closed", overflow).unwrap_or(Overflow::Hangup),
+        when_closed: reference(source, table, lines, "when-closed", overflow).unwrap_or(usual.when_closed),
     }
 }
 
@@ -389,14 +394,7 @@ fn legal_basis(value: &DeValue<'_>) -> Result<LegalBasis, String> {
 }
 
 fn script(source: &mut Source<'_>, queue: &mut Table<'_>) -> Script {
-    let mut script = Script {
-        yes: digit('1'),
-        no: digit('2'),
-        attempts: 2,
-        timeout: 5 * SECOND,
-        barge_in: true,
-        ask: AskRule::EveryCall,
-    };
+    let mut script = Script::default();
     let Some((at, value)) = queue.raw("consent") else { return script };
     let Some(mut table) = Table::open(source, queue.path_of("consent"), at, value) else { return script };
     let (yes, no) = (table.take(source, "yes", key), table.take(source, "no", key));
@@ -413,10 +411,6 @@ fn script(source: &mut Source<'_>, queue: &mut Table<'_>) -> Script {
     script.ask = table.take(source, "ask", ask).unwrap_or(script.ask);
     table.close(source);
     script
-}
-
-fn digit(key: char) -> Digit {
-    Digit::try_from(key).expect("a key of the telephone")
 }
 
 fn key(value: &DeValue<'_>) -> Result<Digit, String> {

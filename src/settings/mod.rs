@@ -30,7 +30,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use crate::access::Right;
-use crate::consent::Policy;
+use crate::consent::{Policy, Script};
 use crate::ids::{AgentId, QueueId, Redacted, TrunkId};
 use crate::media::{Codec, Digit};
 
@@ -245,6 +245,34 @@ pub struct Queue {
     /// What happens to a caller who comes while it is closed.
     #[serde(default = "hangup")]
     pub when_closed: Overflow,
+}
+
+impl Default for Queue {
+    /// As an apply file that says nothing of it: callers are asked each time.
+    fn default() -> Self {
+        Self {
+            language: Language("en".to_owned()),
+            recording: Policy::Consent(Script::default()),
+            override_allowed: false,
+            pause_limit: None,
+            destroy_on_withdrawal: true,
+            on_recording_failure: OnRecordingFailure::Continue,
+            strategy: Strategy::LongestIdle,
+            priority: 0,
+            ring_timeout: Duration::from_secs(20),
+            wrap_up: Duration::from_secs(10),
+            max_wait: Duration::from_secs(600),
+            overflow: Overflow::Hangup,
+            position_every: Some(Duration::from_secs(60)),
+            service_seconds: service_seconds(),
+            retention: None,
+            file_removal: None,
+            skills: Vec::new(),
+            hours: None,
+            closed: Vec::new(),
+            when_closed: Overflow::Hangup,
+        }
+    }
 }
 
 const fn hangup() -> Overflow {

@@ -155,7 +155,8 @@ pub(super) fn read_provider(source: &mut Source<'_>, table: &mut Table<'_>) -> P
     let client_id = needed("client-id", "who we are there");
     let pair = |value: &DeValue<'_>| {
         let text = filled(value)?;
-        let (value, role) = text.split_once('=').ok_or("\"value = role\" is expected".to_owned())?;
+        // Values of a directory have the sign themselves, names of roles never.
+        let (value, role) = text.rsplit_once('=').ok_or("\"value = role\" is expected".to_owned())?;
         Ok((value.trim().to_owned(), role.trim().to_owned()))
     };
     let display_name = table.take(source, "display-name", filled).unwrap_or_else(|| issuer.clone());

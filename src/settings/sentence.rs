@@ -142,3 +142,76 @@ fn hours(queue: &Queue) -> Option<String> {
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::consent::Script;
+    use crate::settings::{Hours, Retention, Settings};
+
+    /// 3 November 2026, 00:30 in Vienna: still the 2nd in UTC.
+    const NOW: Timestamp = Timestamp::from_micros(1_793_662_200_000_000);
+
+    fn days(days: u64) -> Keep {
+        Keep::For(Duration::from_secs(days * DAY))
+    }
+
+    fn told(set: impl FnOnce(&mut Queue)) -> String {
+        let mut queue = Queue::default();
+        set(&mut queue);
+        let retention = Retention { recordings: days(90), ..Retention::default() };
+        let system = System { time_zone: "Europe/Vienna".into(), retention, ..System::default() };
+        let settings = Settings { system: Some(Arc::new(system.clone())), ..Settings::default() };
+        sentence(&"Support".into(), &queue, &system, &settings.zone(), NOW)
+    }
+
+    #[test]
+    fn a_policy_is_told_in_a_sentence() {
+        let usual = told(|_| {});
+        let expected = "Callers of Support are asked each time; yes: recorded, kept 90 days, removed 1 February; no, other \
+                        keys or silence: not recorded, with the same place in the queue. Who takes a yes back in the \
+                        call is recorded no longer, and what was recorded is destroyed.";
+        assert_eq!(usual, expected);
+        let never = told(|queue| queue.recording = Policy::Never);
+        assert_eq!(never, "Callers of Support are never recorded.");
+        let always = told(|queue| {
+            queue.recording = Policy::Always(LegalBasis::Obligation("MiFID II".into()));
+            queue.file_removal = Some(Keep::Forever);
+            queue.on_recording_failure = OnRecordingFailure::DropCall;
+        });
+        let expected = "Callers of Support are not asked; all are recorded for the obligation MiFID II, kept for ever. A \
+                        call that should be recorded and cannot be is ended.";
+        assert_eq!(always, expected);
+    }
+
+    #[test]
+    fn the_earlier_deadline_removes_and_far_days_have_their_year() {
+        let script = Script { ask: AskRule::OlderThan(Duration::from_secs(365 * DAY)), ..Script::default() };
+        let text = told(|queue| {
+            queue.recording = Policy::Consent(script);
+            queue.retention = Some(days(730));
+            queue.file_removal = Some(days(1_000));
+            queue.override_allowed = true;
+        });
+        assert!(text.contains("asked again when their answer is older than 365 days; yes: recorded, kept 730 days, removed 2 November 2028;"), "{text}");
+        assert!(text.ends_with("What is known of the call is made anonymous then, too."), "{text}");
+        assert!(text.contains("An agent with the right may record all the same"), "{text}");
+        let shorter = told(|queue| queue.retention = Some(Keep::For(Duration::from_secs(12 * 3_600))));
+        assert!(shorter.contains("kept 12 hours, removed 3 November;"), "{shorter}");
+        let longer = told(|queue| queue.retention = Some(days(365)));
+        assert!(longer.ends_with("What is known of the call is made anonymous after 365 days."), "{longer}");
+    }
+
+    #[test]
+    fn hours_are_told() {
+        let mut hours = Hours::default();
+        hours.set("mon", vec!["08:00-12:00".parse().expect("hours")]).expect("fits");
+        let text = told(|queue| {
+            queue.hours = Some(hours);
+            queue.when_closed = Overflow::Queue("night".into());
+        });
+        assert!(text.ends_with("It is open mon 08:00-12:00; at other times callers wait in night, recorded or not as this queue decides."), "{text}");
+    }
+}

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use sqlx::Row as _;
 use sqlx::any::AnyRow;
+use sqlx::{AssertSqlSafe, Row as _};
 
 use crate::audit::{Actor, AuditEvent, Class, Object as Audited, Value};
-use crate::settings::{AttributeChange, Changed, Difference, Kind, Object, Settings};
+use crate::ids::QueueId;
+use crate::settings::{AttributeChange, Changed, Difference, Kind, Language, Object, Settings};
 
 use super::Store;
 use super::change::PromptImported;
@@ -173,6 +174,30 @@ impl Store {
                 return Ok(all);
             }
         }
+    }
+
+    /// Whether callers of a queue have answered another version of its question, in this language. Two look-ups in an
+    /// index, whatever the number of consents.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn asked_otherwise(
+        &self,
+        queue: &QueueId,
+        language: &Language,
+        version: &str,
+    ) -> Result<bool, StoreError> {
+        for way in ["<", ">"] {
+            let found = format!(
+                "SELECT 1 AS found FROM consents WHERE queue = $1 AND language = $2 AND question_sha256 {way} $3 LIMIT 1"
+            );
+            let row = sqlx::query(AssertSqlSafe(found)).bind(queue.0.clone()).bind(language.0.clone());
+            let row = row.bind(version.to_owned()).fetch_optional(&self.read).await;
+            if row.doing("looking for answers to another question")?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Counts the changes of settings, by whatever process. One row by its key: cheap enough to ask

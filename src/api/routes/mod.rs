@@ -15,6 +15,7 @@ mod recordings;
 mod reports;
 pub(super) mod route;
 mod session;
+mod settings;
 mod tokens;
 mod users;
 mod vault;
@@ -51,6 +52,7 @@ pub(super) fn table() -> Vec<Route> {
         vault::routes,
         users::routes,
         tokens::routes,
+        settings::routes,
     ] {
         table.extend(group());
     }

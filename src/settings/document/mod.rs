@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::check::check;
-use super::diff::{DiffOptions, Difference, diff, differences};
+use super::diff::{Changed, DiffOptions, Difference, diff, differences};
 use super::file::{ApplyFile, parse};
 use super::object::{Kind, Object};
 use super::read::{SettingsError, join};
@@ -121,6 +121,16 @@ impl Settings {
             Kind::Webhook => self.webhooks.get(name).cloned().map(Object::Webhook),
             Kind::Provider => self.providers.get(name).cloned().map(Object::Provider),
             Kind::System => (name == SYSTEM).then(|| Object::System(self.system.clone().unwrap_or_default())),
+        }
+    }
+
+    /// Makes changes.
+    pub fn apply(&mut self, differences: &[Difference]) {
+        for Difference { kind, name, what } in differences {
+            match what {
+                Changed::Added(new) | Changed::Altered { new, .. } => self.insert(name, new.clone()),
+                Changed::Removed(_) => self.remove(*kind, name),
+            }
         }
     }
 

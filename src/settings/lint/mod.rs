@@ -52,7 +52,9 @@ pub struct Spoken {
     pub text: Option<String>,
     /// There is none in this language: the English one is played.
     pub missing: bool,
-    /// It was another one before: there are earlier versions.
+    /// SHA-256 (hex) of what is played.
+    pub version: String,
+    /// Callers have answered another version of it.
     pub changed: bool,
 }
 
