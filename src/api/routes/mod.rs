@@ -12,6 +12,7 @@ mod presence;
 mod recordings;
 pub(super) mod route;
 mod session;
+mod sign_on;
 mod tokens;
 mod users;
 mod vault;
@@ -45,6 +46,7 @@ pub(super) fn table() -> Vec<Route> {
         vault::routes,
         users::routes,
         tokens::routes,
+        sign_on::routes,
     ] {
         table.extend(group());
     }
