@@ -305,7 +305,7 @@ async fn a_user_who_is_there_keeps_the_role_and_a_name_is_one_person_s() {
     assert_eq!(fault(&sign_on(&house, &idp).await.1), "other-person", "another may have the name by now");
     idp.says(|says| says.token = json!({ "preferred_username": "carol", "groups": ["ghosts"] }));
     assert_eq!(fault(&sign_on(&house, &idp).await.1), "no-role", "a role that does not exist");
-    idp.says(|says| says.token = json!({ "preferred_username": "carol@example.org" }));
+    idp.says(|says| says.token = json!({ "preferred_username": "carol@example.org", "groups": [] }));
     assert_eq!(fault(&sign_on(&house, &idp).await.1), "bad-name");
 }
 
@@ -399,6 +399,7 @@ async fn only_the_browser_that_began_comes_back_and_in_time() {
     assert_eq!(fault(&answer), "sign-on-failed", "another provider's answer");
     house.pass(Duration::from_secs(600));
     assert_eq!(fault(&from_elsewhere(&browser, &back).await), "sign-on-late", "after ten minutes");
+    idp.says(|says| says.bent = json!({ "exp": START.as_micros() / 1_000_000 + 900 }));
     let (browser, place) = begin(&house).await;
     let back = idp.authorize(&place);
     let elsewhere = back.replace("/id/", "/other/");
