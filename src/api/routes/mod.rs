@@ -16,6 +16,7 @@ mod reports;
 pub(super) mod route;
 mod session;
 mod settings;
+mod sign_on;
 mod tokens;
 mod users;
 mod vault;
@@ -53,6 +54,7 @@ pub(super) fn table() -> Vec<Route> {
         users::routes,
         tokens::routes,
         settings::routes,
+        sign_on::routes,
     ] {
         table.extend(group());
     }

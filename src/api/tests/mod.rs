@@ -1,5 +1,6 @@
 //! The routes over a real socket, the server behind them a fake one, the time a number.
 
+mod access;
 mod calls;
 mod events;
 pub(super) mod house;
@@ -9,6 +10,7 @@ mod recordings;
 mod routes;
 mod session;
 mod settings;
+mod sign_on;
 mod vault;
 
 use std::time::Duration;

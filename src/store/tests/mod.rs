@@ -20,6 +20,7 @@ mod commit;
 mod jobs;
 mod keks;
 mod life;
+mod logins;
 mod people;
 mod reports;
 mod rows;
