@@ -8,6 +8,7 @@ mod consents;
 mod events;
 mod history;
 mod openapi;
+mod overview;
 mod past;
 mod phone;
 mod presence;
@@ -30,6 +31,8 @@ use super::desk::Desk;
 use super::guard::guard;
 use super::problem::Problem;
 
+#[cfg_attr(not(test), allow(unused_imports))] // the tests read the document
+pub(super) use openapi::Document;
 pub(super) use route::Route;
 
 /// Every route and what it needs.
@@ -45,6 +48,7 @@ pub(super) fn table() -> Vec<Route> {
         history::routes,
         consents::routes,
         reports::routes,
+        overview::routes,
         recordings::routes,
         vault::routes,
     ] {
@@ -61,7 +65,7 @@ pub(super) fn router(desk: &Arc<Desk>) -> Router {
         let filter = MethodFilter::try_from(method).expect("the table's methods are usual ones");
         router = router.route(path, handler(filter).route_layer(guarded));
     }
-    let document = openapi::document(&table());
+    let document = openapi::Document::of(&table());
     router = router.route("/openapi.json", axum::routing::get(async move || document));
     router
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "no-route", "There is no such route."))

@@ -49,6 +49,9 @@ pub(super) fn routes() -> Vec<Route> {
             .gives_octets(StatusCode::OK, "audio/ogg")
             .gives_octets(StatusCode::PARTIAL_CONTENT, "audio/wav")
             .gives_octets(StatusCode::PARTIAL_CONTENT, "audio/ogg"),
+        get("/recordings/{id}/waveform", HEAR, super::audio::outline)
+            .says("How loud both sides are along the recording; listening is opened as for the audio.")
+            .gives::<super::audio::Waveform>(),
         get("/recordings/{id}/vcon", Needs::Right(Right::ExportRecordings), vcon)
             .says("Takes a recording out as a signed vCon, with its audio.")
             .gives_octets(StatusCode::OK, "application/vcon"),

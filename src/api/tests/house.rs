@@ -254,6 +254,11 @@ impl House {
         raw
     }
 
+    /// Changes the database past the store.
+    pub(in crate::api) async fn change(&self, statement: &'static str) {
+        self.raw().await.execute(statement).await.unwrap();
+    }
+
     /// The first column that a statement selects.
     pub(in crate::api) async fn select(&self, statement: &'static str) -> Vec<String> {
         let mut raw = self.raw().await;
