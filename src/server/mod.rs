@@ -86,6 +86,8 @@ struct Shared {
     live: Arc<live::Hub>,
     notices: Notices,
     settings: RwLock<Arc<Settings>>,
+    /// The SIP realm.
+    realm: String,
     clock: Clock,
     tasks: TaskTracker,
     draining: AtomicBool,
@@ -170,6 +172,7 @@ impl Server {
             live,
             notices,
             settings: RwLock::new(settings),
+            realm: config.sip.realm.clone(),
             clock,
             tasks: TaskTracker::new(),
             draining: AtomicBool::new(false),

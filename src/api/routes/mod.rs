@@ -16,6 +16,9 @@ mod recordings;
 mod reports;
 pub(super) mod route;
 mod session;
+mod settings;
+mod tokens;
+mod users;
 mod vault;
 
 use std::sync::Arc;
@@ -51,6 +54,9 @@ pub(super) fn table() -> Vec<Route> {
         overview::routes,
         recordings::routes,
         vault::routes,
+        users::routes,
+        tokens::routes,
+        settings::routes,
     ] {
         table.extend(group());
     }

@@ -6,9 +6,9 @@ use sqlx::Row as _;
 use sqlx::migrate::Migrator;
 
 use super::*;
-use crate::access::{ABSOLUTE, Attempts, IDLE, LOCKED_FOR, Session};
+use crate::access::{Attempts, FORGOTTEN, Session};
 use crate::audit::Actor;
-use crate::settings::{self, DiffOptions};
+use crate::settings::{self, DiffOptions, PasswordRules, SecondFactor, SessionRules};
 use crate::store::Place as PagePlace;
 
 on_each_kind! {
@@ -23,6 +23,13 @@ on_each_kind! {
 }
 
 const USERS: &str = "[user.ada]\npassword = \"correct horse\"\nrole = \"superuser\"\nmust-change = false\n";
+
+/// The defaults.
+const RULES: SessionRules = SessionRules {
+    idle: Duration::from_secs(12 * 3_600),
+    absolute: Duration::from_secs(24 * 3_600),
+    second_factor: SecondFactor::Optional,
+};
 
 async fn apply(store: &Store, text: &str) {
     let (_, stored) = store.settings().await.expect("settings");
@@ -48,7 +55,11 @@ async fn of_session(store: &Store, change: SessionChange) {
 async fn opened(store: &Store, n: u8, at: Timestamp) -> SessionKey {
     let key = SessionKey([n; 32]);
     let password_hash = store.user("ada").await.expect("reads").expect("ada").password_hash;
-    of_session(store, SessionChange::Opened { key, user: "ada".into(), password_hash, at }).await;
+    of_session(
+        store,
+        SessionChange::Opened { key, user: "ada".into(), password_hash, provider: None, rules: RULES, at },
+    )
+    .await;
     key
 }
 
@@ -87,8 +98,8 @@ async fn no_token_and_no_password_is_in_the_table_and_what_is_over_is_removed(ki
     apply(store, USERS).await;
     opened(store, 1, at(0)).await;
     let idle = opened(store, 2, at(1)).await;
-    of_session(store, SessionChange::Used { key: idle, at: at(0) + ABSOLUTE - IDLE }).await;
-    opened(store, 3, at(0) + ABSOLUTE).await;
+    of_session(store, SessionChange::Used { key: idle, at: at(0) + RULES.absolute - RULES.idle }).await;
+    opened(store, 3, at(0) + RULES.absolute).await;
     let mut raw = place.raw().await;
     let rows = raw.fetch_all("SELECT key, password FROM sessions").await.expect("reads");
     assert_eq!(rows.len(), 1, "one was too old, one too long unused");
@@ -105,10 +116,10 @@ async fn failures_are_kept_until_they_count_no_more(kind: Kind) {
         let change = Change::Attempts { user: user.to_owned(), attempts };
         store.commit(vec![change]).await.expect("commits");
     };
-    let one = Attempts::default().failed(at(0));
+    let one = Attempts::default().failed(&PasswordRules::default(), at(0));
     set("ada", one).await;
     set("bob", one).await;
-    set("ada", one.failed(at(1))).await;
+    set("ada", one.failed(&PasswordRules::default(), at(1))).await;
     assert_eq!(store.attempts("ada").await.expect("reads"), Attempts { failures: 2, last: Some(at(1)) });
     set("ada", Attempts::default()).await;
     assert_eq!(store.attempts("ada").await.expect("reads"), Attempts::default());
@@ -118,7 +129,7 @@ async fn failures_are_kept_until_they_count_no_more(kind: Kind) {
         let refused = store.commit(vec![change]).await.expect_err("no NUL");
         assert!(refused.is_final(), "{refused:?}");
     }
-    set("carol", Attempts::default().failed(at(0) + LOCKED_FOR)).await;
+    set("carol", Attempts::default().failed(&PasswordRules::default(), at(0) + FORGOTTEN)).await;
     assert_eq!(store.attempts("bob").await.expect("reads"), Attempts::default(), "removed");
 }
 
