@@ -34,8 +34,10 @@ mod reconciliation;
 mod recorded;
 mod recording;
 mod recordings;
+mod retention;
 mod rows;
 mod settings;
+mod simulation;
 mod spool;
 #[cfg(test)]
 mod tests;
@@ -66,7 +68,9 @@ pub use privacy::PrivacyChange;
 pub use query::{AuditFilter, Filter};
 pub use reconciliation::{Finding, FindingRow, ReconciliationChange, ReconciliationRow, ReconciliationState};
 pub use recorded::{RecordedFile, RecordedGap, RecordingChange, StoredObject};
+pub use retention::{Amount, Behind, Counted, Swept};
 pub use rows::*;
+pub use simulation::{DAYS, Example, Impact, Simulation, TimelineDay};
 pub use spool::{Adoption, SpoolRow};
 pub use webhook::WebhookChange;
 
