@@ -3,8 +3,8 @@
 CREATE TABLE holds (
     id          TEXT PRIMARY KEY,
     kind        TEXT NOT NULL CHECK (kind IN ('recording', 'call', 'number', 'queue')),
-    object      TEXT,  -- of a recording or a call: its id
-    subject     TEXT,                   -- of a number: E.164; of a queue: its name
+    object      TEXT,  -- the recording's or call's id, the queue's name
+    number      TEXT,                   -- E.164
     span_since  BIGINT,                 -- of a queue: calls of this span
     span_until  BIGINT,
     reason      TEXT NOT NULL,          -- a person's words
@@ -13,18 +13,16 @@ CREATE TABLE holds (
     ends_at     BIGINT,                 -- by itself; NULL: when it is released
     released_at BIGINT,
     released_by TEXT,
-    CHECK ((kind IN ('recording', 'call')) = (object IS NOT NULL) AND (object IS NULL) = (subject IS NOT NULL)),
+    CHECK ((kind = 'number') = (number IS NOT NULL) AND (object IS NULL) = (number IS NOT NULL)),
     CHECK ((kind = 'queue') = (span_since IS NOT NULL AND span_until IS NOT NULL))
 );
 CREATE INDEX holds_by_time ON holds (at, id);
-CREATE INDEX holds_open ON holds (kind, object, subject) WHERE released_at IS NULL;
+CREATE INDEX holds_open ON holds (kind, object, number) WHERE released_at IS NULL;
 
--- Whose rules hold for a recording, the call's first queue, and when its clock began, the call's end (NULL: it goes on).
-ALTER TABLE recordings ADD COLUMN rule_queue TEXT;
+-- When a recording's clock began, its call's end; NULL: the call goes on.
 ALTER TABLE recordings ADD COLUMN call_ended_at BIGINT;
-UPDATE recordings SET rule_queue = (SELECT c.first_queue FROM calls c WHERE c.id = recordings.call),
-    call_ended_at = (SELECT c.ended_at FROM calls c WHERE c.id = recordings.call);
-CREATE INDEX recordings_kept ON recordings (rule_queue, call_ended_at, id, bytes)
+UPDATE recordings SET call_ended_at = (SELECT c.ended_at FROM calls c WHERE c.id = recordings.call);
+CREATE INDEX recordings_kept ON recordings (queue, call_ended_at, id, bytes)
     WHERE state NOT IN ('discarded', 'destroyed', 'removed') AND call_ended_at IS NOT NULL;
 CREATE INDEX recordings_by_end ON recordings (destroyed_at) WHERE destroyed_at IS NOT NULL;
 

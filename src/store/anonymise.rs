@@ -55,20 +55,23 @@ impl AnonymiseChange {
 }
 
 /// What is personal of a call, table by table: `$1` is the call, `$2` what stands there afterwards.
-const ERASE: [&str; 6] = [
+const ERASE: [&str; 7] = [
     "UPDATE legs SET outside_number = $2 WHERE call = $1 AND outside_number IS NOT NULL",
     "UPDATE call_events SET outside_number = $2 WHERE call = $1 AND outside_number IS NOT NULL",
     "UPDATE call_events SET note = $2 WHERE call = $1 AND note IS NOT NULL",
     "UPDATE notes SET text = $2 WHERE call = $1",
+    "UPDATE call_data SET value = $2 WHERE call = $1",
     "UPDATE recordings SET why = $2 WHERE call = $1 AND why IS NOT NULL AND rule = 'operator'",
     "UPDATE listening_log SET reason = $2 WHERE call = $1 AND reason IS NOT NULL AND reason <> $2",
 ];
 
 /// What a call has beside its row.
-const PARTS: [&str; 3] = [
+const PARTS: [&str; 5] = [
     "DELETE FROM legs WHERE call = $1",
     "DELETE FROM call_events WHERE call = $1",
     "DELETE FROM notes WHERE call = $1",
+    "DELETE FROM call_data WHERE call = $1",
+    "DELETE FROM sip_traces WHERE call = $1",
 ];
 
 impl Work<'_> {
@@ -113,6 +116,8 @@ impl Work<'_> {
             let erase = sqlx::query(erase).bind(call.to_string()).bind(ANONYMISED);
             erase.execute(&mut *self.connection).await.doing("anonymising a call")?;
         }
+        let trace = sqlx::query("DELETE FROM sip_traces WHERE call = $1").bind(call.to_string());
+        trace.execute(&mut *self.connection).await.doing("removing a call's SIP messages")?;
         let update = "UPDATE calls SET anonymised_at = $3, from_number = \
                       CASE WHEN from_number IS NULL THEN NULL ELSE $2 END WHERE id = $1";
         let update = sqlx::query(update).bind(call.to_string()).bind(ANONYMISED).bind(at.as_micros());

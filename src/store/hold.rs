@@ -54,8 +54,8 @@ const HELD: &str = "SELECT 1 FROM calls c, holds h WHERE c.id = $1 AND h.release
      (h.kind = 'recording' AND (h.object = $2 OR ($2 IS NULL AND h.object IN \
          (SELECT r.id FROM recordings r WHERE r.call = c.id)))) \
      OR (h.kind = 'call' AND h.object = c.id) \
-     OR (h.kind = 'number' AND h.subject = c.from_number) \
-     OR (h.kind = 'queue' AND h.subject = c.first_queue AND c.arrived_at <= h.span_until \
+     OR (h.kind = 'number' AND h.number = c.from_number) \
+     OR (h.kind = 'queue' AND h.object = c.first_queue AND c.arrived_at <= h.span_until \
          AND (c.ended_at IS NULL OR c.ended_at >= h.span_since))) LIMIT 1";
 
 impl Work<'_> {
@@ -150,18 +150,18 @@ impl Work<'_> {
         at: Timestamp,
         ends: Option<Timestamp>,
     ) -> Result<(), StoreError> {
-        let (object, subject, span) = match on {
+        let (object, number, span) = match on {
             HoldOn::Recording(_) | HoldOn::Call(_) => (Some(on.subject()), None, None),
             HoldOn::Number(_) => (None, Some(on.subject()), None),
-            HoldOn::Queue { since, until, .. } => (None, Some(on.subject()), Some((*since, *until))),
+            HoldOn::Queue { since, until, .. } => (Some(on.subject()), None, Some((*since, *until))),
         };
-        let insert = "INSERT INTO holds (id, kind, object, subject, span_since, span_until, reason, by_whom, at, \
+        let insert = "INSERT INTO holds (id, kind, object, number, span_since, span_until, reason, by_whom, at, \
                       ends_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
         sqlx::query(insert)
             .bind(id.to_string())
             .bind(on.kind())
             .bind(object)
-            .bind(subject)
+            .bind(number)
             .bind(span.map(|(since, _)| since.as_micros()))
             .bind(span.map(|(_, until)| until.as_micros()))
             .bind(reason.0.clone())
@@ -256,14 +256,13 @@ impl Store {
 
 fn read_hold(row: &AnyRow) -> Result<Hold, StoreError> {
     let cells = Cells { table: "holds", row };
-    let subject = || -> Result<String, StoreError> { cells.get("subject") };
     let kind: String = cells.get("kind")?;
     let on = match kind.as_str() {
         "recording" => HoldOn::Recording(cells.id::<RecordingId>("object")?),
         "call" => HoldOn::Call(cells.id::<CallId>("object")?),
-        "number" => HoldOn::Number(Redacted(subject()?)),
+        "number" => HoldOn::Number(Redacted(cells.get("number")?)),
         "queue" => HoldOn::Queue {
-            queue: QueueId(subject()?),
+            queue: QueueId(cells.get("object")?),
             since: cells.time("span_since")?,
             until: cells.time("span_until")?,
         },

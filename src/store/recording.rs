@@ -27,7 +27,7 @@ impl Work<'_> {
             RecordingChange::Armed { id, call, basis, wrapped_key, kek, spool, format, at } => {
                 self.kek_wraps(&kek, "used for a recording").await?;
                 let insert = "INSERT INTO recordings (id, call, state, basis, basis_detail, wrapped_key, \
-                              armed_at, kek, spool, format, rule_queue, call_ended_at) VALUES ($1, $2, 'armed', $3, $4, \
+                              armed_at, kek, spool, format, queue, call_ended_at) VALUES ($1, $2, 'armed', $3, $4, \
                               $5, $6, $7, $8, $9, (SELECT c.first_queue FROM calls c WHERE c.id = $2), \
                               (SELECT c.ended_at FROM calls c WHERE c.id = $2))";
                 armed(insert, id, call, &basis, at, wrapped_key)

@@ -94,7 +94,7 @@ pub struct Amount {
 
 /// Recordings by the rules of their queue, from a place to an end; `recordings_kept` covers it.
 const RECORDINGS: &str = "SELECT r.id AS recording, c.id, c.first_queue, c.arrived_at, c.ended_at, c.from_number \
-     FROM (SELECT id, call, call_ended_at FROM recordings WHERE rule_queue = $1 \
+     FROM (SELECT id, call, call_ended_at FROM recordings WHERE queue = $1 \
      AND state NOT IN ('discarded', 'destroyed', 'removed') AND call_ended_at <= $2 \
      AND (call_ended_at, id) > ($3, $4) ORDER BY call_ended_at, id LIMIT $5) r \
      JOIN calls c ON c.id = r.call ORDER BY r.call_ended_at, r.id";
@@ -112,9 +112,9 @@ const ANONYMOUS: &str = "SELECT id, first_queue, arrived_at, ended_at, from_numb
 /// Ids of the calls that are held as a whole; `$4` is now.
 const HELD_CALLS: &str = "SELECT h.object AS id FROM holds h WHERE h.kind = 'call' AND h.released_at IS NULL \
      AND (h.ends_at IS NULL OR h.ends_at > $4) \
-     UNION SELECT c.id FROM holds h JOIN calls c ON c.from_number = h.subject WHERE h.kind = 'number' \
+     UNION SELECT c.id FROM holds h JOIN calls c ON c.from_number = h.number WHERE h.kind = 'number' \
      AND h.released_at IS NULL AND (h.ends_at IS NULL OR h.ends_at > $4) \
-     UNION SELECT c.id FROM holds h JOIN calls c ON c.first_queue = h.subject AND c.ended_at >= h.span_since \
+     UNION SELECT c.id FROM holds h JOIN calls c ON c.first_queue = h.object AND c.ended_at >= h.span_since \
      AND c.arrived_at <= h.span_until AND c.anonymised_at IS NULL WHERE h.kind = 'queue' \
      AND h.released_at IS NULL AND (h.ends_at IS NULL OR h.ends_at > $4)";
 
@@ -374,7 +374,7 @@ impl Work<'_> {
 fn of_queue(counted: Counted, held_at: Option<Timestamp>) -> String {
     let of = match counted {
         Counted::Recordings => {
-            "SELECT r.call_ended_at AS ended_at, r.bytes AS bytes FROM {} WHERE r.rule_queue = $1 \
+            "SELECT r.call_ended_at AS ended_at, r.bytes AS bytes FROM {} WHERE r.queue = $1 \
              AND r.call_ended_at > $2 AND r.call_ended_at <= $3 \
              AND r.state NOT IN ('discarded', 'destroyed', 'removed')"
         }
