@@ -243,6 +243,7 @@ async fn texts(place: &Place) -> Vec<String> {
             texts.extend(rows.iter().map(text));
         }
     }
+    texts.sort(); // a row that was changed may come last
     texts
 }
 
