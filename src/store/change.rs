@@ -19,6 +19,7 @@ use super::hold::HoldChange;
 use super::job::JobChange;
 use super::kek::KekChange;
 use super::login::LoginChange;
+use super::node::NodeRow;
 use super::particulars::ParticularsChange;
 use super::privacy::PrivacyChange;
 use super::reconciliation::ReconciliationChange;
@@ -93,6 +94,8 @@ pub enum Change {
     Anchor(AnchorChange),
     /// What a call has beside its own: attached data, its SIP messages.
     Particulars(ParticularsChange),
+    /// A server is there; not audited.
+    Node(NodeRow),
     /// Only an audit event.
     Audit(AuditEvent),
 }

@@ -457,6 +457,7 @@ fn destroys_key(change: &Change) -> bool {
         | Change::Webhook(_)
         | Change::Anchor(_)
         | Change::Particulars(_)
+        | Change::Node(_)
         | Change::Audit(_) => false,
     }
 }
@@ -509,6 +510,7 @@ impl<'c> Work<'c> {
                 Change::Webhook(change) => self.webhook(change).await?,
                 Change::Anchor(change) => self.anchor(change).await?,
                 Change::Particulars(change) => self.particulars(change).await?,
+                Change::Node(node) => self.node_seen(node).await?,
                 Change::Audit(event) => self.audit(event.clone()),
             }
         }
