@@ -7,6 +7,7 @@
 
 mod hold;
 mod plan;
+mod proposed;
 mod rules;
 #[cfg(test)]
 mod tests;
@@ -14,7 +15,8 @@ mod why;
 
 pub use hold::{EndedCall, Hold, HoldOn, Holds, Released};
 pub use plan::{Action, Kept, Step, cutoff, plan};
-pub use rules::{Because, Due, Proposed, ProposedQueue, QueueRules, Rule, Rules, Said, Which};
+pub use proposed::{BadChange, Proposed, ProposedQueue};
+pub use rules::{Because, Due, QueueRules, Rule, Rules, Said, Which};
 pub use why::{Fate, RunningClock, Whys, why};
 
 /// What stands where something personal was, once a call is anonymised (domain rules 12, 19).

@@ -7,6 +7,7 @@ use crate::settings::{Keep, Retention, Settings};
 use crate::time::Timestamp;
 
 use super::moment;
+use super::proposed::{Proposed, ProposedQueue};
 
 /// Who says how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,28 +158,6 @@ impl QueueRules {
 pub struct Rules {
     system: Retention,
     queues: BTreeMap<QueueId, (Option<Keep>, Option<Keep>)>,
-}
-
-/// Changes that somebody thinks of, to be simulated.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Proposed {
-    /// The system's retention of call data.
-    pub calls: Option<Keep>,
-    /// The system's automatic file removal.
-    pub recordings: Option<Keep>,
-    /// The system's retention of reporting data.
-    pub reporting: Option<Keep>,
-    /// Of queues; such that are not in the settings, too.
-    pub queues: BTreeMap<QueueId, ProposedQueue>,
-}
-
-/// See [`Proposed::queues`]. The outer `None`: it stays as it is; the inner one: as the system says.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ProposedQueue {
-    /// Retention of call data.
-    pub retention: Option<Option<Keep>>,
-    /// Automatic file removal.
-    pub file_removal: Option<Option<Keep>>,
 }
 
 impl Rules {

@@ -12,8 +12,9 @@ use crate::time::Timestamp;
 
 use super::Store;
 use super::error::{Doing as _, StoreError};
-use super::page::{Cursor, Page};
+use super::page::{Cursor, Page, Place};
 use super::query::Cells;
+use super::select::Select;
 use super::writer::Work;
 
 /// See [`Change::Hold`](super::Change::Hold).
@@ -206,7 +207,7 @@ impl Work<'_> {
 }
 
 impl Store {
-    /// Holds, the latest first, from `after`; with `active`, those that hold at that time (`false`: those that do not).
+    /// Holds; with `active`, those that hold at that time (`false`: those that do not).
     ///
     /// # Errors
     /// When the database refuses, or a row cannot be read.
@@ -214,25 +215,21 @@ impl Store {
         &self,
         active: Option<bool>,
         now: Timestamp,
-        after: Option<Cursor>,
-        limit: u32,
+        place: &Place,
     ) -> Result<Page<Hold>, StoreError> {
-        let after = after.unwrap_or_else(Cursor::start);
-        let select = "SELECT * FROM holds WHERE (at, id) < ($1, $2) AND ($3 < 0 OR $3 = \
-                      (CASE WHEN released_at IS NULL AND (ends_at IS NULL OR ends_at > $4) THEN 1 ELSE 0 END)) \
-                      ORDER BY at DESC, id DESC LIMIT $5";
-        let rows = sqlx::query(select)
-            .bind(after.at)
-            .bind(after.id)
-            .bind(active.map_or(-1i64, i64::from))
-            .bind(now.as_micros())
-            .bind(i64::from(limit) + 1)
-            .fetch_all(&self.read)
-            .await
-            .doing("reading holds")?;
+        let mut select = Select::new("SELECT h.* FROM holds h");
+        match active {
+            None => &mut select,
+            Some(true) => {
+                select.and("(h.released_at IS NULL AND (h.ends_at IS NULL OR h.ends_at > {}))", now).sort()
+            }
+            Some(false) => select.and("(h.released_at IS NOT NULL OR h.ends_at <= {})", now),
+        };
+        let rows = select.page([("h.at", "at"), ("h.id", "id")], place, false);
+        let rows = rows.rows(&self.read, "reading holds").await?;
         let rows: Vec<Hold> = rows.iter().map(read_hold).collect::<Result<_, StoreError>>()?;
-        let place = |hold: &Hold| Cursor { at: hold.at.as_micros(), id: hold.id.to_string() };
-        Ok(Page::of(rows, limit, place))
+        let at = |hold: &Hold| Cursor { at: hold.at.as_micros(), id: hold.id.to_string() };
+        Ok(Page::of(rows, place.limit, at))
     }
 
     /// Every hold that is not released: people make them one by one, so they are few.

@@ -10,12 +10,13 @@ use sqlx::AssertSqlSafe;
 use sqlx::any::AnyRow;
 
 use crate::ids::{CallId, QueueId, RecordingId, Redacted};
-use crate::retention::{EndedCall, Kept};
+use crate::retention::{EndedCall, Fate, Kept};
 use crate::time::Timestamp;
 
 use super::Store;
 use super::error::{Doing as _, StoreError};
 use super::query::{Cells, count};
+use super::rows::RecordingRow;
 use super::writer::Work;
 
 /// How far the sweeper is.
@@ -327,6 +328,22 @@ impl Store {
                       WHERE id = $1 AND ended_at IS NOT NULL";
         let row = sqlx::query(select).bind(id.to_string()).fetch_optional(&self.read).await;
         row.doing("reading a call")?.map(|row| read_ended(&row)).transpose()
+    }
+
+    /// What became of a recording.
+    ///
+    /// # Errors
+    /// When the database refuses, or the row cannot be read.
+    pub async fn fate_of(&self, row: &RecordingRow) -> Result<Fate, StoreError> {
+        if row.state == "discarded" {
+            return Ok(Fate::Discarded);
+        }
+        if let Some(at) = row.destroyed_at {
+            let rule = row.rule.clone().unwrap_or_else(|| "unknown".to_owned());
+            let by = row.destroyed_by.clone().unwrap_or_else(|| "system".to_owned());
+            return Ok(Fate::Gone { at, rule, by, removed_at: row.removed_at });
+        }
+        Ok(self.ended_call(row.call).await?.map_or(Fate::Running, Fate::Here))
     }
 
     /// How far the sweeper is.

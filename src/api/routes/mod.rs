@@ -7,12 +7,14 @@ mod calls;
 mod consents;
 mod events;
 mod history;
+mod holds;
 mod openapi;
 mod past;
 mod phone;
 mod presence;
 mod recordings;
 mod reports;
+mod retention;
 pub(super) mod route;
 mod session;
 mod vault;
@@ -46,6 +48,8 @@ pub(super) fn table() -> Vec<Route> {
         consents::routes,
         reports::routes,
         recordings::routes,
+        retention::routes,
+        holds::routes,
         vault::routes,
     ] {
         table.extend(group());

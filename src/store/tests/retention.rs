@@ -115,11 +115,12 @@ async fn holds_are_made_listed_released_and_audited(kind: Kind) {
     assert_eq!(state_of(&refused(store, release(1)).await), "over");
     assert!(matches!(refused(store, release(9)).await, StoreError::Missing { .. }));
     let ids = |page: Page<Hold>| page.items.into_iter().map(|hold| hold.id).collect::<Vec<_>>();
-    let page = |active, limit| store.holds(active, at(70), None, limit);
+    let page = async |active, limit| store.holds(active, at(70), &crate::store::Place::first(limit)).await;
     assert_eq!(ids(page(Some(true), 9).await.expect("reads")), [hold_id(3), hold_id(2), hold_id(0)]);
     assert_eq!(ids(page(Some(false), 9).await.expect("reads")), [hold_id(1)]);
     let first = page(None, 3).await.expect("reads");
-    let next = store.holds(None, at(70), first.next.clone(), 3).await.expect("reads");
+    let behind = crate::store::Place { after: first.next.clone(), ..crate::store::Place::first(3) };
+    let next = store.holds(None, at(70), &behind).await.expect("reads");
     assert_eq!((first.items.len(), ids(next)), (3, vec![hold_id(0)]));
     assert_eq!(told(store, hold_id(1)).await, ["modify hold.created", "modify hold.released"]);
     assert_eq!(told(store, recording(0)).await, ["modify recording.armed", "modify recording.held"]);
