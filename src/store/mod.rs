@@ -37,9 +37,11 @@ mod recorded;
 mod recording;
 mod recordings;
 mod report;
+mod retention;
 mod rows;
 mod select;
 mod settings;
+mod simulation;
 mod spool;
 #[cfg(test)]
 mod tests;
@@ -75,9 +77,11 @@ pub use reconciliation::{Finding, FindingRow, ReconciliationChange, Reconciliati
 pub use recorded::{RecordedFile, RecordedGap, RecordingChange, StoredObject};
 pub use recordings::RecordingFilter;
 pub use report::{By, CallFigures, ConsentFigures, Counted, QUARTER};
+pub use retention::{Amount, Behind, KeptKind, Swept};
 pub use rows::*;
 pub use select::{LastDigits, Sight};
 pub use settings::VersionedSettings;
+pub use simulation::{DAYS, Example, Impact, Simulation, TimelineDay};
 pub use spool::{Adoption, SpoolRow};
 pub use webhook::WebhookChange;
 

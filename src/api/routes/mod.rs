@@ -7,6 +7,7 @@ mod calls;
 mod consents;
 mod events;
 mod history;
+mod holds;
 mod openapi;
 mod overview;
 mod past;
@@ -14,6 +15,7 @@ mod phone;
 mod presence;
 mod recordings;
 mod reports;
+mod retention;
 pub(super) mod route;
 mod session;
 mod settings;
@@ -53,6 +55,8 @@ pub(super) fn table() -> Vec<Route> {
         reports::routes,
         overview::routes,
         recordings::routes,
+        retention::routes,
+        holds::routes,
         vault::routes,
         users::routes,
         tokens::routes,

@@ -280,6 +280,10 @@ pub(super) async fn destroy(
         Err(StoreError::State { state, .. }) if ["destroyed", "removed"].contains(&state.as_str()) => {
             return Err(gone());
         }
+        Err(StoreError::State { state, .. }) if state == "held" => {
+            let detail = "A legal hold is on it: nobody can destroy it before that is released.";
+            return Err(Problem::conflict("held", detail));
+        }
         Err(StoreError::State { .. }) => {
             return Err(Problem::conflict(
                 "not-whole",

@@ -23,6 +23,7 @@ mod keks;
 mod life;
 mod people;
 mod reports;
+mod retention;
 mod rows;
 mod server;
 mod spools;
