@@ -218,6 +218,8 @@ pub(super) fn read_call(row: &AnyRow) -> Result<CallRow, StoreError> {
         agent: cells.maybe("agent", AgentId)?,
         ended_at: cells.maybe_time("ended_at")?,
         end_cause: cells.get("end_cause")?,
+        anonymised_at: cells.maybe_time("anonymised_at")?,
+        restricted_at: cells.maybe_time("restricted_at")?,
     })
 }
 
@@ -250,7 +252,7 @@ fn read_event(row: &AnyRow) -> Result<CallEventRow, StoreError> {
     })
 }
 
-fn read_consent(row: &AnyRow) -> Result<ConsentRow, StoreError> {
+pub(super) fn read_consent(row: &AnyRow) -> Result<ConsentRow, StoreError> {
     let cells = Cells { table: "consents", row };
     Ok(ConsentRow {
         call: cells.id("call")?,

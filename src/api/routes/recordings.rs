@@ -10,21 +10,21 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
+use utoipa::{IntoParams, ToSchema};
 
-use super::audio::{begin, broken, is_right, recording, whole};
+use super::audio::{begin, broken, is_right, recording, seen, whole};
 use crate::access::Right;
+use crate::api::csv::{Listed, listed};
 use crate::api::desk::{Desk, soon};
 use crate::api::guard::{Needs, Visitor, no_right};
-use crate::api::input::{Asked, LONGEST_REASON, Recorded, Told, written};
+use crate::api::input::{Asked, At, LONGEST_REASON, Recorded, Told, written};
 use crate::api::problem::Problem;
 use crate::audit::{AuditEvent, Class, Object, Value};
 use crate::export::{Audio, AuditPlace, Facts, Signing, vcon};
-use crate::ids::{CallId, QueueId, RecordingId, Redacted};
-use crate::store::{Change, Filter, Page, RecordedGap, RecordingChange, RecordingRow, StoreError};
+use crate::ids::{AgentId, CallId, QueueId, RecordingId, Redacted};
+use crate::store::{Change, RecordedGap, RecordingChange, RecordingFilter, RecordingRow, StoreError};
 use crate::time::Timestamp;
 
 use super::route::{Route, delete, get, post};
@@ -33,18 +33,31 @@ pub(super) fn routes() -> Vec<Route> {
     const HEAR: Needs = Needs::Right(Right::ListenRecordings);
     const PROVE: Needs = Needs::Any(&[Right::ExportRecordings, Right::DestroyRecordings, Right::ManageVault]);
     vec![
-        get("/recordings", HEAR, list),
-        get("/recordings/{id}", HEAR, show),
-        delete("/recordings/{id}", Needs::Right(Right::DestroyRecordings), destroy),
-        post("/recordings/{id}/listening", HEAR, super::audio::listen),
-        get("/recordings/{id}/audio", HEAR, super::audio::play),
-        get("/recordings/{id}/vcon", Needs::Right(Right::ExportRecordings), vcon),
-        get("/recordings/{id}/certificate", PROVE, certificate),
+        get("/recordings", HEAR, list).says("Recordings, without numbers.").lists::<By, Shown>(),
+        get("/recordings/{id}", HEAR, show).says("A recording, without its audio.").gives::<Shown>(),
+        delete("/recordings/{id}", Needs::Right(Right::DestroyRecordings), destroy)
+            .says("Destroys a recording: its key is gone when this answers, its copies are a job's.")
+            .takes::<Reason>()
+            .gives_with::<Shown>(StatusCode::ACCEPTED),
+        post("/recordings/{id}/listening", HEAR, super::audio::listen)
+            .says("Opens listening, with a reason where one is asked: the listening log has its entry.")
+            .takes::<super::audio::Why>()
+            .gives_with::<super::audio::Listens>(StatusCode::CREATED),
+        get("/recordings/{id}/audio", HEAR, super::audio::play)
+            .says("The audio, whole or in ranges.")
+            .gives_octets(StatusCode::OK, "audio/wav")
+            .gives_octets(StatusCode::OK, "audio/ogg")
+            .gives_octets(StatusCode::PARTIAL_CONTENT, "audio/wav")
+            .gives_octets(StatusCode::PARTIAL_CONTENT, "audio/ogg"),
+        get("/recordings/{id}/vcon", Needs::Right(Right::ExportRecordings), vcon)
+            .says("Takes a recording out as a signed vCon, with its audio.")
+            .gives_octets(StatusCode::OK, "application/vcon"),
+        get("/recordings/{id}/certificate", PROVE, certificate)
+            .says("The signed proof that a recording is gone.")
+            .gives::<Certificate>(),
     ]
 }
 
-/// Rows of a page.
-const PAGE: u32 = 50;
 /// Who wants a vCon while many are made waits so long.
 const QUEUED: Duration = Duration::from_secs(10);
 /// The audio of a vCon has to be read within this.
@@ -55,9 +68,21 @@ const EXPORTED: &str = "recording.exported";
 const STATES: [&str; 8] =
     ["armed", "recording", "finished", "stored", "discarded", "failed", "destroyed", "removed"];
 
-/// A recording as it is shown: `Recording` of `types.ts`.
-#[derive(Serialize)]
+/// A signed deletion certificate, as `sayso certificate verify` reads it.
+#[derive(ToSchema)]
+#[allow(dead_code)] // it is stored as text, and given as it is
+pub(super) struct Certificate {
+    #[schema(value_type = Object)]
+    certificate: (),
+    algorithm: String,
+    public_key: String,
+    signature: String,
+}
+
+/// `Recording` of `types.ts`.
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Recording)]
 pub(super) struct Shown {
     id: RecordingId,
     call: CallId,
@@ -79,7 +104,8 @@ pub(super) struct Shown {
     playable: bool,
 }
 
-#[derive(Serialize)]
+/// Silence that stands for something; seconds from the start.
+#[derive(Serialize, ToSchema)]
 struct Gap {
     start: f64,
     seconds: f64,
@@ -87,7 +113,7 @@ struct Gap {
     why: String,
 }
 
-fn seconds(samples: u64) -> f64 {
+pub(super) fn seconds(samples: u64) -> f64 {
     samples as f64 / 8_000.0
 }
 
@@ -132,33 +158,79 @@ impl Shown {
     }
 }
 
+/// Which recordings.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct By {
+    /// Not older than this.
+    #[param(value_type = Option<String>, format = DateTime)]
+    since: Option<At>,
+    /// Older than this.
+    #[param(value_type = Option<String>, format = DateTime)]
+    until: Option<At>,
+    /// The call's first queue.
+    #[param(value_type = Option<String>)]
+    queue: Option<QueueId>,
+    /// Of this call.
+    #[param(value_type = Option<String>)]
+    call: Option<CallId>,
+    /// In this state.
+    state: Option<String>,
+    /// Who spoke in it last.
+    #[param(value_type = Option<String>)]
+    agent: Option<AgentId>,
+}
+
 pub(super) async fn list(
     State(desk): State<Arc<Desk>>,
     Extension(visitor): Extension<Visitor>,
-    asked: Asked,
-) -> Result<Json<Page<Shown>>, Problem> {
-    let after = asked.after()?;
-    let bad = |detail: String| Problem::unprocessable("bad-filter", detail);
-    let since = asked.since.as_deref().map(|text| {
-        let at = OffsetDateTime::parse(text, &Rfc3339).ok();
-        let micros = at.and_then(|at| i64::try_from(at.unix_timestamp_nanos() / 1_000).ok());
-        micros.map(Timestamp::from_micros).ok_or_else(|| bad("`since` is a time by RFC 3339.".to_owned()))
-    });
-    let call =
-        asked.call.as_deref().map(|text| text.parse().map_err(|error| bad(format!("`call`: {error}."))));
-    if let Some(state) = asked.state.as_ref().filter(|state| !STATES.contains(&state.as_str())) {
-        return Err(bad(format!("`state` {state:?} is none of {}.", STATES.join(", "))));
+    asked: Asked<By>,
+) -> Result<Response, Problem> {
+    if let Some(state) = asked.by.state.as_ref().filter(|state| !STATES.contains(&state.as_str())) {
+        let detail = format!("`state` {state:?} is none of {}.", STATES.join(", "));
+        return Err(Problem::unprocessable("bad-filter", detail));
     }
-    let filter = Filter {
-        limit: PAGE,
-        since: since.transpose()?,
-        queue: asked.queue.map(QueueId),
-        call: call.transpose()?,
-        state: asked.state,
-        ..Filter::default()
+    let By { since, until, queue, call, state, agent } = asked.by.clone();
+    let filter = RecordingFilter {
+        since: since.map(|At(at)| at),
+        until: until.map(|At(at)| at),
+        queue,
+        call,
+        state,
+        agent,
+        sight: visitor.sight(),
     };
-    let Page { items, next } = soon(desk.store().recordings_page(&filter, after)).await?;
-    Ok(Json(Page { items: items.into_iter().map(|row| Shown::to(row, &visitor)).collect(), next }))
+    let (at, who) = (Arc::clone(&desk), visitor.clone());
+    listed(&desk, &visitor, &asked, "recordings", move |place| {
+        let (desk, who, filter) = (Arc::clone(&at), who.clone(), filter.clone());
+        async move {
+            let page = soon(desk.store().recording_list(&filter, &place)).await?;
+            Ok(page.map(|row| Shown::to(row, &who)))
+        }
+    })
+    .await
+}
+
+impl Listed for Shown {
+    const COLUMNS: &'static [&'static str] = &[
+        "id",
+        "call",
+        "queue",
+        "state",
+        "basis",
+        "basisDetail",
+        "armedAt",
+        "startedAt",
+        "endedAt",
+        "storedAt",
+        "destroyedAt",
+        "removedAt",
+        "salvaged",
+        "seconds",
+        "format",
+        "why",
+    ];
+    const PERSONAL: bool = false;
 }
 
 pub(super) async fn show(
@@ -166,12 +238,14 @@ pub(super) async fn show(
     Extension(visitor): Extension<Visitor>,
     Recorded(id): Recorded,
 ) -> Result<Json<Shown>, Problem> {
-    Ok(Json(Shown::to(recording(&desk, id).await?, &visitor)))
+    Ok(Json(Shown::to(seen(&desk, &visitor, id).await?, &visitor)))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = DestroyReason)]
 pub(super) struct Reason {
+    #[schema(value_type = String, min_length = 1, max_length = 1000)]
     reason: Redacted<String>,
 }
 
@@ -189,6 +263,7 @@ pub(super) async fn destroy(
     };
     // Asked first: who is told that there is none must not have destroyed something.
     let archive = desk.archive()?;
+    seen(&desk, &visitor, id).await?;
     let destroyed = RecordingChange::Destroyed {
         id,
         at: desk.now(),
@@ -221,9 +296,10 @@ pub(super) fn gone() -> Problem {
 
 pub(super) async fn certificate(
     State(desk): State<Arc<Desk>>,
+    Extension(visitor): Extension<Visitor>,
     Recorded(id): Recorded,
 ) -> Result<Response, Problem> {
-    recording(&desk, id).await?;
+    seen(&desk, &visitor, id).await?;
     let Some(text) = soon(desk.store().certificate(id)).await? else {
         let detail = "There is no deletion certificate: the recording is not removed, or not all of it yet.";
         return Err(Problem::new(StatusCode::NOT_FOUND, "no-certificate", detail));
@@ -240,7 +316,7 @@ pub(super) async fn vcon(
     Recorded(id): Recorded,
 ) -> Result<Response, Problem> {
     let archive = desk.archive()?;
-    let row = recording(&desk, id).await?;
+    let row = seen(&desk, &visitor, id).await?;
     fits(&whole(&desk, &row).await?)?;
     let slot = begin(&desk, &visitor, id, None).await?;
     let Ok(Ok(room)) = timeout(QUEUED, Arc::clone(&desk.exporting).acquire_owned()).await else {
@@ -251,7 +327,7 @@ pub(super) async fn vcon(
     if !visitor.has(Right::ExportRecordings) {
         return Err(no_right());
     }
-    let row = recording(&desk, id).await?;
+    let row = seen(&desk, &visitor, id).await?;
     let audio = whole(&desk, &row).await?;
     fits(&audio)?;
     let at = desk.now();
