@@ -11,8 +11,13 @@ use crate::access::Right;
 use crate::api::desk::{Desk, soon};
 use crate::api::guard::{Needs, Visitor};
 use crate::api::problem::Problem;
+use crate::ids::QueueId;
+use crate::retention::Rules;
+use crate::settings::{Level, Subject, lint};
 use crate::store::{By, ConsentFigures, Counted, NodeRow};
+use crate::time::Timestamp;
 
+use super::settings::wording;
 use super::reports::{figures, midnight, zone};
 use super::route::{Route, get};
 use super::vault::{Alarm, raised};
@@ -72,21 +77,27 @@ pub(super) async fn nodes(State(desk): State<Arc<Desk>>) -> Result<Json<Vec<Node
     Ok(Json(soon(desk.store().nodes()).await?.into_iter().map(shown).collect()))
 }
 
-/// `Overview` of `admin.ts`.
-#[derive(Serialize, ToSchema)]
+/// `Overview` of `admin.ts`. What the rights do not allow is empty or 0.
+#[derive(Default, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Overview {
     /// With monitor or manage-vault.
-    alarms: Option<Vec<Alarm>>,
+    alarms: Vec<Alarm>,
     /// With wallboard, monitor or view-reports.
-    calls_now: Option<usize>,
+    calls_now: usize,
     /// Since midnight of the system's time zone; with wallboard or view-reports.
-    today: Option<Today>,
+    today: Today,
     /// With monitor or configure-recording.
-    recordings: Option<Recordings>,
+    recordings: Recordings,
+    /// With configure-recording or monitor.
+    retention: Late,
+    /// With view-audit-log.
+    audit: Log,
+    /// What the linter says of the queues; with configure-queues, configure-recording or configure-prompts.
+    findings: Vec<OfQueue>,
 }
 
-#[derive(Serialize, ToSchema)]
+#[derive(Default, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Today {
     offered: u64,
@@ -96,7 +107,31 @@ struct Today {
     consent_asked: u64,
 }
 
+/// What is due by the rules of retention.
+#[derive(Default, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct Late {
+    due: u64,
+    lag_seconds: u64,
+}
+
+#[derive(Default, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct Log {
+    rows: u64,
+    anchored_at: Option<String>,
+}
+
 #[derive(Serialize, ToSchema)]
+#[schema(as = FindingOfQueue)]
+struct OfQueue {
+    queue: QueueId,
+    level: Level,
+    what: String,
+}
+
+#[derive(Default, Serialize, ToSchema)]
+#[schema(as = RecordingsInAll)]
 struct Recordings {
     /// In the object store.
     stored: u64,
@@ -110,20 +145,57 @@ pub(super) async fn overview(
     Extension(visitor): Extension<Visitor>,
 ) -> Result<Json<Overview>, Problem> {
     let any = |rights: &[Right]| rights.iter().any(|right| visitor.has(*right));
-    let alarms = any(&[Right::Monitor, Right::ManageVault]).then(|| raised(&desk).unwrap_or_default());
-    let calls_now = any(&[Right::Wallboard, Right::Monitor, Right::ViewReports]).then(|| {
+    let mut shown = Overview::default();
+    if any(&[Right::Monitor, Right::ManageVault]) {
+        // A server without a vault has no alarms.
+        shown.alarms = raised(&desk).unwrap_or_default();
+    }
+    if any(&[Right::Wallboard, Right::Monitor, Right::ViewReports]) {
         let calls = desk.control().watch().0.calls;
-        calls.iter().filter(|call| visitor.sees(&call.first_queue)).count()
-    });
-    let today = match any(&[Right::Wallboard, Right::ViewReports]) {
-        true => Some(today(&desk, &visitor).await?),
-        false => None,
-    };
-    let recordings = match any(&[Right::Monitor, Right::ConfigureRecording]) {
-        true => Some(recordings(&desk, &visitor).await?),
-        false => None,
-    };
-    Ok(Json(Overview { alarms, calls_now, today, recordings }))
+        shown.calls_now = calls.iter().filter(|call| visitor.sees(&call.first_queue)).count();
+    }
+    if any(&[Right::Wallboard, Right::ViewReports]) {
+        shown.today = today(&desk, &visitor).await?;
+    }
+    if any(&[Right::Monitor, Right::ConfigureRecording]) {
+        shown.recordings = recordings(&desk, &visitor).await?;
+        shown.retention = late(&desk).await?;
+    }
+    if any(&[Right::ViewAuditLog]) {
+        let rows = soon(desk.store().audit_head()).await?.seq;
+        let anchored_at = soon(desk.store().anchor_turn()).await?.anchored_at.map(Timestamp::to_rfc3339);
+        shown.audit = Log { rows, anchored_at };
+    }
+    if any(&[Right::ConfigureQueues, Right::ConfigureRecording, Right::ConfigurePrompts]) {
+        shown.findings = findings(&desk, &visitor).await?;
+    }
+    Ok(Json(shown))
+}
+
+async fn late(desk: &Desk) -> Result<Late, Problem> {
+    let (_, settings) = soon(desk.store().settings()).await?;
+    let state = soon(desk.store().retention_state()).await?;
+    let removes = Rules::of(&settings).remove_something();
+    let lag_seconds = if removes { state.lag(desk.now()).as_secs() } else { 0 };
+    Ok(Late { due: state.due, lag_seconds })
+}
+
+async fn findings(desk: &Desk, visitor: &Visitor) -> Result<Vec<OfQueue>, Problem> {
+    let all = soon(desk.store().versioned_settings()).await?;
+    let mut found = Vec::new();
+    for (name, queue) in all.settings.queues.iter().filter(|(name, _)| visitor.sees(name)) {
+        let wording = wording(desk, &all, name, queue).await?;
+        let subject =
+            Subject { name, queue, before: Some(&**queue), settings: &all.settings, wording: &wording };
+        let told = lint(&subject).into_iter().filter(|finding| finding.level != Level::Note);
+        found.extend(told.map(|finding| OfQueue {
+            queue: name.clone(),
+            level: finding.level,
+            what: finding.what,
+        }));
+    }
+    found.sort_by_key(|finding| finding.level);
+    Ok(found)
 }
 
 async fn today(desk: &Desk, visitor: &Visitor) -> Result<Today, Problem> {

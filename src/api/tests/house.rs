@@ -338,6 +338,18 @@ impl Client {
         self.request(method, path, &headers, None).await.socket
     }
 
+    /// A request with a body, answered with bytes and the connection's end.
+    pub(in crate::api) async fn raw_with(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Raw {
+        let headers = [headers, &[("connection", "close")]].concat();
+        Raw::read(self.request(method, path, &headers, Some(body.to_owned())).await.socket).await
+    }
+
     /// The same, and the answer.
     pub(in crate::api) async fn raw(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Raw {
         Raw::read(self.ask(method, path, headers).await).await
