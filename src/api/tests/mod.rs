@@ -10,6 +10,7 @@ mod plain;
 mod recordings;
 mod routes;
 mod session;
+mod settings;
 mod vault;
 
 use std::time::Duration;
