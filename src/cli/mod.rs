@@ -18,6 +18,7 @@ mod rotation;
 mod rotation_tests;
 mod serve;
 mod spools;
+mod users;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -79,6 +80,9 @@ enum Command {
     /// Look at what waits for which node, or take over from one whose disk is lost.
     #[command(subcommand)]
     Spools(spools::SpoolsCommand),
+    /// List users, unlock one, or give one a password for one log-in.
+    #[command(subcommand)]
+    Users(users::UsersCommand),
     /// Check or import prompts.
     #[command(subcommand)]
     Prompts(prompts::PromptsCommand),
@@ -178,6 +182,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Consents(command) => command.run().await,
         Command::Jobs(command) => command.run().await,
         Command::Spools(command) => command.run().await,
+        Command::Users(command) => command.run().await,
         Command::Prompts(command) => command.run().await,
         Command::Call(command) => command.run().await,
         Command::Demo(demo) => demo.run().await,

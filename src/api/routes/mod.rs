@@ -19,6 +19,7 @@ mod retention;
 pub(super) mod route;
 mod session;
 mod settings;
+mod sign_on;
 mod tokens;
 mod users;
 mod vault;
@@ -61,6 +62,7 @@ pub(super) fn table() -> Vec<Route> {
         users::routes,
         tokens::routes,
         settings::routes,
+        sign_on::routes,
     ] {
         table.extend(group());
     }

@@ -281,6 +281,11 @@ impl House {
         rows.iter().map(|row| row.get::<String, _>(0)).collect()
     }
 
+    /// Carries out a statement of the test's own.
+    pub(in crate::api) async fn execute(&self, statement: &str) {
+        self.raw().await.execute(sqlx::AssertSqlSafe(statement.to_owned())).await.unwrap();
+    }
+
     /// Audit events of an action: class, who, object, new value; the earliest first.
     pub(in crate::api) async fn audit(&self, action: &str) -> Vec<(Class, String, String, Option<String>)> {
         let filter = AuditFilter { action: Some(action.to_owned()), ..AuditFilter::default() };

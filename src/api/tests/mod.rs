@@ -1,5 +1,6 @@
 //! The routes over a real socket, the server behind them a fake one, the time a number.
 
+mod access;
 mod calls;
 mod document;
 mod events;
@@ -11,6 +12,7 @@ mod recordings;
 mod routes;
 mod session;
 mod settings;
+mod sign_on;
 mod vault;
 
 use std::time::Duration;

@@ -21,6 +21,7 @@ mod history;
 mod jobs;
 mod keks;
 mod life;
+mod logins;
 mod people;
 mod reports;
 mod retention;
