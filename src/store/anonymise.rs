@@ -14,7 +14,8 @@ use super::writer::Work;
 #[derive(Clone, Debug)]
 pub enum AnonymiseChange {
     /// A call loses its numbers, texts and attached data, each replaced by
-    /// [`ANONYMISED`](crate::retention::ANONYMISED); what reports count stays. `call.anonymised` in the audit log. No
+    /// [`ANONYMISED`](crate::retention::ANONYMISED), and what the audit log says of people in it is erased; what reports
+    /// count stays. `call.anonymised` in the audit log. No
     /// effect on one that is anonymised already. Refused with [`StoreError::State`] while it goes on (`going on`), while
     /// one of its recordings is not destroyed (`recorded`), and while it is held (`held`).
     Call {
@@ -122,6 +123,7 @@ impl Work<'_> {
                       CASE WHEN from_number IS NULL THEN NULL ELSE $2 END WHERE id = $1";
         let update = sqlx::query(update).bind(call.to_string()).bind(ANONYMISED).bind(at.as_micros());
         self.one("call", &call, update).await?;
+        self.erase_personal_of(&[call]).await?;
         self.audit(of_call(by, at, "call.anonymised", call, rule));
         Ok(())
     }
