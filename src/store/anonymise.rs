@@ -56,7 +56,7 @@ impl AnonymiseChange {
 }
 
 /// What is personal of a call, table by table: `$1` is the call, `$2` what stands there afterwards.
-const ERASE: [&str; 7] = [
+const ERASE: [&str; 8] = [
     "UPDATE legs SET outside_number = $2 WHERE call = $1 AND outside_number IS NOT NULL",
     "UPDATE call_events SET outside_number = $2 WHERE call = $1 AND outside_number IS NOT NULL",
     "UPDATE call_events SET note = $2 WHERE call = $1 AND note IS NOT NULL",
@@ -64,6 +64,9 @@ const ERASE: [&str; 7] = [
     "UPDATE call_data SET value = $2 WHERE call = $1",
     "UPDATE recordings SET why = $2 WHERE call = $1 AND why IS NOT NULL AND rule = 'operator'",
     "UPDATE listening_log SET reason = $2 WHERE call = $1 AND reason IS NOT NULL AND reason <> $2",
+    // They are over, else the call were held.
+    "UPDATE holds SET reason = $2 WHERE (kind = 'call' AND object = $1) \
+     OR (kind = 'recording' AND object IN (SELECT r.id FROM recordings r WHERE r.call = $1))",
 ];
 
 /// What a call has beside its row.

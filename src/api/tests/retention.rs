@@ -60,17 +60,26 @@ async fn other_rules_are_simulated_and_nothing_changes() {
     let simulation = boss.post("/retention/simulation", body).await.json();
     assert_eq!(simulation["now"]["recordings"], 0);
     let proposed = &simulation["proposed"];
-    assert_eq!((&proposed["recordings"], &proposed["calls"], &proposed["held"]), (&json!(1), &json!(1), &json!(0)));
+    assert_eq!(
+        (&proposed["recordings"], &proposed["calls"], &proposed["held"]),
+        (&json!(1), &json!(1), &json!(0))
+    );
     assert_eq!(proposed["byQueue"], json!([{ "queue": "support", "recordings": 1, "calls": 1 }]));
     assert!(proposed["bytes"].as_u64().unwrap() > 1_000);
     let sooner = &simulation["sooner"][0];
     assert_eq!(sooner["recording"], json!(id));
-    assert!(sooner["sentence"].as_str().unwrap().contains("call data is kept 7d by the rules of queue support"));
-    assert_eq!(simulation["timeline"][0], json!({
-        "day": (START + days(10)).to_rfc3339()[..10], "recordings": 1, "calls": 1
-    }));
+    assert!(
+        sooner["sentence"].as_str().unwrap().contains("call data is kept 7d by the rules of queue support")
+    );
+    assert_eq!(
+        simulation["timeline"][0],
+        json!({
+            "day": (START + days(10)).to_rfc3339()[..10], "recordings": 1, "calls": 1
+        })
+    );
     assert!(simulation["tookMs"].is_u64());
-    let longer = json!({ "system": { "calls": "forever" }, "queues": { "support": { "file-removal": "forever" } } });
+    let longer =
+        json!({ "system": { "calls": "forever" }, "queues": { "support": { "file-removal": "forever" } } });
     let simulation = boss.post("/retention/simulation", longer).await.json();
     assert_eq!((&simulation["proposed"]["recordings"], &simulation["sooner"]), (&json!(0), &json!([])));
     for bad in [
@@ -107,7 +116,9 @@ async fn holds_are_made_seen_and_released() {
     assert_eq!(destroy.problem(), (409, "held".into()));
     assert_eq!(house.store.recording(id).await.unwrap().unwrap().state, "stored");
     let path = format!("/holds/{}", hold["id"].as_str().unwrap());
-    for (body, title) in [(json!({ "reason": " " }), "bad-reason"), (json!({ "reason": "\u{1b}[2J" }), "bad-reason")] {
+    for (body, title) in
+        [(json!({ "reason": " " }), "bad-reason"), (json!({ "reason": "\u{1b}[2J" }), "bad-reason")]
+    {
         assert_eq!(boss.ours("DELETE", &path, Some(body)).await.problem(), (422, title.into()));
     }
     let over = json!({ "reason": "settled" });
@@ -166,11 +177,18 @@ async fn a_recording_says_why_it_is_here_and_why_it_went() {
     let history: Vec<&str> =
         why["history"].as_array().unwrap().iter().map(|past| past["what"].as_str().unwrap()).collect();
     assert_eq!(history[0], "recording.armed");
-    let made = boss.post("/holds", json!({ "on": { "number": "+49301234567" }, "reason": "Ms Miller" })).await;
+    let made =
+        boss.post("/holds", json!({ "on": { "number": "+49301234567" }, "reason": "Ms Miller" })).await;
     assert_eq!(made.status, 201);
     let held = boss.get(&path).await.json();
-    assert_eq!((&held["holds"][0]["reason"], &held["holds"][0]["on"]["id"]), (&json!("Ms Miller"), &json!("+49301234567")));
-    assert!(held["sentence"].as_str().unwrap().contains("a legal hold") || held["sentence"].as_str().unwrap().starts_with("A legal hold"));
+    assert_eq!(
+        (&held["holds"][0]["reason"], &held["holds"][0]["on"]["id"]),
+        (&json!("Ms Miller"), &json!("+49301234567"))
+    );
+    assert!(
+        held["sentence"].as_str().unwrap().contains("a legal hold")
+            || held["sentence"].as_str().unwrap().starts_with("A legal hold")
+    );
     // Whose number and whose words is for who manages holds.
     let sentence = lead.get(&path).await.json();
     let shown = &sentence["holds"][0];
@@ -183,7 +201,10 @@ async fn a_recording_says_why_it_is_here_and_why_it_went() {
     let destroyed = boss.ours("DELETE", &format!("/recordings/{id}"), Some(json!({ "reason": "y" }))).await;
     assert_eq!(destroyed.status, 202);
     let gone = lead.get(&path).await.json();
-    assert!(gone["sentence"].as_str().unwrap().starts_with("It is gone: user boss destroyed its key"), "{gone}");
+    assert!(
+        gone["sentence"].as_str().unwrap().starts_with("It is gone: user boss destroyed its key"),
+        "{gone}"
+    );
     assert_eq!((&gone["clock"], &gone["rule"]), (&Value::Null, &json!("operator")));
     let nobody = lead.get("/recordings/01ARZ3NDEKTSV4RRFFQ69G5FAV/why").await;
     assert_eq!(nobody.problem(), (404, "no-recording".into()));
