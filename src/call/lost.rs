@@ -61,6 +61,7 @@ impl Call {
             }
             other @ (State::Answering
             | State::Welcoming(_)
+            | State::Closing(_)
             | State::Asking { .. }
             | State::Waiting(_)
             | State::Offering(..)

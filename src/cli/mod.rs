@@ -7,6 +7,7 @@ mod demo;
 mod holds;
 mod jobs;
 mod keys;
+mod lint;
 mod listing;
 mod prompts;
 mod reconcile;
@@ -91,6 +92,8 @@ enum Command {
 enum ConfigCommand {
     /// Say whether a configuration file is right, and if not, what is wrong where.
     Check(AtConfig),
+    /// Look at the stored settings with the consent-flow linter.
+    Lint(lint::Lint),
 }
 
 /// Which configuration.
@@ -163,6 +166,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
             }
             Ok(ExitCode::SUCCESS)
         }
+        Command::Config(ConfigCommand::Lint(lint)) => lint.run().await,
         Command::Audit(command) => command.run().await,
         Command::Calls(command) => command.run().await,
         Command::Recordings(command) => command.run().await,

@@ -1,7 +1,9 @@
 //! The routes over a real socket, the server behind them a fake one, the time a number.
 
 mod calls;
+mod document;
 mod events;
+mod history;
 pub(super) mod house;
 mod phone;
 mod plain;
@@ -9,6 +11,7 @@ mod recordings;
 mod retention;
 mod routes;
 mod session;
+mod settings;
 mod vault;
 
 use std::time::Duration;

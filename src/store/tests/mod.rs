@@ -17,6 +17,7 @@ mod chain;
 #[path = "../../../sip-tests/harness/postgres.rs"]
 mod cluster;
 mod commit;
+mod history;
 mod jobs;
 mod keks;
 mod life;

@@ -18,6 +18,12 @@ import type { Page, Right, Role, Note } from './types'
 // and one of all:
 // GET    /system                 -> SystemDocument, ETag
 // PUT    /system SystemDocument  -> SystemDocument, ETag
+// An ETag is never given twice, so that an object which was removed and made again is another one. The system is there always: with
+// ETag "0" until it is set. `errors[].key` is a key of the document ("consent.yes"; "" is the whole), or, where something else would
+// be wrong by the change, one of the apply file ("number.100.queue"). 409 refused: nobody would be left with manage-roles, or who asks
+// would remove oneself. What somebody's `only-queues` do not name is not there for them (404), or not theirs to change (403).
+// Read beside who may change: queues by who sets prompts, trunks, agents or users, agents and roles by who manages users. /system:
+// `retention-…` takes configure-recording, the rest configure-system. A `must-change: true` holds at once, with the old password too.
 // Passwords and secrets go in and never come out: `password`, `digest.password`, `outbound.password`, `secret`,
 // `client-secret`; without them the stored one stays. Rights: configure-trunks (trunks, numbers), configure-queues or
 // configure-recording (queues: each may change only its part, else 403 no-right), configure-agents, manage-users (users; `role`,
@@ -84,7 +90,7 @@ export interface SystemDocument {
   'second-approver'?: boolean; 'keep-reports'?: string
 }
 // POST /queues/{name}/preview  QueueDocument   -> PolicyPreview    right as PUT; nothing is stored. The name may be new
-// POST /settings/check {kind, name, document}  -> {errors}         what PUT would say
+// POST /settings/check {kind, name, document}  -> {errors}         what PUT would say; kind as in the path, or "system"
 export interface PolicyPreview { sentence: string; findings: LintFinding[] }
 /** What the consent-flow linter finds; `stop` should not go live, `warn` deserves a thought. */
 export interface LintFinding { level: 'stop' | 'warn' | 'note'; rule: string; where: string; what: string }
