@@ -14,7 +14,8 @@ use super::writer::Work;
 #[derive(Clone, Debug)]
 pub enum AnonymiseChange {
     /// A call loses its numbers, texts and attached data, each replaced by
-    /// [`ANONYMISED`](crate::retention::ANONYMISED); what reports count stays. `call.anonymised` in the audit log. No
+    /// [`ANONYMISED`](crate::retention::ANONYMISED), and what the audit log says of people in it is erased; what reports
+    /// count stays. `call.anonymised` in the audit log. No
     /// effect on one that is anonymised already. Refused with [`StoreError::State`] while it goes on (`going on`), while
     /// one of its recordings is not destroyed (`recorded`), and while it is held (`held`).
     Call {
@@ -55,7 +56,7 @@ impl AnonymiseChange {
 }
 
 /// What is personal of a call, table by table: `$1` is the call, `$2` what stands there afterwards.
-const ERASE: [&str; 7] = [
+const ERASE: [&str; 8] = [
     "UPDATE legs SET outside_number = $2 WHERE call = $1 AND outside_number IS NOT NULL",
     "UPDATE call_events SET outside_number = $2 WHERE call = $1 AND outside_number IS NOT NULL",
     "UPDATE call_events SET note = $2 WHERE call = $1 AND note IS NOT NULL",
@@ -63,6 +64,9 @@ const ERASE: [&str; 7] = [
     "UPDATE call_data SET value = $2 WHERE call = $1",
     "UPDATE recordings SET why = $2 WHERE call = $1 AND why IS NOT NULL AND rule = 'operator'",
     "UPDATE listening_log SET reason = $2 WHERE call = $1 AND reason IS NOT NULL AND reason <> $2",
+    // They are over, else the call were held.
+    "UPDATE holds SET reason = $2 WHERE (kind = 'call' AND object = $1) \
+     OR (kind = 'recording' AND object IN (SELECT r.id FROM recordings r WHERE r.call = $1))",
 ];
 
 /// What a call has beside its row.
@@ -122,6 +126,7 @@ impl Work<'_> {
                       CASE WHEN from_number IS NULL THEN NULL ELSE $2 END WHERE id = $1";
         let update = sqlx::query(update).bind(call.to_string()).bind(ANONYMISED).bind(at.as_micros());
         self.one("call", &call, update).await?;
+        self.erase_personal_of(&[call]).await?;
         self.audit(of_call(by, at, "call.anonymised", call, rule));
         Ok(())
     }

@@ -175,7 +175,8 @@ impl Work<'_> {
             .doing("storing a hold")
     }
 
-    /// `hold.created` with the reason; and for a recording or a call, a row that is found by it.
+    /// `hold.created`; and for what is not a number, a row that is found by what is held. The reason is where it is erased
+    /// with the call, or with the number's person.
     fn audit_hold(
         &mut self,
         done: &'static str,
@@ -184,26 +185,31 @@ impl Work<'_> {
         (reason, by, at): (&Redacted<String>, &Actor, Timestamp),
     ) {
         let event = |action: String, what| AuditEvent::new(Class::Modify, by.clone(), at, action, what);
-        let told = event(format!("hold.{done}"), Object::new("hold", id));
-        let number = match on {
-            HoldOn::Number(number) => Some(number.0.clone()),
-            HoldOn::Recording(_) | HoldOn::Call(_) | HoldOn::Queue { .. } => None,
-        };
-        self.audit(told.about(number).new_value(Some(Value::Personal(reason.0.clone()))));
-        let done = if done == "created" { "held" } else { "released" };
+        let words = || Some(Value::Personal(reason.0.clone()));
+        let hold = event(format!("hold.{done}"), Object::new("hold", id));
         let on_what = match on {
             HoldOn::Recording(id) => Object::new("recording", id),
             HoldOn::Call(id) => Object::new("call", id),
-            HoldOn::Queue { queue, .. } => Object::new("queue", queue).attribute("calls"),
-            HoldOn::Number(_) => return,
+            HoldOn::Queue { queue, since, until } => {
+                let what = Object::new("queue", queue).attribute("calls");
+                self.audit(hold.new_value(words()));
+                let calls = Value::Plain(format!("hold {id}, calls from {since} to {until}"));
+                self.audit(event(format!("queue.{}", held_word(done)), what).new_value(Some(calls)));
+                return;
+            }
+            HoldOn::Number(number) => {
+                self.audit(hold.about(Some(number.0.clone())).new_value(words()));
+                return;
+            }
         };
-        let mut value = format!("hold {id}");
-        if let HoldOn::Queue { since, until, .. } = on {
-            value = format!("{value}, calls from {since} to {until}");
-        }
-        let action = format!("{}.{done}", on_what.kind);
-        self.audit(event(action, on_what).new_value(Some(Value::Plain(value))));
+        self.audit(hold.new_value(Some(Value::Plain(on_what.to_string()))));
+        let action = format!("{}.{}", on_what.kind, held_word(done));
+        self.audit(event(action, on_what).old(Some(Value::Plain(format!("hold {id}")))).new_value(words()));
     }
+}
+
+fn held_word(done: &str) -> &str {
+    if done == "created" { "held" } else { done }
 }
 
 impl Store {

@@ -9,6 +9,7 @@ pub(super) mod house;
 mod phone;
 mod plain;
 mod recordings;
+mod retention;
 mod routes;
 mod session;
 mod settings;

@@ -6,6 +6,7 @@ use sqlx::Row as _;
 
 use super::life::house;
 use super::*;
+use crate::audit::Sealed;
 use crate::ids::{HoldId, QueueId};
 use crate::retention::{ANONYMISED, Hold, HoldOn, Kept, Proposed, ProposedQueue, Rules};
 use crate::settings::{Keep, Settings};
@@ -184,9 +185,23 @@ async fn nothing_held_is_destroyed_or_anonymised(kind: Kind) {
     store.commit(vec![release(12), anonymise(call(0))]).await.expect("anonymises");
 }
 
+/// How many values of people the audit log has of the call, that can be read.
+async fn readable(store: &Store, call: CallId) -> usize {
+    let filter = AuditFilter { object: Some(call.to_string()), ..AuditFilter::default() };
+    let rows = store.audit(&filter).await.expect("reads");
+    let values = rows.iter().flat_map(|row| [&row.about, &row.old, &row.new]).flatten();
+    values.filter(|value| matches!(value, Sealed::Personal { opening: Some(_), .. })).count()
+}
+
 /// Texts of people in a call; the caller's number is one more.
-const PERSONAL: [&str; 5] =
-    ["Ms Miller is hurt", "Call Ms Miller back", "M. Miller", "complaint of Ms Miller", "+4930555"];
+const PERSONAL: [&str; 6] = [
+    "Ms Miller sues",
+    "Ms Miller is hurt",
+    "Call Ms Miller back",
+    "M. Miller",
+    "complaint of Ms Miller",
+    "+4930555",
+];
 
 /// A call with everything personal that there is.
 async fn personal(kind: Kind) -> Place {
@@ -212,6 +227,7 @@ async fn personal(kind: Kind) -> Place {
     let reason = Some(Redacted("complaint of Ms Miller".to_owned()));
     let to = ListenedTo::Live { call: call(1), mode: "listen" };
     changes.push(Change::Listened(Listened { at: at(9), who: "ada".into(), to, reason }));
+    changes.extend([hold(20, HoldOn::Call(call(1))), release(20)]);
     store.commit(changes).await.expect("commits");
     let mut raw = place.raw().await;
     let data = "INSERT INTO call_data (call, key, value, at) VALUES ($1, 'customer', 'M. Miller', 0)";
@@ -234,6 +250,7 @@ async fn texts(place: &Place) -> Vec<String> {
         ("sip_traces", "messages"),
         ("listening_log", "who, reason, mode"),
         ("recordings", "why, basis_detail, gaps"),
+        ("holds", "kind, object, reason, by_whom, released_by"),
     ] {
         for column in columns.split(", ") {
             let select =
@@ -258,7 +275,9 @@ async fn an_anonymised_call_has_nothing_personal_left(kind: Kind) {
         assert!(before.iter().any(|it| it.contains(text)), "{text} is there first: {before:?}");
     }
     let rows = place.audit_rows().await;
+    assert!(readable(store, call(1)).await > 3);
     store.commit(vec![anonymise(call(1))]).await.expect("anonymises");
+    assert_eq!(readable(store, call(1)).await, 0, "the audit log forgets them, too");
     let after = texts(&place).await;
     for text in PERSONAL.into_iter().chain([number.as_str()]) {
         assert!(!after.iter().any(|it| it.contains(text)), "{text} is left: {after:?}");
