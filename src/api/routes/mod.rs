@@ -3,6 +3,7 @@
 //! the pages.
 
 mod audio;
+mod audit;
 mod calls;
 mod consents;
 mod events;
@@ -16,6 +17,7 @@ mod reports;
 pub(super) mod route;
 mod session;
 mod vault;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -47,6 +49,8 @@ pub(super) fn table() -> Vec<Route> {
         reports::routes,
         recordings::routes,
         vault::routes,
+        audit::routes,
+        webhooks::routes,
     ] {
         table.extend(group());
     }
