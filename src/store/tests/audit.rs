@@ -81,7 +81,7 @@ async fn a_call_is_erased_alone(kind: Kind) {
     let store = &place.store;
     place.facts(every_fact(call(0))).await;
     place.facts(every_fact(call(1))).await;
-    let outside = crate::call::Outside { number: caller(), trunk: "carrier".into() };
+    let outside = crate::call::Outside { number: caller(), trunk: "carrier".into(), release: false };
     place.facts(vec![Fact::Dialled { leg: leg(call(0), 7), to: Whom::Outside(outside), at: at(3) }]).await;
     store.commit(vec![kek_made(KEK), armed(0, b"key")]).await.expect("arms");
     let (by, why) = (Actor::User("ada".into()), "Ms Miller asked".to_owned());
