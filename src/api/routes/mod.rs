@@ -3,6 +3,7 @@
 //! the pages.
 
 mod audio;
+mod audit;
 mod calls;
 mod consents;
 mod events;
@@ -23,6 +24,7 @@ mod sign_on;
 mod tokens;
 mod users;
 mod vault;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -63,6 +65,8 @@ pub(super) fn table() -> Vec<Route> {
         tokens::routes,
         settings::routes,
         sign_on::routes,
+        audit::routes,
+        webhooks::routes,
     ] {
         table.extend(group());
     }
