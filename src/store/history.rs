@@ -116,6 +116,16 @@ impl Store {
         rows.first().map(read_call).transpose()
     }
 
+    /// Some calls by their ids.
+    ///
+    /// # Errors
+    /// When the database refuses, or a row cannot be read.
+    pub async fn call_rows(&self, ids: &[CallId]) -> Result<HashMap<CallId, CallRow>, StoreError> {
+        let select = "SELECT c.*, c.id AS call FROM calls c WHERE c.id IN ({})";
+        let found = self.of_calls(select, ids, read_call).await?;
+        Ok(found.into_iter().filter_map(|(id, mut rows)| Some((id, rows.pop()?))).collect())
+    }
+
     /// How many recordings each of some calls has; those that have none are left out.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! Recordings: what there is, taking one out as a vCon, destroying one and the proof of it.
 
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,7 +25,8 @@ use crate::api::problem::Problem;
 use crate::audit::{AuditEvent, Class, Object, Value};
 use crate::export::{Audio, AuditPlace, Facts, Signing, vcon};
 use crate::ids::{AgentId, CallId, QueueId, RecordingId, Redacted};
-use crate::store::{Change, RecordedGap, RecordingChange, RecordingFilter, RecordingRow, StoreError};
+use crate::retention::{EndedCall, Holds, Rules};
+use crate::store::{CallRow, Change, RecordedGap, RecordingChange, RecordingFilter, RecordingRow, StoreError};
 use crate::time::Timestamp;
 
 use super::route::{Route, delete, get, post};
@@ -49,6 +51,9 @@ pub(super) fn routes() -> Vec<Route> {
             .gives_octets(StatusCode::OK, "audio/ogg")
             .gives_octets(StatusCode::PARTIAL_CONTENT, "audio/wav")
             .gives_octets(StatusCode::PARTIAL_CONTENT, "audio/ogg"),
+        get("/recordings/{id}/waveform", HEAR, super::audio::outline)
+            .says("How loud both sides are along the recording; listening is opened as for the audio.")
+            .gives::<super::audio::Waveform>(),
         get("/recordings/{id}/vcon", Needs::Right(Right::ExportRecordings), vcon)
             .says("Takes a recording out as a signed vCon, with its audio.")
             .gives_octets(StatusCode::OK, "application/vcon"),
@@ -102,6 +107,14 @@ pub(super) struct Shown {
     gaps: Vec<Gap>,
     why: Option<String>,
     playable: bool,
+    /// A legal hold keeps it.
+    hold: bool,
+    /// Nobody without the right `dpo` sees it.
+    restricted: bool,
+    /// When the rules of retention remove it; null: never, or it is gone, or its call goes on.
+    removes_at: Option<String>,
+    /// Who spoke with the caller last.
+    agent: Option<AgentId>,
 }
 
 /// Silence that stands for something; seconds from the start.
@@ -145,6 +158,51 @@ impl From<RecordingRow> for Shown {
             format: row.format,
             gaps: row.gaps.into_iter().map(gap).collect(),
             why: row.why,
+            hold: false,
+            restricted: false,
+            removes_at: None,
+            agent: None,
+        }
+    }
+}
+
+/// What recordings are shown with: rules, holds, and the calls of a page.
+struct Around {
+    rules: Rules,
+    holds: Holds,
+    calls: HashMap<CallId, CallRow>,
+}
+
+impl Around {
+    async fn of(desk: &Desk, rows: &[RecordingRow]) -> Result<Self, Problem> {
+        let (_, settings) = soon(desk.store().settings()).await?;
+        let holds = Holds::new(soon(desk.store().open_holds()).await?, desk.now());
+        let ids: BTreeSet<CallId> = rows.iter().map(|row| row.call).collect();
+        let ids: Vec<CallId> = ids.into_iter().collect();
+        let calls = soon(desk.store().call_rows(&ids)).await?;
+        Ok(Self { rules: Rules::of(&settings), holds, calls })
+    }
+
+    fn shown(&self, row: RecordingRow, visitor: &Visitor) -> Shown {
+        let (id, is_there) = (row.id, row.destroyed_at.is_none() && row.state != "discarded");
+        let call = self.calls.get(&row.call);
+        let ended = call.and_then(|call| {
+            Some(EndedCall {
+                id: call.id,
+                queue: call.first_queue.clone(),
+                arrived_at: call.arrived_at,
+                ended_at: call.ended_at?,
+                from: call.from.clone(),
+            })
+        });
+        let ended = ended.as_ref().filter(|_| is_there);
+        let due = ended.and_then(|call| self.rules.of_queue(&call.queue).removes_at(call.ended_at));
+        Shown {
+            hold: ended.is_some_and(|call| self.holds.of_recording(id, call).next().is_some()),
+            restricted: call.is_some_and(|call| call.restricted_at.is_some()),
+            removes_at: due.map(|due| due.at.to_rfc3339()),
+            agent: call.and_then(|call| call.agent.clone()),
+            ..Shown::to(row, visitor)
         }
     }
 }
@@ -179,6 +237,8 @@ pub(super) struct By {
     /// Who spoke in it last.
     #[param(value_type = Option<String>)]
     agent: Option<AgentId>,
+    /// `true`: only those that a legal hold keeps.
+    hold: Option<bool>,
 }
 
 pub(super) async fn list(
@@ -190,7 +250,15 @@ pub(super) async fn list(
         let detail = format!("`state` {state:?} is none of {}.", STATES.join(", "));
         return Err(Problem::unprocessable("bad-filter", detail));
     }
-    let By { since, until, queue, call, state, agent } = asked.by.clone();
+    let By { since, until, queue, call, state, agent, hold } = asked.by.clone();
+    let held = match hold {
+        Some(true) => {
+            let now = desk.now();
+            let holds = soon(desk.store().open_holds()).await?;
+            Some(holds.into_iter().filter(|hold| hold.holds(now)).map(|hold| hold.on).collect())
+        }
+        Some(false) | None => None,
+    };
     let filter = RecordingFilter {
         since: since.map(|At(at)| at),
         until: until.map(|At(at)| at),
@@ -198,6 +266,7 @@ pub(super) async fn list(
         call,
         state,
         agent,
+        held,
         sight: visitor.sight(),
     };
     let (at, who) = (Arc::clone(&desk), visitor.clone());
@@ -205,7 +274,8 @@ pub(super) async fn list(
         let (desk, who, filter) = (Arc::clone(&at), who.clone(), filter.clone());
         async move {
             let page = soon(desk.store().recording_list(&filter, &place)).await?;
-            Ok(page.map(|row| Shown::to(row, &who)))
+            let around = Around::of(&desk, &page.items).await?;
+            Ok(page.map(|row| around.shown(row, &who)))
         }
     })
     .await
@@ -229,6 +299,10 @@ impl Listed for Shown {
         "seconds",
         "format",
         "why",
+        "hold",
+        "restricted",
+        "removesAt",
+        "agent",
     ];
     const PERSONAL: bool = false;
 }
@@ -238,7 +312,9 @@ pub(super) async fn show(
     Extension(visitor): Extension<Visitor>,
     Recorded(id): Recorded,
 ) -> Result<Json<Shown>, Problem> {
-    Ok(Json(Shown::to(seen(&desk, &visitor, id).await?, &visitor)))
+    let row = seen(&desk, &visitor, id).await?;
+    let around = Around::of(&desk, std::slice::from_ref(&row)).await?;
+    Ok(Json(around.shown(row, &visitor)))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -277,6 +353,10 @@ pub(super) async fn destroy(
         Err(StoreError::State { state, .. }) if ["destroyed", "removed"].contains(&state.as_str()) => {
             return Err(gone());
         }
+        Err(StoreError::State { state, .. }) if state == "held" => {
+            let detail = "A legal hold is on it: nobody can destroy it before that is released.";
+            return Err(Problem::conflict("held", detail));
+        }
         Err(StoreError::State { .. }) => {
             return Err(Problem::conflict(
                 "not-whole",
@@ -286,7 +366,8 @@ pub(super) async fn destroy(
         Err(error) => return Err(error.into()),
     }
     (archive.wake)();
-    let shown = Shown::from(recording(&desk, id).await?);
+    let row = recording(&desk, id).await?;
+    let shown = Around::of(&desk, std::slice::from_ref(&row)).await?.shown(row, &visitor);
     Ok((StatusCode::ACCEPTED, Json(shown)).into_response())
 }
 

@@ -2,11 +2,14 @@
 
 mod access;
 mod calls;
+mod document;
 mod events;
+mod history;
 pub(super) mod house;
 mod phone;
 mod plain;
 mod recordings;
+mod retention;
 mod routes;
 mod session;
 mod settings;
