@@ -129,11 +129,22 @@ impl Anchors {
     /// These.
     #[must_use]
     pub fn of(anchors: impl IntoIterator<Item = Anchor>) -> Self {
-        let mut all = Self::default();
-        for anchor in anchors {
-            all.0.entry(anchor.head.seq).or_default().push(anchor);
+        Self::default().and(anchors)
+    }
+
+    /// These and more.
+    #[must_use]
+    pub fn and(mut self, more: impl IntoIterator<Item = Anchor>) -> Self {
+        for anchor in more {
+            self.0.entry(anchor.head.seq).or_default().push(anchor);
         }
-        all
+        self
+    }
+
+    /// How many there are of this row.
+    #[must_use]
+    pub fn at(&self, seq: u64) -> usize {
+        self.0.get(&seq).map_or(0, Vec::len)
     }
 
     /// How many there are.

@@ -4,6 +4,7 @@
 //! chain: a hash over the row and the hash before it. Personal values enter that hash only as a
 //! salted commitment, so a person can be erased and the chain stays whole. [`Verifier`] proves it.
 
+mod actions;
 mod anchor;
 mod chain;
 mod event;
@@ -14,6 +15,7 @@ mod person;
 mod proof;
 mod words;
 
+pub use actions::{ACTIONS, Action, Tells, action};
 pub use anchor::{Anchor, AnchorError, Anchors};
 pub use chain::*;
 pub(crate) use event::words;

@@ -1,6 +1,7 @@
 //! The subcommands: arguments in, text or JSON out.
 
 mod apply;
+mod audit;
 mod call;
 mod certificate;
 mod demo;
@@ -46,9 +47,9 @@ enum Command {
     /// Look at the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// Read or prove the audit log.
+    /// Read, take out, prove or anchor the audit log.
     #[command(subcommand)]
-    Audit(listing::AuditCommand),
+    Audit(audit::AuditCommand),
     /// Look at calls.
     #[command(subcommand)]
     Calls(listing::CallsCommand),

@@ -45,8 +45,8 @@ pub struct Anchoring {
     pub signer: Arc<Signer>,
     /// The time.
     pub clock: Clock,
-    /// Who is told when it fails.
-    pub alarms: Alarms,
+    /// Who is told when it fails; `None`: whoever ran the command sees it.
+    pub alarms: Option<Alarms>,
     /// The turn is taken under this name: another one for each that may take it at the same time.
     pub name: String,
 }
@@ -119,7 +119,9 @@ pub async fn anchor(
 fn told(with: &Anchoring, text: &str, put: Result<Option<String>, String>) -> AnchorPlace {
     let (state, what) = match put {
         Ok(what) => {
-            with.alarms.clear_for(AlarmKind::AnchorFails, text);
+            if let Some(alarms) = &with.alarms {
+                alarms.clear_for(AlarmKind::AnchorFails, text);
+            }
             (AnchorState::Anchored, what)
         }
         Err(why) => {
@@ -127,7 +129,9 @@ fn told(with: &Anchoring, text: &str, put: Result<Option<String>, String>) -> An
                 "the audit log's head cannot be anchored at {text}: {why}. It is tried again; until then a cut of the log \
                  does not show there"
             );
-            with.alarms.raise_for(AlarmKind::AnchorFails, text, alarm);
+            if let Some(alarms) = &with.alarms {
+                alarms.raise_for(AlarmKind::AnchorFails, text, alarm);
+            }
             (AnchorState::Failed, Some(why))
         }
     };
@@ -183,7 +187,7 @@ pub(super) async fn watch(ctx: Arc<Context>, stop: CancellationToken) {
         objects: ctx.objects.clone(),
         signer: Arc::clone(&ctx.signer),
         clock: ctx.clock,
-        alarms: ctx.alarms.clone(),
+        alarms: Some(ctx.alarms.clone()),
         name: ctx.runner().to_owned(),
     };
     let mut known: Option<(u64, Settings)> = None;
@@ -206,7 +210,9 @@ async fn turn(with: &Anchoring, known: &mut Option<(u64, Settings)>) -> Result<(
         let read = with.store.settings().await?;
         let system = read.1.system.as_ref();
         let to = |text: &str| system.is_some_and(|system| system.audit.anchor_to.iter().any(|to| to == text));
-        with.alarms.clear_where(AlarmKind::AnchorFails, |place| !to(place));
+        if let Some(alarms) = &with.alarms {
+            alarms.clear_where(AlarmKind::AnchorFails, |place| !to(place));
+        }
         *known = Some(read);
     }
     let Some((_, settings)) = known else { return Ok(()) };

@@ -298,7 +298,9 @@ fn of_recording(change: &RecordingChange) -> Option<AuditEvent> {
             make(Class::Modify, at, "recording.armed", id)
                 .new_value(plain(format!("call {call}, {}{detail}; {format}", basis_word(basis))))
         }
-        RecordingChange::Started { id, at } => make(Class::Modify, at, "recording.started", id),
+        RecordingChange::Started { id, at } => make(Class::Modify, at, "recording.started", id)
+            .old(plain("armed".to_owned()))
+            .new_value(plain("recording".to_owned())),
         RecordingChange::Finished { id, at, file } => {
             make(Class::Modify, at, "recording.finished", id).new_value(plain(describe(file)))
         }
@@ -314,7 +316,9 @@ fn of_recording(change: &RecordingChange) -> Option<AuditEvent> {
                 "{name}{version} in {place}, {bytes} bytes, sha256 {checksum}, {encryption}"
             )))
         }
-        RecordingChange::Discarded { id, at } => make(Class::Modify, at, "recording.discarded", id),
+        RecordingChange::Discarded { id, at } => {
+            make(Class::Modify, at, "recording.discarded", id).new_value(plain("discarded".to_owned()))
+        }
         RecordingChange::Failed { id, at, why } => {
             make(Class::Failure, at, "recording.failed", id).new_value(plain(why.clone()))
         }

@@ -3,6 +3,7 @@
 //! the pages.
 
 mod audio;
+mod audit;
 mod calls;
 mod consents;
 mod events;
@@ -22,6 +23,7 @@ mod settings;
 mod tokens;
 mod users;
 mod vault;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -61,6 +63,8 @@ pub(super) fn table() -> Vec<Route> {
         users::routes,
         tokens::routes,
         settings::routes,
+        audit::routes,
+        webhooks::routes,
     ] {
         table.extend(group());
     }

@@ -13,6 +13,7 @@ macro_rules! on_each_kind {
     };
 }
 
+mod audit;
 mod chain;
 #[path = "../../../sip-tests/harness/postgres.rs"]
 mod cluster;

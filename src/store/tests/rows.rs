@@ -354,6 +354,6 @@ async fn numbers_are_personal_in_the_audit_log_and_blotted_in_debug_text(kind: K
                   COALESCE(new, '') || object_id LIKE '%1234567%'";
     let row = raw.fetch_one(select).await.expect("reads");
     assert_eq!(row.get::<i64, _>("n"), 0);
-    let personal = raw.fetch_one("SELECT COUNT(*) AS n FROM audit_personal").await.expect("reads");
+    let personal = raw.fetch_one("SELECT COUNT(*) AS n FROM audit_sealed").await.expect("reads");
     assert_eq!(personal.get::<i64, _>("n"), 4, "three numbers and a written reason");
 }
