@@ -13,7 +13,7 @@ use crate::access::{Held, Right, Session};
 use crate::audit::Actor;
 use crate::ids::{AgentId, QueueId};
 use crate::settings::User;
-use crate::store::{Change, SessionChange, SessionKey};
+use crate::store::{Change, SessionChange, SessionKey, Sight};
 
 use super::control::Asker;
 use super::desk::Desk;
@@ -77,6 +77,11 @@ impl Visitor {
     /// Whether the user's rights hold for this queue.
     pub(super) fn sees(&self, queue: &QueueId) -> bool {
         self.held.sees(queue)
+    }
+
+    /// Which people's data this visitor may see.
+    pub(super) fn sight(&self) -> Sight {
+        Sight { queues: self.held.queues().cloned(), restricted: self.has(Right::Dpo) }
     }
 
     /// The agent this user is.

@@ -35,6 +35,7 @@ mod recorded;
 mod recording;
 mod recordings;
 mod rows;
+mod select;
 mod settings;
 mod spool;
 #[cfg(test)]
@@ -58,15 +59,18 @@ pub use error::StoreError;
 pub use hold::HoldChange;
 pub use job::{JobChange, JobFigures, JobFilter, JobKind, JobRow, Progress};
 pub use kek::{KekChange, KekProvider, KekRow, KekState};
+pub use listening::ListeningFilter;
 pub use login::LoginChange;
-pub use page::{BadCursor, Cursor, Page};
+pub use page::{BadCursor, Cursor, Order, Page, Place};
 pub use particulars::ParticularsChange;
 pub use people::SignedIn;
 pub use privacy::PrivacyChange;
 pub use query::{AuditFilter, Filter};
 pub use reconciliation::{Finding, FindingRow, ReconciliationChange, ReconciliationRow, ReconciliationState};
 pub use recorded::{RecordedFile, RecordedGap, RecordingChange, StoredObject};
+pub use recordings::RecordingFilter;
 pub use rows::*;
+pub use select::{LastDigits, Sight};
 pub use spool::{Adoption, SpoolRow};
 pub use webhook::WebhookChange;
 

@@ -27,7 +27,8 @@ impl Work<'_> {
             RecordingChange::Armed { id, call, basis, wrapped_key, kek, spool, format, at } => {
                 self.kek_wraps(&kek, "used for a recording").await?;
                 let insert = "INSERT INTO recordings (id, call, state, basis, basis_detail, wrapped_key, \
-                              armed_at, kek, spool, format) VALUES ($1, $2, 'armed', $3, $4, $5, $6, $7, $8, $9)";
+                              armed_at, kek, spool, format, queue) VALUES ($1, $2, 'armed', $3, $4, $5, $6, $7, $8, $9, \
+                              (SELECT first_queue FROM calls WHERE id = $2))";
                 armed(insert, id, call, &basis, at, wrapped_key)
                     .bind(kek)
                     .bind(spool)

@@ -3,17 +3,37 @@
 use sqlx::AssertSqlSafe;
 use sqlx::any::AnyRow;
 
-use crate::ids::{CallId, RecordingId};
+use crate::ids::{AgentId, CallId, QueueId, RecordingId};
 use crate::time::Timestamp;
 
 use super::Store;
 use super::error::{Doing as _, StoreError};
-use super::page::{Cursor, Page};
+use super::page::{Cursor, Page, Place};
 use super::query::{Cells, Filter, read_call, read_recording};
 use super::rows::{CallRow, CertificateRow, RecordingRow};
+use super::select::{Select, Sight};
 
 /// Rows as [`read_recording`] takes them.
 const SELECT: &str = "SELECT r.*, c.first_queue FROM recordings r JOIN calls c ON c.id = r.call WHERE ";
+
+/// Which recordings a visitor asks for; times are those at which they were armed.
+#[derive(Clone, Debug, Default)]
+pub struct RecordingFilter {
+    /// Not older than this.
+    pub since: Option<Timestamp>,
+    /// Older than this.
+    pub until: Option<Timestamp>,
+    /// Of calls of this first queue.
+    pub queue: Option<QueueId>,
+    /// Of this call.
+    pub call: Option<CallId>,
+    /// In this state.
+    pub state: Option<String>,
+    /// Of calls in which this agent spoke last.
+    pub agent: Option<AgentId>,
+    /// What may be seen.
+    pub sight: Sight,
+}
 
 impl Store {
     /// Recordings, the latest first.
@@ -62,6 +82,46 @@ impl Store {
         let rows: Vec<RecordingRow> = rows.iter().map(read_recording).collect::<Result<_, StoreError>>()?;
         let place = |row: &RecordingRow| Cursor { at: row.armed_at.as_micros(), id: row.id.to_string() };
         Ok(Page::of(rows, filter.limit, place))
+    }
+
+    /// Recordings as a visitor may see them.
+    ///
+    /// # Errors
+    /// When the database refuses, or a row cannot be read.
+    pub async fn recording_list(
+        &self,
+        filter: &RecordingFilter,
+        place: &Place,
+    ) -> Result<Page<RecordingRow>, StoreError> {
+        let RecordingFilter { since, until, queue, call, state, agent, sight } = filter;
+        let mut select =
+            Select::new("SELECT r.*, c.first_queue FROM recordings r JOIN calls c ON c.id = r.call");
+        if call.is_some() || agent.is_some() {
+            select.sort();
+        }
+        select
+            .between("r.armed_at", *since, *until)
+            .when("r.call = {}", call.map(|call| call.to_string()))
+            .when("r.state = {}", state.as_deref())
+            .when("c.agent = {}", agent.as_ref().map(|agent| agent.0.as_str()))
+            .seen(("r.queue", "c.restricted_at"), queue.as_ref(), sight);
+        let by = [("r.armed_at", "armed_at"), ("r.id", "id")];
+        let rows = select.page(by, place, false).rows(&self.read, "reading recordings").await?;
+        let rows: Vec<RecordingRow> = rows.iter().map(read_recording).collect::<Result<_, StoreError>>()?;
+        let at = |row: &RecordingRow| Cursor { at: row.armed_at.as_micros(), id: row.id.to_string() };
+        Ok(Page::of(rows, place.limit, at))
+    }
+
+    /// Whether a visitor may see a recording: its call's first queue, and whether the call is restricted.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn sees_recording(&self, id: RecordingId, sight: &Sight) -> Result<bool, StoreError> {
+        let mut select = Select::new("SELECT 1 FROM recordings r JOIN calls c ON c.id = r.call");
+        select.and("r.id = {}", id.to_string()).sort();
+        select.seen(("c.first_queue", "c.restricted_at"), None, sight);
+        let rows = select.end("").rows(&self.read, "looking who may see a recording").await?;
+        Ok(!rows.is_empty())
     }
 
     /// One recording.

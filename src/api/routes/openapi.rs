@@ -94,14 +94,23 @@ fn operation(route: &Route, schemas: &mut Schemas) -> OperationBuilder {
             });
         operation = operation.request_body(Some(body.build()));
     }
+    let mut given: BTreeMap<StatusCode, ResponseBuilder> = BTreeMap::new();
     for (status, body) in &route.gives {
-        let mut response = ResponseBuilder::new().description(status.canonical_reason().unwrap_or("Done"));
-        if let Some(body) = body {
-            response = response.content(body.kind, content(body, schemas));
-        }
-        if route.versioned && *status != StatusCode::NO_CONTENT {
-            response = response.header("ETag", HeaderBuilder::new().schema(Some(text())).build());
-        }
+        let begun = given.remove(status).unwrap_or_else(|| {
+            let response = ResponseBuilder::new().description(status.canonical_reason().unwrap_or("Done"));
+            if route.versioned && *status != StatusCode::NO_CONTENT {
+                response.header("ETag", HeaderBuilder::new().schema(Some(text())).build())
+            } else {
+                response
+            }
+        });
+        let response = match body {
+            Some(body) => begun.content(body.kind, content(body, schemas)),
+            None => begun,
+        };
+        given.insert(*status, response);
+    }
+    for (status, response) in given {
         operation = operation.response(status.as_str(), response);
     }
     let problem = ContentBuilder::new()

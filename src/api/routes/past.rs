@@ -2,18 +2,23 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::{Extension, Json};
+use axum::response::Response;
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use crate::access::Right;
-use crate::api::desk::Desk;
+use crate::api::csv::{Listed, listed};
+use crate::api::desk::{Desk, soon};
 use crate::api::guard::{Needs, Visitor};
-use crate::api::input::{Before, Of, Told, written};
+use crate::api::input::{Asked, At, Of, Told, written};
 use crate::api::problem::Problem;
-use crate::ids::{CallId, QueueId, Redacted};
-use crate::store::{Change, ListenedRow, NoteChange, NoteRow, OwnCallRow, OwnRecordingRow, Page, StoreError};
+use crate::ids::{CallId, QueueId, RecordingId, Redacted};
+use crate::store::{
+    Change, ListenedRow, ListeningFilter, NoteChange, NoteRow, OwnCallRow, OwnRecordingRow, StoreError,
+};
 use crate::time::Timestamp;
 
 use super::route::{Route, get, post};
@@ -28,8 +33,6 @@ pub(super) fn routes() -> Vec<Route> {
     ]
 }
 
-/// Rows of a page.
-const PAGE: u32 = 50;
 /// The longest note, in characters.
 const LONGEST_NOTE: usize = 4_000;
 
@@ -72,28 +75,114 @@ impl From<OwnCallRow> for PastCall {
     }
 }
 
+impl Listed for PastCall {
+    const COLUMNS: &'static [&'static str] =
+        &["id", "arrivedAt", "queue", "caller", "connectedAt", "endedAt", "endCause"];
+    const PERSONAL: bool = true;
+}
+
 pub(super) async fn own_calls(
     State(desk): State<Arc<Desk>>,
     Extension(visitor): Extension<Visitor>,
-    Before(before): Before,
-) -> Result<Json<Page<PastCall>>, Problem> {
-    let Page { items, next } = desk.store().own_calls(visitor.agent()?, before, PAGE).await?;
-    Ok(Json(Page { items: items.into_iter().map(PastCall::from).collect(), next }))
+    asked: Asked,
+) -> Result<Response, Problem> {
+    let (agent, restricted) = (visitor.agent()?.clone(), visitor.has(Right::Dpo));
+    let at = Arc::clone(&desk);
+    listed(&desk, &visitor, &asked, "own-calls", move |place| {
+        let (desk, agent) = (Arc::clone(&at), agent.clone());
+        async move {
+            let page = soon(desk.store().own_calls(&agent, restricted, &place)).await?;
+            Ok(page.map(PastCall::from))
+        }
+    })
+    .await
+}
+
+/// An entry of the listening log.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Listening)]
+pub(super) struct Entry {
+    at: String,
+    who: String,
+    #[schema(value_type = Option<String>)]
+    call: Option<CallId>,
+    #[schema(value_type = Option<String>)]
+    recording: Option<RecordingId>,
+    /// `recording` or `live`.
+    kind: String,
+    /// Of live listening: `listen`, `whisper` or `barge`.
+    mode: Option<String>,
+    #[schema(value_type = Option<String>)]
+    reason: Option<Redacted<String>>,
+}
+
+impl From<ListenedRow> for Entry {
+    fn from(row: ListenedRow) -> Self {
+        let ListenedRow { n: _, at, who, call, recording, kind, mode, reason } = row;
+        Self { at: at.to_rfc3339(), who, call, recording, kind, mode, reason }
+    }
+}
+
+impl Listed for Entry {
+    const COLUMNS: &'static [&'static str] = &["at", "who", "kind", "mode", "call", "recording", "reason"];
+    const PERSONAL: bool = true;
+}
+
+/// Which entries.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct ByEntry {
+    /// Not older than this.
+    #[param(value_type = Option<String>, format = DateTime)]
+    since: Option<At>,
+    /// Older than this.
+    #[param(value_type = Option<String>, format = DateTime)]
+    until: Option<At>,
+    /// Of this user.
+    who: Option<String>,
+    /// Of this call.
+    #[param(value_type = Option<String>)]
+    call: Option<CallId>,
+    /// Of this recording.
+    #[param(value_type = Option<String>)]
+    recording: Option<RecordingId>,
 }
 
 pub(super) async fn own_listening(
     State(desk): State<Arc<Desk>>,
     Extension(visitor): Extension<Visitor>,
-    Before(before): Before,
-) -> Result<Json<Page<ListenedRow>>, Problem> {
-    Ok(Json(desk.store().listening_log(Some(&visitor.user), before, PAGE).await?))
+    asked: Asked,
+) -> Result<Response, Problem> {
+    let filter = ListeningFilter { who: Some(visitor.user.clone()), ..ListeningFilter::default() };
+    entries(&desk, &visitor, &asked, "own-listening-log", filter).await
 }
 
 pub(super) async fn all_listening(
     State(desk): State<Arc<Desk>>,
-    Before(before): Before,
-) -> Result<Json<Page<ListenedRow>>, Problem> {
-    Ok(Json(desk.store().listening_log(None, before, PAGE).await?))
+    Extension(visitor): Extension<Visitor>,
+    asked: Asked<ByEntry>,
+) -> Result<Response, Problem> {
+    let ByEntry { since, until, who, call, recording } = asked.by.clone();
+    let (since, until) = (since.map(|At(at)| at), until.map(|At(at)| at));
+    let queues = visitor.held.queues().cloned();
+    let filter = ListeningFilter { since, until, who, call, recording, queues };
+    entries(&desk, &visitor, &asked, "listening-log", filter).await
+}
+
+async fn entries<Q>(
+    desk: &Arc<Desk>,
+    visitor: &Visitor,
+    asked: &Asked<Q>,
+    name: &'static str,
+    filter: ListeningFilter,
+) -> Result<Response, Problem> {
+    let at = Arc::clone(desk);
+    listed(desk, visitor, asked, name, move |place| {
+        let (desk, filter) = (Arc::clone(&at), filter.clone());
+        async move { Ok(soon(desk.store().listening_log(&filter, &place)).await?.map(Entry::from)) }
+    })
+    .await
 }
 
 #[derive(Deserialize)]

@@ -10,21 +10,21 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
+use utoipa::IntoParams;
 
 use super::audio::{begin, broken, is_right, recording, whole};
 use crate::access::Right;
+use crate::api::csv::{Listed, listed};
 use crate::api::desk::{Desk, soon};
 use crate::api::guard::{Needs, Visitor, no_right};
-use crate::api::input::{Asked, LONGEST_REASON, Recorded, Told, written};
+use crate::api::input::{Asked, At, LONGEST_REASON, Recorded, Told, written};
 use crate::api::problem::Problem;
 use crate::audit::{AuditEvent, Class, Object, Value};
 use crate::export::{Audio, AuditPlace, Facts, Signing, vcon};
-use crate::ids::{CallId, QueueId, RecordingId, Redacted};
-use crate::store::{Change, Filter, Page, RecordedGap, RecordingChange, RecordingRow, StoreError};
+use crate::ids::{AgentId, CallId, QueueId, RecordingId, Redacted};
+use crate::store::{Change, RecordedGap, RecordingChange, RecordingFilter, RecordingRow, StoreError};
 use crate::time::Timestamp;
 
 use super::route::{Route, delete, get, post};
@@ -43,8 +43,6 @@ pub(super) fn routes() -> Vec<Route> {
     ]
 }
 
-/// Rows of a page.
-const PAGE: u32 = 50;
 /// Who wants a vCon while many are made waits so long.
 const QUEUED: Duration = Duration::from_secs(10);
 /// The audio of a vCon has to be read within this.
@@ -132,33 +130,79 @@ impl Shown {
     }
 }
 
+/// Which recordings.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct By {
+    /// Not older than this.
+    #[param(value_type = Option<String>, format = DateTime)]
+    since: Option<At>,
+    /// Older than this.
+    #[param(value_type = Option<String>, format = DateTime)]
+    until: Option<At>,
+    /// The call's first queue.
+    #[param(value_type = Option<String>)]
+    queue: Option<QueueId>,
+    /// Of this call.
+    #[param(value_type = Option<String>)]
+    call: Option<CallId>,
+    /// In this state.
+    state: Option<String>,
+    /// Who spoke in it last.
+    #[param(value_type = Option<String>)]
+    agent: Option<AgentId>,
+}
+
 pub(super) async fn list(
     State(desk): State<Arc<Desk>>,
     Extension(visitor): Extension<Visitor>,
-    asked: Asked,
-) -> Result<Json<Page<Shown>>, Problem> {
-    let after = asked.after()?;
-    let bad = |detail: String| Problem::unprocessable("bad-filter", detail);
-    let since = asked.since.as_deref().map(|text| {
-        let at = OffsetDateTime::parse(text, &Rfc3339).ok();
-        let micros = at.and_then(|at| i64::try_from(at.unix_timestamp_nanos() / 1_000).ok());
-        micros.map(Timestamp::from_micros).ok_or_else(|| bad("`since` is a time by RFC 3339.".to_owned()))
-    });
-    let call =
-        asked.call.as_deref().map(|text| text.parse().map_err(|error| bad(format!("`call`: {error}."))));
-    if let Some(state) = asked.state.as_ref().filter(|state| !STATES.contains(&state.as_str())) {
-        return Err(bad(format!("`state` {state:?} is none of {}.", STATES.join(", "))));
+    asked: Asked<By>,
+) -> Result<Response, Problem> {
+    if let Some(state) = asked.by.state.as_ref().filter(|state| !STATES.contains(&state.as_str())) {
+        let detail = format!("`state` {state:?} is none of {}.", STATES.join(", "));
+        return Err(Problem::unprocessable("bad-filter", detail));
     }
-    let filter = Filter {
-        limit: PAGE,
-        since: since.transpose()?,
-        queue: asked.queue.map(QueueId),
-        call: call.transpose()?,
-        state: asked.state,
-        ..Filter::default()
+    let By { since, until, queue, call, state, agent } = asked.by.clone();
+    let filter = RecordingFilter {
+        since: since.map(|At(at)| at),
+        until: until.map(|At(at)| at),
+        queue,
+        call,
+        state,
+        agent,
+        sight: visitor.sight(),
     };
-    let Page { items, next } = soon(desk.store().recordings_page(&filter, after)).await?;
-    Ok(Json(Page { items: items.into_iter().map(|row| Shown::to(row, &visitor)).collect(), next }))
+    let (at, who) = (Arc::clone(&desk), visitor.clone());
+    listed(&desk, &visitor, &asked, "recordings", move |place| {
+        let (desk, who, filter) = (Arc::clone(&at), who.clone(), filter.clone());
+        async move {
+            let page = soon(desk.store().recording_list(&filter, &place)).await?;
+            Ok(page.map(|row| Shown::to(row, &who)))
+        }
+    })
+    .await
+}
+
+impl Listed for Shown {
+    const COLUMNS: &'static [&'static str] = &[
+        "id",
+        "call",
+        "queue",
+        "state",
+        "basis",
+        "basisDetail",
+        "armedAt",
+        "startedAt",
+        "endedAt",
+        "storedAt",
+        "destroyedAt",
+        "removedAt",
+        "salvaged",
+        "seconds",
+        "format",
+        "why",
+    ];
+    const PERSONAL: bool = false;
 }
 
 pub(super) async fn show(
