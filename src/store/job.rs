@@ -34,6 +34,8 @@ words!(
         Destroy = "destroy",
         /// Compares calls, recordings and the object store.
         Reconcile = "reconcile",
+        /// Does what was asked about people's data.
+        Privacy = "privacy",
     }
 );
 
@@ -351,7 +353,7 @@ impl Work<'_> {
     /// Refuses what makes copies of a recording that was destroyed. Its key is gone, but its audio may be plain.
     async fn of_living(&mut self, job: &Held, wanted: &'static str) -> Result<(), StoreError> {
         match job.kind {
-            JobKind::Destroy | JobKind::Reconcile => return Ok(()),
+            JobKind::Destroy | JobKind::Reconcile | JobKind::Privacy => return Ok(()),
             JobKind::Rescue | JobKind::Encode | JobKind::Upload => {}
         }
         let select = "SELECT 1 FROM recordings r JOIN jobs j ON j.subject = r.id \

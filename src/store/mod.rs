@@ -64,7 +64,10 @@ pub use login::LoginChange;
 pub use page::{BadCursor, Cursor, Order, Page, Place};
 pub use particulars::ParticularsChange;
 pub use people::SignedIn;
-pub use privacy::PrivacyChange;
+pub use privacy::{
+    CallFound, EntryRow, Found, Imported, MOST_FOUND, NewTask, PrivacyChange, RecordingFound, TaskCall, TaskCounts, TaskFile,
+    TaskKind, TaskRow, TaskState, Unfinished, Whose,
+};
 pub use query::{AuditFilter, Filter};
 pub use reconciliation::{Finding, FindingRow, ReconciliationChange, ReconciliationRow, ReconciliationState};
 pub use recorded::{RecordedFile, RecordedGap, RecordingChange, StoredObject};

@@ -19,7 +19,7 @@ use super::writer::Work;
 
 pub use directory::{EntryRow, Imported};
 pub use erase::Unfinished;
-pub use search::{Found, MOST_FOUND, RecordingFound};
+pub use search::{CallFound, Found, MOST_FOUND, RecordingFound};
 pub use tasks::{TaskCall, TaskCounts, TaskFile, TaskRow};
 
 words!(
@@ -238,7 +238,7 @@ pub enum PrivacyChange {
         /// When.
         at: Timestamp,
     },
-    /// Entries of the directory are added or changed, as [`Store::plan_entries`](super::Store::plan_entries) found it.
+    /// Entries of the directory are added or changed: see [`Store::import_entries`](super::Store::import_entries).
     Import {
         /// Each with its id; the same as before for one that is changed.
         entries: Vec<(EntryId, NewEntry)>,
