@@ -15,6 +15,7 @@ const PURE: [&str; 13] = [
     "privacy",
     "queue",
     "reconcile",
+    "retention",
     "settings",
     "sip::core",
     "time",

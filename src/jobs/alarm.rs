@@ -45,11 +45,13 @@ pub enum AlarmKind {
     JobFails,
     /// The last comparison of store and database found what should not be.
     Reconciliation,
+    /// What is due by the rules of retention waits for more than a day.
+    RetentionLag,
 }
 
 impl AlarmKind {
     /// Every one of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::UploadBacklog,
         Self::DiskReserve,
         Self::StoreAway,
@@ -61,6 +63,7 @@ impl AlarmKind {
         Self::KeysAway,
         Self::JobFails,
         Self::Reconciliation,
+        Self::RetentionLag,
     ];
 
     /// Its word in metrics, logs and the API.
@@ -78,6 +81,7 @@ impl AlarmKind {
             Self::KeysAway => "keys-away",
             Self::JobFails => "job-fails",
             Self::Reconciliation => "reconciliation",
+            Self::RetentionLag => "retention-lag",
         }
     }
 }

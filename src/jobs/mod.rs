@@ -13,6 +13,7 @@
 //! | `destroy`   | all copies go; the certificate |
 //! | `reconcile` | database against object store and spool; orphans |
 //! | `rescue`    | a lost spool file is made again of its segments |
+//! | `retention` | what is due by the rules is destroyed and anonymised |
 //! | `figures`   | metrics, and alarms by age and room |
 //! | `alarm`     | what a person should look at |
 
@@ -25,6 +26,7 @@ mod guard;
 mod names;
 pub mod reconcile;
 mod rescue;
+pub mod retention;
 mod runner;
 mod schedule;
 mod segment;
@@ -119,6 +121,7 @@ pub fn start(config: JobsConfig, deps: Deps) -> Jobs {
         tokio::spawn(segment::run(Arc::clone(&ctx), stop.clone())),
         tokio::spawn(figures::run(Arc::clone(&ctx), stop.clone())),
         tokio::spawn(reconcile::watch(Arc::clone(&ctx), stop.clone())),
+        tokio::spawn(retention::watch(Arc::clone(&ctx), stop.clone())),
     ];
     Jobs(Arc::new(Inner { ctx, stop, tasks: Mutex::new(tasks) }))
 }

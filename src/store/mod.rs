@@ -34,9 +34,11 @@ mod reconciliation;
 mod recorded;
 mod recording;
 mod recordings;
+mod retention;
 mod rows;
 mod select;
 mod settings;
+mod simulation;
 mod spool;
 #[cfg(test)]
 mod tests;
@@ -72,8 +74,10 @@ pub use query::{AuditFilter, Filter};
 pub use reconciliation::{Finding, FindingRow, ReconciliationChange, ReconciliationRow, ReconciliationState};
 pub use recorded::{RecordedFile, RecordedGap, RecordingChange, StoredObject};
 pub use recordings::RecordingFilter;
+pub use retention::{Amount, Behind, Counted, Swept};
 pub use rows::*;
 pub use select::{LastDigits, Sight};
+pub use simulation::{DAYS, Example, Impact, Simulation, TimelineDay};
 pub use spool::{Adoption, SpoolRow};
 pub use webhook::WebhookChange;
 

@@ -427,6 +427,7 @@ fn destroys_key(change: &Change) -> bool {
             | RecordingChange::Rewrapped { .. },
         )
         | Change::Kek(KekChange::Retired { .. }) => true,
+        Change::Anonymise(change) => change.erases(),
         Change::Recording(
             RecordingChange::Armed { .. }
             | RecordingChange::Started { .. }
@@ -451,7 +452,6 @@ fn destroys_key(change: &Change) -> bool {
         | Change::Note(_)
         | Change::Listened(_)
         | Change::Hold(_)
-        | Change::Anonymise(_)
         | Change::Privacy(_)
         | Change::Login(_)
         | Change::Webhook(_)
