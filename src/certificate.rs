@@ -277,7 +277,7 @@ fn enveloped(content: &str, public_key: &[u8; 32], signature: &[u8; 64]) -> Stri
 
 /// JSON without spaces, its names in order (RFC 8785). Ours has whole numbers only and names in ASCII, so their order by
 /// octets is the order by UTF-16 units that the RFC wants; texts are escaped as it wants by `serde_json`.
-fn canonical(value: &Value) -> String {
+pub(crate) fn canonical(value: &Value) -> String {
     match value {
         Value::Object(map) => {
             let mut names: Vec<&String> = map.keys().collect();
@@ -290,13 +290,13 @@ fn canonical(value: &Value) -> String {
     }
 }
 
-fn octets<const N: usize>(text: Option<&str>) -> Option<[u8; N]> {
+pub(crate) fn octets<const N: usize>(text: Option<&str>) -> Option<[u8; N]> {
     let mut octets = [0; N];
     hex::decode_to_slice(text?, &mut octets).ok()?;
     Some(octets)
 }
 
-fn moment(text: &str) -> Option<Timestamp> {
+pub(crate) fn moment(text: &str) -> Option<Timestamp> {
     let nanos = OffsetDateTime::parse(text, &Rfc3339).ok()?.unix_timestamp_nanos();
     i64::try_from(nanos / 1_000).ok().map(Timestamp::from_micros)
 }

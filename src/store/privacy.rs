@@ -269,6 +269,31 @@ pub enum PrivacyChange {
     },
 }
 
+impl PrivacyChange {
+    /// Whether something is erased that must leave the database's own log, too.
+    pub(super) const fn erases(&self) -> bool {
+        match self {
+            Self::ErasePeople { .. }
+            | Self::EraseCall { .. }
+            | Self::ForgetEarlier { .. }
+            | Self::FileGone { .. }
+            | Self::EntryRemoved { .. } => true,
+            Self::Asked(_)
+            | Self::Approved { .. }
+            | Self::Refused { .. }
+            | Self::Began { .. }
+            | Self::CallRefused { .. }
+            | Self::Archived { .. }
+            | Self::Restricted { .. }
+            | Self::Reset { .. }
+            | Self::Ended { .. }
+            | Self::Downloaded { .. }
+            | Self::Import { .. }
+            | Self::Withdrawn { .. } => false,
+        }
+    }
+}
+
 impl Work<'_> {
     pub(super) async fn privacy(&mut self, change: &PrivacyChange) -> Result<(), StoreError> {
         match change {
