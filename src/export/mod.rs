@@ -8,12 +8,15 @@ mod jws;
 mod manifest;
 mod party;
 mod plain;
+pub mod report;
 #[cfg(test)]
 mod tests;
 pub mod vcon;
+mod zip;
 
 pub use audio::{Audio, AudioError, extension};
 pub use jws::{JwsError, Signed, open, verify};
+pub use self::zip::{Feed, Zip};
 pub use manifest::{AudioFile, Manifest, ManifestError};
 
 use crate::store::{CallDetail, RecordingRow};

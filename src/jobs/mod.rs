@@ -14,6 +14,7 @@
 //! | `reconcile` | database against object store and spool; orphans |
 //! | `rescue`    | a lost spool file is made again of its segments |
 //! | `retention` | what is due by the rules is destroyed and anonymised |
+//! | `privacy`   | reports, erasures, restrictions: what was asked about people's data |
 //! | `figures`   | metrics, and alarms by age and room |
 //! | `alarm`     | what a person should look at |
 
@@ -24,6 +25,7 @@ mod encode;
 mod figures;
 mod guard;
 mod names;
+mod privacy;
 pub mod reconcile;
 mod rescue;
 pub mod retention;
@@ -49,6 +51,7 @@ use crate::vault::objects::Objects;
 use crate::vault::{Finished, Signer, Vault};
 
 pub use alarm::{Alarm, AlarmKind, Alarms};
+pub use privacy::SeparateStore;
 
 use context::{Context, Fault, Held, Outcome, key_of, random};
 
@@ -71,6 +74,8 @@ pub struct JobsConfig {
     pub plain: bool,
     /// How often database, object store and spool are compared; zero: only when asked.
     pub reconcile_every: Duration,
+    /// Where people's data is moved to; `None`: nowhere.
+    pub separate_store: Option<SeparateStore>,
 }
 
 /// What jobs are about.
@@ -121,6 +126,7 @@ pub fn start(config: JobsConfig, deps: Deps) -> Jobs {
         tokio::spawn(segment::run(Arc::clone(&ctx), stop.clone())),
         tokio::spawn(figures::run(Arc::clone(&ctx), stop.clone())),
         tokio::spawn(reconcile::watch(Arc::clone(&ctx), stop.clone())),
+        tokio::spawn(privacy::files::watch(Arc::clone(&ctx), stop.clone())),
         tokio::spawn(retention::watch(Arc::clone(&ctx), stop.clone())),
     ];
     Jobs(Arc::new(Inner { ctx, stop, tasks: Mutex::new(tasks) }))

@@ -10,4 +10,4 @@ pub use search::{BadSearch, LastDigits, Person, Search, reversed};
 pub use words::{email_key, words};
 
 /// What stands in the place of what was personal (domain rules 12, 19).
-pub const ANONYMIZED: &str = "{Anonymized by DPO}";
+pub use crate::retention::ANONYMISED as ANONYMIZED;

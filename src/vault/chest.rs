@@ -7,8 +7,9 @@
 //! share one; the nonce is the chunk's number and whether it is the last, after STREAM (Hoang et al., 2015). So no chunk
 //! can be moved, and no end be cut off, without a fault. Numbers are little-endian, the counter is big-endian.
 
-use std::fs::File;
+use std::fs::{self, DirBuilder, File};
 use std::io::{self, BufReader, Read, Write};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
@@ -19,7 +20,9 @@ use ulid::Ulid;
 use super::draft::Draft;
 use super::error::VaultError;
 use super::keys::fill;
+use super::{Keyring, Vault, WrappedKey};
 use crate::consent::DataKey;
+use crate::ids::{RecordingId, TaskId};
 
 const MAGIC: &[u8; 8] = b"SAYSOBOX";
 const VERSION: u8 = 1;
@@ -54,7 +57,7 @@ impl Filling {
     ///
     /// # Errors
     /// When it cannot be made, another process fills it, or the note has more than 64 KiB.
-    pub fn begin(out: &Path, id: Ulid, key: &DataKey, note: &[u8]) -> io::Result<Self> {
+    pub fn begin(out: &Path, id: TaskId, key: &DataKey, note: &[u8]) -> io::Result<Self> {
         let draft = Draft::open(out, ".part")?;
         let mut file = draft.file()?;
         file.set_len(0)?;
@@ -65,7 +68,7 @@ impl Filling {
         header.extend_from_slice(MAGIC);
         header.extend_from_slice(&[VERSION, 0]);
         header.extend_from_slice(&length.to_le_bytes());
-        header.extend_from_slice(&id.to_bytes());
+        header.extend_from_slice(&ulid(id).to_bytes());
         header.extend_from_slice(&salt);
         header.extend_from_slice(note);
         file.write_all(&header)?;
@@ -139,9 +142,9 @@ impl Chest {
     ///
     /// # Errors
     /// When it cannot be read or is none.
-    pub fn label(path: &Path) -> io::Result<(Ulid, Vec<u8>)> {
+    pub fn label(path: &Path) -> io::Result<(TaskId, Vec<u8>)> {
         let header = header(&mut File::open(path)?)?;
-        Ok((id_of(&header), header[FIXED..].to_vec()))
+        Ok((TaskId::new(id_of(&header)), header[FIXED..].to_vec()))
     }
 
     /// Opens one that was filled under this id and key.
@@ -157,6 +160,28 @@ impl Chest {
         let left = file.metadata()?.len().saturating_sub(header.len() as u64);
         let (key, from) = (derived(key, &header), BufReader::with_capacity(CHUNK + TAG, file));
         Ok(Self { from, key, left, next: 0, chunk: Vec::new(), given: 0 })
+    }
+
+    /// Begins a chest of the archive: its key is wrapped by the archive's own keyring and lies in the chest, so that it
+    /// opens without this installation.
+    ///
+    /// # Errors
+    /// As [`Filling::begin`].
+    pub fn begin_archived(out: &Path, id: TaskId, keys: &Keyring) -> io::Result<Filling> {
+        let key = super::keys::draw();
+        let wrapped = keys.wrap(as_recording(id), &key);
+        Filling::begin(out, id, &key, &wrapped.0)
+    }
+
+    /// Opens a chest of the archive.
+    ///
+    /// # Errors
+    /// When it is none, or its key is not in the keyring.
+    pub fn open_archived(path: &Path, keys: &Keyring) -> Result<(TaskId, Self), VaultError> {
+        let io = |error| VaultError::io("open", path)(error);
+        let (id, wrapped) = Self::label(path).map_err(io)?;
+        let key = keys.unwrap(as_recording(id), &WrappedKey(wrapped))?;
+        Ok((id, Self::open(path, ulid(id), &key).map_err(io)?))
     }
 
     /// The next chunk, verified; `None`: that was the last one.
@@ -210,15 +235,68 @@ impl Read for Chest {
     }
 }
 
-/// Where the chest of a task lies, in the vault's folder.
-#[must_use]
-pub(super) fn place(dir: &Path, id: Ulid) -> PathBuf {
-    folder(dir).join(format!("{id}.box"))
+impl Vault {
+    /// Where the chest of a task lies: beside the spool.
+    ///
+    /// # Errors
+    /// When the folder cannot be made.
+    pub fn chest(&self, id: TaskId) -> Result<PathBuf, VaultError> {
+        let folder = self.chests_folder();
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&folder);
+        made.map_err(VaultError::io("create directory", &folder))?;
+        Ok(folder.join(format!("{id}.box")))
+    }
+
+    /// All files of tasks' chests, whole or not, each with its task.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn chests(&self) -> Result<Vec<(TaskId, PathBuf)>, VaultError> {
+        let folder = self.chests_folder();
+        let entries = match fs::read_dir(&folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(VaultError::io("read directory", &folder))?,
+        };
+        let mut chests = Vec::new();
+        for entry in entries {
+            let path = entry.map_err(VaultError::io("read directory", &folder))?.path();
+            let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            let id = name.split_once(".box").and_then(|(id, _)| id.parse().ok());
+            chests.extend(id.map(|id| (id, path)));
+        }
+        Ok(chests)
+    }
+
+    /// A data key for a task's chest, and how it is kept.
+    #[must_use]
+    pub fn draw_chest_key(&self, id: TaskId) -> (DataKey, WrappedKey) {
+        let key = self.draw_key();
+        let wrapped = self.keys.wrap(as_recording(id), &key);
+        (key, wrapped)
+    }
+
+    /// Opens the chest of a task.
+    ///
+    /// # Errors
+    /// When its key is not held here any more, or it is not there or damaged.
+    pub fn open_chest(&self, id: TaskId, key: &WrappedKey) -> Result<Chest, VaultError> {
+        let key = self.keys.unwrap(as_recording(id), key)?;
+        let path = self.chest(id)?;
+        Chest::open(&path, ulid(id), &key).map_err(VaultError::io("open", path))
+    }
+
+    fn chests_folder(&self) -> PathBuf {
+        self.paths.dir().join("people")
+    }
 }
 
-/// The folder of the tasks' chests.
-pub(super) fn folder(dir: &Path) -> PathBuf {
-    dir.join("people")
+/// A keyring binds data keys to recordings; ids of both are drawn, and never meet.
+pub(super) fn as_recording(id: TaskId) -> RecordingId {
+    RecordingId::new(ulid(id))
+}
+
+fn ulid(id: TaskId) -> Ulid {
+    Ulid::from_string(&id.to_string()).expect("an id's text is a ULID")
 }
 
 fn header(file: &mut File) -> io::Result<Vec<u8>> {
@@ -258,7 +336,7 @@ fn damaged(what: &'static str) -> io::Error {
 mod tests {
     use super::*;
 
-    const ID: Ulid = Ulid(7);
+    const ID: TaskId = TaskId::new(Ulid(7));
 
     fn key() -> DataKey {
         DataKey::new([5; 32])
@@ -282,9 +360,9 @@ mod tests {
             assert_eq!(contents.bytes, length as u64);
             assert_eq!(Chest::label(&path).unwrap(), (ID, b"note".to_vec()));
             let mut read = Vec::new();
-            Chest::open(&path, ID, &key()).unwrap().read_to_end(&mut read).unwrap();
+            Chest::open(&path, ulid(ID), &key()).unwrap().read_to_end(&mut read).unwrap();
             assert!(read == text, "{length}");
-            assert_eq!(Chest::open(&path, ID, &key()).unwrap().contents(|_| {}).unwrap(), contents);
+            assert_eq!(Chest::open(&path, ulid(ID), &key()).unwrap().contents(|_| {}).unwrap(), contents);
             let sealed = std::fs::read(&path).unwrap();
             assert!(length < 64 || !sealed.windows(32).any(|part| text.windows(32).any(|plain| part == plain)));
         }
@@ -298,7 +376,7 @@ mod tests {
         let whole = std::fs::read(&path).unwrap();
         let fails = |octets: &[u8], what: &str| {
             std::fs::write(&path, octets).unwrap();
-            let read = Chest::open(&path, ID, &key()).and_then(|chest| chest.contents(|_| {}));
+            let read = Chest::open(&path, ulid(ID), &key()).and_then(|chest| chest.contents(|_| {}));
             assert!(read.is_err(), "{what}");
         };
         for at in [0, 8, 12, 30, FIXED + 1, FIXED + 10, whole.len() - 1] {
@@ -318,7 +396,7 @@ mod tests {
         fails(&swapped.concat(), "chunks swapped");
         std::fs::write(&path, &whole).unwrap();
         assert!(Chest::open(&path, Ulid(8), &key()).is_err(), "of another task");
-        let other = Chest::open(&path, ID, &DataKey::new([6; 32])).unwrap();
+        let other = Chest::open(&path, ulid(ID), &DataKey::new([6; 32])).unwrap();
         assert!(other.contents(|_| {}).is_err(), "another key");
     }
 
@@ -332,7 +410,7 @@ mod tests {
         assert!(!path.exists());
         filled(&path, b"whole");
         let mut read = String::new();
-        Chest::open(&path, ID, &key()).unwrap().read_to_string(&mut read).unwrap();
+        Chest::open(&path, ulid(ID), &key()).unwrap().read_to_string(&mut read).unwrap();
         assert_eq!(read, "whole");
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "no draft is left");
     }

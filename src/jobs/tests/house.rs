@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use ulid::Ulid;
 
 use super::super::context::Context;
-use super::super::{Alarms, Deps, JobsConfig, file, runner};
+use super::super::{Alarms, Deps, JobsConfig, SeparateStore, file, runner};
 use crate::audit::Actor;
 use crate::call::Fact;
 use crate::consent::RecordingPermit;
@@ -200,6 +200,7 @@ impl House {
             late: Duration::from_secs(900),
             plain,
             reconcile_every: Duration::ZERO,
+            separate_store: Some(SeparateStore { dir: self.path("archive"), key_file: self.path("archive.key") }),
         }
     }
 

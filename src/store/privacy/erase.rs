@@ -51,6 +51,7 @@ impl Work<'_> {
         let Some(row) = row else { return Ok(()) };
         let cells = Cells { table: "privacy_tasks", row: &row };
         let (by, consents) = (user(&cells.get::<String>("by_user")?), cells.get::<i64>("consents")? == 1);
+        self.leave_what_is_held(id, at).await?;
         let held = format!("SELECT h.subject FROM holds h WHERE h.kind = 'number' AND h.subject = $1 AND {HOLDS}");
         let rows = of(NUMBERS, id).fetch_all(&mut *self.connection).await.doing("reading whom a task is about")?;
         let mut numbers = Vec::new();
@@ -71,6 +72,28 @@ impl Work<'_> {
                 && let Some(number) = PhoneNumber::parse(&number, None)
             {
                 self.erase_person(&Person::number(&number), &by).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Calls that go on or are held are left, before anything is erased for their sake.
+    async fn leave_what_is_held(&mut self, id: TaskId, at: Timestamp) -> Result<(), StoreError> {
+        let select = "SELECT o.call, CASE WHEN c.ended_at IS NULL THEN 1 ELSE 0 END AS goes_on FROM privacy_task_calls o \
+                      JOIN calls c ON c.id = o.call WHERE o.task = $1 AND o.state = 'waiting' ORDER BY o.call";
+        let rows = of(select, id).fetch_all(&mut *self.connection).await;
+        for row in &rows.doing("reading what a task is about")? {
+            let cells = Cells { table: "calls", row };
+            let call: CallId = cells.id("call")?;
+            let what = match cells.get::<i64>("goes_on")? {
+                1 => Some("going on".to_owned()),
+                _ => match self.is_not_held(&call.to_string(), None, "erased").await {
+                    Err(StoreError::State { state, .. }) => Some(state),
+                    result => result.map(|()| None)?,
+                },
+            };
+            if let Some(what) = what {
+                self.task_call_refused(id, call, &what, at).await?;
             }
         }
         Ok(())

@@ -6,12 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use sqlx::AssertSqlSafe;
 use sqlx::any::AnyRow;
 
-use crate::ids::{CallId, EntryId, RecordingId};
+use crate::ids::{CallId, EntryId, RecordingId, Redacted};
 use crate::privacy::{LastDigits, Person, Search};
 use crate::store::Store;
 use crate::store::error::{Doing as _, StoreError};
 use crate::store::query::{Cells, read_call, read_consent};
-use crate::store::rows::{CallRow, ConsentRow};
+use crate::store::rows::{CallRow, ConsentRow, NoteRow};
 use crate::time::Timestamp;
 
 use super::TaskCounts;
@@ -228,6 +228,51 @@ impl Store {
             }
         }
         Ok(consents.into_values().collect())
+    }
+
+    /// The numbers of who called in these calls, as they are stored.
+    ///
+    /// # Errors
+    /// When the database refuses, or a row cannot be read.
+    pub async fn numbers_of(&self, calls: &[CallId]) -> Result<BTreeSet<String>, StoreError> {
+        let ids: Vec<String> = calls.iter().map(ToString::to_string).collect();
+        let mut numbers = BTreeSet::new();
+        for lot in ids.chunks(LOT) {
+            let marks = marks(lot.len(), 1);
+            for select in [
+                format!("SELECT from_number FROM calls WHERE id IN ({marks})"),
+                format!("SELECT DISTINCT from_number FROM consents WHERE call IN ({marks})"),
+            ] {
+                for row in &self.by_ids(select, lot).await? {
+                    numbers.extend(Cells { table: "calls", row }.get::<Option<String>>("from_number")?);
+                }
+            }
+        }
+        Ok(numbers)
+    }
+
+    /// What people wrote about a call: its notes, the oldest first, and what is attached to it.
+    ///
+    /// # Errors
+    /// When the database refuses, or a row cannot be read.
+    pub async fn written_about(
+        &self,
+        call: CallId,
+    ) -> Result<(Vec<NoteRow>, Vec<(String, Redacted<String>)>), StoreError> {
+        let select = "SELECT at, name, text FROM notes WHERE call = $1 ORDER BY n".to_owned();
+        let rows = self.by_ids(select, &[call.to_string()]).await?;
+        let note = |row| {
+            let cells = Cells { table: "notes", row };
+            Ok(NoteRow { at: cells.time("at")?, by: cells.get("name")?, text: Redacted(cells.get("text")?) })
+        };
+        let notes = rows.iter().map(note).collect::<Result<_, StoreError>>()?;
+        let select = "SELECT key, value FROM call_data WHERE call = $1 ORDER BY key".to_owned();
+        let rows = self.by_ids(select, &[call.to_string()]).await?;
+        let pair = |row| {
+            let cells = Cells { table: "call_data", row };
+            Ok((cells.get("key")?, Redacted(cells.get("value")?)))
+        };
+        Ok((notes, rows.iter().map(pair).collect::<Result<_, StoreError>>()?))
     }
 
     async fn by_digits(

@@ -5,7 +5,7 @@ use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::query::Query;
 use sqlx::{Any, AssertSqlSafe, Row as _};
 
-use crate::audit::{Actor, AuditEvent, Class, Object, Value};
+use crate::audit::{Actor, AuditEvent, Class, Object, Person, Value};
 use crate::ids::{CallId, EntryId, PhoneNumber, Redacted, TaskId};
 use crate::privacy::ANONYMIZED;
 use crate::store::Store;
@@ -315,6 +315,7 @@ impl Work<'_> {
         for row in rows.doing("looking for earlier tasks")? {
             let other: TaskId = Cells { table: "privacy_tasks", row: &row }.id("id")?;
             self.file_gone(other, at, "the person was erased").await?;
+            self.erase_person(&Person::object(TASK, other.to_string()), &Actor::System).await?;
             let update = of("UPDATE privacy_tasks SET reason = $2 WHERE id = $1", other).bind(ANONYMIZED);
             update.execute(&mut *self.connection).await.doing("erasing the reason of a task")?;
         }
