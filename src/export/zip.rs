@@ -11,7 +11,8 @@ use tokio::task::JoinHandle;
 use ::zip::write::{SimpleFileOptions, StreamWriter};
 use ::zip::{CompressionMethod, ZipWriter};
 
-use super::{Audio, AudioError, AudioFile, Facts, Manifest, Signing, extension};
+use super::{Audio, AudioError, AudioFile, extension};
+use crate::ids::RecordingId;
 
 /// Pieces on their way to the thread.
 const WAITING: usize = 8;
@@ -84,13 +85,18 @@ impl<W: Write + Send + 'static> Zip<W> {
         self.0.put(move |zip| zip.write_all(&octets)).await;
     }
 
-    /// Puts a recording into it: its audio, and its manifest. One that breaks off is followed by a file that says so, and
+    /// Puts a recording into it: its audio, and what `manifest` says of that file. One that breaks off is followed by a file that says so, and
     /// has no manifest.
     ///
     /// # Errors
     /// Why its audio could not be read to its end.
-    pub async fn recording(&self, audio: &Audio, facts: &Facts, signing: &Signing<'_>) -> Result<(), AudioError> {
-        let (id, kind) = (facts.recording.id, audio.content_type());
+    pub async fn recording(
+        &self,
+        id: RecordingId,
+        audio: &Audio,
+        manifest: impl FnOnce(&AudioFile) -> String + Send,
+    ) -> Result<(), AudioError> {
+        let kind = audio.content_type();
         let name = format!("{id}.{}", extension(kind));
         let mut stream = audio.stream(0..audio.length()).await?;
         self.file(name.clone(), false).await;
@@ -113,9 +119,8 @@ impl<W: Write + Send + 'static> Zip<W> {
         }
         let sha256 = hex::encode(sha256.finish());
         let file = AudioFile { file: name.clone(), content_type: kind.to_owned(), bytes, sha256 };
-        let manifest = Manifest::sign(facts, &file, signing);
         self.file(format!("{name}.json"), true).await;
-        self.octets(manifest.into()).await;
+        self.octets(manifest(&file).into()).await;
         Ok(())
     }
 

@@ -77,7 +77,10 @@ async fn end(
 ) -> Result<Outcome, Fault> {
     let (id, at) = (task.id, ctx.clock.now());
     let expires_at = match file {
-        Some(_) => Some(at + ctx.store.settings().await?.1.system.privacy.keep_reports),
+        Some(_) => {
+            let system = ctx.store.settings().await?.1.system.unwrap_or_default();
+            Some(at + system.privacy.keep_reports)
+        }
         None => None,
     };
     let file = file.map(Box::new);

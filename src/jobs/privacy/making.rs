@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use crate::audit::{Actor, AuditEvent, Class, Object, Value};
 use crate::export::report::{self, CallReport};
-use crate::export::{Audio, AudioError, AuditPlace, Facts, Feed, Signing, Zip};
+use crate::export::{Audio, AudioError, AudioFile, AuditPlace, Facts, Feed, Manifest, Signing, Zip};
 use crate::ids::{CallId, RecordingId, Redacted, TaskId};
 use crate::jobs::{Context, Fault, Held, Outcome};
 use crate::store::{
@@ -142,8 +142,11 @@ pub(super) async fn put_recording<W: Write + Send + 'static>(
     let audit = place.map(|head| AuditPlace { n: head.seq, hash: head.hash.to_string() });
     let call = ctx.store.call(row.call).await?.ok_or_else(|| Fault::Other(format!("call {} is gone", row.call)))?;
     let facts = Facts { recording: row.clone(), call, at, by: by.to_string(), audit };
-    let sign = |message: &[u8]| ctx.signer.sign(message);
-    match zip.recording(&audio, &facts, &Signing { public: ctx.signer.public_key(), sign: &sign }).await {
+    let manifest = |file: &AudioFile| {
+        let sign = |message: &[u8]| ctx.signer.sign(message);
+        Manifest::sign(&facts, file, &Signing { public: ctx.signer.public_key(), sign: &sign })
+    };
+    match zip.recording(id, &audio, manifest).await {
         Ok(()) => Ok(Ok(())),
         Err(error) => unread(ctx, id, error).await,
     }
