@@ -162,12 +162,15 @@ pub(super) struct Asked<Q = Everything> {
 pub(super) struct Everything {}
 
 impl<Q> Asked<Q> {
-    /// Where the page begins.
+    /// Where the page begins, and its rows, in a list that has one order and one form.
     ///
     /// # Errors
-    /// 400, for what is no cursor.
-    pub(super) fn after(&self) -> Result<Option<Cursor>, Problem> {
-        self.listing.place().map(|place| place.after)
+    /// 400, for what is no cursor, no number of rows, and for `sort` and `format`.
+    pub(super) fn page(&self) -> Result<(Option<Cursor>, u32), Problem> {
+        if self.listing.sort.is_some() || self.listing.format.is_some() {
+            return Err(bad("This list takes neither `sort` nor `format`.".to_owned()));
+        }
+        self.listing.place().map(|place| (place.after, place.limit))
     }
 }
 

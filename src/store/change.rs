@@ -19,6 +19,7 @@ use super::hold::HoldChange;
 use super::job::JobChange;
 use super::kek::KekChange;
 use super::login::LoginChange;
+use super::node::NodeRow;
 use super::particulars::ParticularsChange;
 use super::privacy::PrivacyChange;
 use super::reconciliation::ReconciliationChange;
@@ -109,6 +110,8 @@ pub enum Change {
         /// Which calls.
         calls: Vec<CallId>,
     },
+    /// A server is there; not audited.
+    Node(NodeRow),
     /// Only an audit event.
     Audit(AuditEvent),
 }

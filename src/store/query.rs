@@ -222,6 +222,8 @@ pub(super) fn read_call(row: &AnyRow) -> Result<CallRow, StoreError> {
         agent: cells.maybe("agent", AgentId)?,
         ended_at: cells.maybe_time("ended_at")?,
         end_cause: cells.get("end_cause")?,
+        anonymised_at: cells.maybe_time("anonymised_at")?,
+        restricted_at: cells.maybe_time("restricted_at")?,
     })
 }
 

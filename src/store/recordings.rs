@@ -112,16 +112,20 @@ impl Store {
         Ok(Page::of(rows, place.limit, at))
     }
 
-    /// Whether a visitor may see a recording: its call's first queue, and whether the call is restricted.
+    /// A recording, if its call may be seen.
     ///
     /// # Errors
-    /// When the database refuses.
-    pub async fn sees_recording(&self, id: RecordingId, sight: &Sight) -> Result<bool, StoreError> {
-        let mut select = Select::new("SELECT 1 FROM recordings r JOIN calls c ON c.id = r.call");
-        select.and("r.id = {}", id.to_string()).sort();
-        select.seen(("c.first_queue", "c.restricted_at"), None, sight);
-        let rows = select.end("").rows(&self.read, "looking who may see a recording").await?;
-        Ok(!rows.is_empty())
+    /// When the database refuses, or the row cannot be read.
+    pub async fn recording_seen(
+        &self,
+        id: RecordingId,
+        sight: &Sight,
+    ) -> Result<Option<RecordingRow>, StoreError> {
+        let mut select =
+            Select::new("SELECT r.*, c.first_queue FROM recordings r JOIN calls c ON c.id = r.call");
+        select.and("r.id = {}", id.to_string()).seen(("c.first_queue", "c.restricted_at"), None, sight);
+        let rows = select.end("").rows(&self.read, "reading a recording").await?;
+        rows.first().map(read_recording).transpose()
     }
 
     /// One recording.

@@ -76,7 +76,7 @@ impl Behind {
 
 /// What is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Counted {
+pub enum KeptKind {
     /// Recordings that are not destroyed.
     Recordings,
     /// Calls that are not anonymised.
@@ -235,14 +235,14 @@ impl Store {
     /// When the database refuses, or a row cannot be read.
     pub async fn count_kept(
         &self,
-        counted: Counted,
+        counted: KeptKind,
         queue: &QueueId,
         (from, until): (Option<Timestamp>, Timestamp),
         held_at: Option<Timestamp>,
     ) -> Result<Amount, StoreError> {
         let bytes = match counted {
-            Counted::Recordings => "CAST(COALESCE(SUM(k.bytes), 0) AS BIGINT)",
-            Counted::Calls => "0",
+            KeptKind::Recordings => "CAST(COALESCE(SUM(k.bytes), 0) AS BIGINT)",
+            KeptKind::Calls => "0",
         };
         let select = format!(
             "SELECT COUNT(*) AS many, CAST({bytes} AS BIGINT) AS bytes FROM ({}) k",
@@ -261,7 +261,7 @@ impl Store {
     /// When the database refuses, or a row cannot be read.
     pub async fn count_kept_by_day(
         &self,
-        counted: Counted,
+        counted: KeptKind,
         queue: &QueueId,
         span: (Option<Timestamp>, Timestamp),
         keep: i64,
@@ -371,27 +371,27 @@ impl Work<'_> {
 
 /// What is counted, as a table of `ended_at` and `bytes`: `$1` its queue, `$2` and `$3` its span, `$4` now, if only what
 /// is held is meant.
-fn of_queue(counted: Counted, held_at: Option<Timestamp>) -> String {
+fn of_queue(counted: KeptKind, held_at: Option<Timestamp>) -> String {
     let of = match counted {
-        Counted::Recordings => {
+        KeptKind::Recordings => {
             "SELECT r.call_ended_at AS ended_at, r.bytes AS bytes FROM {} WHERE r.queue = $1 \
              AND r.call_ended_at > $2 AND r.call_ended_at <= $3 \
              AND r.state NOT IN ('discarded', 'destroyed', 'removed')"
         }
-        Counted::Calls => {
+        KeptKind::Calls => {
             "SELECT c.ended_at AS ended_at FROM {} WHERE c.first_queue = $1 AND c.ended_at > $2 \
              AND c.ended_at <= $3 AND c.anonymised_at IS NULL"
         }
     };
     let (table, held) = match counted {
-        Counted::Recordings => (
+        KeptKind::Recordings => (
             "recordings r",
             format!(
                 "(SELECT q.id FROM ({HELD_CALLS}) x JOIN recordings q ON q.call = x.id UNION {HELD_RECORDINGS}) y \
                  JOIN recordings r ON r.id = y.id"
             ),
         ),
-        Counted::Calls => (
+        KeptKind::Calls => (
             "calls c",
             format!(
                 "({HELD_CALLS} UNION SELECT q.call FROM ({HELD_RECORDINGS}) x JOIN recordings q ON q.id = x.id) y \

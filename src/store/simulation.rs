@@ -11,7 +11,7 @@ use crate::time::Timestamp;
 
 use super::Store;
 use super::error::StoreError;
-use super::retention::{Amount, Counted};
+use super::retention::{Amount, KeptKind};
 
 /// How many days are foretold.
 pub const DAYS: usize = 90;
@@ -175,8 +175,8 @@ impl Store {
                 impact.held += held.rows;
             }
             match counted {
-                Counted::Recordings => impact.recordings = amount,
-                Counted::Calls => impact.calls = amount.rows,
+                KeptKind::Recordings => impact.recordings = amount,
+                KeptKind::Calls => impact.calls = amount.rows,
             }
         }
         Ok(impact)
@@ -207,8 +207,8 @@ impl Store {
                 let free = many.saturating_sub(held.get(&day).copied().unwrap_or(0));
                 let sum = days.entry(day.max(now.as_micros() / DAY)).or_default();
                 match counted {
-                    Counted::Recordings => sum.0 += free,
-                    Counted::Calls => sum.1 += free,
+                    KeptKind::Recordings => sum.0 += free,
+                    KeptKind::Calls => sum.1 += free,
                 }
             }
         }
@@ -272,8 +272,8 @@ impl Impact {
 const DAY: i64 = 86_400_000_000;
 
 /// What rules count, and for how long it is kept.
-fn keeps(rules: &QueueRules) -> [(Counted, Keep); 2] {
-    [(Counted::Recordings, rules.of_recordings().1.keep), (Counted::Calls, rules.calls.keep)]
+fn keeps(rules: &QueueRules) -> [(KeptKind, Keep); 2] {
+    [(KeptKind::Recordings, rules.of_recordings().1.keep), (KeptKind::Calls, rules.calls.keep)]
 }
 
 /// All days, those with nothing too.

@@ -497,6 +497,7 @@ fn destroys_key(change: &Change) -> bool {
         | Change::Webhook(_)
         | Change::Anchor(_)
         | Change::Particulars(_)
+        | Change::Node(_)
         | Change::Audit(_) => false,
     }
 }
@@ -557,6 +558,7 @@ impl<'c> Work<'c> {
                 Change::Particulars(change) => self.particulars(change).await?,
                 Change::ErasePerson { person, by } => self.erase_person(person, by).await?,
                 Change::ErasePersonalOf { calls } => self.erase_personal_of(calls).await?,
+                Change::Node(node) => self.node_seen(node).await?,
                 Change::Audit(event) => self.audit(event.clone()),
             }
         }

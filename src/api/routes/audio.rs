@@ -14,8 +14,8 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use bytes::{Bytes, BytesMut};
 use futures_util::stream::{BoxStream, StreamExt as _, unfold};
-use serde::Deserialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::access::Right;
 use crate::api::desk::{Desk, soon};
@@ -37,11 +37,20 @@ const FIRST: usize = 64;
 /// Who listens for long is asked so often whether they still may, and whether the recording is still there.
 const STILL: Duration = Duration::from_secs(5);
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = ListeningReason)]
 pub(super) struct Why {
     #[serde(default)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 1000)]
     reason: Option<Redacted<String>>,
+}
+
+/// When this listening began; it goes on while it is used.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Listens {
+    recording: RecordingId,
+    since: String,
 }
 
 /// Opens listening, so that a player can ask for audio.
@@ -57,11 +66,11 @@ pub(super) async fn listen(
             Some(Redacted(written(text, LONGEST_REASON).ok_or_else(bad_reason)?.to_owned()))
         }
     };
-    let row = recording(&desk, id).await?;
+    let row = seen(&desk, &visitor, id).await?;
     whole(&desk, &row).await?;
     let slot = begin(&desk, &visitor, id, reason).await?;
     let since = slot.since().unwrap_or(desk.now()).to_rfc3339();
-    Ok((StatusCode::CREATED, Json(json!({ "recording": id, "since": since }))).into_response())
+    Ok((StatusCode::CREATED, Json(Listens { recording: id, since })).into_response())
 }
 
 fn bad_reason() -> Problem {
@@ -78,7 +87,7 @@ pub(super) async fn play(
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let row = recording(&desk, id).await?;
+    let row = seen(&desk, &visitor, id).await?;
     let audio = whole(&desk, &row).await?;
     let (length, etag) = (audio.length(), format!("\"{}\"", audio.tag()));
     // A range is only of GET (RFC 9110 §14.2).
@@ -115,6 +124,14 @@ pub(super) async fn play(
     let left = range.end - range.start;
     let playing = Playing { id, stream, slot, _seat: seat, checked, desk, visitor, left, all };
     Ok(about.head(status, range, playing.body(first.freeze())))
+}
+
+/// A recording that the visitor may see.
+///
+/// # Errors
+/// 404, when there is none.
+pub(super) async fn seen(desk: &Desk, visitor: &Visitor, id: RecordingId) -> Result<RecordingRow, Problem> {
+    soon(desk.store().recording_seen(id, &visitor.sight())).await?.ok_or_else(Problem::no_recording)
 }
 
 /// A recording's row.
@@ -324,9 +341,12 @@ impl Playing {
         self.checked = now;
         self.slot.goes_on(now);
         let visitor = self.desk.visitor(self.visitor.key).await;
-        let may = matches!(&visitor, Ok(Some(visitor)) if visitor.has(Right::ListenRecordings));
-        let row = recording(&self.desk, self.id).await;
-        let there = matches!(&row, Ok(row) if is_there(row));
+        let visitor = visitor.ok().flatten().filter(|visitor| visitor.has(Right::ListenRecordings));
+        let row = match &visitor {
+            Some(visitor) => seen(&self.desk, visitor, self.id).await.ok(),
+            None => None,
+        };
+        let (may, there) = (visitor.is_some(), row.is_some_and(|row| is_there(&row)));
         if may && there {
             return Ok(());
         }

@@ -4,12 +4,15 @@
 
 mod audio;
 mod calls;
+mod consents;
 mod events;
+mod history;
 mod openapi;
 mod past;
 mod phone;
 mod presence;
 mod recordings;
+mod reports;
 pub(super) mod route;
 mod session;
 mod vault;
@@ -39,6 +42,9 @@ pub(super) fn table() -> Vec<Route> {
         presence::routes,
         past::routes,
         calls::routes,
+        history::routes,
+        consents::routes,
+        reports::routes,
         recordings::routes,
         vault::routes,
     ] {

@@ -12,9 +12,9 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 
-use super::audio::{begin, broken, is_right, recording, whole};
+use super::audio::{begin, broken, is_right, recording, seen, whole};
 use crate::access::Right;
 use crate::api::csv::{Listed, listed};
 use crate::api::desk::{Desk, soon};
@@ -33,13 +33,28 @@ pub(super) fn routes() -> Vec<Route> {
     const HEAR: Needs = Needs::Right(Right::ListenRecordings);
     const PROVE: Needs = Needs::Any(&[Right::ExportRecordings, Right::DestroyRecordings, Right::ManageVault]);
     vec![
-        get("/recordings", HEAR, list),
-        get("/recordings/{id}", HEAR, show),
-        delete("/recordings/{id}", Needs::Right(Right::DestroyRecordings), destroy),
-        post("/recordings/{id}/listening", HEAR, super::audio::listen),
-        get("/recordings/{id}/audio", HEAR, super::audio::play),
-        get("/recordings/{id}/vcon", Needs::Right(Right::ExportRecordings), vcon),
-        get("/recordings/{id}/certificate", PROVE, certificate),
+        get("/recordings", HEAR, list).says("Recordings, without numbers.").lists::<By, Shown>(),
+        get("/recordings/{id}", HEAR, show).says("A recording, without its audio.").gives::<Shown>(),
+        delete("/recordings/{id}", Needs::Right(Right::DestroyRecordings), destroy)
+            .says("Destroys a recording: its key is gone when this answers, its copies are a job's.")
+            .takes::<Reason>()
+            .gives_with::<Shown>(StatusCode::ACCEPTED),
+        post("/recordings/{id}/listening", HEAR, super::audio::listen)
+            .says("Opens listening, with a reason where one is asked: the listening log has its entry.")
+            .takes::<super::audio::Why>()
+            .gives_with::<super::audio::Listens>(StatusCode::CREATED),
+        get("/recordings/{id}/audio", HEAR, super::audio::play)
+            .says("The audio, whole or in ranges.")
+            .gives_octets(StatusCode::OK, "audio/wav")
+            .gives_octets(StatusCode::OK, "audio/ogg")
+            .gives_octets(StatusCode::PARTIAL_CONTENT, "audio/wav")
+            .gives_octets(StatusCode::PARTIAL_CONTENT, "audio/ogg"),
+        get("/recordings/{id}/vcon", Needs::Right(Right::ExportRecordings), vcon)
+            .says("Takes a recording out as a signed vCon, with its audio.")
+            .gives_octets(StatusCode::OK, "application/vcon"),
+        get("/recordings/{id}/certificate", PROVE, certificate)
+            .says("The signed proof that a recording is gone.")
+            .gives::<Certificate>(),
     ]
 }
 
@@ -53,9 +68,21 @@ const EXPORTED: &str = "recording.exported";
 const STATES: [&str; 8] =
     ["armed", "recording", "finished", "stored", "discarded", "failed", "destroyed", "removed"];
 
-/// A recording as it is shown: `Recording` of `types.ts`.
-#[derive(Serialize)]
+/// A signed deletion certificate, as `sayso certificate verify` reads it.
+#[derive(ToSchema)]
+#[allow(dead_code)] // it is stored as text, and given as it is
+pub(super) struct Certificate {
+    #[schema(value_type = Object)]
+    certificate: (),
+    algorithm: String,
+    public_key: String,
+    signature: String,
+}
+
+/// `Recording` of `types.ts`.
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Recording)]
 pub(super) struct Shown {
     id: RecordingId,
     call: CallId,
@@ -77,7 +104,8 @@ pub(super) struct Shown {
     playable: bool,
 }
 
-#[derive(Serialize)]
+/// Silence that stands for something; seconds from the start.
+#[derive(Serialize, ToSchema)]
 struct Gap {
     start: f64,
     seconds: f64,
@@ -85,7 +113,7 @@ struct Gap {
     why: String,
 }
 
-fn seconds(samples: u64) -> f64 {
+pub(super) fn seconds(samples: u64) -> f64 {
     samples as f64 / 8_000.0
 }
 
@@ -210,12 +238,14 @@ pub(super) async fn show(
     Extension(visitor): Extension<Visitor>,
     Recorded(id): Recorded,
 ) -> Result<Json<Shown>, Problem> {
-    Ok(Json(Shown::to(recording(&desk, id).await?, &visitor)))
+    Ok(Json(Shown::to(seen(&desk, &visitor, id).await?, &visitor)))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = DestroyReason)]
 pub(super) struct Reason {
+    #[schema(value_type = String, min_length = 1, max_length = 1000)]
     reason: Redacted<String>,
 }
 
@@ -233,6 +263,7 @@ pub(super) async fn destroy(
     };
     // Asked first: who is told that there is none must not have destroyed something.
     let archive = desk.archive()?;
+    seen(&desk, &visitor, id).await?;
     let destroyed = RecordingChange::Destroyed {
         id,
         at: desk.now(),
@@ -265,9 +296,10 @@ pub(super) fn gone() -> Problem {
 
 pub(super) async fn certificate(
     State(desk): State<Arc<Desk>>,
+    Extension(visitor): Extension<Visitor>,
     Recorded(id): Recorded,
 ) -> Result<Response, Problem> {
-    recording(&desk, id).await?;
+    seen(&desk, &visitor, id).await?;
     let Some(text) = soon(desk.store().certificate(id)).await? else {
         let detail = "There is no deletion certificate: the recording is not removed, or not all of it yet.";
         return Err(Problem::new(StatusCode::NOT_FOUND, "no-certificate", detail));
@@ -284,7 +316,7 @@ pub(super) async fn vcon(
     Recorded(id): Recorded,
 ) -> Result<Response, Problem> {
     let archive = desk.archive()?;
-    let row = recording(&desk, id).await?;
+    let row = seen(&desk, &visitor, id).await?;
     fits(&whole(&desk, &row).await?)?;
     let slot = begin(&desk, &visitor, id, None).await?;
     let Ok(Ok(room)) = timeout(QUEUED, Arc::clone(&desk.exporting).acquire_owned()).await else {
@@ -295,7 +327,7 @@ pub(super) async fn vcon(
     if !visitor.has(Right::ExportRecordings) {
         return Err(no_right());
     }
-    let row = recording(&desk, id).await?;
+    let row = seen(&desk, &visitor, id).await?;
     let audio = whole(&desk, &row).await?;
     fits(&audio)?;
     let at = desk.now();

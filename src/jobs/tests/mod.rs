@@ -3,4 +3,5 @@
 
 mod crash;
 mod house;
+mod retention;
 mod trouble;

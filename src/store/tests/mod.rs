@@ -22,6 +22,7 @@ mod keks;
 mod life;
 mod people;
 mod reports;
+mod retention;
 mod rows;
 mod server;
 mod spools;
