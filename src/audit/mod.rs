@@ -7,6 +7,7 @@
 mod anchor;
 mod chain;
 mod event;
+mod export;
 mod json;
 mod of_fact;
 mod person;
@@ -17,6 +18,7 @@ pub use anchor::{Anchor, AnchorError, Anchors};
 pub use chain::*;
 pub(crate) use event::words;
 pub use event::*;
+pub use export::{ExportFault, ExportProof, ExportVerifier, end_line, row_line};
 pub use of_fact::of_fact;
 pub use person::Person;
 pub use proof::*;

@@ -113,6 +113,12 @@ impl Verifier {
         self.head
     }
 
+    /// Personal values that still exist, and those that were erased.
+    #[must_use]
+    pub const fn counted(&self) -> (u64, u64) {
+        (self.personal, self.erased)
+    }
+
     /// Takes over what was counted by one that ended where this one began.
     #[must_use]
     pub const fn behind_others(mut self, before: Self) -> Self {

@@ -15,10 +15,13 @@
 //! | `rescue`    | a lost spool file is made again of its segments |
 //! | `retention` | what is due by the rules is destroyed and anonymised |
 //! | `privacy`   | reports, erasures, restrictions: what was asked about people's data |
+//! | `anchor`    | the audit log's head, signed, to places beyond the database |
+//! | `webhook`   | events, signed, to who wants to be told; tried again |
 //! | `figures`   | metrics, and alarms by age and room |
 //! | `alarm`     | what a person should look at |
 
 mod alarm;
+pub mod anchor;
 mod context;
 mod destroy;
 mod encode;
@@ -35,6 +38,7 @@ mod segment;
 #[cfg(test)]
 mod tests;
 mod upload;
+pub mod webhook;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -128,6 +132,8 @@ pub fn start(config: JobsConfig, deps: Deps) -> Jobs {
         tokio::spawn(reconcile::watch(Arc::clone(&ctx), stop.clone())),
         tokio::spawn(privacy::files::watch(Arc::clone(&ctx), stop.clone())),
         tokio::spawn(retention::watch(Arc::clone(&ctx), stop.clone())),
+        tokio::spawn(anchor::watch(Arc::clone(&ctx), stop.clone())),
+        tokio::spawn(webhook::run(Arc::clone(&ctx), stop.clone())),
     ];
     Jobs(Arc::new(Inner { ctx, stop, tasks: Mutex::new(tasks) }))
 }
