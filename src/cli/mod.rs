@@ -7,6 +7,7 @@ mod demo;
 mod jobs;
 mod keys;
 mod listing;
+mod privacy;
 mod prompts;
 mod reconcile;
 mod recordings;
@@ -70,6 +71,12 @@ enum Command {
     /// Look at what waits for which node, or take over from one whose disk is lost.
     #[command(subcommand)]
     Spools(spools::SpoolsCommand),
+    /// Find, report, erase or move what there is of a person.
+    #[command(subcommand)]
+    Privacy(privacy::PrivacyCommand),
+    /// Keep lists of people.
+    #[command(subcommand)]
+    Directory(privacy::DirectoryCommand),
     /// Check or import prompts.
     #[command(subcommand)]
     Prompts(prompts::PromptsCommand),
@@ -164,6 +171,8 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Consents(command) => command.run().await,
         Command::Jobs(command) => command.run().await,
         Command::Spools(command) => command.run().await,
+        Command::Privacy(command) => command.run().await,
+        Command::Directory(command) => command.run().await,
         Command::Prompts(command) => command.run().await,
         Command::Call(command) => command.run().await,
         Command::Demo(demo) => demo.run().await,

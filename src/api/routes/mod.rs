@@ -4,6 +4,7 @@
 
 mod audio;
 mod calls;
+mod consent_rights;
 mod consents;
 mod events;
 mod history;
@@ -11,6 +12,7 @@ mod openapi;
 mod past;
 mod phone;
 mod presence;
+mod privacy;
 mod recordings;
 mod reports;
 pub(super) mod route;
@@ -47,6 +49,8 @@ pub(super) fn table() -> Vec<Route> {
         reports::routes,
         recordings::routes,
         vault::routes,
+        privacy::routes,
+        consent_rights::routes,
     ] {
         table.extend(group());
     }

@@ -221,6 +221,12 @@ impl House {
 }
 
 impl Run {
+    /// Nothing more is done, as a crash.
+    pub(super) async fn crash(self) {
+        self.task.abort();
+        let _ = self.task.await; // it was aborted
+    }
+
     pub(super) async fn stop(self) {
         self.stop.cancel();
         self.task.await.unwrap();

@@ -3,5 +3,6 @@
 
 mod crash;
 mod house;
+mod privacy;
 mod retention;
 mod trouble;

@@ -11,7 +11,7 @@ use crate::audit::{Actor, AuditEvent, Class, Object, Value};
 use crate::ids::{CallId, EntryId, Redacted};
 use crate::privacy::{LastDigits, NewEntry, Person, email_key, reversed, words};
 use crate::store::error::{Doing as _, StoreError};
-use crate::store::page::{Cursor, Page};
+use crate::store::page::{Cursor, Page, Place};
 use crate::store::query::Cells;
 use crate::store::rows::rfc3339;
 use crate::store::writer::Work;
@@ -262,7 +262,7 @@ impl Store {
         row.map(|row| Cells { table: "directory", row: &row }.id("id")).transpose()
     }
 
-    /// Entries, the latest first; with `q`, those with a word that begins like it, with that address, or with a number
+    /// A page of entries; with `q`, those with a word that begins like it, with that address, or with a number
     /// that ends so.
     ///
     /// # Errors
@@ -270,10 +270,8 @@ impl Store {
     pub async fn directory(
         &self,
         q: Option<&str>,
-        after: Option<Cursor>,
-        limit: u32,
+        place: &Place,
     ) -> Result<Page<EntryRow>, StoreError> {
-        let after = after.unwrap_or_else(Cursor::start);
         let q = q.map(str::trim).filter(|q| !q.is_empty());
         let digits = q.and_then(|q| LastDigits::parse(q).ok());
         let (condition, (from, to)) = match (&digits, q) {
@@ -286,12 +284,14 @@ impl Store {
             }
             (None, None) => ("$4 = $5", (String::new(), String::new())),
         };
+        let (after, way, limit) = (place.order.after(), place.order.word(), place.limit);
         let select = format!(
-            "SELECT * FROM directory WHERE (at, id) < ($1, $2) AND {condition} ORDER BY at DESC, id DESC LIMIT $3"
+            "SELECT * FROM directory WHERE (at, id) {after} ($1, $2) AND {condition} ORDER BY at {way}, id {way} LIMIT $3"
         );
+        let (at, id) = place.begin();
         let rows = sqlx::query(AssertSqlSafe(select))
-            .bind(after.at)
-            .bind(after.id)
+            .bind(at)
+            .bind(id)
             .bind(i64::from(limit) + 1)
             .bind(from)
             .bind(to)

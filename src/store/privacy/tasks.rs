@@ -11,7 +11,7 @@ use crate::privacy::ANONYMIZED;
 use crate::store::Store;
 use crate::store::error::{Doing as _, StoreError};
 use crate::store::job::{JobChange, JobKind, Progress};
-use crate::store::page::{Cursor, Page};
+use crate::store::page::{Cursor, Page, Place};
 use crate::store::query::{Cells, count};
 use crate::store::writer::Work;
 use crate::time::Timestamp;
@@ -344,14 +344,15 @@ impl Work<'_> {
 }
 
 impl Store {
-    /// Tasks, the latest first.
+    /// A page of tasks.
     ///
     /// # Errors
     /// When the database refuses, or a row cannot be read.
-    pub async fn privacy_tasks(&self, after: Option<Cursor>, limit: u32) -> Result<Page<TaskRow>, StoreError> {
-        let after = after.unwrap_or_else(Cursor::start);
-        let select = format!("{SELECT}(t.at, t.id) < ($1, $2) ORDER BY t.at DESC, t.id DESC LIMIT $3");
-        let rows = sqlx::query(AssertSqlSafe(select)).bind(after.at).bind(after.id).bind(i64::from(limit) + 1);
+    pub async fn privacy_tasks(&self, place: &Place) -> Result<Page<TaskRow>, StoreError> {
+        let (after, way, limit) = (place.order.after(), place.order.word(), place.limit);
+        let select = format!("{SELECT}(t.at, t.id) {after} ($1, $2) ORDER BY t.at {way}, t.id {way} LIMIT $3");
+        let (at, id) = place.begin();
+        let rows = sqlx::query(AssertSqlSafe(select)).bind(at).bind(id).bind(i64::from(limit) + 1);
         let rows = rows.fetch_all(&self.read).await.doing("reading tasks")?;
         let rows: Vec<TaskRow> = rows.iter().map(read_task).collect::<Result<_, StoreError>>()?;
         Ok(Page::of(rows, limit, |row| Cursor { at: row.at.as_micros(), id: row.id.to_string() }))
