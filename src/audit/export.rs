@@ -47,7 +47,9 @@ pub enum ExportFault {
     #[error(transparent)]
     Broken(#[from] BrokenLink),
     /// The file has no end, or another one.
-    #[error("the file ends after {rows} rows without its last line, or that tells another end: it was cut off")]
+    #[error(
+        "the file ends after {rows} rows without its last line, or that tells another end: it was cut off"
+    )]
     CutOff {
         /// Rows there are.
         rows: u64,

@@ -113,7 +113,10 @@ pub fn sign_erasure(
 ///
 /// # Errors
 /// As [`verify`](super::verify).
-pub fn verify_erasure(text: &str, expected: Option<[u8; 32]>) -> Result<(Erasure, [u8; 32]), CertificateError> {
+pub fn verify_erasure(
+    text: &str,
+    expected: Option<[u8; 32]>,
+) -> Result<(Erasure, [u8; 32]), CertificateError> {
     opened(text, expected, erasure_of)
 }
 
@@ -164,7 +167,11 @@ fn erasure_of(content: &Value) -> Result<Erasure, CertificateError> {
         calls: content.calls,
         consents: content.consents,
         entries: content.entries,
-        recordings: content.recordings.into_iter().map(|proof| (proof.recording, proof.certificate_sha256)).collect(),
+        recordings: content
+            .recordings
+            .into_iter()
+            .map(|proof| (proof.recording, proof.certificate_sha256))
+            .collect(),
         left: content.left.into_iter().map(|left| (left.call, left.why)).collect(),
         not_seen: content.not_seen,
         product: content.product,
@@ -216,7 +223,10 @@ mod tests {
         let (_, key) = pair(1);
         assert!(is_erasure(&text) && text.lines().count() == 1);
         assert_eq!(verify_erasure(&text, Some(key)), Ok((sample(), key)));
-        assert!(matches!(verify(&text, Some(key)), Err(CertificateError::NotACertificate(_))), "not of a recording");
+        assert!(
+            matches!(verify(&text, Some(key)), Err(CertificateError::NotACertificate(_))),
+            "not of a recording"
+        );
         assert!(matches!(verify_erasure(&text, Some(pair(2).1)), Err(CertificateError::AnotherKey { .. })));
         let changed = text.replace("\"calls\":2", "\"calls\":3");
         assert_eq!(verify_erasure(&changed, Some(key)), Err(CertificateError::Changed));

@@ -6,9 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
 
-use crate::certificate::{
-    Certificate, ChainPosition, Erasure, Verified, is_erasure, verify, verify_erasure,
-};
+use crate::certificate::{Certificate, ChainPosition, Erasure, Verified, is_erasure, verify, verify_erasure};
 use crate::ids::RecordingId;
 use crate::store::{AuditFilter, CertificateRow, Store};
 use crate::vault::Signer;
@@ -88,7 +86,8 @@ impl CertificateCommand {
                     if audit {
                         let (id, action) = (erasure.task.to_string(), "privacy-task.asked");
                         let store = at.store().await?;
-                        let checked = check_position(&store, &erasure.audit, ("privacy-task", id, action)).await;
+                        let checked =
+                            check_position(&store, &erasure.audit, ("privacy-task", id, action)).await;
                         checked.with_context(|| name)?;
                     }
                     return Ok(ExitCode::SUCCESS);
@@ -199,7 +198,10 @@ fn tell_of_erasure(it: &Erasure, public_key: [u8; 32], expected: bool) {
         out(format_args!("moved to       {file:?}, sha256 {sha256}, read back before\n"));
     }
     let Erasure { calls, consents, entries, .. } = it;
-    out(format_args!("erased         {calls} calls, {consents} consents, {entries} entries  ({})\n", it.erased_at));
+    out(format_args!(
+        "erased         {calls} calls, {consents} consents, {entries} entries  ({})\n",
+        it.erased_at
+    ));
     for (recording, sha256) in &it.recordings {
         out(format_args!("destroyed      recording {recording}, certificate sha256 {sha256}\n"));
     }

@@ -17,9 +17,7 @@ use crate::audit::{Actor, AuditEvent, Class, Object, Value};
 use crate::ids::{CallId, EntryId, Redacted, TaskId};
 use crate::privacy::{Person, Search, read_directory};
 use crate::server::archive;
-use crate::store::{
-    Change, Found, NewTask, Place, PrivacyChange, Store, TaskKind, TaskRow, TaskState,
-};
+use crate::store::{Change, Found, NewTask, Place, PrivacyChange, Store, TaskKind, TaskRow, TaskState};
 use crate::time::{Clock, Timestamp};
 use crate::vault::{Chest, Draft, KeySource, Keyring, Vault, WrappedKey};
 
@@ -128,7 +126,9 @@ pub(super) struct Whom {
 
 fn reason(text: &str) -> Result<String, String> {
     let told = written(text, LONGEST_REASON).map(str::to_owned);
-    told.ok_or_else(|| format!("a reason has 1 to {LONGEST_REASON} characters, and none that only steers a terminal"))
+    told.ok_or_else(|| {
+        format!("a reason has 1 to {LONGEST_REASON} characters, and none that only steers a terminal")
+    })
 }
 
 impl PrivacyCommand {
@@ -229,10 +229,24 @@ async fn ask(
     let spool = Vault::spool_of(&at.load()?.vault_dir())?;
     let spool = spool.context("there is no spool yet: `sayso serve` makes it at its first start")?;
     let counts = store.privacy_counts(&calls, &entries, consents).await?;
-    let approval = kind.erases() && store.settings().await?.1.system.unwrap_or_default().privacy.second_approver;
+    let approval =
+        kind.erases() && store.settings().await?.1.system.unwrap_or_default().privacy.second_approver;
     let (id, by, now) = (TaskId::new(Ulid::generate()), name(), Clock::start().now());
     let reason = Redacted(reason);
-    let task = NewTask { id, kind, by, at: now, reason, calls, entries, consents, whose: None, approval, spool, counts };
+    let task = NewTask {
+        id,
+        kind,
+        by,
+        at: now,
+        reason,
+        calls,
+        entries,
+        consents,
+        whose: None,
+        approval,
+        spool,
+        counts,
+    };
     store.commit(vec![Change::Privacy(PrivacyChange::Asked(Box::new(task)))]).await?;
     Ok(id)
 }
@@ -266,9 +280,15 @@ async fn fetch(at: &AtConfig, store: &Store, task: &TaskRow, to: &Path) -> anyho
     let file = task.file.clone().context("nothing was made")?;
     let config = at.load()?;
     let vault = archive::vault(&config, store, account(), Clock::start()).await?;
-    anyhow::ensure!(file.spool == vault.spool_id(), "it lies beside the spool {} of another node", file.spool);
+    anyhow::ensure!(
+        file.spool == vault.spool_id(),
+        "it lies beside the spool {} of another node",
+        file.spool
+    );
     let (id, by) = (task.id, account());
-    store.commit(vec![Change::Privacy(PrivacyChange::Downloaded { id, by, at: Clock::start().now() })]).await?;
+    store
+        .commit(vec![Change::Privacy(PrivacyChange::Downloaded { id, by, at: Clock::start().now() })])
+        .await?;
     let chest = vault.open_chest(id, &WrappedKey(file.wrapped_key.0))?;
     pour(chest, to, file.bytes).with_context(|| to.display().to_string())
 }
@@ -370,7 +390,12 @@ impl DirectoryCommand {
         for line in &wrong {
             writeln!(errors, "{line}")?;
         }
-        out(format_args!("{} added, {} changed, {} lines not taken\n", done.added, done.changed, wrong.len()));
+        out(format_args!(
+            "{} added, {} changed, {} lines not taken\n",
+            done.added,
+            done.changed,
+            wrong.len()
+        ));
         Ok(if wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }

@@ -14,9 +14,9 @@ mod tests;
 pub mod vcon;
 mod zip;
 
+pub use self::zip::{Feed, Zip};
 pub use audio::{Audio, AudioError, extension};
 pub use jws::{JwsError, Signed, open, verify};
-pub use self::zip::{Feed, Zip};
 pub use manifest::{AudioFile, Manifest, ManifestError};
 
 use crate::store::{CallDetail, RecordingRow};

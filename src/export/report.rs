@@ -45,48 +45,65 @@ pub fn heading() -> Vec<u8> {
 /// The rows of a call.
 #[must_use]
 pub fn call(report: &CallReport) -> Vec<u8> {
-    let CallReport { detail: CallDetail { call, legs, events, consents: _, recordings }, notes, data } = report;
+    let CallReport { detail: CallDetail { call, legs, events, consents: _, recordings }, notes, data } =
+        report;
     let mut out = Vec::new();
     let id = call.id.to_string();
     let of = |what| Line { what, call: id.clone(), ..Line::default() };
     let ended = call.ended_at.map_or_else(|| "goes on".to_owned(), |at| format!("ended {at}"));
-    line(&mut out, Line {
-        id: id.clone(),
-        at: Some(call.arrived_at),
-        queue: &call.first_queue.0,
-        number: call.from.as_ref(),
-        who: call.agent.as_ref().map_or("", |agent| &agent.0),
-        state: call.end_cause.as_deref().unwrap_or_default(),
-        detail: format!("dialled {}; {ended}; {}", call.dialled, call.basis.as_deref().unwrap_or("not decided")),
-        ..of("call")
-    });
+    line(
+        &mut out,
+        Line {
+            id: id.clone(),
+            at: Some(call.arrived_at),
+            queue: &call.first_queue.0,
+            number: call.from.as_ref(),
+            who: call.agent.as_ref().map_or("", |agent| &agent.0),
+            state: call.end_cause.as_deref().unwrap_or_default(),
+            detail: format!(
+                "dialled {}; {ended}; {}",
+                call.dialled,
+                call.basis.as_deref().unwrap_or("not decided")
+            ),
+            ..of("call")
+        },
+    );
     for leg in legs.iter().filter(|leg| leg.outside.is_some()) {
         let detail = leg.trunk.as_ref().map(|trunk| format!("by {trunk}")).unwrap_or_default();
         let state = leg.cause.as_deref().unwrap_or_default();
         let number = leg.outside.as_ref();
-        line(&mut out, Line { id: leg.n.to_string(), at: Some(leg.dialled_at), number, state, detail, ..of("leg") });
+        line(
+            &mut out,
+            Line { id: leg.n.to_string(), at: Some(leg.dialled_at), number, state, detail, ..of("leg") },
+        );
     }
     for event in events {
-        line(&mut out, Line {
-            at: Some(event.at),
-            queue: event.queue.as_ref().map_or("", |queue| &queue.0),
-            number: event.outside.as_ref(),
-            who: event.agent.as_ref().map_or("", |agent| &agent.0),
-            state: &event.kind,
-            detail: event.detail.clone().unwrap_or_default(),
-            text: event.note.as_ref().map_or("", |note| &note.0),
-            ..of("event")
-        });
+        line(
+            &mut out,
+            Line {
+                at: Some(event.at),
+                queue: event.queue.as_ref().map_or("", |queue| &queue.0),
+                number: event.outside.as_ref(),
+                who: event.agent.as_ref().map_or("", |agent| &agent.0),
+                state: &event.kind,
+                detail: event.detail.clone().unwrap_or_default(),
+                text: event.note.as_ref().map_or("", |note| &note.0),
+                ..of("event")
+            },
+        );
     }
     for recording in recordings {
-        line(&mut out, Line {
-            id: recording.id.to_string(),
-            at: Some(recording.started_at.unwrap_or(recording.armed_at)),
-            queue: &recording.queue.0,
-            state: &recording.state,
-            detail: recording.basis.clone(),
-            ..of("recording")
-        });
+        line(
+            &mut out,
+            Line {
+                id: recording.id.to_string(),
+                at: Some(recording.started_at.unwrap_or(recording.armed_at)),
+                queue: &recording.queue.0,
+                state: &recording.state,
+                detail: recording.basis.clone(),
+                ..of("recording")
+            },
+        );
     }
     for note in notes {
         line(&mut out, Line { at: Some(note.at), who: &note.by, text: &note.text.0, ..of("note") });
@@ -107,16 +124,19 @@ pub fn consents<'a>(rows: impl IntoIterator<Item = (&'a ConsentRow, bool)>) -> V
         let language = row.language.as_ref().map(|language| format!("language {language}"));
         let reset = reset.then(|| "reset".to_owned());
         let detail: Vec<String> = [key, language, question, reset].into_iter().flatten().collect();
-        line(&mut out, Line {
-            what: "consent",
-            call: row.call.to_string(),
-            at: Some(row.at),
-            queue: &row.queue.0,
-            number: row.from.as_ref(),
-            state: &row.answer,
-            detail: detail.join("; "),
-            ..Line::default()
-        });
+        line(
+            &mut out,
+            Line {
+                what: "consent",
+                call: row.call.to_string(),
+                at: Some(row.at),
+                queue: &row.queue.0,
+                number: row.from.as_ref(),
+                state: &row.answer,
+                detail: detail.join("; "),
+                ..Line::default()
+            },
+        );
     }
     out
 }
@@ -126,17 +146,20 @@ pub fn consents<'a>(rows: impl IntoIterator<Item = (&'a ConsentRow, bool)>) -> V
 pub fn entries(rows: &[EntryRow]) -> Vec<u8> {
     let mut out = Vec::new();
     for row in rows {
-        line(&mut out, Line {
-            what: "entry",
-            id: row.id.to_string(),
-            at: Some(row.at),
-            queue: &row.list,
-            number: row.number.as_ref(),
-            who: &row.name.0,
-            detail: row.email.as_ref().map(|email| email.0.clone()).unwrap_or_default(),
-            text: row.note.as_ref().map_or("", |note| &note.0),
-            ..Line::default()
-        });
+        line(
+            &mut out,
+            Line {
+                what: "entry",
+                id: row.id.to_string(),
+                at: Some(row.at),
+                queue: &row.list,
+                number: row.number.as_ref(),
+                who: &row.name.0,
+                detail: row.email.as_ref().map(|email| email.0.clone()).unwrap_or_default(),
+                text: row.note.as_ref().map_or("", |note| &note.0),
+                ..Line::default()
+            },
+        );
     }
     out
 }
@@ -146,7 +169,10 @@ fn line(out: &mut Vec<u8>, line: Line<'_>) {
     let at = at.map(Timestamp::to_rfc3339).unwrap_or_default();
     let number = number.map(|number| number.0.clone()).unwrap_or_default();
     let owned = |text: &str| text.to_owned();
-    write(out, [owned(what), call, id, at, owned(queue), number, owned(who), owned(state), detail, owned(text)]);
+    write(
+        out,
+        [owned(what), call, id, at, owned(queue), number, owned(who), owned(state), detail, owned(text)],
+    );
 }
 
 fn write(out: &mut Vec<u8>, cells: [String; COLUMNS.len()]) {
@@ -185,10 +211,14 @@ mod tests {
             note: Some(Redacted(note.into())),
             at: Timestamp::from_micros(1_795_000_000_000_000),
         };
-        let rows = read(&entries(&[entry("=HYPERLINK(\"http://x\")", "a \"b\"\r\nc, d"), entry("-1+1", "\tx")]));
+        let rows =
+            read(&entries(&[entry("=HYPERLINK(\"http://x\")", "a \"b\"\r\nc, d"), entry("-1+1", "\tx")]));
         assert_eq!(rows.len(), 2, "{rows:?}");
         assert_eq!((rows[0][0].as_str(), rows[0][4].as_str()), ("entry", "'@list"));
-        assert_eq!((rows[0][5].as_str(), rows[0][6].as_str()), ("'+49301234567", "'=HYPERLINK(\"http://x\")"));
+        assert_eq!(
+            (rows[0][5].as_str(), rows[0][6].as_str()),
+            ("'+49301234567", "'=HYPERLINK(\"http://x\")")
+        );
         assert_eq!((rows[0][9].as_str(), rows[1][6].as_str()), ("a \"b\"\r\nc, d", "'-1+1"));
         assert_eq!(rows[1][9], "'\tx");
     }

@@ -3,13 +3,13 @@
 
 use std::io::{self, Write};
 
+use ::zip::write::{SimpleFileOptions, StreamWriter};
+use ::zip::{CompressionMethod, ZipWriter};
 use aws_lc_rs::digest::{Context, SHA256};
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use ::zip::write::{SimpleFileOptions, StreamWriter};
-use ::zip::{CompressionMethod, ZipWriter};
 
 use super::{Audio, AudioError, AudioFile, extension};
 use crate::ids::RecordingId;
@@ -176,6 +176,9 @@ mod tests {
         for _ in 0..100 {
             feed.octets(vec![0; 10]).await;
         }
-        assert_eq!(feed.finish().await.map(drop).map_err(|error| error.kind()), Err(io::ErrorKind::StorageFull));
+        assert_eq!(
+            feed.finish().await.map(drop).map_err(|error| error.kind()),
+            Err(io::ErrorKind::StorageFull)
+        );
     }
 }

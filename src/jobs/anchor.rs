@@ -20,8 +20,8 @@ use crate::vault::objects::Objects;
 
 use super::{AlarmKind, Alarms, Context};
 
-pub use place::{read_file, Stated};
 use place::Place;
+pub use place::{Stated, read_file};
 
 /// How often it is looked whether an anchor is due.
 const LOOK: Duration = Duration::from_secs(5);
@@ -167,7 +167,9 @@ pub async fn known(
                     fault = faults.into_iter().next().or(fault);
                 }
                 // Another node's, or none was written yet.
-                Err(error) => tracing::info!(%error, path = %path.display(), "a file of anchors is not compared"),
+                Err(error) => {
+                    tracing::info!(%error, path = %path.display(), "a file of anchors is not compared")
+                }
             }
         }
     }

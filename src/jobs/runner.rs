@@ -133,7 +133,9 @@ fn talks_to_store(kind: JobKind) -> bool {
 fn waits_for_store(kind: JobKind) -> bool {
     match kind {
         JobKind::Upload | JobKind::Rescue => true,
-        JobKind::Destroy | JobKind::Encode | JobKind::Reconcile | JobKind::Retention | JobKind::Privacy => false,
+        JobKind::Destroy | JobKind::Encode | JobKind::Reconcile | JobKind::Retention | JobKind::Privacy => {
+            false
+        }
     }
 }
 

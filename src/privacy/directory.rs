@@ -65,7 +65,8 @@ impl Header {
         }
         match places {
             [Some(_), Some(_), number, email, _] if number.is_some() || email.is_some() => Ok(Self(places)),
-            _ => Err("the first line names the columns: `list`, `name`, and `number` or `email`, are needed".to_owned()),
+            _ => Err("the first line names the columns: `list`, `name`, and `number` or `email`, are needed"
+                .to_owned()),
         }
     }
 
@@ -73,7 +74,8 @@ impl Header {
         let field = |column: usize| {
             let text = self.0[column].and_then(|at| record.get(at)).map(str::trim).unwrap_or_default();
             // What a spreadsheet was kept from computing.
-            let text = text.strip_prefix('\'').filter(|rest| rest.starts_with(['=', '+', '-', '@'])).unwrap_or(text);
+            let text =
+                text.strip_prefix('\'').filter(|rest| rest.starts_with(['=', '+', '-', '@'])).unwrap_or(text);
             (!text.is_empty()).then(|| text.to_owned())
         };
         let needed = |column: usize, longest| {
@@ -172,7 +174,10 @@ mod tests {
         let (line, anna) = read[0].clone().unwrap();
         assert_eq!((line, anna.name.as_str(), anna.list.as_str()), (2, "Müller, \"Anna\"", "friends"));
         assert_eq!(anna.number.unwrap().as_e164(), "+49301234567");
-        assert_eq!((anna.email.as_deref(), anna.note.as_deref()), (Some("Anna@example.org"), Some("two\nlines")));
+        assert_eq!(
+            (anna.email.as_deref(), anna.note.as_deref()),
+            (Some("Anna@example.org"), Some("two\nlines"))
+        );
         let (line, bob) = read[1].clone().unwrap();
         assert_eq!((line, bob.number, bob.email_key().as_deref()), (4, None, Some("bob@example.org")));
     }
@@ -188,20 +193,45 @@ mod tests {
                     a,\"An\u{1b}[2Jn\",,a@b,\n\
                     a,Ann,+49301234567,,\n";
         let read = read(text);
-        let lines: Vec<u64> = read.iter().map(|read| read.as_ref().map_or_else(|bad| bad.line, |(line, _)| *line)).collect();
+        let lines: Vec<u64> =
+            read.iter().map(|read| read.as_ref().map_or_else(|bad| bad.line, |(line, _)| *line)).collect();
         assert_eq!(lines, [2, 3, 4, 5, 6, 7, 8]);
         assert_eq!(read.iter().filter(|read| read.is_ok()).count(), 1);
-        let told: Vec<&str> = read.iter().filter_map(|read| read.as_ref().err().map(|bad| bad.what.as_str())).collect();
-        for (what, said) in ["with + and country", "`name` is empty", "6 fields", "found again", "no address", "cannot be shown"].iter().zip(&told) {
+        let told: Vec<&str> =
+            read.iter().filter_map(|read| read.as_ref().err().map(|bad| bad.what.as_str())).collect();
+        for (what, said) in [
+            "with + and country",
+            "`name` is empty",
+            "6 fields",
+            "found again",
+            "no address",
+            "cannot be shown",
+        ]
+        .iter()
+        .zip(&told)
+        {
             assert!(said.contains(what), "{said}");
         }
-        assert!(told.iter().all(|what| !what.contains("Ann") && !what.contains("1234567")), "nothing personal: {told:?}");
+        assert!(
+            told.iter().all(|what| !what.contains("Ann") && !what.contains("1234567")),
+            "nothing personal: {told:?}"
+        );
     }
 
     #[test]
     fn columns_have_to_be_known_and_named_once() {
-        for text in ["", "list,name\nx,y\n", "list,name,number,salary\n", "list,name,number,number\n", "a,Ann,+49301234567\n"] {
-            assert_eq!(read_directory(text.as_bytes()).map(|_| ()).map_err(|bad| bad.line), Err(1), "{text:?}");
+        for text in [
+            "",
+            "list,name\nx,y\n",
+            "list,name,number,salary\n",
+            "list,name,number,number\n",
+            "a,Ann,+49301234567\n",
+        ] {
+            assert_eq!(
+                read_directory(text.as_bytes()).map(|_| ()).map_err(|bad| bad.line),
+                Err(1),
+                "{text:?}"
+            );
         }
         let broken = b"list,name,number\na,\xFF\xFE,+49301234567\na,Ann,+49301234567\n";
         let read: Read = read_directory(broken).unwrap().collect();

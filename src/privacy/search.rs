@@ -84,14 +84,16 @@ impl Person {
     /// # Errors
     /// When nothing is asked for, or too little to find somebody by.
     pub fn parse(number: Option<&str>, email: Option<&str>, name: Option<&str>) -> Result<Self, BadSearch> {
-        let filled = |text: Option<&str>| text.map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned);
+        let filled =
+            |text: Option<&str>| text.map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned);
         let digits = filled(number).map(|text| LastDigits::parse(&text)).transpose()?;
         let email = filled(email).map(|text| email_key(&text));
         if email.as_ref().is_some_and(|email| email.chars().count() < FEWEST) {
             return Err(BadSearch::TooShort);
         }
         let name = filled(name);
-        if [&email, &name].iter().any(|text| text.as_ref().is_some_and(|text| text.chars().count() > LONGEST)) {
+        if [&email, &name].iter().any(|text| text.as_ref().is_some_and(|text| text.chars().count() > LONGEST))
+        {
             return Err(BadSearch::TooLong);
         }
         let name = name.map(|name| by_name(&name)).transpose()?.unwrap_or_default();
@@ -155,7 +157,11 @@ mod tests {
     #[test]
     fn separators_are_ignored_and_three_digits_are_enough() {
         for text in ["+49 (30) 123-4567", "4930.123/4567", " 49301234567 "] {
-            assert_eq!(LastDigits::parse(text).map(|digits| digits.0), Ok("76543210394".to_owned()), "{text}");
+            assert_eq!(
+                LastDigits::parse(text).map(|digits| digits.0),
+                Ok("76543210394".to_owned()),
+                "{text}"
+            );
         }
         assert_eq!(LastDigits::parse("5-6-7").map(|digits| digits.0), Ok("765".to_owned()));
         assert_eq!(LastDigits::parse("+ 67"), Err(BadSearch::TooShort));

@@ -73,10 +73,11 @@ pub(crate) fn jobs_config(config: &Config) -> JobsConfig {
         late: vault.late,
         plain: vault.encryption == Encryption::Store,
         reconcile_every: vault.reconcile_every,
-        separate_store: config.privacy.archive.clone().map(|dir| SeparateStore {
-            dir,
-            key_file: config.archive_key_file(),
-        }),
+        separate_store: config
+            .privacy
+            .archive
+            .clone()
+            .map(|dir| SeparateStore { dir, key_file: config.archive_key_file() }),
     }
 }
 

@@ -75,8 +75,8 @@ pub use page::{BadCursor, Cursor, Order, Page, Place};
 pub use particulars::ParticularsChange;
 pub use people::SignedIn;
 pub use privacy::{
-    CallFound, EntryRow, Found, Imported, MOST_FOUND, NewTask, PrivacyChange, RecordingFound, TaskCall, TaskCounts, TaskFile,
-    TaskKind, TaskRow, TaskState, Unfinished, Whose,
+    CallFound, EntryRow, Found, Imported, MOST_FOUND, NewTask, PrivacyChange, RecordingFound, TaskCall,
+    TaskCounts, TaskFile, TaskKind, TaskRow, TaskState, Unfinished, Whose,
 };
 pub use query::Filter;
 pub use reconciliation::{Finding, FindingRow, ReconciliationChange, ReconciliationRow, ReconciliationState};

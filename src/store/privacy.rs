@@ -328,7 +328,15 @@ impl Work<'_> {
     }
 
     /// An audit row about a task.
-    fn tell_of_task(&mut self, class: Class, who: Actor, at: Timestamp, action: &'static str, id: TaskId, new: String) {
+    fn tell_of_task(
+        &mut self,
+        class: Class,
+        who: Actor,
+        at: Timestamp,
+        action: &'static str,
+        id: TaskId,
+        new: String,
+    ) {
         let event = AuditEvent::new(class, who, at, action, Object::new(TASK, id));
         self.audit(event.new_value(Some(Value::Plain(new))));
     }

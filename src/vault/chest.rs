@@ -364,7 +364,9 @@ mod tests {
             assert!(read == text, "{length}");
             assert_eq!(Chest::open(&path, ulid(ID), &key()).unwrap().contents(|_| {}).unwrap(), contents);
             let sealed = std::fs::read(&path).unwrap();
-            assert!(length < 64 || !sealed.windows(32).any(|part| text.windows(32).any(|plain| part == plain)));
+            assert!(
+                length < 64 || !sealed.windows(32).any(|part| text.windows(32).any(|plain| part == plain))
+            );
         }
     }
 
@@ -391,8 +393,12 @@ mod tests {
         fails(&whole[..begin + 2 * sealed], "the last chunk is missing");
         fails(&whole[..whole.len() - 1], "an octet is missing");
         fails(&[&whole[..], b"x"].concat(), "an octet too many");
-        let swapped =
-            [&whole[..begin], &whole[begin + sealed..begin + 2 * sealed], &whole[begin..begin + sealed], &whole[begin + 2 * sealed..]];
+        let swapped = [
+            &whole[..begin],
+            &whole[begin + sealed..begin + 2 * sealed],
+            &whole[begin..begin + sealed],
+            &whole[begin + 2 * sealed..],
+        ];
         fails(&swapped.concat(), "chunks swapped");
         std::fs::write(&path, &whole).unwrap();
         assert!(Chest::open(&path, Ulid(8), &key()).is_err(), "of another task");

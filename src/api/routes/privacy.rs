@@ -135,7 +135,8 @@ async fn search(
     let began = Instant::now();
     let text = |text: &'_ Option<Redacted<String>>| text.as_ref().map(|text| text.0.clone());
     let typed = [text(&whom.number), text(&whom.email), text(&whom.name)];
-    let person = Person::parse(typed[0].as_deref(), typed[1].as_deref(), typed[2].as_deref()).map_err(bad_search)?;
+    let person =
+        Person::parse(typed[0].as_deref(), typed[1].as_deref(), typed[2].as_deref()).map_err(bad_search)?;
     let (since, until) = (whom.since.map(|At(at)| at), whom.until.map(|At(at)| at));
     let search = Search { person, since, until };
     // Who looks for whom is written down before anything is told.
@@ -154,7 +155,8 @@ async fn search(
         let n = counted.get(&found.call.id).copied().unwrap_or_default();
         Call::of(found.call, n)
     };
-    let recording = |RecordingFound { id, call, state, at }| FoundRecording { id, call, state, at: at.to_rfc3339() };
+    let recording =
+        |RecordingFound { id, call, state, at }| FoundRecording { id, call, state, at: at.to_rfc3339() };
     Ok(Json(Found {
         calls: Group::of(calls.into_iter().map(call).collect()),
         consents: Group::of(consents.into_iter().map(Consent::from).collect()),

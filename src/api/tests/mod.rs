@@ -5,6 +5,7 @@ mod events;
 pub(super) mod house;
 mod phone;
 mod plain;
+mod privacy;
 mod recordings;
 mod routes;
 mod session;

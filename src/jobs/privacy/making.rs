@@ -11,7 +11,8 @@ use crate::export::{Audio, AudioError, AudioFile, AuditPlace, Facts, Feed, Manif
 use crate::ids::{CallId, RecordingId, Redacted, TaskId};
 use crate::jobs::{Context, Fault, Held, Outcome};
 use crate::store::{
-    Change, ConsentRow, EntryRow, Listened, ListenedTo, PrivacyChange, RecordingRow, TaskCounts, TaskFile, TaskRow, Whose,
+    Change, ConsentRow, EntryRow, Listened, ListenedTo, PrivacyChange, RecordingRow, TaskCounts, TaskFile,
+    TaskRow, Whose,
 };
 use crate::vault::{Contents, Filling, VaultError, WrappedKey};
 
@@ -104,7 +105,8 @@ pub(super) async fn recordings(ctx: &Context, calls: &[CallId]) -> Result<Vec<Re
     let mut rows = Vec::new();
     for call in calls {
         if let Some(detail) = ctx.store.call(*call).await? {
-            let there = |row: &RecordingRow| !["discarded", "destroyed", "removed"].contains(&row.state.as_str());
+            let there =
+                |row: &RecordingRow| !["discarded", "destroyed", "removed"].contains(&row.state.as_str());
             rows.extend(detail.recordings.into_iter().filter(there));
         }
     }
@@ -133,14 +135,16 @@ pub(super) async fn put_recording<W: Write + Send + 'static>(
         Err(error) => return unread(ctx, id, error).await,
     };
     let (at, by) = (ctx.clock.now(), Actor::User(task.by.clone()));
-    let event = AuditEvent::new(Class::Read, by.clone(), at, "recording.exported", Object::new("recording", id));
+    let event =
+        AuditEvent::new(Class::Read, by.clone(), at, "recording.exported", Object::new("recording", id));
     let event = event.new_value(Some(Value::Plain(format!("for the task {}", task.id))));
     let reason = Some(Redacted(format!("task {}", task.id)));
     let listened = Listened { at, who: task.by.clone(), to: ListenedTo::Recording(id), reason };
     ctx.store.commit(vec![Change::Audit(event), Change::Listened(listened)]).await?;
     let place = ctx.store.audit_position(&id.to_string(), "recording.exported").await?;
     let audit = place.map(|head| AuditPlace { n: head.seq, hash: head.hash.to_string() });
-    let call = ctx.store.call(row.call).await?.ok_or_else(|| Fault::Other(format!("call {} is gone", row.call)))?;
+    let call =
+        ctx.store.call(row.call).await?.ok_or_else(|| Fault::Other(format!("call {} is gone", row.call)))?;
     let facts = Facts { recording: row.clone(), call, at, by: by.to_string(), audit };
     let manifest = |file: &AudioFile| {
         let sign = |message: &[u8]| ctx.signer.sign(message);
@@ -244,6 +248,10 @@ impl Place {
     }
 
     fn unwritten(&self, error: &std::io::Error) -> Fault {
-        Fault::Other(format!("the file of task {} cannot be written to {}: {error}", self.id, self.path.display()))
+        Fault::Other(format!(
+            "the file of task {} cannot be written to {}: {error}",
+            self.id,
+            self.path.display()
+        ))
     }
 }

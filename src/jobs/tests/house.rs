@@ -200,7 +200,10 @@ impl House {
             late: Duration::from_secs(900),
             plain,
             reconcile_every: Duration::ZERO,
-            separate_store: Some(SeparateStore { dir: self.path("archive"), key_file: self.path("archive.key") }),
+            separate_store: Some(SeparateStore {
+                dir: self.path("archive"),
+                key_file: self.path("archive.key"),
+            }),
         }
     }
 

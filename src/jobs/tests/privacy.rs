@@ -9,13 +9,13 @@ use super::house::{House, until};
 use crate::audit::{Actor, Sealed};
 use crate::call::{Cause, Fact};
 use crate::certificate::{self, Erasure, verify_erasure};
-use crate::ids::{CallId, HoldId, PhoneNumber, Redacted, RecordingId, TaskId};
+use crate::ids::{CallId, HoldId, PhoneNumber, RecordingId, Redacted, TaskId};
 use crate::privacy::ANONYMIZED;
 use crate::retention::HoldOn;
 use crate::settings::Language;
 use crate::store::{
-    AuditFilter, Change, HoldChange, NewTask, NoteChange, PrivacyChange, RecordingChange, TaskCounts, TaskKind, TaskRow,
-    TaskState, Whose,
+    AuditFilter, Change, HoldChange, NewTask, NoteChange, PrivacyChange, RecordingChange, TaskCounts,
+    TaskKind, TaskRow, TaskState, Whose,
 };
 use crate::vault::{Chest, Format, KeySource, Keyring, WrappedKey};
 
@@ -137,7 +137,11 @@ async fn an_erasure_goes_on_from_wherever_it_was_cut() {
             assert!(store.privacy_certificate(id).await.unwrap().is_none(), "{step}: not before all is gone");
         }
         let row = done(&house, id).await;
-        assert_eq!((row.state, row.counts.calls, row.counts.recordings), (TaskState::Done, 2, 1), "{step}: {row:?}");
+        assert_eq!(
+            (row.state, row.counts.calls, row.counts.recordings),
+            (TaskState::Done, 2, 1),
+            "{step}: {row:?}"
+        );
         let told = erasure(&house, id).await;
         assert_eq!((told.task, told.calls, told.by.as_str()), (id, 2, "dora"));
         let proof = store.certificate(recording).await.unwrap().expect("the recording's own");
@@ -152,12 +156,17 @@ async fn an_erasure_goes_on_from_wherever_it_was_cut() {
             assert!(notes.iter().all(|note| note.text.0 == ANONYMIZED));
         }
         let report = task(&house, report).await;
-        assert!(report.file.is_none() && report.reason.0 == ANONYMIZED, "{step}: what was made before goes too");
+        assert!(
+            report.file.is_none() && report.reason.0 == ANONYMIZED,
+            "{step}: what was made before goes too"
+        );
         assert!(house.deps().vault.chests().unwrap().is_empty(), "{step}");
         store.verify_audit(|_, _| {}).await.expect("the chain is whole");
-        let audit = store.audit(&AuditFilter { limit: 1_000, ..AuditFilter::default() }).await.unwrap();
-        let said = |sealed: &Option<Sealed>| sealed.as_ref().and_then(Sealed::text).unwrap_or_default().to_owned();
-        let all: Vec<String> = audit.iter().flat_map(|row| [&row.about, &row.old, &row.new].map(said)).collect();
+        let audit = store.audit(&AuditFilter { limit: 100_000, ..AuditFilter::default() }).await.unwrap();
+        let said =
+            |sealed: &Option<Sealed>| sealed.as_ref().and_then(Sealed::text).unwrap_or_default().to_owned();
+        let all: Vec<String> =
+            audit.iter().flat_map(|row| [&row.about, &row.old, &row.new].map(said)).collect();
         assert!(!all.iter().any(|text| text.contains("1234567")), "{step}: {all:?}");
     }
 }
@@ -192,7 +201,10 @@ async fn what_is_held_or_goes_on_is_left_and_told() {
     let only_held = ask(&house, TaskKind::Erase, &[held], None).await;
     let row = done(&house, only_held).await;
     assert_eq!(row.state, TaskState::Failed);
-    assert!(store.privacy_certificate(only_held).await.unwrap().is_none(), "nothing was erased, nothing is certified");
+    assert!(
+        store.privacy_certificate(only_held).await.unwrap().is_none(),
+        "nothing was erased, nothing is certified"
+    );
 }
 
 #[tokio::test]
@@ -218,7 +230,10 @@ async fn a_move_is_read_back_before_anything_is_erased_wherever_it_was_cut() {
         let mut zip = ::zip::ZipArchive::new(std::io::Cursor::new(zip)).unwrap();
         let mut names: Vec<String> = zip.file_names().map(str::to_owned).collect();
         names.sort();
-        assert_eq!(names, [format!("{recording}.wav"), format!("{recording}.wav.json"), "report.csv".to_owned()]);
+        assert_eq!(
+            names,
+            [format!("{recording}.wav"), format!("{recording}.wav.json"), "report.csv".to_owned()]
+        );
         let mut text = String::new();
         zip.by_name("report.csv").unwrap().read_to_string(&mut text).unwrap();
         assert!(text.contains("Ms Miller called"), "{step}: it was not anonymous yet: {text}");
@@ -273,7 +288,8 @@ async fn consents_are_written_out_before_they_are_reset_and_callers_are_asked_ag
                 question_sha256: "ab".repeat(32),
                 language: Language("en".to_owned()),
             };
-            let fact = Fact::ConsentAnswered { call, from: Some(number()), queue: "support".into(), answered };
+            let fact =
+                Fact::ConsentAnswered { call, from: Some(number()), queue: "support".into(), answered };
             store.commit(vec![Change::Fact(fact)]).await.unwrap();
             assert!(store.known_consent(&number()).await.unwrap().is_some());
             assert_eq!(store.consents_to_reset(&whose).await.unwrap(), 1);
@@ -281,7 +297,11 @@ async fn consents_are_written_out_before_they_are_reset_and_callers_are_asked_ag
             house.crash_after(false, step).await;
             assert_eq!(store.known_consent(&number()).await.unwrap().is_some(), step == "made");
             let row = done(&house, id).await;
-            assert_eq!((row.state, row.whose.clone()), (TaskState::Done, None), "whose they were is forgotten");
+            assert_eq!(
+                (row.state, row.whose.clone()),
+                (TaskState::Done, None),
+                "whose they were is forgotten"
+            );
             let text = String::from_utf8(made(&house, &row).await).unwrap();
             assert!(text.contains("'+49301234567") && text.contains("yes"), "{text}");
             assert_eq!(store.known_consent(&number()).await.unwrap(), None, "asked again");

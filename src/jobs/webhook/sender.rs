@@ -157,14 +157,19 @@ mod tests {
         // Computed by another program: HMAC-SHA256("secret", "1795339800.{}").
         let at = Timestamp::from_micros(1_795_339_800_999_999);
         let signed = signature("secret", at, "{}");
-        assert_eq!(signed, "t=1795339800,v1=45a1d75f9a60cb4c2824e4fae29adc9bd2f03a9a7813961472802569ce370645");
+        assert_eq!(
+            signed,
+            "t=1795339800,v1=45a1d75f9a60cb4c2824e4fae29adc9bd2f03a9a7813961472802569ce370645"
+        );
         assert_ne!(signature("other", at, "{}"), signed);
         assert_ne!(signature("secret", at, "{} "), signed);
     }
 
     #[test]
     fn events_go_to_https_or_to_this_machine() {
-        for good in ["https://a.example/x?y=1", "http://127.0.0.1:8080/", "http://[::1]/", "http://localhost/"] {
+        for good in
+            ["https://a.example/x?y=1", "http://127.0.0.1:8080/", "http://[::1]/", "http://localhost/"]
+        {
             assert!(target(good).is_ok(), "{good}");
         }
         let bad = [

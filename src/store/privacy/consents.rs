@@ -40,19 +40,24 @@ impl Work<'_> {
     }
 
     pub(super) async fn consents_reset(&mut self, id: TaskId, at: Timestamp) -> Result<(), StoreError> {
-        let update = "UPDATE privacy_tasks SET stage = 1 WHERE id = $1 AND stage = 0 RETURNING by_user, number";
-        let row = of(update, id).fetch_optional(&mut *self.connection).await.doing("taking a step of a task")?;
+        let update =
+            "UPDATE privacy_tasks SET stage = 1 WHERE id = $1 AND stage = 0 RETURNING by_user, number";
+        let row =
+            of(update, id).fetch_optional(&mut *self.connection).await.doing("taking a step of a task")?;
         // It was taken before.
         let Some(row) = row else { return Ok(()) };
         let cells = Cells { table: "privacy_tasks", row: &row };
         let (by, number): (String, Option<String>) = (cells.get("by_user")?, cells.get("number")?);
-        let event = AuditEvent::new(Class::Modify, user(&by), at, "consents.reset", Object::new(super::TASK, id));
+        let event =
+            AuditEvent::new(Class::Modify, user(&by), at, "consents.reset", Object::new(super::TASK, id));
         let event = match number {
             Some(number) => {
                 let update = "UPDATE consents SET reset_at = $2 WHERE from_number = $1 AND reset_at IS NULL AND at <= $2";
                 let done = sqlx::query(update).bind(number.clone()).bind(at.as_micros());
                 let done = done.execute(&mut *self.connection).await.doing("resetting consents")?;
-                event.about(Some(number)).new_value(Some(Value::Plain(format!("{} of a number", done.rows_affected()))))
+                event
+                    .about(Some(number))
+                    .new_value(Some(Value::Plain(format!("{} of a number", done.rows_affected()))))
             }
             None => {
                 let insert = "INSERT INTO consent_resets (at, by_user, task) VALUES ($1, $2, $3)";
@@ -142,7 +147,8 @@ impl Store {
                  AND at > (SELECT COALESCE(MAX(x.at), -1) FROM consent_resets x)"
             }
         };
-        let n: i64 = sqlx::query_scalar(select).bind(number).fetch_one(&self.read).await.doing("counting consents")?;
+        let n: i64 =
+            sqlx::query_scalar(select).bind(number).fetch_one(&self.read).await.doing("counting consents")?;
         Ok(u64::try_from(n).unwrap_or(0))
     }
 }

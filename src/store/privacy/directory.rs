@@ -76,7 +76,13 @@ impl Work<'_> {
         Ok(())
     }
 
-    async fn import_entry(&mut self, id: EntryId, entry: &NewEntry, by: &Actor, at: Timestamp) -> Result<(), StoreError> {
+    async fn import_entry(
+        &mut self,
+        id: EntryId,
+        entry: &NewEntry,
+        by: &Actor,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
         let select = "SELECT * FROM directory WHERE id = $1";
         let old = sqlx::query(select).bind(id.to_string()).fetch_optional(&mut *self.connection).await;
         let old = old.doing("reading an entry")?.map(|row| read_entry(&row)).transpose()?;
@@ -120,7 +126,12 @@ impl Work<'_> {
         Ok(())
     }
 
-    pub(super) async fn entry_removed(&mut self, id: EntryId, by: &Actor, at: Timestamp) -> Result<(), StoreError> {
+    pub(super) async fn entry_removed(
+        &mut self,
+        id: EntryId,
+        by: &Actor,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
         // Its words go with it.
         let delete = sqlx::query("DELETE FROM directory WHERE id = $1").bind(id.to_string());
         self.one("entry of the directory", &id, delete).await?;
@@ -255,7 +266,12 @@ impl Store {
         Ok((entries, planned))
     }
 
-    async fn entry_by(&self, column: &'static str, list: &str, value: &str) -> Result<Option<EntryId>, StoreError> {
+    async fn entry_by(
+        &self,
+        column: &'static str,
+        list: &str,
+        value: &str,
+    ) -> Result<Option<EntryId>, StoreError> {
         let select = format!("SELECT id FROM directory WHERE list = $1 AND {column} = $2");
         let row = sqlx::query(AssertSqlSafe(select)).bind(list.to_owned()).bind(value.to_owned());
         let row = row.fetch_optional(&self.read).await.doing("looking for an entry")?;
@@ -267,11 +283,7 @@ impl Store {
     ///
     /// # Errors
     /// When the database refuses, or a row cannot be read.
-    pub async fn directory(
-        &self,
-        q: Option<&str>,
-        place: &Place,
-    ) -> Result<Page<EntryRow>, StoreError> {
+    pub async fn directory(&self, q: Option<&str>, place: &Place) -> Result<Page<EntryRow>, StoreError> {
         let q = q.map(str::trim).filter(|q| !q.is_empty());
         let digits = q.and_then(|q| LastDigits::parse(q).ok());
         let (condition, (from, to)) = match (&digits, q) {
@@ -279,8 +291,12 @@ impl Store {
             (None, Some(q)) => {
                 let found = words(q);
                 // The longest finds fewest.
-                let word = found.iter().max_by_key(|word| word.len()).cloned().unwrap_or_else(|| email_key(q));
-                ("id IN (SELECT entry FROM directory_words WHERE word >= $4 AND word < $5)", Person::range_of(&word))
+                let word =
+                    found.iter().max_by_key(|word| word.len()).cloned().unwrap_or_else(|| email_key(q));
+                (
+                    "id IN (SELECT entry FROM directory_words WHERE word >= $4 AND word < $5)",
+                    Person::range_of(&word),
+                )
             }
             (None, None) => ("$4 = $5", (String::new(), String::new())),
         };
@@ -309,7 +325,10 @@ impl Store {
     pub async fn directory_entries(&self, ids: &[EntryId]) -> Result<Vec<EntryRow>, StoreError> {
         let mut entries = Vec::new();
         for lot in ids.chunks(100) {
-            let select = format!("SELECT * FROM directory WHERE id IN ({}) ORDER BY id", super::search::marks(lot.len(), 1));
+            let select = format!(
+                "SELECT * FROM directory WHERE id IN ({}) ORDER BY id",
+                super::search::marks(lot.len(), 1)
+            );
             let mut select = sqlx::query(AssertSqlSafe(select));
             for id in lot {
                 select = select.bind(id.to_string());

@@ -45,15 +45,19 @@ const HOLDS: &str = "h.released_at IS NULL AND (h.ends_at IS NULL OR h.ends_at >
 
 impl Work<'_> {
     pub(super) async fn erase_people(&mut self, id: TaskId, at: Timestamp) -> Result<(), StoreError> {
-        let update = "UPDATE privacy_tasks SET stage = 2 WHERE id = $1 AND stage < 2 RETURNING by_user, consents";
-        let row = of(update, id).fetch_optional(&mut *self.connection).await.doing("taking a step of a task")?;
+        let update =
+            "UPDATE privacy_tasks SET stage = 2 WHERE id = $1 AND stage < 2 RETURNING by_user, consents";
+        let row =
+            of(update, id).fetch_optional(&mut *self.connection).await.doing("taking a step of a task")?;
         // It was taken before.
         let Some(row) = row else { return Ok(()) };
         let cells = Cells { table: "privacy_tasks", row: &row };
         let (by, consents) = (user(&cells.get::<String>("by_user")?), cells.get::<i64>("consents")? == 1);
         self.leave_what_is_held(id, at).await?;
-        let held = format!("SELECT h.subject FROM holds h WHERE h.kind = 'number' AND h.subject = $1 AND {HOLDS}");
-        let rows = of(NUMBERS, id).fetch_all(&mut *self.connection).await.doing("reading whom a task is about")?;
+        let held =
+            format!("SELECT h.subject FROM holds h WHERE h.kind = 'number' AND h.subject = $1 AND {HOLDS}");
+        let rows =
+            of(NUMBERS, id).fetch_all(&mut *self.connection).await.doing("reading whom a task is about")?;
         let mut numbers = Vec::new();
         for row in &rows {
             let number: String = Cells { table: "calls", row }.get("number")?;
@@ -160,12 +164,18 @@ impl Work<'_> {
         Ok(left.doing("looking for what is left of a person")?.is_some())
     }
 
-    pub(super) async fn erase_call(&mut self, id: TaskId, call: CallId, at: Timestamp) -> Result<(), StoreError> {
+    pub(super) async fn erase_call(
+        &mut self,
+        id: TaskId,
+        call: CallId,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
         let select = "SELECT t.by_user, o.state FROM privacy_tasks t JOIN privacy_task_calls o ON o.task = t.id \
                       WHERE t.id = $1 AND o.call = $2";
         let row = of(select, id).bind(call.to_string()).fetch_optional(&mut *self.connection).await;
         let row = row.doing("reading a task")?;
-        let row = row.ok_or_else(|| StoreError::Missing { what: "call of the task", id: call.to_string() })?;
+        let row =
+            row.ok_or_else(|| StoreError::Missing { what: "call of the task", id: call.to_string() })?;
         let cells = Cells { table: "privacy_tasks", row: &row };
         if cells.get::<String>("state")? != "waiting" {
             return Ok(());
@@ -225,7 +235,8 @@ impl Work<'_> {
             let event = AuditEvent::new(Class::Modify, user(&by), at, action, what);
             self.audit(event.old(Some(Value::plain(old))).new_value(Some(Value::plain(new))));
         }
-        let update = of("UPDATE privacy_task_calls SET state = 'done' WHERE task = $1 AND state = 'waiting'", id);
+        let update =
+            of("UPDATE privacy_task_calls SET state = 'done' WHERE task = $1 AND state = 'waiting'", id);
         update.execute(&mut *self.connection).await.map(drop).doing("storing how far a task is")
     }
 }

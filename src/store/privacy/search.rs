@@ -96,7 +96,8 @@ impl Store {
     /// When the database refuses, or a row cannot be read.
     pub async fn find_person(&self, search: &Search) -> Result<Found, StoreError> {
         let Search { person, since, until } = search;
-        let span = (since.map_or(i64::MIN, Timestamp::as_micros), until.map_or(i64::MAX, Timestamp::as_micros));
+        let span =
+            (since.map_or(i64::MIN, Timestamp::as_micros), until.map_or(i64::MAX, Timestamp::as_micros));
         let mut calls = Calls::default();
         let mut consents: BTreeMap<(i64, i64), ConsentRow> = BTreeMap::new();
         if let Some(digits) = &person.digits {
@@ -109,13 +110,16 @@ impl Store {
         }
         // An address is a word of what is attached to a call, and so is each part of a name.
         let exact = person.email.iter().map(|email| vec![(email.clone(), format!("{email}\0"))]);
-        let begun = (!person.name.is_empty()).then(|| person.name.iter().map(|word| Person::range_of(word)).collect());
+        let begun = (!person.name.is_empty())
+            .then(|| person.name.iter().map(|word| Person::range_of(word)).collect());
         for words in exact.chain(begun) {
             calls.add(&self.calls_by_words(&words, span).await?)?;
         }
         let entries = self.entries_of(person).await?;
-        let by_name: BTreeSet<&str> =
-            entries.iter().filter_map(|entry| entry.number.as_ref().map(|number| number.0.as_str())).collect();
+        let by_name: BTreeSet<&str> = entries
+            .iter()
+            .filter_map(|entry| entry.number.as_ref().map(|number| number.0.as_str()))
+            .collect();
         for lot in by_name.into_iter().collect::<Vec<_>>().chunks(LOT) {
             let select = format!(
                 "SELECT id, arrived_at AS at FROM calls WHERE from_number IN ({}) AND arrived_at >= $1 \
@@ -159,7 +163,10 @@ impl Store {
                 let (anonymised, restricted) = (has("anonymised_at")?, has("restricted_at")?);
                 found.push(CallFound { call: read_call(row)?, anonymised, restricted });
             }
-            let select = format!("SELECT id, call, state, armed_at FROM recordings WHERE call IN ({})", marks(lot.len(), 1));
+            let select = format!(
+                "SELECT id, call, state, armed_at FROM recordings WHERE call IN ({})",
+                marks(lot.len(), 1)
+            );
             for row in &self.by_ids(select, lot).await? {
                 let cells = Cells { table: "recordings", row };
                 let (id, call, at) = (cells.id("id")?, cells.id("call")?, cells.time("armed_at")?);
@@ -206,7 +213,8 @@ impl Store {
         if consents {
             let numbers: Vec<String> = numbers.into_iter().filter(|number| number.starts_with('+')).collect();
             for lot in numbers.chunks(LOT) {
-                let select = format!("SELECT n AS one FROM consents WHERE from_number IN ({})", marks(lot.len(), 1));
+                let select =
+                    format!("SELECT n AS one FROM consents WHERE from_number IN ({})", marks(lot.len(), 1));
                 counts.consents += self.by_ids(select, lot).await?.len() as u64;
             }
         }
@@ -217,7 +225,11 @@ impl Store {
     ///
     /// # Errors
     /// When the database refuses, or a row cannot be read.
-    pub async fn consents_of(&self, calls: &[CallId], numbers: &BTreeSet<String>) -> Result<Vec<ConsentRow>, StoreError> {
+    pub async fn consents_of(
+        &self,
+        calls: &[CallId],
+        numbers: &BTreeSet<String>,
+    ) -> Result<Vec<ConsentRow>, StoreError> {
         let mut consents = BTreeMap::new();
         let ids: Vec<String> = calls.iter().map(ToString::to_string).collect();
         let numbers: Vec<String> = numbers.iter().filter(|number| number.starts_with('+')).cloned().collect();

@@ -120,7 +120,8 @@ const SELECT: &str = "SELECT t.*, j.done AS job_done, j.total AS job_total, j.er
 
 impl Work<'_> {
     pub(super) async fn task_asked(&mut self, task: &NewTask) -> Result<(), StoreError> {
-        let NewTask { id, kind, by, at, reason, calls, entries, consents, whose, approval, spool, counts } = task;
+        let NewTask { id, kind, by, at, reason, calls, entries, consents, whose, approval, spool, counts } =
+            task;
         let state = if *approval { TaskState::WaitingForApproval } else { TaskState::Waiting };
         let number = match whose {
             Some(Whose::Of(number)) => Some(number.as_e164().to_owned()),
@@ -144,17 +145,21 @@ impl Work<'_> {
             .execute(&mut *self.connection)
             .await
             .doing("storing a task")?;
-        let (calls, entries) = (calls.iter().map(ToString::to_string), entries.iter().map(ToString::to_string));
+        let (calls, entries) =
+            (calls.iter().map(ToString::to_string), entries.iter().map(ToString::to_string));
         self.task_of(*id, "INSERT INTO privacy_task_calls (task, call) VALUES ", calls.collect()).await?;
-        self.task_of(*id, "INSERT INTO privacy_task_entries (task, entry) VALUES ", entries.collect()).await?;
+        self.task_of(*id, "INSERT INTO privacy_task_entries (task, entry) VALUES ", entries.collect())
+            .await?;
         if !approval {
             self.task_job(*id, *at).await?;
         }
         let class = match kind {
             TaskKind::Report | TaskKind::Zip => Class::Read,
-            TaskKind::Erase | TaskKind::Restrict | TaskKind::Unrestrict | TaskKind::Move | TaskKind::Consents => {
-                Class::Modify
-            }
+            TaskKind::Erase
+            | TaskKind::Restrict
+            | TaskKind::Unrestrict
+            | TaskKind::Move
+            | TaskKind::Consents => Class::Modify,
         };
         let whose = match whose {
             None => "",
@@ -192,7 +197,12 @@ impl Work<'_> {
         self.job(&JobChange::Enqueue { kind, subject, spool, due: at, at }).await
     }
 
-    pub(super) async fn task_approved(&mut self, id: TaskId, by: &str, at: Timestamp) -> Result<(), StoreError> {
+    pub(super) async fn task_approved(
+        &mut self,
+        id: TaskId,
+        by: &str,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
         let update = "UPDATE privacy_tasks SET state = 'waiting', approved_by = $2, approved_at = $3 \
                       WHERE id = $1 AND state = 'waiting-for-approval' AND by_user <> $2";
         let update = of(update, id).bind(by.to_owned()).bind(at.as_micros());
@@ -214,13 +224,15 @@ impl Work<'_> {
                       number = NULL WHERE id = $1 AND state = 'waiting-for-approval'";
         let update = of(update, id).bind(by.to_owned()).bind(at.as_micros());
         self.task_step(id, "refused", update).await?;
-        let event = AuditEvent::new(Class::Rights, user(by), at, "privacy-task.refused", Object::new(TASK, id));
+        let event =
+            AuditEvent::new(Class::Rights, user(by), at, "privacy-task.refused", Object::new(TASK, id));
         self.audit(event.new_value(Some(Value::Personal(reason.0.clone()))));
         Ok(())
     }
 
     pub(super) async fn task_began(&mut self, id: TaskId) -> Result<(), StoreError> {
-        let update = "UPDATE privacy_tasks SET state = 'running' WHERE id = $1 AND state IN ('waiting', 'running')";
+        let update =
+            "UPDATE privacy_tasks SET state = 'running' WHERE id = $1 AND state IN ('waiting', 'running')";
         self.task_step(id, "begun", of(update, id)).await
     }
 
@@ -259,7 +271,8 @@ impl Work<'_> {
     }
 
     pub(super) async fn task_ended(&mut self, change: &PrivacyChange) -> Result<(), StoreError> {
-        let PrivacyChange::Ended { id, done, what, counts, file, expires_at, certificate, at } = change else {
+        let PrivacyChange::Ended { id, done, what, counts, file, expires_at, certificate, at } = change
+        else {
             return Ok(());
         };
         let state = if *done { TaskState::Done } else { TaskState::Failed };
@@ -289,7 +302,8 @@ impl Work<'_> {
         let proof = certificate.as_deref().map_or_else(String::new, |text| {
             format!("; certificate sha256 {}", crate::store::recording::fingerprint(text))
         });
-        let made = file.map_or_else(String::new, |file| format!("; {} bytes, sha256 {}", file.bytes, file.sha256));
+        let made =
+            file.map_or_else(String::new, |file| format!("; {} bytes, sha256 {}", file.bytes, file.sha256));
         let what = format!("{state}: {}; {what}{made}{proof}", told(*counts));
         self.tell_of_task(class, Actor::System, *at, "privacy-task.ended", *id, what);
         Ok(())
@@ -350,7 +364,8 @@ impl Store {
     /// When the database refuses, or a row cannot be read.
     pub async fn privacy_tasks(&self, place: &Place) -> Result<Page<TaskRow>, StoreError> {
         let (after, way, limit) = (place.order.after(), place.order.word(), place.limit);
-        let select = format!("{SELECT}(t.at, t.id) {after} ($1, $2) ORDER BY t.at {way}, t.id {way} LIMIT $3");
+        let select =
+            format!("{SELECT}(t.at, t.id) {after} ($1, $2) ORDER BY t.at {way}, t.id {way} LIMIT $3");
         let (at, id) = place.begin();
         let rows = sqlx::query(AssertSqlSafe(select)).bind(at).bind(id).bind(i64::from(limit) + 1);
         let rows = rows.fetch_all(&self.read).await.doing("reading tasks")?;

@@ -21,6 +21,7 @@ mod jobs;
 mod keks;
 mod life;
 mod people;
+mod privacy;
 mod reports;
 mod retention;
 mod rows;

@@ -110,7 +110,8 @@ pub(super) async fn import(
     Extension(visitor): Extension<Visitor>,
     request: Request,
 ) -> Result<Json<Imported>, Problem> {
-    let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind =
+        request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     if !kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("text/csv") {
         let detail = "The body has to be text/csv, and its Content-Type has to say so.";
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-csv", detail));
@@ -125,10 +126,15 @@ pub(super) async fn import(
             return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", detail));
         }
         Err(_) => {
-            return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "too-slow", "The file did not come in time."));
+            return Err(Problem::new(
+                StatusCode::REQUEST_TIMEOUT,
+                "too-slow",
+                "The file did not come in time.",
+            ));
         }
     };
-    let bad_file = |bad: BadLine| Problem::unprocessable("bad-file", format!("Line {}: {}.", bad.line, bad.what));
+    let bad_file =
+        |bad: BadLine| Problem::unprocessable("bad-file", format!("Line {}: {}.", bad.line, bad.what));
     let (mut lines, mut errors) = (Vec::new(), Vec::new());
     for line in read_directory(&text).map_err(bad_file)? {
         match line {

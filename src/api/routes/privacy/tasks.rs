@@ -206,7 +206,8 @@ pub(super) async fn ask(
     let settings = soon(desk.store().settings()).await?.1;
     let approval = kind.erases() && settings.system.unwrap_or_default().privacy.second_approver;
     let (id, by, at) = (TaskId::new(Ulid::generate()), visitor.user.clone(), desk.now());
-    let task = NewTask { id, kind, by, at, reason, calls, entries, consents, whose: None, approval, spool, counts };
+    let task =
+        NewTask { id, kind, by, at, reason, calls, entries, consents, whose: None, approval, spool, counts };
     soon(desk.store().commit(vec![Change::Privacy(PrivacyChange::Asked(Box::new(task)))])).await?;
     (desk.archive()?.wake)();
     Ok((StatusCode::CREATED, Json(shown(row(&desk, id).await?, desk.now()))).into_response())
@@ -246,7 +247,8 @@ async fn right_password(desk: &Desk, visitor: &Visitor, password: Redacted<Strin
 
 pub(in crate::api::routes) fn reason_of(reason: &Redacted<String>) -> Result<Redacted<String>, Problem> {
     written(&reason.0, LONGEST_REASON).map(|text| Redacted(text.to_owned())).ok_or_else(|| {
-        let detail = format!("A reason has 1 to {LONGEST_REASON} characters, and none that only steers a terminal.");
+        let detail =
+            format!("A reason has 1 to {LONGEST_REASON} characters, and none that only steers a terminal.");
         Problem::unprocessable("bad-reason", detail)
     })
 }
@@ -389,7 +391,8 @@ fn answer(id: TaskId, kind: &'static str, ending: &str, length: Option<u64>, bod
     let name = format!("attachment; filename=\"{id}.{ending}\"");
     let name = HeaderValue::try_from(name).expect("an id is ASCII");
     let mut response =
-        ([(header::CONTENT_TYPE, HeaderValue::from_static(kind)), (header::CONTENT_DISPOSITION, name)], body).into_response();
+        ([(header::CONTENT_TYPE, HeaderValue::from_static(kind)), (header::CONTENT_DISPOSITION, name)], body)
+            .into_response();
     if let Some(length) = length {
         response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     }
