@@ -5,6 +5,8 @@
 //! signature is over the UTF-8 octets of `certificate` in canonical form (RFC 8785), which is the form it has in the file;
 //! so whoever has a tool for Ed25519 (RFC 8032) can verify it without Sayso. It names no person but who gave the order.
 
+mod erasure;
+
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use serde::{Deserialize, Serialize};
@@ -14,6 +16,8 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::ids::{CallId, RecordingId};
 use crate::time::Timestamp;
+
+pub use erasure::{Erasure, is_erasure, sign_erasure, verify_erasure};
 
 /// What a certificate calls itself: nothing else that is signed with the same key begins like this.
 const DOCUMENT: &str = "sayso deletion certificate";
@@ -124,7 +128,7 @@ pub fn sign(
 ) -> String {
     let content = canonical(&content(certificate));
     let signature = signature(content.as_bytes());
-    envelope(&content, &public_key, &signature)
+    enveloped(&content, &public_key, &signature)
 }
 
 /// Verifies what [`sign`] wrote, to the last octet (a missing or doubled newline at the end apart).
@@ -132,6 +136,16 @@ pub fn sign(
 /// # Errors
 /// When it is no certificate, was changed, or is signed with another key than `expected`.
 pub fn verify(text: &str, expected: Option<[u8; 32]>) -> Result<Verified, CertificateError> {
+    let (certificate, public_key) = opened(text, expected, certificate_of)?;
+    Ok(Verified { certificate, public_key })
+}
+
+/// What a signed file says, as `read` understands it, and whose key signed it.
+fn opened<T>(
+    text: &str,
+    expected: Option<[u8; 32]>,
+    read: impl FnOnce(&Value) -> Result<T, CertificateError>,
+) -> Result<(T, [u8; 32]), CertificateError> {
     let not = |what: &str| CertificateError::NotACertificate(what.to_owned());
     let whole: Value = serde_json::from_str(text).map_err(|error| not(&format!("not JSON ({error})")))?;
     let field = |name: &str| whole.get(name).and_then(Value::as_str);
@@ -145,8 +159,8 @@ pub fn verify(text: &str, expected: Option<[u8; 32]>) -> Result<Verified, Certif
     if UnparsedPublicKey::new(&ED25519, public_key).verify(signed.as_bytes(), &signature).is_err() {
         return Err(CertificateError::Changed);
     }
-    let certificate = certificate_of(content)?;
-    let issued = envelope(&signed, &public_key, &signature);
+    let told = read(content)?;
+    let issued = enveloped(&signed, &public_key, &signature);
     if text.trim_end_matches(['\r', '\n']) != issued.trim_end() {
         return Err(CertificateError::Reformatted);
     }
@@ -155,7 +169,7 @@ pub fn verify(text: &str, expected: Option<[u8; 32]>) -> Result<Verified, Certif
             found: hex::encode(public_key),
             expected: hex::encode(expected),
         }),
-        Some(_) | None => Ok(Verified { certificate, public_key }),
+        Some(_) | None => Ok((told, public_key)),
     }
 }
 
@@ -253,7 +267,7 @@ fn certificate_of(content: &Value) -> Result<Certificate, CertificateError> {
     })
 }
 
-fn envelope(content: &str, public_key: &[u8; 32], signature: &[u8; 64]) -> String {
+fn enveloped(content: &str, public_key: &[u8; 32], signature: &[u8; 64]) -> String {
     format!(
         "{{\"algorithm\":\"{ALGORITHM}\",\"certificate\":{content},\"public_key\":\"{}\",\"signature\":\"{}\"}}\n",
         hex::encode(public_key),
@@ -387,7 +401,7 @@ mod tests {
             content[name] = value;
             let content = canonical(&content);
             let signature: [u8; 64] = pair.sign(content.as_bytes()).as_ref().try_into().unwrap();
-            verify(&envelope(&content, &public, &signature), Some(public))
+            verify(&enveloped(&content, &public, &signature), Some(public))
         };
         assert_eq!(verified("version", json!(2)), Err(CertificateError::Newer(2)));
         for (name, value) in [

@@ -83,6 +83,14 @@ ulid_id!(
     RecordingId
 );
 ulid_id!(
+    /// Something asked about people's data: a report, an erasure.
+    TaskId
+);
+ulid_id!(
+    /// Somebody on a list of the directory.
+    EntryId
+);
+ulid_id!(
     /// A comparison of calls, recordings and the object store.
     ReconciliationId
 );

@@ -82,7 +82,8 @@ impl Asker {
     }
 }
 
-/// What can be asked of a call. All but [`Ask::Supervise`] and its end come from the agent in conversation.
+/// What can be asked of a call. All but [`Ask::Supervise`], its end and
+/// [`Ask::Revoke`] come from the agent in conversation.
 #[derive(Clone, Debug)]
 pub enum Ask {
     /// Send the caller on.
@@ -103,6 +104,8 @@ pub enum Ask {
     Override(OverrideReason),
     /// The caller takes the consent back.
     Withdraw,
+    /// The same, by a word to who looks after people's data and is in no conversation with the caller.
+    Revoke,
     /// Take part, or change how.
     Supervise(Mode),
     /// No longer.

@@ -10,6 +10,7 @@ mod jobs;
 mod keys;
 mod lint;
 mod listing;
+mod privacy;
 mod prompts;
 mod reconcile;
 mod recordings;
@@ -84,6 +85,12 @@ enum Command {
     /// List users, unlock one, or give one a password for one log-in.
     #[command(subcommand)]
     Users(users::UsersCommand),
+    /// Find, report, erase or move what there is of a person.
+    #[command(subcommand)]
+    Privacy(privacy::PrivacyCommand),
+    /// Keep lists of people.
+    #[command(subcommand)]
+    Directory(privacy::DirectoryCommand),
     /// Check or import prompts.
     #[command(subcommand)]
     Prompts(prompts::PromptsCommand),
@@ -184,6 +191,8 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Jobs(command) => command.run().await,
         Command::Spools(command) => command.run().await,
         Command::Users(command) => command.run().await,
+        Command::Privacy(command) => command.run().await,
+        Command::Directory(command) => command.run().await,
         Command::Prompts(command) => command.run().await,
         Command::Call(command) => command.run().await,
         Command::Demo(demo) => demo.run().await,

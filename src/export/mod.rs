@@ -9,10 +9,13 @@ mod manifest;
 mod party;
 mod peaks;
 mod plain;
+pub mod report;
 #[cfg(test)]
 mod tests;
 pub mod vcon;
+mod zip;
 
+pub use self::zip::{Feed, Zip};
 pub use audio::{Audio, AudioError, extension};
 pub use jws::{JwsError, Signed, open, verify};
 pub use manifest::{AudioFile, Manifest, ManifestError};

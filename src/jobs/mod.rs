@@ -14,6 +14,7 @@
 //! | `reconcile` | database against object store and spool; orphans |
 //! | `rescue`    | a lost spool file is made again of its segments |
 //! | `retention` | what is due by the rules is destroyed and anonymised |
+//! | `privacy`   | reports, erasures, restrictions: what was asked about people's data |
 //! | `anchor`    | the audit log's head, signed, to places beyond the database |
 //! | `webhook`   | events, signed, to who wants to be told; tried again |
 //! | `figures`   | metrics, and alarms by age and room |
@@ -27,6 +28,7 @@ mod encode;
 mod figures;
 mod guard;
 mod names;
+mod privacy;
 pub mod reconcile;
 mod rescue;
 pub mod retention;
@@ -53,6 +55,7 @@ use crate::vault::objects::Objects;
 use crate::vault::{Finished, Signer, Vault};
 
 pub use alarm::{Alarm, AlarmKind, Alarms};
+pub use privacy::SeparateStore;
 
 use context::{Context, Fault, Held, Outcome, key_of, random};
 
@@ -75,6 +78,8 @@ pub struct JobsConfig {
     pub plain: bool,
     /// How often database, object store and spool are compared; zero: only when asked.
     pub reconcile_every: Duration,
+    /// Where people's data is moved to; `None`: nowhere.
+    pub separate_store: Option<SeparateStore>,
 }
 
 /// What jobs are about.
@@ -125,6 +130,7 @@ pub fn start(config: JobsConfig, deps: Deps) -> Jobs {
         tokio::spawn(segment::run(Arc::clone(&ctx), stop.clone())),
         tokio::spawn(figures::run(Arc::clone(&ctx), stop.clone())),
         tokio::spawn(reconcile::watch(Arc::clone(&ctx), stop.clone())),
+        tokio::spawn(privacy::files::watch(Arc::clone(&ctx), stop.clone())),
         tokio::spawn(retention::watch(Arc::clone(&ctx), stop.clone())),
         tokio::spawn(anchor::watch(Arc::clone(&ctx), stop.clone())),
         tokio::spawn(webhook::run(Arc::clone(&ctx), stop.clone())),

@@ -36,6 +36,8 @@ words!(
         Reconcile = "reconcile",
         /// Destroys and anonymises what is due by the rules.
         Retention = "retention",
+        /// Does what was asked about people's data.
+        Privacy = "privacy",
     }
 );
 
@@ -353,7 +355,7 @@ impl Work<'_> {
     /// Refuses what makes copies of a recording that was destroyed. Its key is gone, but its audio may be plain.
     async fn of_living(&mut self, job: &Held, wanted: &'static str) -> Result<(), StoreError> {
         match job.kind {
-            JobKind::Destroy | JobKind::Reconcile | JobKind::Retention => return Ok(()),
+            JobKind::Destroy | JobKind::Reconcile | JobKind::Retention | JobKind::Privacy => return Ok(()),
             JobKind::Rescue | JobKind::Encode | JobKind::Upload => {}
         }
         let select = "SELECT 1 FROM recordings r JOIN jobs j ON j.subject = r.id \

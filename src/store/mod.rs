@@ -74,7 +74,10 @@ pub use node::NodeRow;
 pub use page::{BadCursor, Cursor, Order, Page, Place};
 pub use particulars::ParticularsChange;
 pub use people::{SessionRow, SignedIn};
-pub use privacy::PrivacyChange;
+pub use privacy::{
+    CallFound, EntryRow, Found, Imported, MOST_FOUND, NewTask, PrivacyChange, RecordingFound, TaskCall,
+    TaskCounts, TaskFile, TaskKind, TaskRow, TaskState, Unfinished, Whose,
+};
 pub use query::Filter;
 pub use reconciliation::{Finding, FindingRow, ReconciliationChange, ReconciliationRow, ReconciliationState};
 pub use recorded::{RecordedFile, RecordedGap, RecordingChange, StoredObject};

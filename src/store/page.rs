@@ -98,6 +98,15 @@ pub struct Place {
 }
 
 impl Place {
+    /// Time and id that the page lies behind; before everything, for the first one.
+    pub(super) fn begin(&self) -> (i64, String) {
+        match (&self.after, self.order) {
+            (Some(after), _) => (after.at, after.id.clone()),
+            (None, Order::Latest) => (i64::MAX, "~".to_owned()),
+            (None, Order::Oldest) => (i64::MIN, String::new()),
+        }
+    }
+
     /// The first page, the latest rows first.
     #[must_use]
     pub const fn first(limit: u32) -> Self {

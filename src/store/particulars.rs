@@ -72,7 +72,7 @@ impl Work<'_> {
             let event = AuditEvent::new(Class::Modify, by.clone(), at, "call.data-set", what);
             self.audit(event.old(told(old)).new_value(told(new)));
         }
-        Ok(())
+        self.learn_words(call).await
     }
 
     /// Refuses what would bring something personal back to a call that has lost it.

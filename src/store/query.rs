@@ -91,12 +91,16 @@ impl Store {
     /// # Errors
     /// When the database refuses, or the row cannot be read.
     pub async fn known_consent(&self, from: &PhoneNumber) -> Result<Option<Known>, StoreError> {
-        let select = "SELECT answer, agreed, at FROM consents WHERE from_number = $1 \
-                      ORDER BY at DESC, n DESC LIMIT 1";
+        let select = "SELECT answer, agreed, at, COALESCE(reset_at, \
+                      (SELECT MAX(x.at) FROM consent_resets x WHERE x.at >= consents.at)) AS was_reset \
+                      FROM consents WHERE from_number = $1 ORDER BY at DESC, n DESC LIMIT 1";
         let row = sqlx::query(select).bind(from.as_e164().to_owned()).fetch_optional(&self.read);
         let Some(row) = soon(row).await.doing("reading a consent")? else { return Ok(None) };
         let cells = Cells { table: "consents", row: &row };
-        if !["yes", "no"].contains(&cells.get::<String>("answer")?.as_str()) {
+        // Reset by a new privacy policy: the caller is asked again.
+        if cells.maybe_time("was_reset")?.is_some()
+            || !["yes", "no"].contains(&cells.get::<String>("answer")?.as_str())
+        {
             return Ok(None);
         }
         Ok(Some(Known { agreed: cells.get::<i64>("agreed")? == 1, at: cells.time("at")? }))

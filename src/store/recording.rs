@@ -282,7 +282,7 @@ fn with_file(update: Statement, file: RecordedFile) -> Result<Statement, StoreEr
 }
 
 /// SHA-256 (hex) of a certificate.
-fn fingerprint(certificate: &str) -> String {
+pub(super) fn fingerprint(certificate: &str) -> String {
     hex::encode(digest(&SHA256, certificate.as_bytes()))
 }
 

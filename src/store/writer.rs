@@ -468,6 +468,7 @@ fn destroys_key(change: &Change) -> bool {
         | Change::ErasePerson { .. }
         | Change::ErasePersonalOf { .. } => true,
         Change::Anonymise(change) => change.erases(),
+        Change::Privacy(change) => change.erases(),
         Change::Recording(
             RecordingChange::Armed { .. }
             | RecordingChange::Started { .. }
@@ -493,7 +494,6 @@ fn destroys_key(change: &Change) -> bool {
         | Change::Note(_)
         | Change::Listened(_)
         | Change::Hold(_)
-        | Change::Privacy(_)
         | Change::Login(_)
         | Change::Webhook(_)
         | Change::Anchor(_)

@@ -5,6 +5,7 @@
 mod audio;
 mod audit;
 mod calls;
+mod consent_rights;
 mod consents;
 mod events;
 mod history;
@@ -14,6 +15,7 @@ mod overview;
 mod past;
 mod phone;
 mod presence;
+mod privacy;
 mod recordings;
 mod reports;
 mod retention;
@@ -67,6 +69,8 @@ pub(super) fn table() -> Vec<Route> {
         sign_on::routes,
         audit::routes,
         webhooks::routes,
+        privacy::routes,
+        consent_rights::routes,
     ] {
         table.extend(group());
     }

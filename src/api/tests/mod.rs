@@ -8,6 +8,7 @@ mod history;
 pub(super) mod house;
 mod phone;
 mod plain;
+mod privacy;
 mod recordings;
 mod retention;
 mod routes;

@@ -3,5 +3,6 @@
 
 mod crash;
 pub(super) mod house;
+mod privacy;
 mod retention;
 mod trouble;

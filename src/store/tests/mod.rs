@@ -24,6 +24,7 @@ mod keks;
 mod life;
 mod logins;
 mod people;
+mod privacy;
 mod reports;
 mod retention;
 mod rows;
