@@ -74,7 +74,7 @@ function Consent({ of, draft }: Pick<FormProps<QueueDocument>, 'of' | 'draft'>) 
       <div className="form-grid">
         <Choices label={names.ask} value={ask} error={of.wrong('ask')} onChange={(next: Ask) => { change({ ask: writeAsk({ ask: next, age }) }) }}
           options={(['every-call', 'when-unknown', 'older-than'] as const).map((value) => ({ value, label: words.asks[value] }))}
-          below={ask === 'older-than' && <SpanField label={words.asks['older-than']} value={age} units={['d', 'h']} onChange={(span) => { change({ ask: writeAsk({ ask, age: span ?? '365d' }) }) }} />} />
+          below={ask === 'older-than' && <SpanField quiet label={words.asks['older-than']} value={age} units={['d', 'h']} onChange={(span) => { change({ ask: writeAsk({ ask, age: span ?? '365d' }) }) }} />} />
         <div className="form-pair">
           <TextField label={names.yes} hint={words.keyHint} value={consent.yes} placeholder="1" error={of.wrong('yes')} onChange={(yes) => { change({ yes }) }} />
           <TextField label={names.no} hint={words.keyHint} value={consent.no} placeholder="2" error={of.wrong('no')} onChange={(no) => { change({ no }) }} />
