@@ -107,13 +107,15 @@ export function Choice({ label, hint, error, value, onChange, options, none }: F
 }
 
 /** Free words in a row: networks, skills. */
-export function ListField({ label, hint, error, value, onChange, offered = [], placeholder }: FieldProps & {
+export function ListField({ label, hint, error, value, onChange, offered = [], placeholder, spaces }: FieldProps & {
+  /** A word may have spaces in it. */
+  spaces?: boolean
   value: string[] | undefined; onChange(value: string[] | undefined): void; offered?: string[]; placeholder?: string
 }) {
   const words = useKitWords()
   return (
     <TagsInput label={label} description={hint ?? words.form.listHint} error={error} value={value ?? []} data={offered} placeholder={placeholder}
-      acceptValueOnBlur splitChars={[',', ' ', ';']} clearable clearButtonProps={{ 'aria-label': words.form.remove }} comboboxProps={{ withinPortal: true }}
+      acceptValueOnBlur splitChars={spaces ? [',', ';'] : [',', ' ', ';']} clearable clearButtonProps={{ 'aria-label': words.form.remove }} comboboxProps={{ withinPortal: true }}
       onChange={(list) => { onChange(list.length > 0 ? list : undefined) }} />
   )
 }
