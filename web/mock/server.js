@@ -1,18 +1,31 @@
 // A stand-in for the server while the pages are worked on: `npm run dev`. It speaks `src/api/types.ts` about an invented
 // contact centre, and passes SIP from one page to another; `mock/remote.html` plays caller, server and echo.
-// Users (any password): alice (agent), sam (supervisor), nina (has to change her password: `old`).
+// Users (any password): alice (agent), sam (supervisor), nina (has to change her password: `old`), admin (superuser with all
+// rights; asked for a code, 123456), rita (recording administrator), quinn (queue administrator, of `sales` alone).
+// What the administrators' pages ask is answered by the files of `mock/admin/`: each exports `answer(ask)`.
 import { randomUUID } from 'node:crypto'
+import { readdirSync } from 'node:fs'
 
 import { WebSocketServer } from 'ws'
 
 const at = (seconds = 0) => new Date(Date.now() + seconds * 1000).toISOString()
 const person = (name, role, rights, more = {}) =>
-  ({ name, role, rights, agent: null, mustChangePassword: false, language: null, ...more })
+  ({ name, role, rights, agent: null, mustChangePassword: false, language: null, secondFactor: false, mustAddSecondFactor: false,
+    queues: null, passwordExpiresAt: null, ...more })
+const EVERY_RIGHT = ['take-calls', 'override', 'wallboard', 'listen-live', 'whisper', 'barge', 'view-listening-logs', 'listen-recordings',
+  'export-recordings', 'destroy-recordings', 'manage-vault', 'view-calls', 'view-reports', 'view-consents', 'view-audit-log', 'configure-queues',
+  'configure-recording', 'configure-prompts', 'configure-trunks', 'configure-agents', 'manage-users', 'manage-roles', 'configure-system',
+  'manage-holds', 'monitor', 'dpo', 'customer-consent']
 const users = {
   alice: person('Alice Virtanen', 'agent', ['take-calls', 'override'], { agent: 'alice' }),
   sam: person('Sam Keller', 'supervisor',
     ['take-calls', 'override', 'wallboard', 'listen-live', 'whisper', 'barge', 'view-listening-logs',
       'listen-recordings', 'export-recordings', 'destroy-recordings', 'manage-vault'], { agent: 'sam' }),
+  admin: person('Ada Admin', 'superuser', EVERY_RIGHT, { secondFactor: true }),
+  rita: person('Rita Records', 'recording-administrator', ['view-listening-logs', 'listen-recordings', 'export-recordings', 'destroy-recordings',
+    'manage-vault', 'view-calls', 'view-reports', 'view-consents', 'configure-recording', 'manage-holds']),
+  quinn: person('Quinn Queue', 'queue-administrator', ['configure-queues', 'configure-agents', 'view-reports'], { queues: ['sales'] }),
+  mia: person('Mia Must', 'supervisor', ['wallboard', 'view-calls'], { mustAddSecondFactor: true }),
   nina: person('Nina Brandt', 'agent', ['take-calls'], { agent: 'nina', mustChangePassword: true }),
 }
 const agent = (id, name, state, queues, more = {}) =>
@@ -154,6 +167,7 @@ function command(id, what, method, body, user) {
 function answer(method, url, body, user) {
   const path = url.pathname.replace('/api/v1', '')
   const [, , id, ...rest] = path.split('/')
+  if (path === '/session' && method === 'POST' && users[body.user]?.secondFactor && body.code !== '123456') return problem(401, body.code ? 'wrong-code' : 'code-needed')
   if (path === '/session' && method === 'POST') return users[body.user] ? { ...json(sessionOf(body.user)), user: body.user } : problem(401, 'wrong')
   if (!user) return problem(401, 'not-logged-in')
   if (path === '/session' && method === 'GET') return json(sessionOf(user))
@@ -179,6 +193,19 @@ function answer(method, url, body, user) {
   return problem(404, 'no-such-route')
 }
 
+// ---- the administrators' pages
+const folder = new URL('./admin/', import.meta.url)
+const parts = await Promise.all(readdirSync(folder).filter((name) => name.endsWith('.js')).sort().map((name) => import(new URL(name, folder).href)))
+
+/** `ask`: {method, path, url, body (parsed JSON, or the text), octets, headers, user, users}. The first that has an answer gives it. */
+async function adminAnswer(ask) {
+  for (const part of parts) {
+    const result = await part.answer?.(ask)
+    if (result) return result
+  }
+  return null
+}
+
 async function serve(request, response, next) {
   const url = new URL(request.url, `http://${request.headers.host}`)
   if (url.pathname === '/mock/state') {
@@ -200,15 +227,25 @@ async function serve(request, response, next) {
     streams.add(response)
     return request.on('close', () => streams.delete(response))
   }
-  const body = await text(request)
-  const result = answer(request.method, url, body ? JSON.parse(body) : null, user)
-  const headers = { 'Content-Type': result.status < 300 ? 'application/json' : 'application/problem+json' }
+  const octets = await octetsOf(request)
+  const body = octets.length === 0 ? null : /json/.test(request.headers['content-type'] ?? '') ? JSON.parse(String(octets)) : String(octets)
+  const path = url.pathname.replace('/api/v1', '')
+  const ask = { method: request.method, path, url, body, octets, headers: request.headers, user, users }
+  const result = await adminAnswer(ask) ?? answer(request.method, url, body, user)
+  const headers = { 'Content-Type': result.status < 300 ? 'application/json' : 'application/problem+json', ...result.headers }
   if (result.user) {
     const fresh = randomUUID()
     sessions.set(fresh, result.user)
     headers['Set-Cookie'] = `sayso=${fresh}; HttpOnly; SameSite=Strict; Path=/`
   } else if (result.user === null) sessions.delete(token)
-  response.writeHead(result.status, headers).end(result.body ? JSON.stringify(result.body) : undefined)
+  const raw = typeof result.body === 'string' || Buffer.isBuffer(result.body)
+  response.writeHead(result.status, headers).end(raw ? result.body : result.body === undefined ? undefined : JSON.stringify(result.body))
+}
+
+async function octetsOf(request) {
+  const parts = []
+  for await (const part of request) parts.push(part)
+  return Buffer.concat(parts)
 }
 
 async function text(request) {

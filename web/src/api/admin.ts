@@ -6,7 +6,7 @@
 // usual), `?format=csv` gives all that the filter finds as text/csv (UTF-8, RFC 4180; cells that a spreadsheet would
 // compute begin with an apostrophe). Filters are named at each. `since` and `until` are RFC 3339.
 // A user limited to queues sees calls, consents, recordings and figures of those alone.
-import type { Page, Right, Role, Note } from './types'
+import type { Note, Right, Role } from './types'
 
 // ---- settings. A document has the keys of the apply file (README), spans as text ("20s", "90d"). Each kind of
 // trunks, numbers, queues, agents, roles, users, webhooks, providers:

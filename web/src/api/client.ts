@@ -4,36 +4,49 @@ import type {
 } from './types'
 
 export class Fault extends Error {
-  /** `status` 0: the server could not be reached. */
-  constructor(readonly status: number, readonly title: string, detail: string) { super(detail) }
+  /** `status` 0: the server could not be reached. `errors`: what is wrong at which key, of settings that were refused. */
+  constructor(
+    readonly status: number, readonly title: string, detail: string, readonly errors: { key: string; what: string }[] = [],
+  ) { super(detail) }
 }
 
 /** Told when an answer says that nobody is logged in (any more). */
 let loggedOut: () => void = () => {}
 export function onLoggedOut(tell: () => void) { loggedOut = tell }
 
-export async function request<T>(method: string, path: string, body?: unknown): Promise<T> {
-  const headers: Record<string, string> = { Accept: 'application/json' }
+/** `body`: JSON, or octets as they are (a `Blob`). */
+export async function exchange(
+  method: string, path: string, body?: unknown, more: Record<string, string> = {},
+): Promise<Response> {
+  const headers: Record<string, string> = { Accept: 'application/json', ...more }
   if (method !== 'GET') headers['X-Sayso'] = '1'
-  if (body !== undefined) headers['Content-Type'] = 'application/json'
+  const octets = body instanceof Blob
+  if (body !== undefined && !headers['Content-Type']) {
+    headers['Content-Type'] = octets ? body.type || 'application/octet-stream' : 'application/json'
+  }
   let response: Response
   try {
     response = await fetch(`/api/v1${path}`, {
       method, headers, credentials: 'same-origin', cache: 'no-store',
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      ...(body === undefined ? {} : { body: octets || typeof body === 'string' ? body : JSON.stringify(body) }),
     })
   } catch (error) {
     throw new Fault(0, 'network', String(error))
   }
   if (!response.ok) throw await faultOf(response, path)
+  return response
+}
+
+export async function request<T>(method: string, path: string, body?: unknown): Promise<T> {
+  const response = await exchange(method, path, body)
   return response.status === 204 ? (undefined as T) : ((await response.json()) as T)
 }
 
 async function faultOf(response: Response, path: string): Promise<Fault> {
   if (response.status === 401 && !path.startsWith('/session')) loggedOut()
   try {
-    const problem = (await response.json()) as Partial<Problem>
-    return new Fault(response.status, problem.title ?? '', problem.detail ?? response.statusText)
+    const problem = (await response.json()) as Partial<Problem & { errors: { key: string; what: string }[] }>
+    return new Fault(response.status, problem.title ?? '', problem.detail ?? response.statusText, problem.errors)
   } catch {
     return new Fault(response.status, '', response.statusText)
   }

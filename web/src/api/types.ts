@@ -20,13 +20,21 @@
 export interface Session {
   user: string
   name: string
-  role: Role
+  /** One of the fixed roles, or the name of one of the house's own. */
+  role: string
   rights: Right[]
   /** The agent this user is, if any: it takes calls. */
   agent: string | null
   /** Nothing but PUT /session/password is allowed before. */
   mustChangePassword: boolean
   language: string | null
+  /** Whether a code of a second device is asked at log-in. */
+  secondFactor: boolean
+  /** The system asks for one and there is none: nothing but adding it (and the password) is allowed before. */
+  mustAddSecondFactor: boolean
+  /** The queues it is limited to; null: all. */
+  queues: string[] | null
+  passwordExpiresAt: string | null
   server: { version: string; now: string }
 }
 export type Role =
@@ -35,6 +43,9 @@ export type Role =
 export type Right =
   | 'take-calls' | 'override' | 'wallboard' | 'listen-live' | 'whisper' | 'barge' | 'view-listening-logs'
   | 'listen-recordings' | 'export-recordings' | 'destroy-recordings' | 'manage-vault'
+  | 'view-calls' | 'view-reports' | 'view-consents' | 'view-audit-log'
+  | 'configure-queues' | 'configure-recording' | 'configure-prompts' | 'configure-trunks' | 'configure-agents'
+  | 'manage-users' | 'manage-roles' | 'configure-system' | 'manage-holds' | 'monitor' | 'dpo' | 'customer-consent'
 
 // ---- the phone
 // POST /phone                                         -> Phone          a fresh SIP credential, ends with the session

@@ -14,14 +14,22 @@ import { ShortcutList, useShortcuts } from '../desktop/shortcuts'
 import { may } from '../logic/mine'
 import { Audio } from '../phone/audio'
 import { Phone } from '../phone/phone'
+import { administers, pagesOf } from '../pages/registry'
 import { useTexts } from '../texts'
+import { useNavWords } from '../texts/admin/nav'
 import { Icon } from '../ui/icons'
 import { SupervisorBar } from '../wallboard/SupervisorBar'
 import { Wallboard } from '../wallboard/Wallboard'
 
+import { Admin } from './Admin'
 import { DeskContext, useLive, usePhone, useStore, useDesk, useCommand } from './hooks'
 import { Brand, LanguageMenu, ThemeMenu } from './menus'
-import { address, PAGES, usePage, type PageName } from './route'
+import { address, usePlace, type Place } from './route'
+
+/** The pages at the top; all others are the administration's. */
+const OWN = ['desk', 'wallboard', 'calls', 'listening'] as const
+type Own = (typeof OWN)[number]
+const ownOf = (page: string) => OWN.find((own) => own === page)
 
 export function Shell({ session, onLoggedOut, onEnded }: { session: Session; onLoggedOut(): void; onEnded(): void }) {
   // The session's user is the shell's key: another one gets another shell, and this one's phone lasts as long as it.
@@ -48,47 +56,68 @@ export function Shell({ session, onLoggedOut, onEnded }: { session: Session; onL
 function Frame() {
   const t = useTexts()
   const { session } = useDesk()
-  const page = usePage(session.agent === null && may(session, 'wallboard') ? 'wallboard' : 'desk')
+  const words = useNavWords()
+  const asked = usePlace()
+  const place: Place = asked.page === '' ? { ...asked, page: firstPage(session) } : asked
+  const own = ownOf(place.page)
+  const title = own ? t.nav[own] : pagesOf(session).find(({ route }) => route === place.page)?.title(words) ?? words.administration
   const [help, setHelp] = useState(false)
   useShortcuts({ help: () => { setHelp(true) } })
-  useEffect(() => { document.title = `${t.nav[page]} · Sayso` }, [t, page])
+  useEffect(() => { document.title = `${title} · Sayso` }, [title])
   return (
     <>
       <a className="skip" href="#main" onClick={(event) => {
         event.preventDefault()
         document.getElementById('main')?.focus()
       }}>{t.common.skip}</a>
-      <Header page={page} onHelp={() => { setHelp(true) }} />
+      <Header own={own} onHelp={() => { setHelp(true) }} />
       <main id="main" tabIndex={-1} className="page">
         <Warnings />
         <Incoming />
         <SupervisorBar />
-        {page === 'desk' && <Desk />}
-        {page === 'wallboard' && may(session, 'wallboard') && <Wallboard />}
-        {page === 'calls' && <MyCalls />}
-        {page === 'listening' && <ListeningLog />}
+        {own ? <OwnPage page={own} /> : <Admin place={place} />}
       </main>
       <ShortcutList opened={help} onClose={() => { setHelp(false) }} />
     </>
   )
 }
 
-function Header({ page, onHelp }: { page: PageName; onHelp(): void }) {
+/** Where who has just logged in begins. */
+function firstPage(session: Session): string {
+  if (session.agent !== null) return 'desk'
+  const first = administers(session) ? pagesOf(session)[0] : undefined
+  return first?.route ?? (may(session, 'wallboard') ? 'wallboard' : 'desk')
+}
+
+function OwnPage({ page }: { page: Own }) {
+  const { session } = useDesk()
+  switch (page) {
+    case 'desk': return <Desk />
+    case 'wallboard': return may(session, 'wallboard') ? <Wallboard /> : null
+    case 'calls': return <MyCalls />
+    case 'listening': return <ListeningLog />
+  }
+}
+
+function Header({ own, onHelp }: { own: Own | undefined; onHelp(): void }) {
   const t = useTexts()
+  const words = useNavWords()
   const { session, logOut } = useDesk()
-  const shown = PAGES.filter((one) => one !== 'wallboard' || may(session, 'wallboard'))
+  const shown = OWN.filter((one) => one !== 'wallboard' || may(session, 'wallboard'))
+  const first = pagesOf(session)[0]
   return (
     <header className="top">
       <div className="top-row">
         <Brand />
         <nav className="nav" aria-label={t.nav.label}>
           {shown.map((one) => (
-            <a key={one} href={address(one)} aria-current={one === page ? 'page' : undefined}>{t.nav[one]}</a>
+            <a key={one} href={address(one)} aria-current={one === own ? 'page' : undefined}>{t.nav[one]}</a>
           ))}
+          {first && administers(session) && <a href={address(first.route)} aria-current={own ? undefined : 'page'}>{words.administration}</a>}
         </nav>
         <span className="grow" />
         <LinkState />
-        <span className="soft"><span className="hidden">{t.nav.account} </span>{session.name}</span>
+        <a className="soft account" href={address('account')}><span className="hidden">{t.nav.account} </span>{session.name}</a>
         <div className="row" style={{ gap: 2 }}>
           <ActionIcon variant="subtle" color="gray" size="lg" aria-label={t.nav.shortcuts} onClick={onHelp}>
             <Icon name="keyboard" />
