@@ -226,6 +226,13 @@ export interface Recording {
   why: string | null
   /** Whether there is audio to be heard. */
   playable: boolean
+  /** A legal hold keeps it. */
+  hold: boolean
+  restricted: boolean
+  /** When a rule removes it; null: none does, or it is held, or gone. */
+  removesAt: string | null
+  /** Who spoke with the caller last. */
+  agent: string | null
 }
 /** When this listening began; it goes on while it is used. */
 export interface Listens { recording: string; since: string }
