@@ -40,7 +40,7 @@ export function SpanField({ label, hint, error, value, onChange, usual, units = 
 /** How long something is kept: as the system says, for ever, or for so long. */
 export function KeepField({ label, hint, error, value, onChange, system }: FieldProps & {
   value: string | undefined; onChange(value: string | undefined): void
-  /** What the system says; undefined: there is no default to fall back to (it is the system's own). */
+  /** What the system says (empty: it is not known here); undefined: there is no default to fall back to (it is the system's own). */
   system?: string
 }) {
   const words = useKitWords()
@@ -50,7 +50,7 @@ export function KeepField({ label, hint, error, value, onChange, system }: Field
     <Choices label={label} hint={hint} error={error} value={kind}
       onChange={(next) => { onChange(next === 'system' ? undefined : next === 'forever' ? 'forever' : value && value !== 'forever' ? value : '90d') }}
       options={[
-        ...(system === undefined ? [] : [{ value: 'system', label: words.form.systemDefault(say(system)) }]),
+        ...(system === undefined ? [] : [{ value: 'system', label: system === '' ? words.form.systemUnknown : words.form.systemDefault(say(system)) }]),
         { value: 'forever', label: words.form.forever }, { value: 'for', label: words.form.for },
       ]}
       below={kind === 'for' && <SpanField label={label} value={value} onChange={(span) => { onChange(span ?? '0d') }} units={['d', 'h']} />} />
@@ -158,8 +158,9 @@ export function NumberField({ label, hint, error, value, onChange, min, max, usu
   )
 }
 
-/** The names of objects, as the server takes them. */
-export const goodName = (name: string) => /^[a-z][a-z0-9_-]{0,62}$/.test(name)
+/** The names of objects, as the server takes them; `more`: signs that this kind may have, too. */
+export const goodName = (name: string, more = '') =>
+  name.length >= 1 && name.length <= 64 && [...name].every((sign) => /[A-Za-z0-9._-]/.test(sign) || more.includes(sign))
 
 function Below({ hint, error }: { hint: ReactNode[]; error: string | undefined }) {
   const said = hint.filter(Boolean)

@@ -5,5 +5,6 @@ export { DocumentForm, readDocument, useDocument, writeDocument, type DocumentSt
 export { useFaultWords } from './fault'
 export { Checks, Choice, Choices, goodName, KeepField, ListField, MaybeSpanField, NumberField, SpanField, TextField } from './fields'
 export { Badge, Card, Facts, PageFrame, type Tone } from './page'
+export { NEW, SettingsPage, useAll, useNames, type FormProps } from './settings'
 export { parseSpan, spanWords, splitSpan } from './span'
 export { LocalTable, saveFile, ServerTable, type Column, type Filter } from './table'

@@ -1,6 +1,8 @@
 // Moments and figures in the words of a language.
 
 export interface Formats {
+  /** BCP 47 */
+  locale: string
   /** `14:02` */
   time(moment: string): string
   /** `3 Mar 2026` */
@@ -29,6 +31,7 @@ export function formats(locale: string): Formats {
   const percent = new Intl.NumberFormat(locale, { style: 'percent', maximumFractionDigits: 0 })
   const ms = new Intl.NumberFormat(locale, { maximumFractionDigits: 0 })
   return {
+    locale,
     time: (at) => time.format(new Date(at)),
     date: (at) => date.format(new Date(at)),
     moment: (at) => moment.format(new Date(at)),

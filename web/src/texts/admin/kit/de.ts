@@ -11,10 +11,12 @@ export const de: Words = {
   work: { done: (done, total) => `${done} von ${total}`, running: 'Läuft…' },
   form: {
     save: 'Speichern', saved: 'Gespeichert.', revert: 'Änderungen verwerfen', remove: 'Entfernen', removed: 'Entfernt.', add: 'Hinzufügen', create: 'Anlegen', cancel: 'Abbrechen', close: 'Schließen',
-    name: 'Name', nameHint: 'Kleinbuchstaben, Ziffern, - und _; später nicht änderbar.', nameBad: 'Nur Kleinbuchstaben, Ziffern, - und _, zuerst ein Buchstabe.',
+    name: 'Name', nameHint: 'Buchstaben, Ziffern, . - und _; später nicht änderbar.', nameBad: 'Nur 1 bis 64 Buchstaben (a–z), Ziffern, . - und _.',
     unsaved: 'Es gibt Änderungen, die nicht gespeichert sind.', readOnly: 'Sie dürfen das ansehen, aber nicht ändern.', edit: 'Bearbeiten', copy: 'Kopieren', copied: 'Kopiert.',
     wrong: 'So kann das nicht gespeichert werden:', usual: (value) => `Üblich: ${value}`, systemDefault: (value) => `Wie das System: ${value}`,
+    systemUnknown: 'Wie das System',
     forever: 'Für immer', for: 'Für', never: 'Nie', amount: 'Menge', unit: 'Einheit', optional: 'freiwillig', secretKept: 'Leer lassen, um das Gespeicherte zu behalten.',
+    new: 'Neu', change: 'Ändern', test: 'Testen', details: 'Einzelheiten',
     listHint: 'Nach jedem Eintrag die Eingabetaste drücken.', back: 'Zurück', next: 'Weiter', removeLead: (name) => `„${name}“ wird entfernt. Das lässt sich nicht rückgängig machen.`, exists: 'Diesen Namen gibt es schon.',
     yes: 'Ja', no: 'Nein', on: 'An', off: 'Aus', none: '–', all: 'Alle', loading: 'Wird geladen…', retry: 'Erneut versuchen',
   },

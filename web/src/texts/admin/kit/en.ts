@@ -10,10 +10,12 @@ export const en = {
   work: { done: (done: number, total: number) => `${done} of ${total}`, running: 'Running…' },
   form: {
     save: 'Save', saved: 'Saved.', revert: 'Discard changes', remove: 'Remove', removed: 'Removed.', add: 'Add', create: 'Create', cancel: 'Cancel', close: 'Close',
-    name: 'Name', nameHint: 'Small letters, digits, - and _; it cannot be changed later.', nameBad: 'Small letters, digits, - and _ only, a letter first.',
+    name: 'Name', nameHint: 'Letters, digits, . - and _; it cannot be changed later.', nameBad: '1 to 64 letters (a–z), digits, . - and _ only.',
     unsaved: 'There are changes that are not saved.', readOnly: 'You may look at this, but not change it.', edit: 'Edit', copy: 'Copy', copied: 'Copied.',
     wrong: 'This cannot be saved yet:', usual: (value: string) => `Usual: ${value}`, systemDefault: (value: string) => `As the system: ${value}`,
+    systemUnknown: 'As the system',
     forever: 'For ever', for: 'For', never: 'Never', amount: 'Amount', unit: 'Unit', optional: 'optional', secretKept: 'Leave empty to keep the stored one.',
+    new: 'New', change: 'Change', test: 'Test', details: 'Details',
     listHint: 'Press Enter after each.', back: 'Back', next: 'Next', removeLead: (name: string) => `“${name}” is removed. This cannot be undone.`, exists: 'There is one with this name already.',
     yes: 'Yes', no: 'No', on: 'On', off: 'Off', none: '–', all: 'All', loading: 'Loading…', retry: 'Try again',
   },

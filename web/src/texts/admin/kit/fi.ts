@@ -11,10 +11,12 @@ export const fi: Words = {
   work: { done: (done, total) => `${done}/${total}`, running: 'Käynnissä…' },
   form: {
     save: 'Tallenna', saved: 'Tallennettu.', revert: 'Hylkää muutokset', remove: 'Poista', removed: 'Poistettu.', add: 'Lisää', create: 'Luo', cancel: 'Peruuta', close: 'Sulje',
-    name: 'Nimi', nameHint: 'Pieniä kirjaimia, numeroita, - ja _; ei voi muuttaa myöhemmin.', nameBad: 'Vain pieniä kirjaimia, numeroita, - ja _, kirjain ensin.',
+    name: 'Nimi', nameHint: 'Kirjaimia, numeroita, . - ja _; ei voi muuttaa myöhemmin.', nameBad: 'Vain 1–64 kirjainta (a–z), numeroita, . - ja _.',
     unsaved: 'Muutoksia ei ole tallennettu.', readOnly: 'Voit katsoa tätä, mutta et muuttaa.', edit: 'Muokkaa', copy: 'Kopioi', copied: 'Kopioitu.',
     wrong: 'Tätä ei voi vielä tallentaa:', usual: (value) => `Oletus: ${value}`, systemDefault: (value) => `Kuten järjestelmässä: ${value}`,
+    systemUnknown: 'Kuten järjestelmässä',
     forever: 'Pysyvästi', for: 'Ajan', never: 'Ei koskaan', amount: 'Määrä', unit: 'Yksikkö', optional: 'valinnainen', secretKept: 'Jätä tyhjäksi, jos tallennettu säilyy.',
+    new: 'Uusi', change: 'Muuta', test: 'Testaa', details: 'Tiedot',
     listHint: 'Paina Enter jokaisen jälkeen.', back: 'Takaisin', next: 'Seuraava', removeLead: (name) => `”${name}” poistetaan. Tätä ei voi perua.`, exists: 'Tämänniminen on jo olemassa.',
     yes: 'Kyllä', no: 'Ei', on: 'Päällä', off: 'Pois', none: '–', all: 'Kaikki', loading: 'Ladataan…', retry: 'Yritä uudelleen',
   },
