@@ -40,7 +40,7 @@ const jobs = [
   { id: 'j2', kind: 'upload', subject: '0199d2bbbb-52cc-7aa0', spool: 'sayso-1', attempts: 1, due: at(-5), created: at(-60), leasedBy: 'sayso-1', leasedUntil: at(30), error: null, progress: { done: 61, total: 188 } },
   { id: 'j3', kind: 'encode', subject: '0199d3bbbb-52cc-7aa0', spool: 'sayso-1', attempts: 0, due: at(-1), created: at(-10), leasedBy: null, leasedUntil: null, error: null, progress: null },
 ]
-const reconciliations = Array.from({ length: 5 }, (_, n) => ({ id: `r${n}`, beganAt: at(-DAY * n - 7200), endedAt: n === 0 ? null : at(-DAY * n - 6900), by: n === 2 ? 'admin' : 'schedule', state: n === 0 ? 'running' : n === 4 ? 'failed' : 'ended', counts: n === 0 ? null : { objects: 48_211, findings: { orphan: 2, 'late-job': 1 } }, why: n === 4 ? 'the store was away for 10 minutes' : null }))
+const reconciliations = Array.from({ length: 5 }, (_, n) => ({ id: `r${n}`, beganAt: at(-DAY * n - 7200), endedAt: n === 0 ? null : at(-DAY * n - 6900), by: n === 2 ? 'admin' : 'schedule', state: n === 0 ? 'running' : n === 4 ? 'failed' : 'ended', counts: n === 0 ? null : { calls: 4120, recorded: 2710, objects: 48_211, bytes: 9.1e10, verified: 200, findings: { orphan: 2, 'late-job': 1 } }, why: n === 4 ? 'the store was away for 10 minutes' : null }))
 const findings = [['orphan', 'recordings/2026/11/0199ee01.opus', 'belongs to no recording', null], ['orphan', 'recordings/2026/11/0199ee02.opus', 'belongs to no recording', at(-3000)], ['late-job', '0199d1bbbb-52cc', 'destruction waits for 3 hours', null]]
   .map(([kind, subject, detail, resolvedAt]) => ({ kind, subject, detail, resolvedAt, resolvedBy: resolvedAt && 'admin' }))
 

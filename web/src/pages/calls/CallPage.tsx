@@ -27,7 +27,7 @@ export function CallPage({ id }: { id: string }) {
   const { session } = useDesk()
   const { data, error, refetch } = useQuery({ queryKey: ['call', id], queryFn: () => request<CallDetail>('GET', path(id)), staleTime: 0 })
   return (
-    <PageFrame back={{ label: words.back, page: 'calls' }} title={data ? words.calls.detail(t.format.moment(data.arrivedAt)) : words.calls.title}
+    <PageFrame back={{ label: words.back, page: 'all-calls' }} title={data ? words.calls.detail(t.format.moment(data.arrivedAt)) : words.calls.title}
         tools={data && may(session, 'manage-holds') && <HoldButton on={{ call: id }} label={words.calls.hold} />}>
       <Read data={data} error={error}>{(call) => (
         <>

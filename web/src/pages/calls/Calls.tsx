@@ -34,7 +34,7 @@ function List() {
       <Card label={words.calls.title}>
         <ServerTable<Call> path="/calls" label={words.calls.title} filters={filters} rowKey={({ id }) => id} empty={words.calls.none} columns={[
           { key: 'arrived', label: words.calls.arrived, time: true, nowrap: true, cell: (call) => (
-            <a href={address('calls', [call.id])} aria-label={words.calls.openCall(t.format.moment(call.arrivedAt))}>{t.format.moment(call.arrivedAt)}</a>
+            <a href={address('all-calls', [call.id])} aria-label={words.calls.openCall(t.format.moment(call.arrivedAt))}>{t.format.moment(call.arrivedAt)}</a>
           ) },
           { key: 'queue', label: words.queue, cell: (call) => (call.queue === call.firstQueue ? call.queue : `${call.firstQueue} → ${call.queue}`) },
           { key: 'caller', label: words.calls.caller, nowrap: true, cell: (call) => callerOf(words, call) },

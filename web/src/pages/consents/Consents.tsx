@@ -56,7 +56,7 @@ function List() {
           { key: 'key', label: words.consents.key, cell: ({ digit, channel }) => (digit ? `${digit}${channel ? ` (${channel})` : ''}` : words.none) },
           { key: 'language', label: words.consents.language, cell: ({ language }) => language ?? words.none },
           { key: 'question', label: words.consents.question, cell: ({ question }) => (question ? <Id id={question} /> : words.none) },
-          { key: 'call', label: words.consents.call, cell: ({ call }) => (may(session, 'view-calls') ? <a href={address('calls', [call])}><Id id={call} /></a> : <Id id={call} />) },
+          { key: 'call', label: words.consents.call, cell: ({ call }) => (may(session, 'view-calls') ? <a href={address('all-calls', [call])}><Id id={call} /></a> : <Id id={call} />) },
         ]} />
     </Card>
   )

@@ -34,22 +34,22 @@ export function Reconciliations() {
         { key: 'ended', label: words.ended, nowrap: true, cell: ({ endedAt }) => (endedAt ? t.format.moment(endedAt) : words.none) },
         { key: 'by', label: words.by, cell: ({ by }) => by },
         { key: 'state', label: words.state, cell: ({ state, why }) => <><Badge tone={TONES[state]}>{words.recStates[state]}</Badge>{why && <div className="soft">{why}</div>}</> },
-        { key: 'counts', label: words.findings, cell: ({ counts }) => <Counts words={words} counts={counts} /> },
+        { key: 'counts', label: words.findings, cell: ({ counts }) => <Found words={words} counts={counts} /> },
       ]} />
     </Card>
   )
 }
 
-/** Counts are a tree of figures: its leaves that are not zero, named as findings where they are such. */
-function Counts({ words, counts }: { words: Words; counts: Record<string, unknown> | null }) {
-  const leaves = counts ? leavesOf(counts).filter(([, n]) => n > 0) : []
-  if (leaves.length === 0) return <>{words.none}</>
-  return <span className="badges">{leaves.map(([name, n]) => <span key={name} className="soft">{words.findingKinds[name] ?? name} {n}</span>)}</span>
+function Found({ words, counts }: { words: Words; counts: Record<string, unknown> | null }) {
+  const found = figuresOf(counts?.findings)
+  if (found.length === 0) return <>{words.none}</>
+  return <span className="badges">{found.map(([kind, n]) => <Badge key={kind} tone="warn">{words.findingKinds[kind] ?? kind}: {n}</Badge>)}</span>
 }
 
-function leavesOf(tree: Record<string, unknown>): [string, number][] {
-  return Object.entries(tree).flatMap(([key, value]): [string, number][] =>
-    (typeof value === 'number' ? [[key, value]] : value !== null && typeof value === 'object' ? leavesOf(value as Record<string, unknown>) : []))
+/** Those of a map's values that are figures above zero: what another version counted otherwise is none. */
+function figuresOf(map: unknown): [string, number][] {
+  if (map === null || typeof map !== 'object') return []
+  return Object.entries(map).filter((pair): pair is [string, number] => typeof pair[1] === 'number' && pair[1] > 0)
 }
 
 export function ReconciliationPage({ id }: { id: string }) {
@@ -65,7 +65,8 @@ export function ReconciliationPage({ id }: { id: string }) {
           <Card label={words.counts}>
             <Facts of={[
               [words.state, <Badge key="state" tone={TONES[report.state]}>{words.recStates[report.state]}</Badge>], [words.by, report.by],
-              [words.ended, report.endedAt ? t.format.moment(report.endedAt) : words.none], [words.counts, <Counts key="counts" words={words} counts={report.counts} />],
+              [words.ended, report.endedAt ? t.format.moment(report.endedAt) : words.none], ...figuresOf(report.counts).map(([name, n]): [string, string] => [words.countNames[name] ?? name, name === 'bytes' ? t.format.bytes(n) : t.format.figure(n)]),
+              [words.findings, <Found key="found" words={words} counts={report.counts} />],
             ]} />
             {report.why && <p className="bad">{report.why}</p>}
           </Card>

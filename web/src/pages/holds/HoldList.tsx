@@ -44,7 +44,7 @@ function HeldThing({ hold }: { hold: Hold }) {
   const words = useRecordsWords()
   const said = heldWords(words, hold, t.format.date)
   if (hold.on.kind === 'recording') return <a href={address('recordings', [hold.on.id])}>{said}</a>
-  return hold.on.kind === 'call' ? <a href={address('calls', [hold.on.id])}>{said}</a> : <>{said}</>
+  return hold.on.kind === 'call' ? <a href={address('all-calls', [hold.on.id])}>{said}</a> : <>{said}</>
 }
 
 export function ReleaseButton({ hold }: { hold: Hold }) {

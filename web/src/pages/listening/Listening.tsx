@@ -26,7 +26,7 @@ export default function ListeningPage() {
             { key: 'object', label: words.listening.object, cell: ({ call, recording }) => (
               <span className="badges">
                 {recording && <a href={address('recordings', [recording])}>{words.listening.recording} <Id id={recording} /></a>}
-                {call && <a href={address('calls', [call])}>{words.listening.call} <Id id={call} /></a>}
+                {call && <a href={address('all-calls', [call])}>{words.listening.call} <Id id={call} /></a>}
               </span>
             ) },
             { key: 'reason', label: words.listening.reason, cell: ({ reason }) => <span className="free">{reason ?? words.none}</span> },

@@ -20,7 +20,7 @@ export function Groups({ found, picked, onPick }: { found: Found; picked: Picked
   const words = usePrivacyWords()
   const records = useRecordsWords()
   const { session } = useDesk()
-  const callLink = (id: string) => (may(session, 'view-calls') ? <a href={address('calls', [id])}><Id id={id} /></a> : <Id id={id} />)
+  const callLink = (id: string) => (may(session, 'view-calls') ? <a href={address('all-calls', [id])}><Id id={id} /></a> : <Id id={id} />)
   const calls = { ids: picked.calls, set: (calls: Set<string>) => { onPick({ ...picked, calls }) } }
   return (
     <div className="stack">

@@ -106,7 +106,8 @@ export function Player({ recording, wave, src }: { recording: Recording; wave: W
           data={SPEEDS.map((value) => ({ value, label: `${t.format.figure(Number(value), value.split('.')[1]?.length ?? 0)} ×` }))} />
         <Switch size="sm" checked={skip} onChange={(event) => { setSkip(event.currentTarget.checked) }}
           label={quiet.length > 0 ? `${words.recordings.skip} (${words.recordings.skipSaves(clock(saved(quiet)))})` : words.recordings.skip} disabled={quiet.length === 0} />
-        <span className="grow" />
+      </div>
+      <div className="player-row">
         {side('caller', words.recordings.muteCaller)}
         <label className="balance">
           <span>{words.recordings.balanceCaller}</span>
@@ -137,18 +138,19 @@ async function whyNot(id: string, faults: Record<string, string>): Promise<strin
 }
 
 function Gaps({ recording, onJump }: { recording: Recording; onJump(to: number): void }) {
+  const t = useTexts()
   const words = useRecordsWords()
   return (
     <div>
       <div className="row">
-        <span className="wave-legend"><i data-kind="gap" />{words.recordings.gaps}</span>
+        <span className="wave-legend"><i data-kind="gap" />{words.recordings.gapWord}</span>
         <span className="wave-legend"><i data-kind="silence" />{words.recordings.silence}</span>
         {recording.gaps.length === 0 && <span className="soft small">{words.recordings.noGaps}</span>}
       </div>
       {recording.gaps.length > 0 && (
         <ul className="gap-list">
           {recording.gaps.map(({ start, seconds, why }) => {
-            const said = words.recordings.gap(clock(start), clock(seconds), words.recordings.gapWhy[why] ?? why)
+            const said = words.recordings.gap(clock(start), words.seconds(t.format.figure(seconds, seconds < 10 ? 1 : 0)), words.recordings.gapWhy[why] ?? why)
             return <li key={`${start}-${why}`}><Button size="compact-xs" variant="subtle" aria-label={`${said}. ${words.recordings.jump(clock(start))}`} onClick={() => { onJump(start) }}>{said}</Button></li>
           })}
         </ul>

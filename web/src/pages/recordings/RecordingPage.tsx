@@ -64,7 +64,7 @@ function RecordingFacts({ of }: { of: Recording }) {
       [words.recordings.length, of.seconds === null ? words.none : clock(of.seconds)],
       [words.recordings.format, of.format],
       [words.recordings.removes, of.removedAt ?? of.destroyedAt ? moment(of.removedAt ?? of.destroyedAt) : of.removesAt ? moment(of.removesAt) : words.recordings.never],
-      [words.recordings.call, may(session, 'view-calls') ? <a key="call" href={address('calls', [of.call])}>{words.recordings.toCall}</a> : of.call],
+      [words.recordings.call, may(session, 'view-calls') ? <a key="call" href={address('all-calls', [of.call])}>{words.recordings.toCall}</a> : of.call],
       [words.id, <code key="id">{of.id}</code>],
     ]} />
   )

@@ -45,7 +45,7 @@ function List() {
           { key: 'removes', label: words.recordings.removes, nowrap: true, cell: ({ removedAt, destroyedAt, removesAt, state, hold }) => (
             removedAt ?? destroyedAt ? moment(removedAt ?? destroyedAt) : state === 'stored' && (hold ? words.recordings.onHold : removesAt ? t.format.date(removesAt) : words.recordings.never)
           ) },
-          { key: 'call', label: words.recordings.call, cell: ({ call }) => (may(session, 'view-calls') ? <a href={address('calls', [call])}><Id id={call} /></a> : <Id id={call} />) },
+          { key: 'call', label: words.recordings.call, cell: ({ call }) => (may(session, 'view-calls') ? <a href={address('all-calls', [call])}><Id id={call} /></a> : <Id id={call} />) },
         ]} />
       </Card>
     </PageFrame>

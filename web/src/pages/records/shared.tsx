@@ -64,5 +64,5 @@ export function StateBadge({ state }: { state: string }) {
 
 /** An identity that is long: its beginning, whole on request. */
 export function Id({ id }: { id: string }) {
-  return <code title={id}>{id.length > 14 ? `${id.slice(0, 13)}…` : id}</code>
+  return <code className="id" title={id}>{id.length > 14 ? `${id.slice(0, 13)}…` : id}</code>
 }

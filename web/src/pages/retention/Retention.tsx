@@ -71,7 +71,7 @@ function InForce({ view, onRefresh }: { view: RetentionView; onRefresh(): void }
         ]} />
         <p className="soft" style={{ marginTop: 10 }}>{words.reportingLead(keep(view.reporting))}</p>
       </Card>
-      <Card title={words.timeline}><Timeline days={view.timeline} title={words.timeline} /></Card>
+      <Card label={words.timeline}><Timeline days={view.timeline} title={words.timeline} /></Card>
     </div>
   )
 }

@@ -25,6 +25,10 @@ export const en = {
     'orphan': 'Object without recording', 'lost': 'Recording without object', 'wrong-size': 'Wrong size', 'wrong-content': 'Wrong content', 'unfinished-upload': 'Unfinished upload', 'late-job': 'Late job', 'no-job': 'Job missing',
     'spool-lost': 'Spool file missing', 'spool-orphan': 'Spool file without recording', 'spool-left': 'Spool file left', 'stuck': 'Stuck', 'segments-left': 'Parts left', 'not-gone': 'Destroyed, but still there', 'unknown-kek': 'Unknown key', 'call-failed': 'Call could not be judged',
   } as Record<string, string>,
+  countNames: {
+    'calls': 'Calls judged', 'recorded': 'Recorded', 'not-recorded': 'Lawfully not recorded', 'failed': 'Failed', 'open': 'Go on', 'recordings': 'Recordings', 'objects': 'Objects', 'bytes': 'Size', 'verified': 'Read and hashed',
+    'traced': 'Destroyed and looked for', 'elsewhere': 'In other nodes’ spools', 'healed': 'Mended', 'losses': 'Losses of audio', 'failed-lately': 'Failed lately',
+  } as Record<string, string>,
   faults: { 'not-now': 'It belongs to a recording by now.', 'locked': 'The store keeps it locked.', 'store-away': 'The store cannot be reached.', 'no-orphan': 'It is not there any more.' } as Record<string, string>,
   none: '–', refreshed: (when: string) => `As of ${when}`, now: 'now',
 }

@@ -63,7 +63,7 @@ export const en = {
     balanceAt: (caller: string, agent: string) => `caller ${caller}, agent ${agent}`,
     back5: '5 seconds back', forward5: '5 seconds on', logged: 'Listening is written to the listening log from the moment you play.',
     listens: (since: string) => `Listening since ${since}, written to the listening log.`,
-    gaps: 'Gaps and silence', gap: (from: string, length: string, why: string) => `${from}: gap of ${length}, ${why}`,
+    gapWord: 'Gap: nothing was recorded', gap: (from: string, length: string, why: string) => `${from}: gap of ${length}, ${why}`,
     gapWhy: { 'paused': 'paused', 'hold': 'caller on hold', 'consulting': 'consultation', 'crash': 'server crashed', 'overload': 'overload', 'loss': 'packets lost', 'failed': 'recorder failed' } as Record<string, string>,
     silence: 'both silent', noGaps: 'No gaps: recorded from beginning to end.', jump: (to: string) => `Go to ${to}`,
     waveform: (length: string) => `Waveform, ${length}: caller above, agent below`,
@@ -120,7 +120,7 @@ export const en = {
   reports: {
     title: 'Reports', lead: 'Figures of calls. They stay exact when calls are anonymised.', calls: 'Calls', by: 'By', byOf: { day: 'Day', queue: 'Queue', hour: 'Hour' },
     offered: 'Offered', answered: 'Answered', abandoned: 'Gave up', recorded: 'Recorded', wait: 'Mean wait', talk: 'Mean talk', level: 'Service level', total: 'Total', none: 'No figures in this period.',
-    key: { day: 'Day', queue: 'Queue', hour: 'Hour', question: 'Question' }, chart: 'Calls by answer', asTable: 'Figures', exportCsv: 'Export CSV',
+    key: { day: 'Day', queue: 'Queue', hour: 'Hour', question: 'Question' }, chart: 'Calls, answered or given up', asTable: 'Figures', exportCsv: 'Export CSV',
   },
 }
 
