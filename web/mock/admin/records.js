@@ -131,8 +131,8 @@ const rows = (keys) => keys.map((key, n) => { const asked = 140 + (n * 53) % 90
   const [refused, silent, wrongKeys, hungUp] = [18 + (n * 7) % 12, 9 + (n * 5) % 7, 3 + n % 4, 2 + n % 3]
   return { key, asked, given: asked - refused - silent - wrongKeys - hungUp, refused, wrongKeys, silent, hungUp, withdrawn: n % 3 } })
 const callRows = (keys) => keys.map((key, n) => { const offered = 200 + (n * 71) % 160; const abandoned = 8 + (n * 5) % 20
-  return { key, offered, answered: offered - abandoned, abandoned, recorded: Math.round(offered * 0.61), waitSeconds: 14 + n % 40, talkSeconds: 190 + (n * 13) % 90, serviceLevel: 0.7 + (n % 25) / 100 } })
-const total = (list) => Object.fromEntries(Object.keys(list[0] ?? {}).map((key) => [key, key === 'key' ? '' : key === 'serviceLevel' ? 0.84 : list.reduce((sum, row) => sum + row[key], 0) / (/Seconds/.test(key) ? list.length : 1)]))
+  return { key, offered, answered: offered - abandoned, abandoned, recorded: Math.round(offered * 0.61), waitSeconds: offered * (14 + n % 40), talkSeconds: (offered - abandoned) * (190 + (n * 13) % 90), serviceLevel: 0.7 + (n % 25) / 100 } })
+const total = (list) => Object.fromEntries(Object.keys(list[0] ?? {}).map((key) => [key, key === 'key' ? '' : key === 'serviceLevel' ? 0.84 : list.reduce((sum, row) => sum + row[key], 0)]))
 const keysOf = (way) => (way === 'queue' ? QUEUES : way === 'question' ? ['9f2c4e1ab07d55e3c6aa810f4d2b9e77', 'c41be2227a5ddf80a1190b6f1e1c7788']
   : way === 'hour' ? Array.from({ length: 24 }, (_, n) => `${String(n).padStart(2, '0')}:00`) : Array.from({ length: 30 }, (_, n) => at(-DAY * (29 - n)).slice(0, 10)))
 

@@ -22,8 +22,8 @@ export interface Rung {
 export interface Rest { y: number; seconds: number }
 export interface Drawing { width: number; height: number; lines: { name: string; x: number }[]; rungs: Rung[]; rests: Rest[] }
 
-const COLUMN = 230
-const EDGE = 110
+const COLUMN = 270
+const EDGE = 150
 const TOP = 64
 const STEP = 44
 const REST = 34
@@ -42,7 +42,7 @@ export function draw({ lines, messages }: Pick<Ladder, 'lines' | 'messages'>): D
   for (const [n, message] of messages.entries()) {
     const at = Date.parse(message.at)
     if (at - last > LONG) {
-      rests.push({ y: y + REST / 2 - 8, seconds: (at - last) / 1000 })
+      rests.push({ y: y + (STEP + REST) / 2 - 10, seconds: (at - last) / 1000 })
       y += REST
     }
     last = at

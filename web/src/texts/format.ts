@@ -11,6 +11,8 @@ export interface Formats {
   moment(moment: string): string
   /** `3 Mar 2026, 14:02:07` */
   seconds(moment: string): string
+  /** `14:02:07` */
+  instant(moment: string): string
   /** `12,345.6` */
   figure(value: number, digits?: number): string
   /** `1.2 GB` */
@@ -26,6 +28,7 @@ export function formats(locale: string): Formats {
   const date = new Intl.DateTimeFormat(locale, { day: 'numeric', month: 'short', year: 'numeric' })
   const moment = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'short' })
   const seconds = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'medium' })
+  const instant = new Intl.DateTimeFormat(locale, { timeStyle: 'medium' })
   const figure = (value: number, digits = 0) =>
     new Intl.NumberFormat(locale, { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(value)
   const percent = new Intl.NumberFormat(locale, { style: 'percent', maximumFractionDigits: 0 })
@@ -36,6 +39,7 @@ export function formats(locale: string): Formats {
     date: (at) => date.format(new Date(at)),
     moment: (at) => moment.format(new Date(at)),
     seconds: (at) => seconds.format(new Date(at)),
+    instant: (at) => instant.format(new Date(at)),
     figure,
     bytes: (value) => {
       const units = ['B', 'kB', 'MB', 'GB', 'TB']

@@ -86,7 +86,7 @@ function Parties({ call }: { call: CallDetail }) {
   const t = useTexts()
   const words = useRecordsWords()
   return (
-    <div className="scroll" role="region" aria-label={words.calls.parties} tabIndex={0}>
+    <div className="scroll" role="group" aria-label={words.calls.parties} tabIndex={0}>
       <Table className="plain">
         <Table.Thead><Table.Tr>
           <Table.Th>{words.calls.party}</Table.Th><Table.Th>{words.calls.dialled}</Table.Th><Table.Th>{words.calls.connected}</Table.Th>
@@ -97,9 +97,9 @@ function Parties({ call }: { call: CallDetail }) {
             <Table.Tr key={leg.n}>
               <Table.Th scope="row">{leg.agent ? words.calls.agentLine(leg.agent) : leg.n === 0 ? words.calls.callerParty : leg.outside ?? words.calls.lineNames.outside}
                 {leg.trunk && <span className="soft"> ({words.calls.trunkLine(leg.trunk)})</span>}</Table.Th>
-              <Table.Td>{t.format.seconds(leg.dialledAt)}</Table.Td>
-              <Table.Td>{leg.connectedAt ? t.format.seconds(leg.connectedAt) : words.calls.notConnected}</Table.Td>
-              <Table.Td>{leg.endedAt ? t.format.seconds(leg.endedAt) : words.none}</Table.Td>
+              <Table.Td>{t.format.instant(leg.dialledAt)}</Table.Td>
+              <Table.Td>{leg.connectedAt ? t.format.instant(leg.connectedAt) : words.calls.notConnected}</Table.Td>
+              <Table.Td>{leg.endedAt ? t.format.instant(leg.endedAt) : words.none}</Table.Td>
               <Table.Td>{leg.cause ? words.causes[leg.cause] ?? leg.cause : words.none}</Table.Td>
               <Table.Td>{qualityOf(words, t.format.figure, leg)}</Table.Td>
             </Table.Tr>
@@ -124,7 +124,7 @@ function Events({ call }: { call: CallDetail }) {
     <ol className="events">
       {call.events.map((event, n) => (
         <li key={`${event.at}-${n}`}>
-          <span className="soft">{t.format.seconds(event.at)}</span>
+          <span className="soft">{t.format.instant(event.at)}</span>
           <div>
             <strong>{words.eventKinds[event.kind] ?? event.kind}</strong>
             {[event.queue, event.agent, event.detail && (words.bases[event.detail] ?? words.answers[event.detail] ?? event.detail)].filter(Boolean).map((part) => ` · ${part}`).join('')}
@@ -144,7 +144,7 @@ function Answers({ call }: { call: CallDetail }) {
     <ul className="events">
       {call.consents.map((consent) => (
         <li key={consent.at}>
-          <span className="soft">{t.format.seconds(consent.at)}</span>
+          <span className="soft">{t.format.instant(consent.at)}</span>
           <div>
             <Badge tone={consent.agreed ? 'good' : 'warn'}>{words.answers[consent.answer] ?? consent.answer}</Badge>
             {consent.reset && <> <Badge tone="plain">{words.consents.reset}</Badge></>}

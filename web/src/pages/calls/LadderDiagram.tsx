@@ -35,7 +35,7 @@ function Drawing({ ladder }: { ladder: Ladder }) {
   const { width, height, lines, rungs, rests } = useMemo(() => draw(ladder), [ladder])
   const names = lines.map(({ name }) => lineName(words, name)).join(', ')
   return (
-    <div className="scroll" role="region" aria-label={words.calls.ladder} tabIndex={0}>
+    <div className="scroll" role="group" aria-label={words.calls.ladder} tabIndex={0}>
       <svg className="ladder" width={width} height={height} viewBox={`0 0 ${width} ${height}`} style={{ width, minWidth: width }} role="list"
         aria-label={words.calls.ladderTitle(rungs.length, names)}>
         {lines.map(({ name, x }) => (
@@ -53,8 +53,8 @@ function Drawing({ ladder }: { ladder: Ladder }) {
         ))}
         {rungs.map((rung) => (
           <g key={rung.n} className="rung" data-kind={rung.kind} role="listitem"
-            aria-label={words.calls.rung(t.format.seconds(rung.at), lineName(words, rung.from), lineName(words, rung.to), sayOf(rung))}>
-            <title>{`${t.format.seconds(rung.at)} · ${rung.what} · CSeq ${rung.cseq}${rung.body ? ` · ${rung.body}` : ''}`}</title>
+            aria-label={words.calls.rung(t.format.instant(rung.at), lineName(words, rung.from), lineName(words, rung.to), sayOf(rung))}>
+            <title>{`${t.format.instant(rung.at)} · ${rung.what} · CSeq ${rung.cseq}${rung.body ? ` · ${rung.body}` : ''}`}</title>
             <Arrow rung={rung} />
             <text className="soft-text" x={6} y={rung.y + 4}>{after(rung.after)}</text>
           </g>
@@ -64,7 +64,8 @@ function Drawing({ ladder }: { ladder: Ladder }) {
   )
 }
 
-const sayOf = ({ what, body }: Rung) => (body ? `${what} (${body})` : what)
+/** What a body is, without its length: `INVITE (sdp)`. */
+const sayOf = ({ what, body }: Rung) => (body ? `${what} (${/\/([\w.+-]+)/.exec(body)?.[1] ?? body})` : what)
 const after = (ms: number) => (ms < 1000 ? `+${ms} ms` : ms < 60_000 ? `+${(ms / 1000).toFixed(2)} s` : `+${clock(ms / 1000)}`)
 
 function Arrow({ rung }: { rung: Rung }) {
@@ -93,7 +94,7 @@ function Messages({ ladder }: { ladder: Ladder }) {
   const t = useTexts()
   const words = useRecordsWords()
   return (
-    <div className="scroll" role="region" aria-label={words.calls.ladder} tabIndex={0}>
+    <div className="scroll" role="group" aria-label={words.calls.ladder} tabIndex={0}>
       <Table className="plain">
         <Table.Thead><Table.Tr>
           <Table.Th>{words.calls.time}</Table.Th><Table.Th>{words.calls.from}</Table.Th><Table.Th>{words.calls.to}</Table.Th><Table.Th>{words.calls.message}</Table.Th>
@@ -102,7 +103,7 @@ function Messages({ ladder }: { ladder: Ladder }) {
         <Table.Tbody>
           {ladder.messages.map((message, n) => (
             <Table.Tr key={n}>
-              <Table.Td style={{ whiteSpace: 'nowrap' }}>{t.format.seconds(message.at)}</Table.Td><Table.Td>{lineName(words, message.from)}</Table.Td>
+              <Table.Td style={{ whiteSpace: 'nowrap' }}>{t.format.instant(message.at)}</Table.Td><Table.Td>{lineName(words, message.from)}</Table.Td>
               <Table.Td>{lineName(words, message.to)}</Table.Td><Table.Td>{message.body ? `${message.what} (${message.body})` : message.what}</Table.Td>
               <Table.Td>{message.cseq}</Table.Td><Table.Td ta="right">{message.leg}</Table.Td>
             </Table.Tr>

@@ -17,6 +17,7 @@ interface Imported { added: number; changed: number; errors: { line: number; wha
 export default function Directory() {
   const t = useTexts()
   const words = usePrivacyWords()
+  const kit = useKitWords()
   const queries = useQueryClient()
   const changed = () => { void queries.invalidateQueries({ queryKey: ['list', PATH] }) }
   return (
@@ -29,7 +30,7 @@ export default function Directory() {
           { key: 'email', label: words.email, cell: ({ email }) => email ?? words.none },
           { key: 'note', label: words.note, cell: ({ note }) => note ?? words.none },
           { key: 'at', label: words.added, time: true, nowrap: true, cell: ({ at }) => t.format.date(at) },
-          { key: 'remove', label: '', cell: ({ id, name }) => (
+          { key: 'remove', label: kit.table.actions, cell: ({ id, name }) => (
             <ConfirmButton label={words.remove} describe={words.removeOf(name)} title={words.removeTitle(name)} lead={words.removeLead} confirm={words.removeConfirm} danger
               done={words.removed} onDone={changed} act={() => request<void>('DELETE', `${PATH}/${encodeURIComponent(id)}`)} />
           ) },

@@ -100,7 +100,7 @@ function JobList() {
             { key: 'attempts', label: words.attempts, right: true, cell: ({ attempts }) => attempts, value: ({ attempts }) => attempts },
             { key: 'progress', label: words.progress, cell: ({ progress, kind }) => progress && <Work label={words.progressOf(words.jobKinds[kind] ?? kind)} {...progress} /> },
             { key: 'error', label: words.error, cell: ({ error }) => <span className="free bad">{error}</span>, value: ({ error }) => error },
-            { key: 'retry', label: '', cell: (job) => <Retry job={job} /> },
+            { key: 'retry', label: kit.table.actions, cell: (job) => <Retry job={job} /> },
           ]} />
           {hasNextPage && <Button mt="md" variant="default" loading={isFetchingNextPage} onClick={() => { void fetchNextPage() }}>{kit.table.more}</Button>}
         </>

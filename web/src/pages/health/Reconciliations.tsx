@@ -8,6 +8,7 @@ import { address } from '../../app/route'
 import { Badge, Card, ConfirmButton, Facts, LocalTable, PageFrame, ServerTable, type Tone } from '../../kit'
 import { useTexts } from '../../texts'
 import { useHealthWords, type Words } from '../../texts/admin/health'
+import { useKitWords } from '../../texts/admin/kit'
 import { useRecordsWords } from '../../texts/admin/records'
 import { Read } from '../records/shared'
 
@@ -56,6 +57,7 @@ export function ReconciliationPage({ id }: { id: string }) {
   const t = useTexts()
   const words = useHealthWords()
   const records = useRecordsWords()
+  const kit = useKitWords()
   const path = `${PATH}/${encodeURIComponent(id)}`
   const { data, error, refetch } = useQuery({ queryKey: ['reconciliation', id], queryFn: () => wholeReport(path), staleTime: 0 })
   return (
@@ -78,7 +80,7 @@ export function ReconciliationPage({ id }: { id: string }) {
                 { key: 'subject', label: words.subject, cell: ({ subject }) => <code className="free">{subject}</code>, value: ({ subject }) => subject },
                 { key: 'detail', label: words.what, cell: ({ detail }) => detail, value: ({ detail }) => detail },
                 { key: 'resolved', label: words.resolved, cell: ({ resolvedAt, resolvedBy }) => (resolvedAt ? `${t.format.moment(resolvedAt)}, ${resolvedBy ?? ''}` : words.none), value: ({ resolvedAt }) => resolvedAt },
-                { key: 'remove', label: '', cell: ({ kind, subject, resolvedAt }) => kind === 'orphan' && !resolvedAt && (
+                { key: 'remove', label: kit.table.actions, cell: ({ kind, subject, resolvedAt }) => kind === 'orphan' && !resolvedAt && (
                   <ConfirmButton label={words.orphan} describe={words.orphanOf(subject)} title={words.orphanTitle} confirm={words.orphanConfirm} danger reason done={words.removed}
                     lead={<><code className="free">{subject}</code><p>{words.orphanLead}</p></>} onDone={() => { void refetch() }} act={(reason) => removeOrphan(words, path, subject, reason)} />
                 ) },

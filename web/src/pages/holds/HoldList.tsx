@@ -8,11 +8,13 @@ import { address } from '../../app/route'
 import { Badge, ConfirmButton, ServerTable } from '../../kit'
 import { may } from '../../logic/mine'
 import { useTexts } from '../../texts'
+import { useKitWords } from '../../texts/admin/kit'
 import { useRecordsWords, type Words } from '../../texts/admin/records'
 import { useMoment } from '../records/shared'
 
 export function HoldList({ prefix }: { prefix?: string }) {
   const words = useRecordsWords()
+  const kit = useKitWords()
   const moment = useMoment()
   const { session } = useDesk()
   return (
@@ -27,7 +29,7 @@ export function HoldList({ prefix }: { prefix?: string }) {
           hold.releasedAt ? <Badge tone="plain">{words.holds.stateOver} {moment(hold.releasedAt)}, {hold.releasedBy}</Badge>
             : expired(hold) ? <Badge tone="plain">{words.holds.expired}</Badge> : <Badge tone="warn">{words.holds.stateActive}</Badge>
         ) },
-        { key: 'release', label: '', cell: (hold) => !hold.releasedAt && !expired(hold) && may(session, 'manage-holds') && <ReleaseButton hold={hold} /> },
+        { key: 'release', label: kit.table.actions, cell: (hold) => !hold.releasedAt && !expired(hold) && may(session, 'manage-holds') && <ReleaseButton hold={hold} /> },
       ]} />
   )
 }

@@ -72,7 +72,7 @@ function Group<T>({ name, of, id, say, note, picked, columns }: {
           <h2>{name}</h2><span className="soft">{words.first(of.items.length, of.total)}</span>
         </summary>
         {note && <p className="soft">{note}</p>}
-        <div className="scroll" role="region" aria-label={name} tabIndex={0} style={{ maxHeight: 420, overflowY: 'auto' }}>
+        <div className="scroll" role="group" aria-label={name} tabIndex={0} style={{ maxHeight: 420, overflowY: 'auto' }}>
           <Table className="plain" stickyHeader>
             <Table.Thead><Table.Tr>
               <Table.Th style={{ width: 40 }}>

@@ -19,6 +19,8 @@ export default function Reports() {
   const { ask, by, fields } = useReport(['day', 'queue', 'hour'], words.reports.byOf)
   const { data, error } = useQuery({ queryKey: ['report', 'calls', ask], queryFn: () => request<CallReport>('GET', `/reports/calls${ask}`), staleTime: 0 })
   const n = (value: number) => t.format.figure(value)
+  // The report has sums: means of queues and days could not be added up.
+  const mean = (seconds: number, calls: number) => (calls > 0 ? clock(seconds / calls) : words.none)
   return (
     <PageFrame title={words.reports.title} lead={words.reports.lead}>
       <Card label={words.reports.calls}>
@@ -32,7 +34,7 @@ export default function Reports() {
             <FigureTable<Row> label={words.reports.asTable} head={words.reports.key[by]} by={by} rows={rows} total={{ ...total, key: words.reports.total }} columns={[
               [words.reports.offered, ({ offered }) => n(offered)], [words.reports.answered, ({ answered }) => n(answered)],
               [words.reports.abandoned, ({ abandoned }) => n(abandoned)], [words.reports.recorded, ({ recorded }) => n(recorded)],
-              [words.reports.wait, ({ waitSeconds }) => clock(waitSeconds)], [words.reports.talk, ({ talkSeconds }) => clock(talkSeconds)],
+              [words.reports.wait, ({ waitSeconds, offered }) => mean(waitSeconds, offered)], [words.reports.talk, ({ talkSeconds, answered }) => mean(talkSeconds, answered)],
               [words.reports.level, ({ serviceLevel }) => (serviceLevel === null ? words.none : t.format.percent(serviceLevel))],
             ]} />
           </>

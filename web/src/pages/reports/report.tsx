@@ -64,7 +64,7 @@ export function FigureTable<T extends { key: string }>({ label, head, by, rows, 
     </>
   )
   return (
-    <div className="scroll" role="region" aria-label={label} tabIndex={0} style={{ marginTop: 16, maxHeight: 420, overflowY: 'auto' }}>
+    <div className="scroll" role="group" aria-label={label} tabIndex={0} style={{ marginTop: 16, maxHeight: 640, overflowY: 'auto' }}>
       <Table className="plain" stickyHeader verticalSpacing={5}>
         <Table.Thead><Table.Tr><Table.Th>{head}</Table.Th>{columns.map(([column]) => <Table.Th key={column} ta="right">{column}</Table.Th>)}</Table.Tr></Table.Thead>
         <Table.Tbody>{rows.map((row) => <Table.Tr key={row.key}>{line(row, by === 'question' ? keyWords(row.key, by) : row.key)}</Table.Tr>)}</Table.Tbody>

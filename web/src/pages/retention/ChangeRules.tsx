@@ -7,10 +7,9 @@ import { useState } from 'react'
 import type { Named, QueueDocument, RetentionView, Simulation, SystemDocument } from '../../api/admin'
 import { Fault, request } from '../../api/client'
 import type { Page } from '../../api/types'
-import { tell, useDesk } from '../../app/hooks'
+import { tell } from '../../app/hooks'
 import { Card, ConfirmDialog, KeepField, readDocument, useFaultWords, writeDocument } from '../../kit'
 import { same } from '../../kit/differences'
-import { may } from '../../logic/mine'
 import { queueWith, rulesOf, simulationOf, sooner, systemWith, type Rules, type SimulationAsk } from '../../logic/rules'
 import { useTexts } from '../../texts'
 import { useRetentionWords } from '../../texts/admin/retention'
@@ -28,7 +27,6 @@ function Draft({ view, queues }: { view: RetentionView; queues: Named<QueueDocum
   const words = useRetentionWords()
   const faultWords = useFaultWords()
   const queries = useQueryClient()
-  const { session } = useDesk()
   const before = rulesOf(view, queues)
   const [rules, setRules] = useState(before)
   const [found, setFound] = useState<{ ask: SimulationAsk; of: Simulation } | null>(null)
@@ -70,19 +68,17 @@ function Draft({ view, queues }: { view: RetentionView; queues: Named<QueueDocum
     setRules({ ...rules, queues: { ...rules.queues, [name]: { calls: '', recordings: '', ...rules.queues[name], ...part } } })
   }
   const system = (part: Partial<Rules['system']>) => { setRules({ ...rules, system: { ...rules.system, ...part } }) }
-  const maySystem = may(session, 'configure-system')
   return (
     <div className="stack">
       <Card title={words.change}>
         <Stack>
           <p className="soft">{words.changeLead}</p>
           <RuleGroup title={words.system} changed={!same(before.system, rules.system)}>
-            <fieldset className="bare three" disabled={!maySystem}>
+            <div className="three">
               <KeepField label={words.calls} value={rules.system.calls} onChange={(keep) => { system({ calls: keep ?? 'forever' }) }} />
               <KeepField label={words.recordings} value={rules.system.recordings} onChange={(keep) => { system({ recordings: keep ?? 'forever' }) }} />
               <KeepField label={words.reporting} value={rules.system.reporting} onChange={(keep) => { system({ reporting: keep ?? 'forever' }) }} />
-            </fieldset>
-            {!maySystem && <p className="soft small">{words.mayNotSystem}</p>}
+            </div>
           </RuleGroup>
           {shown.map(({ name }) => (
             <RuleGroup key={name} title={`${words.queue} ${name}`} changed={!same(before.queues[name], rules.queues[name])}>

@@ -25,7 +25,7 @@ export function Impact({ of }: { of: Simulation }) {
       <div className="stack">
         <p className="soft" role="status">{words.took(`${t.format.figure(of.tookMs / 1000, 1)} s`)}</p>
         <Table className="plain" aria-label={words.simulation}>
-          <Table.Thead><Table.Tr><Table.Th /><Table.Th ta="right">{words.now}</Table.Th><Table.Th ta="right">{words.proposed}</Table.Th><Table.Th ta="right">{words.difference}</Table.Th></Table.Tr></Table.Thead>
+          <Table.Thead><Table.Tr><Table.Td /><Table.Th ta="right">{words.now}</Table.Th><Table.Th ta="right">{words.proposed}</Table.Th><Table.Th ta="right">{words.difference}</Table.Th></Table.Tr></Table.Thead>
           <Table.Tbody>
             {(['recordings', 'bytes', 'calls', 'rows', 'held'] as const).map((key) => {
               const format = key === 'bytes' ? t.format.bytes : n

@@ -66,7 +66,7 @@ function InForce({ view, onRefresh }: { view: RetentionView; onRefresh(): void }
           { key: 'queue', label: words.whose, cell: ({ queue }) => (queue === null ? <strong>{words.system}</strong> : queue), value: ({ queue }) => queue ?? words.system },
           { key: 'calls', label: words.calls, nowrap: true, cell: ({ calls }) => keep(calls), value: ({ calls }) => calls },
           { key: 'recordings', label: words.recordings, nowrap: true, cell: ({ recordings }) => keep(recordings), value: ({ recordings }) => recordings },
-          { key: 'from', label: '', cell: ({ queue, from }) => queue !== null && <Badge tone={from === 'queue' ? 'good' : 'plain'}>{from === 'queue' ? words.own : words.inherited}</Badge> },
+          { key: 'from', label: words.from, cell: ({ queue, from }) => queue !== null && <Badge tone={from === 'queue' ? 'good' : 'plain'}>{from === 'queue' ? words.own : words.inherited}</Badge> },
           { key: 'sentence', label: words.sentence, cell: ({ sentence }) => sentence, value: ({ sentence }) => sentence },
         ]} />
         <p className="soft" style={{ marginTop: 10 }}>{words.reportingLead(keep(view.reporting))}</p>

@@ -12,7 +12,7 @@ export const de: Words = {
   addQueue: 'Ausnahme für eine Warteschlange', simulate: 'Simulieren', simulating: 'Simulation läuft…', noChange: 'Noch ist nichts geändert.', save: 'Regeln speichern…', discard: 'Verwerfen', stale: 'Die Regeln haben sich seit dieser Simulation geändert: Simulieren Sie neu, bevor Sie speichern.',
   simulation: 'Was geschähe', now: 'Wie die Regeln sind', proposed: 'Wie Sie sie wollen', difference: 'Unterschied', took: (seconds) => `Simuliert in ${seconds}.`,
   impact: { recordings: 'Sofort entfernte Aufnahmen', bytes: 'Freier Platz', calls: 'Anonymisierte Anrufe', rows: 'Entfernte Zeilen von Berichtsdaten', held: 'Durch Sperren gehalten' },
-  byQueue: 'Nach Warteschlange', examples: 'Beispiele für das, was früher ginge', noExamples: 'Nichts ginge früher.', at: 'Aufgenommen', goesAt: 'Ginge', after: 'Zeitverlauf, wenn dies gälte', openRecording: 'Öffnen',
+  from: 'Woher', byQueue: 'Nach Warteschlange', examples: 'Beispiele für das, was früher ginge', noExamples: 'Nichts ginge früher.', at: 'Aufgenommen', goesAt: 'Ginge', after: 'Zeitverlauf, wenn dies gälte', openRecording: 'Öffnen',
   saveTitle: 'Diese Regeln in Kraft setzen', saveSooner: (recordings, calls) => `Mit dem nächsten Lauf werden ${recordings} Aufnahmen entfernt und ${calls} Anrufe anonymisiert, die heute aufbewahrt würden. Nichts bringt sie zurück.`,
   saveLater: 'Nichts geht früher, als es ohnehin ginge.', saveConfirm: 'In Kraft setzen', saved: 'Die Regeln gelten.', changedMeanwhile: 'Inzwischen hat jemand anders eine Regel geändert: Sie wurde neu gelesen. Sehen Sie Ihre Änderungen an und simulieren Sie noch einmal.',
   partly: (done) => `Nicht alles ließ sich speichern. Gespeichert: ${done}.`, type: 'Zum Bestätigen die Zahl der Aufnahmen eintippen',

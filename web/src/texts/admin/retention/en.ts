@@ -11,7 +11,7 @@ export const en = {
   addQueue: 'Override for a queue', simulate: 'Simulate', simulating: 'Simulating…', noChange: 'Nothing is changed yet.', save: 'Save rules…', discard: 'Discard', stale: 'The rules changed since this simulation: simulate again before you save.',
   simulation: 'What would happen', now: 'As the rules are', proposed: 'As you would have them', difference: 'Difference', took: (seconds: string) => `Simulated in ${seconds}.`,
   impact: { recordings: 'Recordings removed at once', bytes: 'Room freed', calls: 'Calls anonymised', rows: 'Rows of reporting data removed', held: 'Kept by holds' },
-  byQueue: 'By queue', examples: 'Examples of what would go sooner', noExamples: 'Nothing would go sooner.', at: 'Recorded', goesAt: 'Would go', after: 'Timeline if this were in force', openRecording: 'Open',
+  from: 'Comes from', byQueue: 'By queue', examples: 'Examples of what would go sooner', noExamples: 'Nothing would go sooner.', at: 'Recorded', goesAt: 'Would go', after: 'Timeline if this were in force', openRecording: 'Open',
   saveTitle: 'Put these rules in force', saveSooner: (recordings: string, calls: string) => `With the next run ${recordings} recordings are removed and ${calls} calls are anonymised that would be kept today. Nothing brings them back.`,
   saveLater: 'Nothing goes sooner than it would anyway.', saveConfirm: 'Put in force', saved: 'The rules are in force.', changedMeanwhile: 'Somebody else changed a rule meanwhile: it was read again. Look at your changes and simulate once more.',
   partly: (done: string) => `Not all could be saved. Stored: ${done}.`, type: 'Type the number of recordings to confirm',

@@ -12,7 +12,7 @@ export const fi: Words = {
   addQueue: 'Jonon oma sääntö', simulate: 'Simuloi', simulating: 'Simuloidaan…', noChange: 'Mitään ei ole vielä muutettu.', save: 'Tallenna säännöt…', discard: 'Hylkää', stale: 'Säännöt ovat muuttuneet tämän simulaation jälkeen: simuloi uudelleen ennen tallennusta.',
   simulation: 'Mitä tapahtuisi', now: 'Nykyisillä säännöillä', proposed: 'Ehdotetuilla säännöillä', difference: 'Ero', took: (seconds) => `Simuloitu ajassa ${seconds}.`,
   impact: { recordings: 'Heti poistettavia tallenteita', bytes: 'Vapautuva tila', calls: 'Anonymisoitavia puheluja', rows: 'Poistettavia raportointirivejä', held: 'Poistokiellon alaisia' },
-  byQueue: 'Jonoittain', examples: 'Esimerkkejä aiemmin poistuvista', noExamples: 'Mikään ei poistuisi aiemmin.', at: 'Tallennettu', goesAt: 'Poistuisi', after: 'Aikajana, jos tämä olisi voimassa', openRecording: 'Avaa',
+  from: 'Peräisin', byQueue: 'Jonoittain', examples: 'Esimerkkejä aiemmin poistuvista', noExamples: 'Mikään ei poistuisi aiemmin.', at: 'Tallennettu', goesAt: 'Poistuisi', after: 'Aikajana, jos tämä olisi voimassa', openRecording: 'Avaa',
   saveTitle: 'Ota nämä säännöt käyttöön', saveSooner: (recordings, calls) => `Seuraavalla ajolla poistetaan ${recordings} tallennetta ja anonymisoidaan ${calls} puhelua, jotka nykyisin säilytettäisiin. Mikään ei palauta niitä.`,
   saveLater: 'Mikään ei poistu aiemmin kuin muutenkin.', saveConfirm: 'Ota käyttöön', saved: 'Säännöt ovat voimassa.', changedMeanwhile: 'Joku muu muutti sillä välin sääntöä: se luettiin uudelleen. Katso muutoksesi ja simuloi vielä kerran.',
   partly: (done) => `Kaikkea ei voitu tallentaa. Tallennettu: ${done}.`, type: 'Vahvista kirjoittamalla tallenteiden määrä',
