@@ -28,6 +28,8 @@ export interface Session {
   /** Nothing but PUT /session/password is allowed before. */
   mustChangePassword: boolean
   language: string | null
+  /** How this session began: `password`, or the provider's name. */
+  by: string
   /** Whether a code of a second device is asked at log-in. */
   secondFactor: boolean
   /** The system asks for one and there is none: nothing but adding it (and the password) is allowed before. */

@@ -9,6 +9,7 @@ import { TextsProvider } from '../texts'
 
 import { ChangePassword } from './ChangePassword'
 import { LogIn } from './LogIn'
+import { MustAddFactor } from './MustAddFactor'
 import { Shell } from './Shell'
 
 const SESSION = ['session']
@@ -52,7 +53,9 @@ export function App() {
         : !session ? <LogIn ended={ended} onSession={(session) => { setEnded(false); setSession(session) }} />
           : session.mustChangePassword
             ? <ChangePassword onDone={() => { void refetch() }} onLogOut={() => { void api.logOut().finally(leave) }} />
-            : <Shell key={session.user} session={session} onLoggedOut={leave} onEnded={end} />}
+            : session.mustAddSecondFactor
+              ? <MustAddFactor onDone={() => { void refetch() }} onLogOut={() => { void api.logOut().finally(leave) }} />
+              : <Shell key={session.user} session={session} onLoggedOut={leave} onEnded={end} />}
     </TextsProvider>
   )
 }

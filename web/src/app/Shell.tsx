@@ -58,7 +58,8 @@ function Frame() {
   const { session } = useDesk()
   const words = useNavWords()
   const asked = usePlace()
-  const place: Place = asked.page === '' ? { ...asked, page: firstPage(session) } : asked
+  // `log-in` is where a provider sends back to.
+  const place: Place = asked.page === '' || asked.page === 'log-in' ? { ...asked, page: firstPage(session) } : asked
   const own = ownOf(place.page)
   const title = own ? t.nav[own] : pagesOf(session).find(({ route }) => route === place.page)?.title(words) ?? words.administration
   const [help, setHelp] = useState(false)

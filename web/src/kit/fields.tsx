@@ -9,7 +9,9 @@ import { spanWords, splitSpan, UNITS, type Unit } from './span'
 interface FieldProps { label: string; hint?: ReactNode; error?: string }
 
 /** A duration: an amount and its unit. Empty: unset, and what is usual holds. */
-export function SpanField({ label, hint, error, value, onChange, usual, units = ['d', 'h', 'm', 's'] }: FieldProps & {
+export function SpanField({ label, hint, error, value, onChange, usual, units = ['d', 'h', 'm', 's'], quiet }: FieldProps & {
+  /** Its label is not seen: what is above says it. */
+  quiet?: boolean
   value: string | undefined; onChange(value: string | undefined): void; usual?: string; units?: Unit[]
 }) {
   const words = useKitWords()
@@ -20,7 +22,7 @@ export function SpanField({ label, hint, error, value, onChange, usual, units = 
   const offered = UNITS.filter((one) => units.includes(one) || one === shown)
   const says = usual !== undefined ? words.form.usual(spanWords(words.units, usual)) : undefined
   return (
-    <Fieldset variant="unstyled" legend={label} className="field">
+    <Fieldset variant="unstyled" legend={<span className={quiet ? 'hidden' : undefined}>{label}</span>} className="field">
       <div className="span-field">
         <NumberInput aria-label={`${label}: ${words.form.amount}`} value={now?.amount ?? ''} min={0} allowDecimal={false} allowNegative={false} hideControls
           placeholder={usual === undefined ? undefined : String(splitSpan(usual)?.amount ?? '')} error={Boolean(error)}
@@ -53,7 +55,7 @@ export function KeepField({ label, hint, error, value, onChange, system }: Field
         ...(system === undefined ? [] : [{ value: 'system', label: system === '' ? words.form.systemUnknown : words.form.systemDefault(say(system)) }]),
         { value: 'forever', label: words.form.forever }, { value: 'for', label: words.form.for },
       ]}
-      below={kind === 'for' && <SpanField label={label} value={value} onChange={(span) => { onChange(span ?? '0d') }} units={['d', 'h']} />} />
+      below={kind === 'for' && <SpanField quiet label={label} value={value} onChange={(span) => { onChange(span ?? '0d') }} units={['d', 'h']} />} />
   )
 }
 
@@ -69,7 +71,7 @@ export function MaybeSpanField({ label, hint, error, value, onChange, first, uni
   return (
     <Choices label={label} hint={hint} error={error} value={on ? 'for' : 'never'} onChange={(next) => { onChange(next === 'for' ? first : undefined) }}
       options={[{ value: 'never', label: words.form.never }, { value: 'for', label: words.form.for }]}
-      below={on && <SpanField label={label} value={value} onChange={(span) => { onChange(span ?? first) }} units={units} />} />
+      below={on && <SpanField quiet label={label} value={value} onChange={(span) => { onChange(span ?? first) }} units={units} />} />
   )
 }
 
@@ -105,13 +107,15 @@ export function Choice({ label, hint, error, value, onChange, options, none }: F
 }
 
 /** Free words in a row: networks, skills. */
-export function ListField({ label, hint, error, value, onChange, offered = [], placeholder }: FieldProps & {
+export function ListField({ label, hint, error, value, onChange, offered = [], placeholder, spaces }: FieldProps & {
+  /** A word may have spaces in it. */
+  spaces?: boolean
   value: string[] | undefined; onChange(value: string[] | undefined): void; offered?: string[]; placeholder?: string
 }) {
   const words = useKitWords()
   return (
-    <TagsInput label={label} description={hint ?? words.form.listHint} error={error} value={value ?? []} data={offered} placeholder={placeholder}
-      acceptValueOnBlur splitChars={[',', ' ', ';']} clearable clearButtonProps={{ 'aria-label': words.form.remove }} comboboxProps={{ withinPortal: true }}
+    <TagsInput label={label} description={hint ?? words.form.listHint} error={error} value={value ?? []} data={offered} placeholder={value && value.length > 0 ? undefined : placeholder}
+      acceptValueOnBlur splitChars={spaces ? [',', ';'] : [',', ' ', ';']} clearable clearButtonProps={{ 'aria-label': words.form.remove }} comboboxProps={{ withinPortal: true }}
       onChange={(list) => { onChange(list.length > 0 ? list : undefined) }} />
   )
 }

@@ -12,6 +12,7 @@ import { useKitWords } from '../texts/admin/kit'
 import { Icon } from '../ui/icons'
 
 import { useFaultWords } from './fault'
+import { saveFile } from './file'
 import { asked, csvOf, setOf, sorted, type Filter } from './filters'
 
 export type { Filter } from './filters'
@@ -119,17 +120,6 @@ export function LocalTable<T>({ rows, error, fits, onRefresh, file, ...list }: S
       {found.length > shown && <Button mt="md" variant="default" onClick={() => { setShown(shown + STEP) }}>{words.table.more}</Button>}
     </Frame>
   )
-}
-
-/** Saves a text as a file of the browser. */
-export function saveFile(name: string, content: string | Blob, type = 'text/csv;charset=utf-8') {
-  const url = URL.createObjectURL(content instanceof Blob ? content : new Blob([content], { type }))
-  const link = document.createElement('a')
-  link.href = url
-  link.download = name
-  link.click()
-  // The download has begun by then.
-  window.setTimeout(() => { URL.revokeObjectURL(url) }, 10_000)
 }
 
 type Query = Record<string, string>

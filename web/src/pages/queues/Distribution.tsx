@@ -1,14 +1,14 @@
 // Who gets a queue's calls, in which order, and for how long they wait.
-import type { QueueDocument } from '../../api/admin'
+import type { AgentDocument, QueueDocument } from '../../api/admin'
 import { Choice, ListField, MaybeSpanField, NumberField, SpanField, useAll, type DocumentState } from '../../kit'
 import { useDesk } from '../../app/hooks'
+import { LANGUAGES } from '../../kit/languages'
 import { may } from '../../logic/mine'
 import { useQueuesWords } from '../../texts/admin/queues'
-import type { AgentDocument } from '../../api/admin'
 
 import { WhereTo } from './WhereTo'
 
-export const LANGUAGES = ['en', 'de', 'fi', 'fr', 'es']
+
 
 export function Distribution({ of, draft, queues }: { of: DocumentState<QueueDocument>; draft: QueueDocument; queues: string[] }) {
   const words = useQueuesWords()
