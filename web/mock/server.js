@@ -10,7 +10,7 @@ import { WebSocketServer } from 'ws'
 
 const at = (seconds = 0) => new Date(Date.now() + seconds * 1000).toISOString()
 const person = (name, role, rights, more = {}) =>
-  ({ name, role, rights, agent: null, mustChangePassword: false, language: null, secondFactor: false, mustAddSecondFactor: false,
+  ({ name, role, rights, agent: null, mustChangePassword: false, language: null, by: 'password', secondFactor: false, mustAddSecondFactor: false,
     queues: null, passwordExpiresAt: null, ...more })
 const EVERY_RIGHT = ['take-calls', 'override', 'wallboard', 'listen-live', 'whisper', 'barge', 'view-listening-logs', 'listen-recordings',
   'export-recordings', 'destroy-recordings', 'manage-vault', 'view-calls', 'view-reports', 'view-consents', 'view-audit-log', 'configure-queues',

@@ -38,10 +38,13 @@ export const admin = {
   unlock: (name: string) => request<void>('POST', `/users/${part(name)}/unlock`),
   endSessions: (name: string) => request<void>('DELETE', `/users/${part(name)}/sessions`),
   dropSecondFactor: (name: string) => request<void>('DELETE', `/users/${part(name)}/second-factor`),
+  tokens: () => request<Page<Token>>('GET', '/tokens'),
   makeToken: (name: string, rights: Right[], days: number) => request<{ token: Token; secret: string }>('POST', '/tokens', { name, rights, days }),
   revokeToken: (id: string) => request<void>('DELETE', `/tokens/${part(id)}`),
 
   // ---- webhooks
+  /** As many as come at once. */
+  deliveries: (name: string, after: string | null) => request<Page<Delivery>>('GET', `/webhooks/${part(name)}/deliveries?limit=500${after ? `&after=${part(after)}` : ''}`),
   testWebhook: (name: string) => request<Delivery>('POST', `/webhooks/${part(name)}/test`),
   retryDelivery: (name: string, id: string) => request<void>('POST', `/webhooks/${part(name)}/deliveries/${part(id)}/retry`),
 

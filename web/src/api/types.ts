@@ -28,6 +28,8 @@ export interface Session {
   /** Nothing but PUT /session/password is allowed before. */
   mustChangePassword: boolean
   language: string | null
+  /** How this session began: `password`, or the provider's name. */
+  by: string
   /** Whether a code of a second device is asked at log-in. */
   secondFactor: boolean
   /** The system asks for one and there is none: nothing but adding it (and the password) is allowed before. */
@@ -226,6 +228,13 @@ export interface Recording {
   why: string | null
   /** Whether there is audio to be heard. */
   playable: boolean
+  /** A legal hold keeps it. */
+  hold: boolean
+  restricted: boolean
+  /** When a rule removes it; null: none does, or it is held, or gone. */
+  removesAt: string | null
+  /** Who spoke with the caller last. */
+  agent: string | null
 }
 /** When this listening began; it goes on while it is used. */
 export interface Listens { recording: string; since: string }

@@ -114,7 +114,7 @@ export function ListField({ label, hint, error, value, onChange, offered = [], p
 }) {
   const words = useKitWords()
   return (
-    <TagsInput label={label} description={hint ?? words.form.listHint} error={error} value={value ?? []} data={offered} placeholder={placeholder}
+    <TagsInput label={label} description={hint ?? words.form.listHint} error={error} value={value ?? []} data={offered} placeholder={value && value.length > 0 ? undefined : placeholder}
       acceptValueOnBlur splitChars={spaces ? [',', ';'] : [',', ' ', ';']} clearable clearButtonProps={{ 'aria-label': words.form.remove }} comboboxProps={{ withinPortal: true }}
       onChange={(list) => { onChange(list.length > 0 ? list : undefined) }} />
   )

@@ -45,7 +45,7 @@ interface SettingsProps<T extends object> {
   /** Words of its keys. */
   names: Record<string, string>
   mayChange: boolean
-  nameField?: { label: string; hint: string; more?: string; placeholder?: string }
+  nameField?: { label: string; hint?: string; more?: string; placeholder?: string }
   Form(props: FormProps<T>): ReactNode
   /** Below the form of what is stored. */
   Beside?(props: { name: string; document: T }): ReactNode

@@ -30,6 +30,8 @@ export const theme = createTheme({
         styles: { title: { fontWeight: 600, fontSize: '1.125rem' } },
       },
     },
+    // What helps stands below a field, so that fields beside one another stand in a row.
+    InputWrapper: { defaultProps: { inputWrapperOrder: ['label', 'input', 'description', 'error'] } },
     Table: { defaultProps: { verticalSpacing: 8, horizontalSpacing: 12 } },
   },
 })

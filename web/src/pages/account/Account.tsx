@@ -14,7 +14,15 @@ import { AddSecondFactor } from './SecondFactor'
 
 export default function Account() {
   const words = useAccountWords()
-  return <PageFrame title={words.title} lead={words.lead}><Password /><Factor /><Sessions /></PageFrame>
+  const { session } = useDesk()
+  // Who came by another provider has no password here to change.
+  const own = session.by === 'password'
+  return (
+    <PageFrame title={words.title} lead={words.lead}>
+      {own ? <><Password /><Factor /></> : <Card title={words.factor}><p>{words.factorNone}</p></Card>}
+      <Sessions />
+    </PageFrame>
+  )
 }
 
 function Password() {

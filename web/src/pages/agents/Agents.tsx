@@ -26,7 +26,7 @@ export default function Agents({ parts }: { parts: string[] }) {
   const filters = useMemo(() => [{ kind: 'choice' as const, name: 'queue', label: words.names.queues, options: queues.map((one) => ({ value: one, label: one })) }], [words, queues])
   return (
     <SettingsPage<AgentDocument> kind="agents" parts={parts} title={words.title} lead={words.lead} add={words.add} empty={words.empty} columns={columns} filters={filters}
-      fits={({ document }, _, queue) => (document.queues ?? []).includes(queue)} fresh={{}} names={words.names} mayChange Form={Editor} below={<Skills />} />
+      fits={({ document }, _, queue) => (document.queues ?? []).includes(queue)} fresh={{}} names={words.names} mayChange nameField={{ label: words.id }} Form={Editor} below={<Skills />} />
   )
 }
 

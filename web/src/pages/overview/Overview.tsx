@@ -5,6 +5,7 @@ import type { ReactNode } from 'react'
 
 import type { Overview as Figures } from '../../api/admin'
 import { admin } from '../../api/admin-client'
+import type { Right } from '../../api/types'
 import { useDesk } from '../../app/hooks'
 import { address } from '../../app/route'
 import { Badge, Card, PageFrame, spanWords, useFaultWords, type Tone } from '../../kit'
@@ -35,30 +36,31 @@ function Parts({ figures }: { figures: Figures }) {
   const { today, recordings, retention, audit } = figures
   const open = new Set(pagesOf(session).map(({ route }) => route))
   // Only to pages this user has.
+  const any = (...rights: Right[]) => rights.some((right) => may(session, right))
   const to = (page: string, query: Record<string, string> = {}) => (open.has(page) ? address(page, [], query) : undefined)
   return (
     <>
-      <Alarms alarms={figures.alarms} />
+      {any('monitor', 'manage-vault') && <Alarms alarms={figures.alarms} />}
       <div className="tiles">
-        <Tile title={words.today} big={figures.callsNow} says={words.callsNow} href={to('reports')} facts={[
+        {any('wallboard', 'view-reports') && <Tile title={words.today} big={figures.callsNow} says={words.callsNow} href={to('reports')} facts={[
           [words.offered, today.offered], [words.answered, today.answered], [words.recorded, today.recorded],
-        ]} />
-        <Tile title={words.consent} big={today.consentAsked > 0 ? t.format.percent(today.consentGiven / today.consentAsked) : kit.form.none}
-          says={words.consentOf(today.consentGiven, today.consentAsked)} href={to('consents')} facts={[]} />
-        <Tile title={words.recordings} big={recordings.stored} says={words.stored} href={to('recordings')} facts={[
+        ]} />}
+        {any('wallboard', 'view-reports') && <Tile title={words.consent} big={today.consentAsked > 0 ? t.format.percent(today.consentGiven / today.consentAsked) : kit.form.none}
+          says={words.consentOf(today.consentGiven, today.consentAsked)} href={to('consents')} facts={[]} />}
+        {any('monitor', 'configure-recording') && <Tile title={words.recordings} big={recordings.stored} says={words.stored} href={to('recordings')} facts={[
           [words.waiting, recordings.waiting], [words.failed, recordings.failed > 0 ? <Badge tone="bad">{recordings.failed}</Badge> : 0],
-        ]} />
-        <Tile title={words.retention} big={retention.due} says={words.due} href={to('retention')} facts={[
+        ]} />}
+        {any('monitor', 'configure-recording') && <Tile title={words.retention} big={retention.due} says={words.due} href={to('retention')} facts={[
           [words.lag, retention.lagSeconds > 3600 ? <Badge tone="bad">{spanWords(kit.units, `${Math.round(retention.lagSeconds / 60)}m`)}</Badge> : words.onTime],
-        ]} />
-        {may(session, 'dpo') && <Tile title={words.people} big={figures.tasks} says={words.tasks} href={to('privacy')} facts={[]} />}
-        {may(session, 'view-audit-log') && (
+        ]} />}
+        {any('dpo') && figures.tasks !== undefined && <Tile title={words.people} big={figures.tasks} says={words.tasks} href={to('privacy')} facts={[]} />}
+        {any('view-audit-log') && (
           <Tile title={words.audit} big={audit.rows} says={words.rows} href={to('audit')} facts={[
             [words.anchored, audit.anchoredAt ? t.format.moment(audit.anchoredAt) : words.never],
           ]} />
         )}
       </div>
-      <Findings findings={figures.findings} linked={open.has('queues')} />
+      {any('configure-queues', 'configure-recording', 'configure-prompts') && <Findings findings={figures.findings} linked={open.has('queues')} />}
     </>
   )
 }

@@ -2,10 +2,9 @@
 import { Switch } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 
-import type { QueueDocument } from '../../api/admin'
-import { admin } from '../../api/admin-client'
+import type { QueueDocument, SystemDocument } from '../../api/admin'
 import { useDesk } from '../../app/hooks'
-import { Choice, Choices, KeepField, MaybeSpanField, NumberField, SpanField, TextField, type FormProps } from '../../kit'
+import { Choice, Choices, KeepField, MaybeSpanField, NumberField, readDocument, SpanField, TextField, type FormProps } from '../../kit'
 import { may } from '../../logic/mine'
 import { useQueuesWords } from '../../texts/admin/queues'
 
@@ -16,8 +15,10 @@ export function Policy({ of, draft }: FormProps<QueueDocument>) {
   const { names, hints } = words
   const { session } = useDesk()
   const recording = draft.recording ?? 'consent'
-  const { data: retention } = useQuery({ queryKey: ['retention'], queryFn: admin.retention, enabled: may(session, 'configure-recording'), retry: false })
-  const system = retention?.rules.find(({ queue }) => queue === null)
+  const reads = may(session, 'configure-recording') || may(session, 'configure-system')
+  const { data: system } = useQuery({ queryKey: ['document', '/system'], queryFn: () => readDocument<SystemDocument>('/system'), enabled: reads, retry: false })
+  // What the system says where it says anything: nothing is removed before somebody says so.
+  const default_ = (key: 'retention-calls' | 'retention-recordings') => (system ? system.document[key] ?? 'forever' : '')
   return (
     <div className="stack">
       <Choices label={names.recording} error={of.wrong('recording')} value={recording} onChange={(next: Recording) => { of.change(withRecording(draft, next)) }}
@@ -25,9 +26,9 @@ export function Policy({ of, draft }: FormProps<QueueDocument>) {
       {recording === 'always' && <Basis of={of} draft={draft} />}
       {recording === 'consent' && <Consent of={of} draft={draft} />}
       <div className="form-grid">
-        <KeepField label={names.retention} hint={hints.retention} value={draft.retention} system={system?.calls ?? ''} error={of.wrong('retention')}
+        <KeepField label={names.retention} hint={hints.retention} value={draft.retention} system={default_('retention-calls')} error={of.wrong('retention')}
           onChange={(keep) => { of.change({ retention: keep }) }} />
-        <KeepField label={names['file-removal']} hint={hints['file-removal']} value={draft['file-removal']} system={system?.recordings ?? ''} error={of.wrong('file-removal')}
+        <KeepField label={names['file-removal']} hint={hints['file-removal']} value={draft['file-removal']} system={default_('retention-recordings')} error={of.wrong('file-removal')}
           onChange={(keep) => { of.change({ 'file-removal': keep }) }} />
       </div>
       {recording !== 'never' && (

@@ -46,7 +46,7 @@ function Editor({ of, draft }: FormProps<RoleDocument>) {
     <>
       <TextField label={words.names.description} value={draft.description} error={of.wrong('description')} onChange={(description) => { of.change({ description }) }} />
       <RightsField offered={ALL_RIGHTS.filter((right) => !isSpecial(right))} value={draft.rights ?? []} onChange={(rights) => { of.change({ rights }) }} />
-      <p className="soft">{words.special}</p>
+      <div className="soft">{words.special}<ul className="plain-list">{ALL_RIGHTS.filter(isSpecial).map((right) => <li key={right}>{words.rights[right]}</li>)}</ul></div>
     </>
   )
 }

@@ -1,13 +1,13 @@
 // Tokens of machines: made, shown once, revoked.
 import { Alert, Button, Modal, NumberInput, Stack, TextInput } from '@mantine/core'
-import { useQueryClient } from '@tanstack/react-query'
+import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useMemo, useState } from 'react'
 
 import type { Token } from '../../api/admin'
 import { admin } from '../../api/admin-client'
 import type { Right } from '../../api/types'
 import { tell, useDesk } from '../../app/hooks'
-import { Badge, ConfirmButton, PageFrame, ServerTable, useFaultWords, type Column } from '../../kit'
+import { Badge, ConfirmButton, LocalTable, PageFrame, useFaultWords, type Column } from '../../kit'
 import { useTexts } from '../../texts'
 import { useKitWords } from '../../texts/admin/kit'
 import { useTokensWords } from '../../texts/admin/tokens'
@@ -20,15 +20,16 @@ export default function Tokens() {
   const kit = useKitWords()
   const queries = useQueryClient()
   const [making, setMaking] = useState(false)
+  const { data, error } = useQuery({ queryKey: ['list', '/tokens'], queryFn: admin.tokens, staleTime: 0 })
   const again = () => { void queries.invalidateQueries({ queryKey: ['list', '/tokens'] }) }
   const columns = useMemo((): Column<Token>[] => [
-    { key: 'name', label: words.name, cell: ({ name }) => <strong>{name}</strong> },
-    { key: 'state', label: words.state, cell: (token) => <State token={token} /> },
-    { key: 'rights', label: words.rights, cell: ({ rights }) => rights.join(', ') },
-    { key: 'by', label: words.by, cell: ({ by }) => by },
-    { key: 'created', label: words.created, time: true, nowrap: true, cell: ({ createdAt }) => t.format.date(createdAt) },
-    { key: 'expires', label: words.expires, nowrap: true, cell: ({ expiresAt }) => t.format.date(expiresAt) },
-    { key: 'used', label: words.used, nowrap: true, cell: ({ usedAt }) => (usedAt ? t.format.moment(usedAt) : words.never) },
+    { key: 'name', label: words.name, value: ({ name }) => name, cell: ({ name }) => <strong>{name}</strong> },
+    { key: 'state', label: words.state, value: (token) => words.states[stateOf(token)], cell: (token) => <State token={token} /> },
+    { key: 'rights', label: words.rights, value: ({ rights }) => rights.join(', '), cell: ({ rights }) => rights.join(', ') },
+    { key: 'by', label: words.by, value: ({ by }) => by, cell: ({ by }) => by },
+    { key: 'created', label: words.created, value: ({ createdAt }) => createdAt, nowrap: true, cell: ({ createdAt }) => t.format.date(createdAt) },
+    { key: 'expires', label: words.expires, value: ({ expiresAt }) => expiresAt, nowrap: true, cell: ({ expiresAt }) => t.format.date(expiresAt) },
+    { key: 'used', label: words.used, value: ({ usedAt }) => usedAt, nowrap: true, cell: ({ usedAt }) => (usedAt ? t.format.moment(usedAt) : words.never) },
     { key: 'revoke', label: '', cell: ({ id, name, revokedAt }) => revokedAt === null && (
       <ConfirmButton label={words.revoke} describe={words.revokeOf(name)} title={words.revokeOf(name)} lead={words.revokeLead(name)} confirm={words.revoke} danger
         act={() => admin.revokeToken(id)} done={words.revoked} onDone={() => { void queries.invalidateQueries({ queryKey: ['list', '/tokens'] }) }} />
@@ -37,7 +38,9 @@ export default function Tokens() {
   return (
     <PageFrame title={words.title} lead={words.lead} tools={<Button onClick={() => { setMaking(true) }}>{words.add}</Button>}>
       <section className="card" aria-label={words.title}>
-        <ServerTable<Token> path="/tokens" label={words.title} columns={columns} rowKey={({ id }) => id} empty={words.empty} />
+        <LocalTable<Token> label={words.title} file="tokens" rows={data?.items} error={error} columns={columns} rowKey={({ id }) => id} empty={words.empty} onRefresh={again}
+          filters={[{ kind: 'choice', name: 'state', label: words.state, options: Object.entries(words.states).map(([value, label]) => ({ value, label })) }]}
+          fits={(token, _, state) => stateOf(token) === state} />
       </section>
       <Modal opened={making} onClose={() => { setMaking(false) }} title={words.add} size="lg" closeButtonProps={{ 'aria-label': kit.form.close }}>
         {making && <Make onMade={again} onClose={() => { setMaking(false) }} />}
@@ -46,10 +49,13 @@ export default function Tokens() {
   )
 }
 
-function State({ token: { revokedAt, expiresAt } }: { token: Token }) {
+const stateOf = ({ revokedAt, expiresAt }: Token) => (revokedAt ? 'revoked' : Date.parse(expiresAt) < Date.now() ? 'expired' : 'valid')
+const TONES = { revoked: 'bad', expired: 'plain', valid: 'good' } as const
+
+function State({ token }: { token: Token }) {
   const words = useTokensWords()
-  if (revokedAt) return <Badge tone="bad">{words.states.revoked}</Badge>
-  return Date.parse(expiresAt) < Date.now() ? <Badge tone="plain">{words.states.expired}</Badge> : <Badge tone="good">{words.states.valid}</Badge>
+  const state = stateOf(token)
+  return <Badge tone={TONES[state]}>{words.states[state]}</Badge>
 }
 
 function Make({ onMade, onClose }: { onMade(): void; onClose(): void }) {

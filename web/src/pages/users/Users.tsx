@@ -21,7 +21,7 @@ export default function Users({ parts }: { parts: string[] }) {
   const words = useUsersWords()
   const roles = useRolesWords()
   const { session } = useDesk()
-  const own = useNames('roles', may(session, 'manage-roles'))
+  const own = useNames('roles')
   const columns = useMemo((): Column<Named<UserDocument>>[] => {
     const role = ({ document }: Named<UserDocument>) => roles.roles[document.role as Role] ?? document.role
     return [
@@ -37,7 +37,7 @@ export default function Users({ parts }: { parts: string[] }) {
   return (
     <SettingsPage<UserDocument> kind="users" parts={parts} title={words.title} lead={words.lead} add={words.add} empty={words.empty} columns={columns} filters={filters}
       fits={({ document }, _, role) => document.role === role} fresh={{ 'role': 'agent', 'must-change': true }} names={words.names}
-      mayChange={may(session, 'manage-users')} Form={Editor} Beside={State} />
+      mayChange={may(session, 'manage-users')} nameField={{ label: words.id }} Form={Editor} Beside={State} />
   )
 }
 
@@ -48,8 +48,8 @@ function Editor({ of, draft, name }: FormProps<UserDocument>) {
   const { session } = useDesk()
   const { names } = words
   const managesRoles = may(session, 'manage-roles')
-  const agents = useAll<AgentDocument>('agents', may(session, 'configure-agents')).data ?? []
-  const own = useAll<RoleDocument>('roles', managesRoles).data ?? []
+  const agents = useAll<AgentDocument>('agents').data ?? []
+  const own = useAll<RoleDocument>('roles').data ?? []
   const queues = useLiveQueues()
   const { data: fixed } = useQuery({ queryKey: ['default-roles'], queryFn: admin.defaultRoles, staleTime: Infinity })
   const self = name === session.user && !of.isNew

@@ -1,12 +1,12 @@
 // Webhooks: who is told of what, whether it arrived, and a test.
 import { Alert, Button, PasswordInput, Switch } from '@mantine/core'
-import { useQueryClient } from '@tanstack/react-query'
-import { useMemo, useState } from 'react'
+import { useInfiniteQuery, useQueryClient } from '@tanstack/react-query'
+import { useCallback, useMemo, useState } from 'react'
 
 import type { Delivery, Named, WebhookDocument } from '../../api/admin'
 import { admin } from '../../api/admin-client'
 import { CommandButton, tell } from '../../app/hooks'
-import { Badge, Card, Checks, ServerTable, SettingsPage, TextField, type Column, type FormProps, type Tone } from '../../kit'
+import { Badge, Card, Checks, LocalTable, SettingsPage, TextField, type Column, type FormProps, type Tone } from '../../kit'
 import { useTexts } from '../../texts'
 import { useKitWords } from '../../texts/admin/kit'
 import { useWebhooksWords } from '../../texts/admin/webhooks'
@@ -59,30 +59,34 @@ function Deliveries({ name }: { name: string }) {
   const words = useWebhooksWords()
   const kit = useKitWords()
   const queries = useQueryClient()
-  const path = `/webhooks/${encodeURIComponent(name)}/deliveries`
+  const { data, error, hasNextPage, fetchNextPage } = useInfiniteQuery({
+    queryKey: ['deliveries', name], queryFn: ({ pageParam }) => admin.deliveries(name, pageParam), initialPageParam: null as string | null,
+    getNextPageParam: ({ next }) => next, staleTime: 0, refetchInterval: 15_000,
+  })
+  const again = useCallback(() => queries.invalidateQueries({ queryKey: ['deliveries', name] }), [queries, name])
   const [test, setTest] = useState<Delivery | null>(null)
   const columns = useMemo((): Column<Delivery>[] => [
-    { key: 'at', label: words.at, time: true, nowrap: true, cell: ({ at }) => t.format.moment(at) },
-    { key: 'event', label: words.event, cell: ({ event }) => event },
-    { key: 'state', label: words.state, cell: ({ state }) => <Badge tone={TONES[state]}>{words.delivery[state]}</Badge> },
-    { key: 'attempts', label: words.attempts, right: true, cell: ({ attempts }) => attempts },
-    { key: 'status', label: words.status, right: true, cell: ({ status }) => status ?? kit.form.none },
-    { key: 'what', label: words.what, cell: ({ what }) => what },
-    { key: 'next', label: words.next, nowrap: true, cell: ({ next }) => (next ? t.format.moment(next) : kit.form.none) },
+    { key: 'at', label: words.at, value: ({ at }) => at, nowrap: true, cell: ({ at }) => t.format.moment(at) },
+    { key: 'event', label: words.event, value: ({ event }) => event, cell: ({ event }) => event },
+    { key: 'state', label: words.state, value: ({ state }) => words.delivery[state], cell: ({ state }) => <Badge tone={TONES[state]}>{words.delivery[state]}</Badge> },
+    { key: 'attempts', label: words.attempts, right: true, value: ({ attempts }) => attempts, cell: ({ attempts }) => attempts },
+    { key: 'status', label: words.status, right: true, value: ({ status }) => status, cell: ({ status }) => status ?? kit.form.none },
+    { key: 'what', label: words.what, value: ({ what }) => what, cell: ({ what }) => what },
+    { key: 'next', label: words.next, value: ({ next }) => next, nowrap: true, cell: ({ next }) => (next ? t.format.moment(next) : kit.form.none) },
     { key: 'retry', label: '', cell: ({ id, event, at, state }) => state !== 'delivered' && (
       <CommandButton size="compact-sm" variant="default" aria-label={words.retryOf(event, t.format.moment(at))} act={async () => {
         await admin.retryDelivery(name, id)
         tell(t, words.retried)
-        await queries.invalidateQueries({ queryKey: ['list', path] })
+        await again()
       }}>{words.retry}</CommandButton>
     ) },
-  ], [t, words, kit, queries, name, path])
+  ], [t, words, kit, again, name])
   return (
     <Card title={words.deliveries} tools={(
       <CommandButton size="xs" act={async () => {
         setTest(null)
         setTest(await admin.testWebhook(name))
-        await queries.invalidateQueries({ queryKey: ['list', path] })
+        await again()
       }}>{words.test}</CommandButton>
     )}>
       <p className="soft">{words.deliveriesLead} {words.testLead}</p>
@@ -91,7 +95,12 @@ function Deliveries({ name }: { name: string }) {
           {test.state === 'delivered' ? words.testOk(test.status) : words.testBad(test.what ?? String(test.status ?? ''))}
         </Alert>
       )}</div>
-      <ServerTable<Delivery> path={path} label={words.deliveries} columns={columns} rowKey={({ id }) => id} empty={words.noDeliveries} every={10_000} />
+      <LocalTable<Delivery> label={words.deliveries} file={`deliveries-${name}`} rows={data?.pages.flatMap(({ items }) => items)} error={error} columns={columns} rowKey={({ id }) => id}
+        empty={words.noDeliveries} onRefresh={() => { void again() }} tools={hasNextPage && <Button size="xs" variant="default" onClick={() => { void fetchNextPage() }}>{words.older}</Button>}
+        filters={[
+          { kind: 'choice', name: 'state', label: words.state, options: Object.entries(words.delivery).map(([value, label]) => ({ value, label })) },
+          { kind: 'choice', name: 'event', label: words.event, options: Object.keys(words.events).map((value) => ({ value, label: value })) },
+        ]} fits={(one, filter, value) => one[filter as 'state' | 'event'] === value} />
     </Card>
   )
 }

@@ -1,4 +1,5 @@
 export const en = {
+  id: 'Agent',
   title: 'Agents & skills', lead: 'Who takes calls, of which queues, with which skills and on which phone.', add: 'New agent', empty: 'No agents yet.',
   person: 'Person', phone: 'Phone', skillsTable: 'Skills', skillsLead: 'How many agents have each skill, and which queues need it.', skill: 'Skill', agents: 'Agents', neededBy: 'Needed by queues', noSkills: 'No skills are named yet.',
   media: { auto: 'Browser or desk phone, as it registers', rtp: 'Desk phone (RTP)', webrtc: 'Browser (WebRTC)' }, srtp: { off: 'Not encrypted', optional: 'Encrypted where it can', required: 'Encrypted always' },

@@ -1,6 +1,7 @@
 import type { Words } from './en'
 
 export const fi: Words = {
+  id: 'Tunnus',
   title: 'Asiakaspalvelijat ja taidot', lead: 'Kuka ottaa puheluja, mistä jonoista, millä taidoilla ja millä puhelimella.', add: 'Uusi asiakaspalvelija', empty: 'Ei vielä asiakaspalvelijoita.',
   person: 'Henkilö', phone: 'Puhelin', skillsTable: 'Taidot', skillsLead: 'Kuinka monella on kukin taito, ja mitkä jonot vaativat sen.', skill: 'Taito', agents: 'Asiakaspalvelijoita', neededBy: 'Sitä vaativat jonot', noSkills: 'Taitoja ei ole vielä nimetty.',
   media: { auto: 'Selain tai pöytäpuhelin rekisteröinnin mukaan', rtp: 'Pöytäpuhelin (RTP)', webrtc: 'Selain (WebRTC)' }, srtp: { off: 'Salaamaton', optional: 'Salattu kun mahdollista', required: 'Aina salattu' },

@@ -10,8 +10,7 @@ export const de: Words = {
   remove: 'Eigene entfernen', removeLead: 'Anrufer hören wieder die mitgelieferte, oder die für alle Warteschlangen.', removed: 'Entfernt.', saveText: 'Text speichern', textSaved: 'Text gespeichert.', textHint: 'Die Prüfung liest ihn: ob die Frage Tasten, Zweck und Dauer der Aufbewahrung nennt.', textLead: 'Schreiben Sie auf, was gesprochen wird.',
   missingLead: 'Hier ist nichts zu hören: Anrufer dieser Warteschlangen bekämen keine. Nehmen Sie sie auf, oder laden Sie sie hoch.', newLead: 'Eine Ansage nur für eine Warteschlange, oder für eine Sprache, die noch keine hat.', open: 'Weiter', prompts: 'Alle Ansagen',
   names: {
-    'welcome': 'Begrüßung', 'consent-question': 'Einwilligungsfrage', 'thanks': 'Dank für das Ja', 'refused': 'Nach einem Nein', 'invalid-key': 'Falsche Taste', 'please-wait': 'Bitte warten', 'position-many': 'Viele vor Ihnen', 'closed': 'Geschlossen',
-    'music': 'Musik', 'recorded': 'Dieser Anruf wird aufgenommen', 'goodbye': 'Verabschiedung',
+    'welcome': 'Begrüßung', 'consent-question': 'Einwilligungsfrage', 'thanks': 'Dank für das Ja', 'refused': 'Nach einem Nein', 'invalid-key': 'Falsche Taste', 'please-wait': 'Bitte warten', 'position-many': 'Viele vor Ihnen', 'closed': 'Geschlossen', 'music': 'Musik',
   },
   position: (n) => `Platz ${n} in der Warteschlange`,
 }

@@ -8,8 +8,7 @@ export const en = {
   remove: 'Remove your own', removeLead: 'Callers hear the shipped one again, or that for all queues.', removed: 'Removed.', saveText: 'Save text', textSaved: 'Text saved.', textHint: 'The linter reads it: whether the question names the keys, the purpose and how long recordings are kept.', textLead: 'Write down what is spoken.',
   missingLead: 'Nothing can be heard here: callers of these queues would get none. Record or upload it.', newLead: 'A prompt of a queue’s own, or for a language that has none yet.', open: 'Go on', prompts: 'All prompts',
   names: {
-    'welcome': 'Welcome', 'consent-question': 'Consent question', 'thanks': 'Thanks for the yes', 'refused': 'After a no', 'invalid-key': 'Wrong key', 'please-wait': 'Please wait', 'position-many': 'Many before you', 'closed': 'Closed',
-    'music': 'Music', 'recorded': 'This call is recorded', 'goodbye': 'Goodbye',
+    'welcome': 'Welcome', 'consent-question': 'Consent question', 'thanks': 'Thanks for the yes', 'refused': 'After a no', 'invalid-key': 'Wrong key', 'please-wait': 'Please wait', 'position-many': 'Many before you', 'closed': 'Closed', 'music': 'Music',
   } as Record<string, string>,
   position: (n: string) => `Place ${n} in the queue`,
 }

@@ -10,8 +10,7 @@ export const fi: Words = {
   remove: 'Poista oma', removeLead: 'Soittajat kuulevat taas mukana tulleen tai kaikkien jonojen kehotteen.', removed: 'Poistettu.', saveText: 'Tallenna teksti', textSaved: 'Teksti tallennettu.', textHint: 'Tarkistus lukee sen: kertooko kysymys näppäimet, tarkoituksen ja säilytysajan.', textLead: 'Kirjoita, mitä puhutaan.',
   missingLead: 'Täällä ei ole kuultavaa: näiden jonojen soittajat eivät saisi mitään. Nauhoita tai lataa se.', newLead: 'Vain yhden jonon kehote tai kieli, jolla ei vielä ole.', open: 'Jatka', prompts: 'Kaikki kehotteet',
   names: {
-    'welcome': 'Tervetuloa', 'consent-question': 'Suostumuskysymys', 'thanks': 'Kiitos suostumuksesta', 'refused': 'Ei-vastauksen jälkeen', 'invalid-key': 'Väärä näppäin', 'please-wait': 'Odota hetki', 'position-many': 'Monta edelläsi', 'closed': 'Suljettu',
-    'music': 'Musiikki', 'recorded': 'Puhelu tallennetaan', 'goodbye': 'Hyvästely',
+    'welcome': 'Tervetuloa', 'consent-question': 'Suostumuskysymys', 'thanks': 'Kiitos suostumuksesta', 'refused': 'Ei-vastauksen jälkeen', 'invalid-key': 'Väärä näppäin', 'please-wait': 'Odota hetki', 'position-many': 'Monta edelläsi', 'closed': 'Suljettu', 'music': 'Musiikki',
   },
   position: (n) => `Sija ${n} jonossa`,
 }

@@ -2,6 +2,7 @@ import type { Words } from './en'
 
 export const de: Words = {
   title: 'Systemeinstellungen', lead: 'Was für alle gilt, wenn keine Warteschlange etwas anderes sagt.',
+  needsRecording: 'Wie lange etwas aufbewahrt wird, stellt ein, wer Aufnahmen einstellen darf.',
   retention: 'Aufbewahrung', retentionLead: 'Änderungen wirken auf das, was schon gespeichert ist. Simulieren Sie sie zuerst auf der Seite Aufbewahrung.', passwords: 'Passwörter & Anmeldung', sessions: 'Sitzungen', audit: 'Prüfprotokoll', privacy: 'Personenbezogene Daten', place: 'Zeit',
   names: {
     'time-zone': 'Zeitzone', 'retention-calls': 'Anrufdaten werden aufbewahrt', 'retention-recordings': 'Aufnahmen werden aufbewahrt', 'retention-reporting': 'Berichtsdaten werden aufbewahrt',

@@ -1,5 +1,6 @@
 export const en = {
   title: 'System settings', lead: 'What holds for all, unless a queue says otherwise.',
+  needsRecording: 'How long things are kept is set by who may configure recording.',
   retention: 'Retention', retentionLead: 'Changes act on what is stored already. Simulate them first on the page Retention.', passwords: 'Passwords & log-in', sessions: 'Sessions', audit: 'Audit log', privacy: 'People’s data', place: 'Time',
   names: {
     'time-zone': 'Time zone', 'retention-calls': 'Call data is kept', 'retention-recordings': 'Recordings are kept', 'retention-reporting': 'Reporting data is kept',

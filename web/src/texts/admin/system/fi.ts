@@ -2,6 +2,7 @@ import type { Words } from './en'
 
 export const fi: Words = {
   title: 'Järjestelmäasetukset', lead: 'Mikä koskee kaikkia, ellei jono sano muuta.',
+  needsRecording: 'Säilytysajat asettaa se, joka saa määrittää tallennusta.',
   retention: 'Säilytys', retentionLead: 'Muutokset koskevat jo tallennettua. Simuloi ne ensin Säilytys-sivulla.', passwords: 'Salasanat ja kirjautuminen', sessions: 'Istunnot', audit: 'Tarkastusloki', privacy: 'Henkilötiedot', place: 'Aika',
   names: {
     'time-zone': 'Aikavyöhyke', 'retention-calls': 'Puhelutietoja säilytetään', 'retention-recordings': 'Tallenteita säilytetään', 'retention-reporting': 'Raportointitietoja säilytetään',

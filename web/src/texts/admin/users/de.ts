@@ -1,6 +1,7 @@
 import type { Words } from './en'
 
 export const de: Words = {
+  id: 'Benutzername',
   title: 'Benutzer', lead: 'Wer sich anmelden darf, als was und für welche Warteschlangen.', add: 'Neuer Benutzer', empty: 'Noch keine Benutzer.',
   rightsPart: 'Rechte', person: 'Person', grants: 'Rechte neben der Rolle', grantsLead: 'Nur für diesen Benutzer. Die letzten beiden sind in keiner Rolle.', more: 'Alle anderen Rechte',
   notOwn: 'Niemand ändert eigene Rechte.', needsRoles: 'Rechte gewährt, wer Rollen verwalten darf.', noAgent: 'Kein Agent', allQueues: 'Leer: alle Warteschlangen.', passwordHint: 'Ein erstes Passwort: Bei der ersten Anmeldung wählt der Benutzer ein anderes.',

@@ -1,4 +1,5 @@
 export const en = {
+  id: 'User name',
   title: 'Users', lead: 'Who may log in, as what, and for which queues.', add: 'New user', empty: 'No users yet.',
   rightsPart: 'Rights', person: 'Person', grants: 'Rights beside the role', grantsLead: 'For this user alone. The last two are in no role.', more: 'All other rights',
   notOwn: 'Nobody changes rights of one’s own.', needsRoles: 'Rights are granted by who may manage roles.', noAgent: 'No agent', allQueues: 'Empty: all queues.', passwordHint: 'A first password: the user chooses another at the first log-in.',

@@ -1,6 +1,7 @@
 import type { Words } from './en'
 
 export const fi: Words = {
+  id: 'Käyttäjätunnus',
   title: 'Käyttäjät', lead: 'Kuka saa kirjautua, minä ja mihin jonoihin.', add: 'Uusi käyttäjä', empty: 'Ei vielä käyttäjiä.',
   rightsPart: 'Oikeudet', person: 'Henkilö', grants: 'Oikeudet roolin lisäksi', grantsLead: 'Vain tälle käyttäjälle. Kaksi viimeistä eivät ole missään roolissa.', more: 'Kaikki muut oikeudet',
   notOwn: 'Kukaan ei muuta omia oikeuksiaan.', needsRoles: 'Oikeudet myöntää se, joka saa hallita rooleja.', noAgent: 'Ei asiakaspalvelija', allQueues: 'Tyhjä: kaikki jonot.', passwordHint: 'Ensimmäinen salasana: käyttäjä valitsee toisen ensimmäisellä kirjautumisella.',

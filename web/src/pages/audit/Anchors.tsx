@@ -1,0 +1,50 @@
+// Anchors of the chain's head, written elsewhere so that a cut end is noticed.
+import { Button } from '@mantine/core'
+import { useQueryClient } from '@tanstack/react-query'
+import { useState } from 'react'
+
+import type { Anchor } from '../../api/admin'
+import { request } from '../../api/client'
+import { tell } from '../../app/hooks'
+import { Badge, Card, ServerTable, useFaultWords } from '../../kit'
+import { useTexts } from '../../texts'
+import { useAuditWords } from '../../texts/admin/audit'
+
+const PATH = '/audit/anchors'
+
+export function Anchors() {
+  const t = useTexts()
+  const words = useAuditWords()
+  return (
+    <Card title={words.anchors}>
+      <p className="soft" style={{ marginBottom: 12 }}>{words.anchorsLead}</p>
+      <ServerTable<Anchor> path={PATH} prefix="anchor-" label={words.anchors} empty={words.noAnchors} rowKey={({ seq, to, at }) => `${seq} ${to} ${at}`} tools={<AnchorNow />} columns={[
+        { key: 'at', label: words.at, time: true, nowrap: true, cell: ({ at }) => t.format.seconds(at) },
+        { key: 'seq', label: words.seq, right: true, cell: ({ seq }) => t.format.figure(seq) },
+        { key: 'to', label: words.to, cell: ({ to }) => <span className="free">{to}</span> },
+        { key: 'state', label: words.state, cell: ({ state, what }) => <><Badge tone={state === 'anchored' ? 'good' : 'bad'}>{words.states[state]}</Badge>{what && <div className="soft">{what}</div>}</> },
+        { key: 'hash', label: words.hash, cell: ({ hash }) => <span className="hash">{hash}</span> },
+      ]} />
+    </Card>
+  )
+}
+
+function AnchorNow() {
+  const t = useTexts()
+  const words = useAuditWords()
+  const faultWords = useFaultWords()
+  const queries = useQueryClient()
+  const [busy, setBusy] = useState(false)
+  const run = async () => {
+    setBusy(true)
+    try {
+      const { seq } = await request<Anchor>('POST', PATH)
+      tell(t, words.anchored(t.format.figure(seq)))
+    } catch (error) {
+      tell(t, faultWords(error), true)
+    }
+    void queries.invalidateQueries({ queryKey: ['list', PATH] })
+    setBusy(false)
+  }
+  return <Button size="xs" loading={busy} onClick={() => { void run() }}>{words.anchorNow}</Button>
+}

@@ -1,0 +1,36 @@
+import type { Words } from './en'
+
+export const de: Words = {
+  title: 'Anfragen', lead: 'Alles, was von einer Person bekannt ist: finden, berichten, löschen. Jede Suche und jeder Download wird protokolliert.',
+  number: 'Rufnummer', numberHint: 'Die letzten Ziffern, mindestens 3; Leerzeichen zählen nicht', email: 'E-Mail', name: 'Name', since: 'Von', until: 'Bis', search: 'Suchen', searching: 'Suche läuft…',
+  missing: 'Geben Sie eine Rufnummer, eine E-Mail oder einen Namen an.', tooShort: 'Nehmen Sie mindestens 3 Ziffern oder Buchstaben.', tooMany: 'Mehr als 1.000 passen. Das sind die ersten: Grenzen Sie die Suche ein.', took: (ms) => `Gefunden in ${ms}.`, nothing: 'Von dieser Person ist nichts bekannt.',
+  first: (n, all) => (n < all ? `${n} gezeigt von ${all}` : `${all}`), groups: { calls: 'Anrufe', recordings: 'Aufnahmen', consents: 'Einwilligungen', entries: 'Verzeichniseinträge' },
+  all: (what) => `Alle wählen: ${what}`, one: (what) => `Wählen: ${what}`, selectedOf: (calls, entries, consents) => `Gewählt: ${calls} ${calls === 1 ? 'Anruf' : 'Anrufe'}, ${entries} ${entries === 1 ? 'Verzeichniseintrag' : 'Verzeichniseinträge'}${consents ? ', Einwilligungen' : ''}`,
+  withConsents: 'Auch die Einwilligungen dieser Anrufe', nothingSelected: 'Wählen Sie zuerst Anrufe oder Einträge.', arrived: 'Eingang', caller: 'Anrufer', queue: 'Warteschlange', agent: 'Agent', state: 'Zustand', answer: 'Antwort', list: 'Liste', note: 'Anmerkung', time: 'Zeit', call: 'Anruf', restricted: 'eingeschränkt', anonymised: 'anonymisiert',
+  recordingsFollow: 'Aufnahmen gehen mit ihren Anrufen.', open: 'Öffnen', withheld: 'unterdrückt', none: '–',
+  actions: 'Was mit dem Gewählten geschehen soll', kinds: {
+    report: 'Bericht (CSV)', zip: 'Aufnahmen (zip)', erase: 'Löschen', restrict: 'Einschränken', unrestrict: 'Einschränkung aufheben', move: 'Auslagern', consents: 'Export der Einwilligungen',
+  },
+  means: {
+    report: 'Eine CSV-Datei mit allem Gewählten: Anrufe, Notizen, angehängte Daten, Einwilligungen, Verzeichniseinträge. Sie geben sie der Person, die fragt.',
+    zip: 'Eine zip-Datei der hörbaren Aufnahmen mit einer Liste. Alle, die darin sprechen, sind zu hören: Sehen Sie das an, bevor Sie sie herausgeben.',
+    erase: 'Das Gewählte ist endgültig weg: Aufnahmen werden vernichtet, Rufnummern, Namen, Notizen und angehängte Daten durch {Anonymized by DPO} ersetzt, Verzeichniseinträge entfernt. Zahlen bleiben. Niemand kann das zurücknehmen, auch wir nicht. Ein Zertifikat wird ausgestellt.',
+    restrict: 'Das Gewählte verschwindet aus allen Listen, Suchen und Wiedergaben für alle ohne das Recht „Datenschutz“. Nichts wird gelöscht; die Einschränkung lässt sich aufheben.',
+    unrestrict: 'Das Gewählte ist wieder für alle mit den üblichen Rechten zu sehen.',
+    move: 'Das Gewählte wird in einen getrennten, verschlüsselten Speicher exportiert, zurückgelesen und verglichen, und erst dann hier gelöscht.',
+    consents: 'Eine CSV-Datei der Einwilligungen.',
+  },
+  ask: (kind) => `${kind}…`, titleOf: (kind, calls, entries) => `${kind}: ${calls} ${calls === 1 ? 'Anruf' : 'Anrufe'}, ${entries} ${entries === 1 ? 'Eintrag' : 'Einträge'}`,
+  reason: 'Grund', reasonHint: 'Zum Beispiel die Nummer der Anfrage', reasonMissing: 'Schreiben Sie einen Grund.', password: 'Passwort der zip-Datei', passwordHint: 'Freiwillig. Schicken Sie es auf anderem Weg als die Datei.',
+  eraseTick: (calls, entries) => `Ich habe geprüft, dass diese ${calls} Anrufe und ${entries} Verzeichniseinträge die der Person sind, die fragt.`, tickMissing: 'Setzen Sie zuerst das Häkchen.',
+  start: 'Starten', started: 'Der Auftrag ist angelegt. Sie sehen ihn unter Aufträge.', needsApproval: 'Eine zweite datenschutzbeauftragte Person muss ihn freigeben.', eraseConfirm: 'Endgültig löschen',
+  tasks: 'Aufträge', tasksLead: 'Was verlangt wurde, wie weit es ist, und die Dateien.', noTasks: 'Noch keine Aufträge.', kind: 'Was', by: 'Verlangt von', at: 'Verlangt', progress: 'Fortschritt', approvedBy: 'Freigegeben von', file: 'Ergebnis', ended: 'Beendet', expires: (when) => `bis ${when}`, counts: 'Wovon',
+  countsOf: (calls, recordings, consents, entries) => [[calls, 'Anrufe'], [recordings, 'Aufnahmen'], [consents, 'Einwilligungen'], [entries, 'Einträge']].filter(([n]) => n).map(([n, what]) => `${n} ${what}`).join(', ') || '–',
+  states: { 'waiting-for-approval': 'Wartet auf Freigabe', 'waiting': 'Wartet', 'running': 'Läuft', 'done': 'Fertig', 'failed': 'Fehlgeschlagen', 'refused': 'Abgelehnt' },
+  approve: 'Freigeben…', approveTitle: (kind) => `Freigeben: ${kind}`, approveConfirm: 'Freigeben', refuse: 'Ablehnen…', refuseTitle: (kind) => `Ablehnen: ${kind}`, refuseConfirm: 'Ablehnen', refuseLead: 'Der Auftrag endet; wer ihn verlangt hat, sieht Ihren Grund.', own: 'Sie haben das verlangt: Eine andere datenschutzbeauftragte Person gibt es frei.',
+  approved: 'Freigegeben: Es beginnt jetzt.', refused: 'Abgelehnt.', download: 'Herunterladen', certificate: 'Zertifikat', downloadOf: (kind, when) => `Ergebnis herunterladen: ${kind}, ${when}`, expired: 'abgelaufen', progressOf: (kind) => `Fortschritt: ${kind}`,
+  directory: 'Verzeichnis', directoryLead: 'Adressbücher und Anruflisten, damit ein Bericht auch sie umfasst. Sie dienen sonst zu nichts.', noEntries: 'Keine passenden Einträge.', find: 'Suche', remove: 'Entfernen…', removeOf: (name) => `${name} entfernen`, removeTitle: (name) => `${name} entfernen`, removeLead: 'Der Eintrag wird aus dem Verzeichnis entfernt.', removeConfirm: 'Entfernen', removed: 'Entfernt.', added: 'Hinzugefügt',
+  import: 'CSV-Datei einlesen…', importTitle: 'In das Verzeichnis einlesen', importLead: 'Spalten: list, name, number, email, note; die erste Zeile nennt sie. Einträge mit gleicher Liste und Rufnummer oder E-Mail werden geändert, andere hinzugefügt; keiner wird entfernt.', chooseFile: 'CSV-Datei', importButton: 'Einlesen',
+  imported: (added, changed) => `Hinzugefügt ${added}, geändert ${changed}.`, importErrors: (n) => `${n} ${n === 1 ? 'Zeile wurde' : 'Zeilen wurden'} nicht übernommen:`, line: 'Zeile', what: 'Was nicht stimmt', noFile: 'Wählen Sie eine Datei.', preview: (lines) => `${lines} Zeilen`,
+  columnsMissing: (names) => `Der ersten Zeile fehlen diese Spalten: ${names}.`, tooBig: 'Die Datei ist größer als 10 MB: Teilen Sie sie.',
+}

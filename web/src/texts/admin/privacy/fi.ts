@@ -1,0 +1,36 @@
+import type { Words } from './en'
+
+export const fi: Words = {
+  title: 'Pyynnöt', lead: 'Kaikki, mitä henkilöstä tiedetään: etsi, raportoi, poista. Jokainen haku ja lataus kirjataan.',
+  number: 'Numero', numberHint: 'Viimeiset numerot, vähintään 3; välilyönneillä ei ole väliä', email: 'Sähköposti', name: 'Nimi', since: 'Alkaen', until: 'Asti', search: 'Hae', searching: 'Haetaan…',
+  missing: 'Anna numero, sähköposti tai nimi.', tooShort: 'Anna vähintään 3 numeroa tai kirjainta.', tooMany: 'Yli 1 000 osumaa. Tässä ovat ensimmäiset: rajaa hakua.', took: (ms) => `Löytyi ajassa ${ms}.`, nothing: 'Tästä henkilöstä ei tiedetä mitään.',
+  first: (n, all) => (n < all ? `${n} näkyvissä, yhteensä ${all}` : `${all}`), groups: { calls: 'Puhelut', recordings: 'Tallenteet', consents: 'Suostumukset', entries: 'Hakemistomerkinnät' },
+  all: (what) => `Valitse kaikki: ${what}`, one: (what) => `Valitse ${what}`, selectedOf: (calls, entries, consents) => `Valittu: ${calls} ${calls === 1 ? 'puhelu' : 'puhelua'}, ${entries} ${entries === 1 ? 'hakemistomerkintä' : 'hakemistomerkintää'}${consents ? ', suostumukset' : ''}`,
+  withConsents: 'Myös näiden puhelujen suostumukset', nothingSelected: 'Valitse ensin puheluja tai merkintöjä.', arrived: 'Saapui', caller: 'Soittaja', queue: 'Jono', agent: 'Asiakaspalvelija', state: 'Tila', answer: 'Vastaus', list: 'Luettelo', note: 'Huomautus', time: 'Aika', call: 'Puhelu', restricted: 'rajoitettu', anonymised: 'anonymisoitu',
+  recordingsFollow: 'Tallenteet kulkevat puhelujensa mukana.', open: 'Avaa', withheld: 'salattu', none: '–',
+  actions: 'Mitä valituille tehdään', kinds: {
+    report: 'Raportti (CSV)', zip: 'Tallenteet (zip)', erase: 'Poista', restrict: 'Rajoita', unrestrict: 'Kumoa rajoitus', move: 'Siirrä pois', consents: 'Suostumusten vienti',
+  },
+  means: {
+    report: 'CSV-tiedosto kaikesta valitusta: puhelut, muistiinpanot, liitetiedot, suostumukset, hakemistomerkinnät. Annetaan pyytäjälle.',
+    zip: 'Zip-tiedosto kuunneltavista tallenteista ja luettelo. Siinä kuuluvat kaikki puhujat: tarkista se ennen kuin luovutat sen.',
+    erase: 'Valitut katoavat lopullisesti: tallenteet tuhotaan, numerot, nimet, muistiinpanot ja liitetiedot korvataan merkinnällä {Anonymized by DPO}, hakemistomerkinnät poistetaan. Luvut säilyvät. Kukaan ei voi perua tätä, emme mekään. Siitä tehdään todistus.',
+    restrict: 'Valitut katoavat kaikista luetteloista, hauista ja soittimista kaikilta, joilla ei ole tietosuojavastaavan oikeutta. Mitään ei poisteta; rajoituksen voi kumota.',
+    unrestrict: 'Valitut näkyvät taas kaikille, joilla on tavanomaiset oikeudet.',
+    move: 'Valitut viedään erilliseen salattuun varastoon, luetaan takaisin ja verrataan, ja vasta sitten poistetaan täältä.',
+    consents: 'CSV-tiedosto suostumuksista.',
+  },
+  ask: (kind) => `${kind}…`, titleOf: (kind, calls, entries) => `${kind}: ${calls} ${calls === 1 ? 'puhelu' : 'puhelua'}, ${entries} ${entries === 1 ? 'merkintä' : 'merkintää'}`,
+  reason: 'Syy', reasonHint: 'Esimerkiksi pyynnön numero', reasonMissing: 'Kirjoita syy.', password: 'Zip-tiedoston salasana', passwordHint: 'Vapaaehtoinen. Lähetä se muuta tietä kuin tiedosto.',
+  eraseTick: (calls, entries) => `Olen tarkistanut, että nämä ${calls} puhelua ja ${entries} hakemistomerkintää kuuluvat pyytäjälle.`, tickMissing: 'Merkitse ensin ruutu.',
+  start: 'Aloita', started: 'Tehtävä on luotu. Seuraa sitä tehtävissä.', needsApproval: 'Toisen tietosuojavastaavan on hyväksyttävä se.', eraseConfirm: 'Poista lopullisesti',
+  tasks: 'Tehtävät', tasksLead: 'Mitä pyydettiin, miten pitkällä se on, ja tiedostot.', noTasks: 'Ei vielä tehtäviä.', kind: 'Mitä', by: 'Pyytäjä', at: 'Pyydetty', progress: 'Edistyminen', approvedBy: 'Hyväksyjä', file: 'Tulos', ended: 'Päättyi', expires: (when) => `${when} asti`, counts: 'Mistä',
+  countsOf: (calls, recordings, consents, entries) => [[calls, 'puhelua'], [recordings, 'tallennetta'], [consents, 'suostumusta'], [entries, 'merkintää']].filter(([n]) => n).map(([n, what]) => `${n} ${what}`).join(', ') || '–',
+  states: { 'waiting-for-approval': 'Odottaa hyväksyntää', 'waiting': 'Odottaa', 'running': 'Käynnissä', 'done': 'Valmis', 'failed': 'Epäonnistui', 'refused': 'Hylätty' },
+  approve: 'Hyväksy…', approveTitle: (kind) => `Hyväksy: ${kind}`, approveConfirm: 'Hyväksy', refuse: 'Hylkää…', refuseTitle: (kind) => `Hylkää: ${kind}`, refuseConfirm: 'Hylkää', refuseLead: 'Tehtävä päättyy; pyytäjä näkee syysi.', own: 'Pyysit tätä itse: toinen tietosuojavastaava hyväksyy sen.',
+  approved: 'Hyväksytty: se alkaa nyt.', refused: 'Hylätty.', download: 'Lataa', certificate: 'Todistus', downloadOf: (kind, when) => `Lataa tulos: ${kind}, ${when}`, expired: 'vanhentunut', progressOf: (kind) => `Edistyminen: ${kind}`,
+  directory: 'Hakemisto', directoryLead: 'Osoitekirjat ja soittoluettelot, jotta raportti kattaa nekin. Niitä ei käytetä muuhun.', noEntries: 'Sopivia merkintöjä ei ole.', find: 'Haku', remove: 'Poista…', removeOf: (name) => `Poista ${name}`, removeTitle: (name) => `Poista ${name}`, removeLead: 'Merkintä poistetaan hakemistosta.', removeConfirm: 'Poista', removed: 'Poistettu.', added: 'Lisätty',
+  import: 'Tuo CSV-tiedosto…', importTitle: 'Tuo hakemistoon', importLead: 'Sarakkeet: list, name, number, email, note; ensimmäinen rivi nimeää ne. Saman luettelon ja numeron tai sähköpostin merkinnät muutetaan, muut lisätään; mitään ei poisteta.', chooseFile: 'CSV-tiedosto', importButton: 'Tuo',
+  imported: (added, changed) => `Lisätty ${added}, muutettu ${changed}.`, importErrors: (n) => n === 1 ? 'Yksi rivi jäi pois:' : `${n} riviä jäi pois:`, line: 'Rivi', what: 'Mikä on vialla', noFile: 'Valitse tiedosto.', preview: (lines) => `${lines} riviä`,
+  columnsMissing: (names) => `Ensimmäiseltä riviltä puuttuvat sarakkeet: ${names}.`, tooBig: 'Tiedosto on yli 10 Mt: jaa se osiin.',
+}

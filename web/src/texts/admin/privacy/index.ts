@@ -1,0 +1,8 @@
+import { pageTexts } from '..'
+
+import { de } from './de'
+import { en, type Words } from './en'
+import { fi } from './fi'
+
+export type { Words }
+export const usePrivacyWords = pageTexts<Words>({ en, de, fi })
