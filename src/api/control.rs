@@ -9,6 +9,7 @@ use crate::audit::Actor;
 use crate::consent::OverrideReason;
 use crate::ids::{AgentId, CallId, QueueId, Redacted};
 use crate::queue::NotReady;
+use crate::settings::{Language, Wording};
 use crate::time::Timestamp;
 
 use super::view::{AgentView, CallView, QueueView, Snapshot};
@@ -35,6 +36,12 @@ pub trait Control: Send + Sync {
 
     /// Takes a lent credential back: its phone is no longer registered. Conversations go on.
     fn take_back(&self, user: &str);
+
+    /// What callers of a queue hear in a language.
+    fn wording(&self, queue: &QueueId, language: &Language) -> Wording;
+
+    /// The SIP realm, for which passwords of phones are hashed.
+    fn realm(&self) -> &str;
 
     /// Where a call of this number outside would go; `false`: no trunk takes it.
     fn reaches(&self, number: &str) -> bool;

@@ -179,12 +179,18 @@ impl<S: Send + Sync, Q: DeserializeOwned> FromRequestParts<S> for Asked<Q> {
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
         let query = parts.uri.query().unwrap_or_default();
+        if query.contains("%00") {
+            return Err(bad("The query holds a NUL: no text here has one.".to_owned()));
+        }
         let of_list = |pair: &&str| LISTING.contains(&pair.split('=').next().unwrap_or_default());
         let (listing, filter): (Vec<&str>, Vec<&str>) =
             query.split('&').filter(|pair| !pair.is_empty()).partition(of_list);
         let (listing, filter) = (listing.join("&"), filter.join("&"));
         let listing = read(&listing).map_err(|error| bad(format!("The query: {error}.")))?;
-        let unfit = |error| Problem::unprocessable("bad-filter", format!("The query: {error}."));
+        let unfit = |error: String| match error.contains("unknown field") {
+            true => bad(format!("The query: {error}.")),
+            false => Problem::unprocessable("bad-filter", format!("The query: {error}.")),
+        };
         Ok(Self { listing, by: read(&filter).map_err(unfit)?, filter: Redacted(filter) })
     }
 }

@@ -5,12 +5,14 @@ mod audit;
 mod call;
 mod certificate;
 mod demo;
+mod holds;
 mod jobs;
 mod keys;
 mod listing;
 mod prompts;
 mod reconcile;
 mod recordings;
+mod retention;
 mod rotation;
 #[cfg(test)]
 mod rotation_tests;
@@ -62,6 +64,12 @@ enum Command {
     /// Compare database, object store and spool, and look at what was found.
     #[command(subcommand)]
     Reconcile(reconcile::ReconcileCommand),
+    /// See and try out how long things are kept, or do now what is due.
+    #[command(subcommand)]
+    Retention(retention::RetentionCommand),
+    /// Hold recordings and calls back from removal.
+    #[command(subcommand)]
+    Holds(holds::HoldsCommand),
     /// Look at consents.
     #[command(subcommand)]
     Consents(listing::ConsentsCommand),
@@ -162,6 +170,8 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Keys(command) => command.run().await,
         Command::Certificate(command) => command.run().await,
         Command::Reconcile(command) => command.run().await,
+        Command::Retention(command) => command.run().await,
+        Command::Holds(command) => command.run().await,
         Command::Consents(command) => command.run().await,
         Command::Jobs(command) => command.run().await,
         Command::Spools(command) => command.run().await,

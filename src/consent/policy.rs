@@ -47,6 +47,21 @@ pub struct Script {
     pub ask: AskRule,
 }
 
+impl Default for Script {
+    /// 1 is yes, 2 is no; asked twice, in every call.
+    fn default() -> Self {
+        let key = |key| Digit::try_from(key).expect("a key of the telephone");
+        Self {
+            yes: key('1'),
+            no: key('2'),
+            attempts: 2,
+            timeout: Duration::from_secs(5),
+            barge_in: true,
+            ask: AskRule::EveryCall,
+        }
+    }
+}
+
 /// When the caller is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AskRule {

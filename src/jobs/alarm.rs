@@ -45,6 +45,8 @@ pub enum AlarmKind {
     JobFails,
     /// The last comparison of store and database found what should not be.
     Reconciliation,
+    /// What is due by the rules of retention waits for more than a day.
+    RetentionLag,
     /// The audit log's head cannot be anchored where it should be.
     AnchorFails,
     /// A webhook did not take an event for days: it was given up.
@@ -53,7 +55,7 @@ pub enum AlarmKind {
 
 impl AlarmKind {
     /// Every one of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::UploadBacklog,
         Self::DiskReserve,
         Self::StoreAway,
@@ -65,6 +67,7 @@ impl AlarmKind {
         Self::KeysAway,
         Self::JobFails,
         Self::Reconciliation,
+        Self::RetentionLag,
         Self::AnchorFails,
         Self::WebhookFails,
     ];
@@ -84,6 +87,7 @@ impl AlarmKind {
             Self::KeysAway => "keys-away",
             Self::JobFails => "job-fails",
             Self::Reconciliation => "reconciliation",
+            Self::RetentionLag => "retention-lag",
             Self::AnchorFails => "anchor-fails",
             Self::WebhookFails => "webhook-fails",
         }

@@ -13,6 +13,7 @@
 //! | `destroy`   | all copies go; the certificate |
 //! | `reconcile` | database against object store and spool; orphans |
 //! | `rescue`    | a lost spool file is made again of its segments |
+//! | `retention` | what is due by the rules is destroyed and anonymised |
 //! | `anchor`    | the audit log's head, signed, to places beyond the database |
 //! | `webhook`   | events, signed, to who wants to be told; tried again |
 //! | `figures`   | metrics, and alarms by age and room |
@@ -28,6 +29,7 @@ mod guard;
 mod names;
 pub mod reconcile;
 mod rescue;
+pub mod retention;
 mod runner;
 mod schedule;
 mod segment;
@@ -123,6 +125,7 @@ pub fn start(config: JobsConfig, deps: Deps) -> Jobs {
         tokio::spawn(segment::run(Arc::clone(&ctx), stop.clone())),
         tokio::spawn(figures::run(Arc::clone(&ctx), stop.clone())),
         tokio::spawn(reconcile::watch(Arc::clone(&ctx), stop.clone())),
+        tokio::spawn(retention::watch(Arc::clone(&ctx), stop.clone())),
         tokio::spawn(anchor::watch(Arc::clone(&ctx), stop.clone())),
         tokio::spawn(webhook::run(Arc::clone(&ctx), stop.clone())),
     ];

@@ -148,6 +148,10 @@ impl Work<'_> {
                 let update = "UPDATE calls SET ended_at = $2, end_cause = $3 WHERE id = $1";
                 let update = of_call(update, *call).bind(at.as_micros()).bind(cause_word(*cause));
                 self.one("call", call, update).await?;
+                // The clock of its recordings begins.
+                let clock = "UPDATE recordings SET call_ended_at = $2 WHERE call = $1";
+                let clock = of_call(clock, *call).bind(at.as_micros());
+                clock.execute(&mut *self.connection).await.doing("starting the clock of recordings")?;
             }
         }
         let event = of_fact(fact);

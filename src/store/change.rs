@@ -10,7 +10,7 @@ use crate::audit::{Actor, AuditEvent, Person};
 use crate::call::Fact;
 use crate::ids::{AgentId, CallId, LegId, RecordingId, Redacted};
 use crate::queue::AgentState;
-use crate::settings::Difference;
+use crate::settings::{Difference, SessionRules};
 use crate::time::Timestamp;
 
 use super::anchor::AnchorChange;
@@ -63,6 +63,16 @@ pub enum Change {
     /// Refused as a whole with [`StoreError::Conflict`](super::StoreError::Conflict) if an object is no
     /// longer what the difference was made from.
     Settings(Vec<Difference>, Actor),
+    /// The same, refused with [`StoreError::Conflict`](super::StoreError::Conflict), too, when any settings have changed
+    /// since: what a difference refers to, or what refers to it, may be another by then.
+    SettingsSince {
+        /// The generation that the differences were made from.
+        generation: u64,
+        /// What changes.
+        differences: Vec<Difference>,
+        /// Who changes it.
+        who: Actor,
+    },
     /// A prompt was imported beside the database: one audit event, and a new generation of settings,
     /// so that running servers read their prompts again.
     Prompt(PromptImported),
@@ -143,6 +153,10 @@ pub enum SessionChange {
         user: String,
         /// The hash of the password: the session holds while this is the user's.
         password_hash: Redacted<String>,
+        /// The OpenID Connect provider that said who it is; `None`: it was a password.
+        provider: Option<String>,
+        /// How long sessions live.
+        rules: SessionRules,
         /// When.
         at: Timestamp,
     },
@@ -157,6 +171,11 @@ pub enum SessionChange {
     Ended {
         /// Which one.
         key: SessionKey,
+    },
+    /// All of a user end.
+    AllEnded {
+        /// Whose.
+        user: String,
     },
     /// The user has another password: this session goes on with it, all others of the user end.
     Renewed {

@@ -107,6 +107,8 @@ impl Store {
         );
         let mut select = Select::with(&head, values);
         counted.on(&mut select, "c.arrived_at", "c.first_queue");
+        // What is past the time of reporting data is not counted, though a consent may refer to its row.
+        select.only("c.stripped_at IS NULL");
         let rows = select.end(&format!(" GROUP BY {key}")).rows(&self.read, "counting calls").await?;
         rows.iter().map(|row| of_key(row, "calls", read_calls)).collect()
     }

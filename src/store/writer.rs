@@ -467,6 +467,7 @@ fn destroys_key(change: &Change) -> bool {
         | Change::Kek(KekChange::Retired { .. })
         | Change::ErasePerson { .. }
         | Change::ErasePersonalOf { .. } => true,
+        Change::Anonymise(change) => change.erases(),
         Change::Recording(
             RecordingChange::Armed { .. }
             | RecordingChange::Started { .. }
@@ -485,13 +486,13 @@ fn destroys_key(change: &Change) -> bool {
         | Change::Agent { .. }
         | Change::LegStats { .. }
         | Change::Settings(..)
+        | Change::SettingsSince { .. }
         | Change::Prompt(_)
         | Change::Session(_)
         | Change::Attempts { .. }
         | Change::Note(_)
         | Change::Listened(_)
         | Change::Hold(_)
-        | Change::Anonymise(_)
         | Change::Privacy(_)
         | Change::Login(_)
         | Change::Webhook(_)
@@ -543,7 +544,10 @@ impl<'c> Work<'c> {
                 Change::Report(change) => self.report(change).await?,
                 Change::Agent { agent, state, at } => self.agent(agent, state, *at).await?,
                 Change::LegStats { leg, quality } => self.leg_quality(*leg, quality).await?,
-                Change::Settings(differences, who) => self.settings(differences, who).await?,
+                Change::Settings(differences, who) => self.settings(differences, who, None).await?,
+                Change::SettingsSince { generation, differences, who } => {
+                    self.settings(differences, who, Some(*generation)).await?;
+                }
                 Change::Prompt(prompt) => self.prompt(prompt.clone()).await?,
                 Change::Session(change) => self.session(change).await?,
                 Change::Attempts { user, attempts } => self.attempts(user, *attempts).await?,

@@ -15,6 +15,7 @@ use axum::{Extension, Json};
 use bytes::{Bytes, BytesMut};
 use futures_util::stream::{BoxStream, StreamExt as _, unfold};
 use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
 use utoipa::ToSchema;
 
 use crate::access::Right;
@@ -24,7 +25,7 @@ use crate::api::input::{LONGEST_REASON, Recorded, Told, written};
 use crate::api::listening::{Seat, Slot};
 use crate::api::problem::Problem;
 use crate::api::range::{Wanted, wanted};
-use crate::export::{Audio, AudioError, extension};
+use crate::export::{Audio, AudioError, Peaks, extension, peaks};
 use crate::ids::{RecordingId, Redacted};
 use crate::jobs::AlarmKind;
 use crate::store::RecordingRow;
@@ -32,6 +33,10 @@ use crate::time::Timestamp;
 
 use super::recordings::gone;
 
+/// Points of a waveform, on each side: more than a screen shows.
+const POINTS: usize = 1_000;
+/// Who wants a waveform while many recordings are read waits so long.
+const QUEUED: Duration = Duration::from_secs(10);
 /// More than the header of a WAV (44 to 58 bytes).
 const FIRST: usize = 64;
 /// Who listens for long is asked so often whether they still may, and whether the recording is still there.
@@ -124,6 +129,37 @@ pub(super) async fn play(
     let left = range.end - range.start;
     let playing = Playing { id, stream, slot, _seat: seat, checked, desk, visitor, left, all };
     Ok(about.head(status, range, playing.body(first.freeze())))
+}
+
+/// `Waveform` of `admin.ts`: 1,000 points of each side, 0 to 1.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Waveform {
+    seconds: f64,
+    caller: Vec<f32>,
+    agent: Vec<f32>,
+}
+
+/// How loud both sides are along the recording. Who sees that knows who spoke when, so listening is opened.
+pub(super) async fn outline(
+    State(desk): State<Arc<Desk>>,
+    Extension(visitor): Extension<Visitor>,
+    Recorded(id): Recorded,
+) -> Result<Json<Waveform>, Problem> {
+    let row = seen(&desk, &visitor, id).await?;
+    let audio = whole(&desk, &row).await?;
+    begin(&desk, &visitor, id, None).await?;
+    let Ok(Ok(_room)) = timeout(QUEUED, desk.exporting.acquire()).await else {
+        let detail = "Too many recordings are read just now: try again.";
+        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail));
+    };
+    match peaks(&audio, POINTS).await {
+        Ok(Some(Peaks { seconds, caller, agent })) => Ok(Json(Waveform { seconds, caller, agent })),
+        Ok(None) => {
+            let detail = "The recording is too long for a picture of it.";
+            Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", detail))
+        }
+        Err(error) => Err(broken(&desk, id, &error).await),
+    }
 }
 
 /// A recording that the visitor may see.

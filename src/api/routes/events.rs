@@ -184,10 +184,9 @@ impl Telling {
 
     fn found(&mut self, found: Found) {
         match found {
-            Ok(Some(now)) if now.account.must_change_password => self.log_out(),
+            Ok(Some(now)) if now.owes().is_some() => self.log_out(),
             Ok(Some(now)) => {
-                let other = now.account.role != self.visitor.account.role
-                    || now.account.agent != self.visitor.account.agent;
+                let other = now.held != self.visitor.held || now.account.agent != self.visitor.account.agent;
                 self.visitor = now;
                 if other {
                     self.anew();

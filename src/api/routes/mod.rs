@@ -8,14 +8,20 @@ mod calls;
 mod consents;
 mod events;
 mod history;
+mod holds;
 mod openapi;
+mod overview;
 mod past;
 mod phone;
 mod presence;
 mod recordings;
 mod reports;
+mod retention;
 pub(super) mod route;
 mod session;
+mod settings;
+mod tokens;
+mod users;
 mod vault;
 mod webhooks;
 
@@ -32,6 +38,8 @@ use super::desk::Desk;
 use super::guard::guard;
 use super::problem::Problem;
 
+#[cfg_attr(not(test), allow(unused_imports))] // the tests read the document
+pub(super) use openapi::Document;
 pub(super) use route::Route;
 
 /// Every route and what it needs.
@@ -47,8 +55,14 @@ pub(super) fn table() -> Vec<Route> {
         history::routes,
         consents::routes,
         reports::routes,
+        overview::routes,
         recordings::routes,
+        retention::routes,
+        holds::routes,
         vault::routes,
+        users::routes,
+        tokens::routes,
+        settings::routes,
         audit::routes,
         webhooks::routes,
     ] {
@@ -65,7 +79,7 @@ pub(super) fn router(desk: &Arc<Desk>) -> Router {
         let filter = MethodFilter::try_from(method).expect("the table's methods are usual ones");
         router = router.route(path, handler(filter).route_layer(guarded));
     }
-    let document = openapi::document(&table());
+    let document = openapi::Document::of(&table());
     router = router.route("/openapi.json", axum::routing::get(async move || document));
     router
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "no-route", "There is no such route."))

@@ -68,7 +68,7 @@ pub(super) async fn lend(
     let agent = visitor.agent()?.clone();
     let (authority, websocket) = reached(&desk, &headers)?;
     let now = desk.now();
-    let until = visitor.session.ends().min(now + GOOD_FOR);
+    let until = visitor.ends().min(now + GOOD_FOR);
     let event =
         AuditEvent::new(Class::Rights, visitor.actor(), now, "phone.lent", Object::new("agent", &agent));
     let event = event.about(Some(desk.source(ends, &headers).to_string()));

@@ -49,6 +49,9 @@ pub(super) fn routes() -> Vec<Route> {
             .gives_octets(StatusCode::OK, "audio/ogg")
             .gives_octets(StatusCode::PARTIAL_CONTENT, "audio/wav")
             .gives_octets(StatusCode::PARTIAL_CONTENT, "audio/ogg"),
+        get("/recordings/{id}/waveform", HEAR, super::audio::outline)
+            .says("How loud both sides are along the recording; listening is opened as for the audio.")
+            .gives::<super::audio::Waveform>(),
         get("/recordings/{id}/vcon", Needs::Right(Right::ExportRecordings), vcon)
             .says("Takes a recording out as a signed vCon, with its audio.")
             .gives_octets(StatusCode::OK, "application/vcon"),
@@ -276,6 +279,10 @@ pub(super) async fn destroy(
         Err(StoreError::Missing { .. }) => return Err(Problem::no_recording()),
         Err(StoreError::State { state, .. }) if ["destroyed", "removed"].contains(&state.as_str()) => {
             return Err(gone());
+        }
+        Err(StoreError::State { state, .. }) if state == "held" => {
+            let detail = "A legal hold is on it: nobody can destroy it before that is released.";
+            return Err(Problem::conflict("held", detail));
         }
         Err(StoreError::State { .. }) => {
             return Err(Problem::conflict(

@@ -19,9 +19,9 @@ use super::super::{Desktop, Front, Proxies, Readiness, Turn, install_metrics, st
 pub(in crate::api) use super::vault::{Kept, Raw};
 use super::*;
 use crate::audit::Actor;
-use crate::ids::AgentId;
+use crate::ids::{AgentId, QueueId};
 use crate::queue::NotReady;
-use crate::settings::{self, DiffOptions, Difference};
+use crate::settings::{self, DiffOptions, Difference, Language, Spoken, Wording};
 use crate::store::Store;
 use crate::time::Clock;
 
@@ -94,6 +94,8 @@ pub(in crate::api) struct Heard {
     pub(in crate::api) calls: Vec<CallView>,
     pub(in crate::api) agents: Vec<AgentView>,
     pub(in crate::api) queues: Vec<QueueView>,
+    /// What callers hear; `None`: nothing is known.
+    pub(in crate::api) wording: Option<Wording>,
 }
 
 pub(in crate::api) struct Fake {
@@ -118,6 +120,19 @@ impl Control for Fake {
     fn presence(&self, agent: AgentId, ready: Result<(), NotReady>) -> BoxFuture<'_, ()> {
         self.heard.lock().unwrap().presence.push((agent, ready));
         Box::pin(async {})
+    }
+
+    fn wording(&self, _queue: &QueueId, language: &Language) -> Wording {
+        self.heard.lock().unwrap().wording.clone().unwrap_or_else(|| Wording {
+            language: language.clone(),
+            welcome: Spoken::default(),
+            question: Spoken::default(),
+            refused: Spoken::default(),
+        })
+    }
+
+    fn realm(&self) -> &str {
+        "sayso"
     }
 
     fn lend(&self, agent: AgentId, until: Timestamp) -> Option<Credential> {
@@ -247,11 +262,21 @@ impl House {
         sqlx::AnyConnection::connect(&url).await.unwrap()
     }
 
+    /// A statement past the store, as someone with the file would run it.
+    pub(in crate::api) async fn tamper(&self, statement: &'static str) {
+        self.raw().await.execute(statement).await.unwrap();
+    }
+
     /// Nothing can be written until this connection rolls back.
     pub(in crate::api) async fn lock_store(&self) -> sqlx::AnyConnection {
         let mut raw = self.raw().await;
         raw.execute("BEGIN IMMEDIATE").await.unwrap();
         raw
+    }
+
+    /// Changes the database past the store.
+    pub(in crate::api) async fn change(&self, statement: &'static str) {
+        self.raw().await.execute(statement).await.unwrap();
     }
 
     /// The first column that a statement selects.

@@ -1,7 +1,10 @@
 //! The routes over a real socket, the server behind them a fake one, the time a number.
 
+mod audit;
 mod calls;
+mod document;
 mod events;
+mod history;
 pub(super) mod house;
 mod phone;
 mod plain;

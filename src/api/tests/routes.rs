@@ -108,31 +108,6 @@ async fn who_has_all_rights_and_comes_from_our_page_is_let_through() {
     }
 }
 
-/// `types.ts` is what the pages are built against.
-#[test]
-fn the_table_holds_what_the_pages_are_told() {
-    let text = include_str!("../../../web/src/api/types.ts");
-    let mut told = Vec::new();
-    for line in text.lines().filter_map(|line| line.strip_prefix("// ")) {
-        let mut words = line.split_whitespace();
-        let method = words.next().filter(|word| ["GET", "POST", "PUT", "DELETE"].contains(word));
-        let (Some(method), Some(path)) = (method, words.next()) else { continue };
-        let path = path.split('?').next().unwrap();
-        told.push(format!("{method} {path}"));
-        let mut rest = words.peekable();
-        while rest.peek() == Some(&"|") {
-            rest.next();
-            let base = path.rsplit_once('/').unwrap().0;
-            told.push(format!("{method} {base}/{}", rest.next().unwrap()));
-        }
-    }
-    let mut ours: Vec<String> =
-        table().iter().map(|route| format!("{} {}", route.method, route.path)).collect();
-    told.sort();
-    ours.sort();
-    assert_eq!(ours, told);
-}
-
 #[tokio::test]
 async fn a_request_that_cannot_be_read_is_told_what_and_where() {
     let house = House::new().await;

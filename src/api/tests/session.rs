@@ -3,9 +3,14 @@
 use tokio::time::Instant;
 
 use super::*;
-use crate::access::{ABSOLUTE, FAILURES, IDLE, LOCKED_FOR, SESSIONS, TOUCH};
+use crate::access::{SESSIONS, TOUCH};
 
 const SECOND: Duration = Duration::from_secs(1);
+/// The defaults of the settings.
+const FAILURES: u32 = 5;
+const LOCKED_FOR: Duration = Duration::from_secs(30 * 60);
+const IDLE: Duration = Duration::from_secs(12 * 3_600);
+const ABSOLUTE: Duration = Duration::from_secs(24 * 3_600);
 
 #[tokio::test]
 async fn a_session_begins_and_ends() {
@@ -13,7 +18,8 @@ async fn a_session_begins_and_ends() {
     let answer = house.stranger().try_log_in("bob", PASSWORD).await;
     let session = json!({
         "user": "bob", "name": "Bob B.", "role": "agent", "rights": ["take-calls", "override"], "agent": "bob",
-        "mustChangePassword": false, "language": "de",
+        "mustChangePassword": false, "language": "de", "by": "password", "secondFactor": false,
+        "mustAddSecondFactor": false, "queues": null, "passwordExpiresAt": null,
         "server": { "version": env!("CARGO_PKG_VERSION"), "now": START.to_rfc3339() },
     });
     assert_eq!(answer.json(), session);

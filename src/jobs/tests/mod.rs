@@ -3,4 +3,5 @@
 
 mod crash;
 pub(super) mod house;
+mod retention;
 mod trouble;

@@ -18,11 +18,13 @@ mod chain;
 #[path = "../../../sip-tests/harness/postgres.rs"]
 mod cluster;
 mod commit;
+mod history;
 mod jobs;
 mod keks;
 mod life;
 mod people;
 mod reports;
+mod retention;
 mod rows;
 mod server;
 mod spools;

@@ -211,7 +211,8 @@ async fn a_destroyed_key_is_in_no_file() {
     };
     place.facts(vec![arrived(call(0), 0)]).await;
     place.store.commit(vec![kek_made(KEK), armed(0, &key)]).await.expect("arms");
-    assert!(found(), "the test sees a key that is there");
+    // A checkpoint may move it to the file that was looked at while the other one was still to be: then it is there.
+    assert!(found() || found(), "the test sees a key that is there");
     place.store.commit(discard(0)).await.expect("discards");
     // The writer clears the write-ahead log before it takes the next unit of work.
     place.facts(vec![arrived(call(1), 1)]).await;
