@@ -204,7 +204,8 @@ fn merge(
 
 /// New passwords are as long as the system asks.
 fn passwords(old: &Settings, new: &ApplyFile, merged: &Settings, errors: &mut Vec<SettingsError>) {
-    let over = merged.system.as_ref().map_or_else(PasswordRules::default, |system| system.passwords).longer_than;
+    let over =
+        merged.system.as_ref().map_or_else(PasswordRules::default, |system| system.passwords).longer_than;
     for (name, entry) in &new.users {
         let short = |password: &Redacted<String>| password.0.chars().count() <= usize::from(over);
         let hash = |settings: &Settings| settings.users.get(name).map(|user| user.password_hash.clone());

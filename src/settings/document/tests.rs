@@ -58,9 +58,14 @@ fn system() -> impl Generator<Value = System> {
 /// Settings with every kind of object.
 fn all() -> impl Generator<Value = Settings> {
     let roles = btree_map("own[a-z]{1,6}", ("[A-Z][a-z ]{0,9}[a-z]", rights()), 1..3);
-    let user = ("[^\\p{C}\\p{Z}]{1,9}", any::<bool>(), any::<bool>(), rights(), any::<bool>(), of("[a-z]{2}"));
+    let user =
+        ("[^\\p{C}\\p{Z}]{1,9}", any::<bool>(), any::<bool>(), rights(), any::<bool>(), of("[a-z]{2}"));
     let users = btree_map(name(), user, 1..4);
-    let webhooks = btree_map(name(), ("https://[a-z]{1,9}/[a-z\"\\\\]{0,5}", vec(0usize..10, 0..3), any::<bool>()), 1..3);
+    let webhooks = btree_map(
+        name(),
+        ("https://[a-z]{1,9}/[a-z\"\\\\]{0,5}", vec(0usize..10, 0..3), any::<bool>()),
+        1..3,
+    );
     let provider = ("[^\\p{C}\\p{Z}]{1,9}", "https://[a-z]{1,9}", of("[a-z]{4,9}"), any::<bool>());
     let providers = btree_map(name(), provider, 1..3);
     (settings(), roles, users, webhooks, providers, of(system())).prop_map(
@@ -121,13 +126,20 @@ fn document(object: &Object) -> Map<String, Value> {
 }
 
 /// With the passwords that never come out put in again.
-fn with_secrets(kind: Kind, name: &str, mut document: Map<String, Value>, object: &Object) -> Map<String, Value> {
+fn with_secrets(
+    kind: Kind,
+    name: &str,
+    mut document: Map<String, Value>,
+    object: &Object,
+) -> Map<String, Value> {
     match (kind, object) {
         (Kind::Agent, Object::Agent(agent)) if agent.credentials.is_some() => {
             document.insert("password".into(), json!(format!("pw {name}")));
         }
         (Kind::Trunk, _) => {
-            for (part, password) in [("digest", format!("pw trunk/{name}")), ("outbound", format!("pw out/{name}"))] {
+            for (part, password) in
+                [("digest", format!("pw trunk/{name}")), ("outbound", format!("pw out/{name}"))]
+            {
                 if let Some(login) = document.get_mut(part).filter(|login| login.get("user").is_some()) {
                     login["password"] = json!(password);
                 }
@@ -223,7 +235,10 @@ fn a_document_is_refused_as_the_apply_file_is() {
     let [(key, what)] = &refused(Kind::Queue, "q", json!({ "overflow": { "queue": "nowhere" } }))[..] else {
         panic!("one error")
     };
-    assert_eq!((key.as_str(), what.as_str()), ("overflow", "names the queue \"nowhere\", which does not exist; queues: q"));
+    assert_eq!(
+        (key.as_str(), what.as_str()),
+        ("overflow", "names the queue \"nowhere\", which does not exist; queues: q")
+    );
     let [(key, what)] = &refused(Kind::Queue, "no name", json!({}))[..] else { panic!("one error") };
     assert!(key.is_empty() && what.starts_with("is no name"), "{key} {what}");
     assert_eq!(refused(Kind::System, "other", json!({})).len(), 1);
@@ -240,7 +255,8 @@ fn a_new_password_is_what_the_system_asks_and_has_to_be_changed() {
         let Value::Object(document) = document else { panic!("an object") };
         from_document(stored, Kind::User, "ada", &document, REALM, SEED)
     };
-    let errors = put(&stored, json!({ "role": "agent", "password": "correct horse" })).expect_err("too short");
+    let errors =
+        put(&stored, json!({ "role": "agent", "password": "correct horse" })).expect_err("too short");
     assert_eq!(errors[0].key, "password");
     assert_eq!(errors[0].what, "is too short: more than 14 characters are expected");
     let made = put(&stored, json!({ "role": "agent", "password": "correct horse battery" })).expect("right");

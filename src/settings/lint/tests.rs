@@ -23,7 +23,12 @@ fn spoken(text: &str) -> Spoken {
 
 fn wording(language: &str, question: &str) -> Wording {
     let welcome = spoken(if language == "de" { "Guten Tag." } else { "Hello." });
-    Wording { language: Language(language.into()), welcome, question: spoken(question), refused: spoken("All right.") }
+    Wording {
+        language: Language(language.into()),
+        welcome,
+        question: spoken(question),
+        refused: spoken("All right."),
+    }
 }
 
 /// A queue in which all is well, with what is around it.
@@ -192,7 +197,12 @@ fn changed_terms_ask_again_where_old_answers_are_used() {
     let mut each = Scene::good();
     each.wording[0].question.changed = true;
     assert_eq!(each.lint(), [], "who is asked each time hears the new wording");
-    finds(&Scene::asking(|script| script.ask = AskRule::WhenUnknown), Level::Warn, "old-answers", "consent.ask");
+    finds(
+        &Scene::asking(|script| script.ask = AskRule::WhenUnknown),
+        Level::Warn,
+        "old-answers",
+        "consent.ask",
+    );
     let old = Scene::asking(|script| script.ask = AskRule::OlderThan(Duration::from_secs(900 * DAY)));
     finds(&old, Level::Warn, "old-answers", "consent.ask");
 }
@@ -200,7 +210,8 @@ fn changed_terms_ask_again_where_old_answers_are_used() {
 #[test]
 fn a_basis_is_a_law_or_a_contract() {
     let on = |name: &str| {
-        let mut scene = Scene::with(|queue| queue.recording = Policy::Always(LegalBasis::Obligation(name.into())));
+        let mut scene =
+            Scene::with(|queue| queue.recording = Policy::Always(LegalBasis::Obligation(name.into())));
         scene.wording[0].welcome = spoken("Hello. Calls are recorded.");
         scene
     };
@@ -214,7 +225,12 @@ fn a_basis_is_a_law_or_a_contract() {
 
 #[test]
 fn overrides_withdrawals_and_pauses_are_thought_of() {
-    finds(&Scene::with(|queue| queue.override_allowed = true), Level::Warn, "override-without-need", "override-allowed");
+    finds(
+        &Scene::with(|queue| queue.override_allowed = true),
+        Level::Warn,
+        "override-without-need",
+        "override-allowed",
+    );
     let never = Scene::with(|queue| {
         queue.recording = Policy::Never;
         queue.override_allowed = true;

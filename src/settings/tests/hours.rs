@@ -43,7 +43,10 @@ fn hours_hold_where_the_clock_shows_them() {
     let seen = [at(7, 59), at(8, 0), at(11, 59), at(12, 0), at(13, 0), at(17, 29), at(17, 30)];
     assert_eq!(seen, [false, true, true, false, true, true, false]);
     assert_eq!(minutes(&queue, &vienna(), monday, 7 * 24), 4 * 60 + 270 + 24 * 60);
-    assert!(!queue.is_open(&TimeZone::UTC, monday + Duration::from_secs(15 * 1_800)), "07:30 there, 06:30 here");
+    assert!(
+        !queue.is_open(&TimeZone::UTC, monday + Duration::from_secs(15 * 1_800)),
+        "07:30 there, 06:30 here"
+    );
     assert!(Queue::default().is_open(&vienna(), monday), "without hours always");
     assert!(!open(&Hours::default()).is_open(&vienna(), monday), "with none never");
 }
@@ -55,7 +58,10 @@ fn a_day_on_which_it_is_closed_begins_and_ends_at_midnight_there() {
     let christmas = midnight(&vienna(), 2026, 12, 25);
     let (second, day) = (Duration::from_secs(1), Duration::from_secs(86_400));
     let at = |at| queue.is_open(&vienna(), at);
-    assert_eq!([at(christmas - second), at(christmas), at(christmas + day - second), at(christmas + day)], [true, false, false, true]);
+    assert_eq!(
+        [at(christmas - second), at(christmas), at(christmas + day - second), at(christmas + day)],
+        [true, false, false, true]
+    );
     assert!(queue.is_open(&TimeZone::UTC, christmas), "elsewhere it is still the 24th");
 }
 
@@ -81,14 +87,16 @@ fn a_caller_is_led_to_who_is_open() {
     let (settings, _) = applied(&Settings::default(), text, &OPTIONS);
     let day = &settings.queues[&"day".into()];
     let monday = midnight(&vienna(), 2026, 11, 23);
-    let led = |hour: u64| match settings.way_in(&"day".into(), day, monday + Duration::from_secs(hour * 3_600)) {
-        WayIn::Queue(id, _) => id.0,
-        WayIn::Closed => "closed".to_owned(),
-    };
+    let led =
+        |hour: u64| match settings.way_in(&"day".into(), day, monday + Duration::from_secs(hour * 3_600)) {
+            WayIn::Queue(id, _) => id.0,
+            WayIn::Closed => "closed".to_owned(),
+        };
     assert_eq!([led(7), led(9), led(19), led(22)], ["closed", "day", "night", "closed"]);
     // A circle that was stored once ends, too.
     let mut stored = settings.clone();
-    let night = Queue { when_closed: Overflow::Queue("day".into()), ..(*settings.queues[&"night".into()]).clone() };
+    let night =
+        Queue { when_closed: Overflow::Queue("day".into()), ..(*settings.queues[&"night".into()]).clone() };
     stored.queues.insert("night".into(), Arc::new(night));
     assert_eq!(stored.way_in(&"day".into(), day, monday), WayIn::Closed);
 }

@@ -302,8 +302,10 @@ networks = ["192.0.2.77/24"]
     let (stored, _) = applied(&Settings::default(), "[queue.e]", &OPTIONS);
     assert_eq!(applied(&stored, "[number.1]\nqueue = \"e\"", &OPTIONS).1, ["+ number 1"], "stored will do");
     assert!(errors("[queue.a]\noverflow = { queue = \"a\" }")[0].contains("(a -> a)"));
-    let mixed = "[queue.day]\nwhen-closed = { queue = \"night\" }\n[queue.night]\noverflow = { queue = \"day\" }";
-    let circle = "demo.toml:2: queue.day.when-closed: leads in a circle (day -> night -> day): one of them must end";
+    let mixed =
+        "[queue.day]\nwhen-closed = { queue = \"night\" }\n[queue.night]\noverflow = { queue = \"day\" }";
+    let circle =
+        "demo.toml:2: queue.day.when-closed: leads in a circle (day -> night -> day): one of them must end";
     assert_eq!(errors(mixed), [circle], "whichever way is taken");
     let both = "[queue.a]\noverflow = { queue = \"b\" }\nwhen-closed = { queue = \"b\" }\n[queue.b]";
     assert_eq!(applied(&Settings::default(), both, &OPTIONS).1, ["+ queue a", "+ queue b"], "no circle");
@@ -319,9 +321,13 @@ fn what_refers_to_roles_and_webhooks_is_checked() {
     assert_eq!(
         errors(text),
         [
-            format!("demo.toml:3: user.a.role: is the role \"boss\", which does not exist; roles: {defaults}"),
-            "demo.toml:4: provider.idp.roles: \"it\" stands for the role \"boss\", which does not exist".to_owned(),
-            "demo.toml:8: system.sayso.anchor-to: names the webhook \"notary\", which does not exist".to_owned(),
+            format!(
+                "demo.toml:3: user.a.role: is the role \"boss\", which does not exist; roles: {defaults}"
+            ),
+            "demo.toml:4: provider.idp.roles: \"it\" stands for the role \"boss\", which does not exist"
+                .to_owned(),
+            "demo.toml:8: system.sayso.anchor-to: names the webhook \"notary\", which does not exist"
+                .to_owned(),
         ]
     );
     let there = "[role.boss]\nrights = [\"wallboard\"]\n[webhook.notary]\nurl = \"https://n.example\"\nsecret = \"key\"\n";
@@ -331,11 +337,21 @@ fn what_refers_to_roles_and_webhooks_is_checked() {
 #[test]
 fn a_webhook_is_reached_by_tls_or_on_this_machine() {
     let of = |url: &str| errors(&format!("[webhook.crm]\nsecret = \"key\"\nurl = {url:?}\n")).len();
-    let right = |url: &str| parse(&format!("[webhook.crm]\nsecret = \"key\"\nurl = {url:?}\n"), "x", REALM).is_ok();
-    for url in ["https://crm.example/sayso?a=b", "http://127.0.0.1:8080/x", "http://localhost", "http://[::1]:1/"] {
+    let right =
+        |url: &str| parse(&format!("[webhook.crm]\nsecret = \"key\"\nurl = {url:?}\n"), "x", REALM).is_ok();
+    for url in
+        ["https://crm.example/sayso?a=b", "http://127.0.0.1:8080/x", "http://localhost", "http://[::1]:1/"]
+    {
         assert!(right(url), "{url}");
     }
-    for url in ["http://crm.example", "crm.example", "https://", "https://a:b@crm.example", "http://localhost.evil.example", "https://a b"] {
+    for url in [
+        "http://crm.example",
+        "crm.example",
+        "https://",
+        "https://a:b@crm.example",
+        "http://localhost.evil.example",
+        "https://a b",
+    ] {
         assert_eq!(of(url), 1, "{url}");
     }
 }

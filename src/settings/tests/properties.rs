@@ -50,7 +50,8 @@ pub(in crate::settings) fn hours() -> impl Generator<Value = Hours> {
         for (day, bounds) in DAYS.iter().zip(week) {
             let bounds: Vec<u16> = bounds.into_iter().collect();
             let clock = |minute: u16| format!("{:02}:{:02}", minute / 60, minute % 60);
-            let openings = bounds.chunks_exact(2).map(|pair| format!("{}-{}", clock(pair[0]), clock(pair[1])));
+            let openings =
+                bounds.chunks_exact(2).map(|pair| format!("{}-{}", clock(pair[0]), clock(pair[1])));
             hours.set(day, openings.map(|text| text.parse().expect("hours")).collect()).expect("apart");
         }
         hours
@@ -246,7 +247,10 @@ fn to_toml(settings: &Settings) -> String {
                 ("password", _) => format!("{:?}", format!("pw {name}")),
                 ("digest.password", _) => format!("{:?}", format!("pw trunk/{name}")),
                 ("outbound.password", _) => format!("{:?}", format!("pw out/{name}")),
-                ("networks" | "queues" | "skills" | "closed" | "codecs" | "outbound.prefixes", Shown::Plain(list)) => {
+                (
+                    "networks" | "queues" | "skills" | "closed" | "codecs" | "outbound.prefixes",
+                    Shown::Plain(list),
+                ) => {
                     let items: Vec<String> = list
                         .split(", ")
                         .filter(|item| !item.is_empty())
