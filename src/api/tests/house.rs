@@ -262,6 +262,11 @@ impl House {
         sqlx::AnyConnection::connect(&url).await.unwrap()
     }
 
+    /// A statement past the store, as someone with the file would run it.
+    pub(in crate::api) async fn tamper(&self, statement: &'static str) {
+        self.raw().await.execute(statement).await.unwrap();
+    }
+
     /// Nothing can be written until this connection rolls back.
     pub(in crate::api) async fn lock_store(&self) -> sqlx::AnyConnection {
         let mut raw = self.raw().await;

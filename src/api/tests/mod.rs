@@ -1,6 +1,7 @@
 //! The routes over a real socket, the server behind them a fake one, the time a number.
 
 mod access;
+mod audit;
 mod calls;
 mod document;
 mod events;

@@ -32,7 +32,9 @@ fn with(house: &House) -> Anchoring {
 async fn a_statement_is_put_at_each_place_and_fits_the_log() {
     let house = House::new(Format::Pcm16).await;
     let path = house.path("anchors.jsonl");
-    let to = format!("[system.sayso]\nanchor-to = [\"{}\", \"store\", \"webhook crm\"]", path.display());
+    let hook = "[webhook.crm]\nurl = \"https://a.example/\"\nsecret = \"north-of-here\"\nenabled = false";
+    let to =
+        format!("{hook}\n[system.sayso]\nanchor-to = [\"{}\", \"store\", \"webhook crm\"]", path.display());
     let settings = apply(&house, &to).await;
     let with = with(&house);
     let key = Some(with.signer.public_key());
@@ -40,7 +42,7 @@ async fn a_statement_is_put_at_each_place_and_fits_the_log() {
         let (anchor, places) = anchor(&with, &settings, Actor::System, None).await.unwrap();
         let states: Vec<AnchorState> = places.iter().map(|place| place.state).collect();
         assert_eq!(states, [AnchorState::Anchored, AnchorState::Anchored, AnchorState::Failed]);
-        assert!(places[2].what.as_ref().unwrap().contains("no webhook crm"), "{places:?}");
+        assert!(places[2].what.as_ref().unwrap().contains("crm is disabled"), "{places:?}");
         let stated = read_file(&path, key).unwrap();
         assert_eq!((stated.anchors.len(), stated.anchors.last()), (n, Some(&anchor)));
         let object = fs::read_to_string(house.object(places[1].what.as_ref().unwrap())).unwrap();

@@ -61,7 +61,7 @@ async fn who_listened_how_and_until_when_is_audited_as_reading(kind: Kind) {
     assert_eq!(
         told,
         [
-            ("call.supervision-ended", None, None),
+            ("call.supervision-ended", None, word("none")),
             ("call.supervised", word("listen"), word("barge")),
             ("call.supervised", None, word("listen")),
         ]

@@ -196,9 +196,10 @@ export interface Prompt { id: string; queue: string | null; language: string; na
 export interface PromptCheck { version: string; seconds: number; lufs: number; peak: number; clipped: boolean; silenceStart: number; silenceEnd: number; converted: string; warnings: string[] }
 
 // ---- audit log, with view-audit-log
+// A page of /audit may have fewer rows than its limit, none even, and still a `next`: so many rows were looked through for what no index finds. `q`: a whole number (+49…), or text.
 // GET  /audit?class&since&until&object&action&actor&q&after&limit&sort  -> Page<AuditRow>   reading it is audited once an hour for each reader
 // GET  /audit/export?...                       -> application/jsonl    whole rows with hashes, as `sayso audit verify --file` reads them
-// POST /audit/verify                           -> AuditVerdict     runs to its end; a million rows take seconds
+// POST /audit/verify                           -> AuditVerdict     runs to its end; a million rows take seconds; 409 not-now: somebody else's runs
 // GET  /audit/anchors?after                    -> Page<Anchor>
 // POST /audit/anchors                          -> 201 Anchor       now
 export interface AuditRow { seq: number; at: string; class: string; actor: string; action: string; object: { kind: string; id: string; attribute: string | null }; about: string | null; old: string | null; new: string | null; erased: boolean }
