@@ -39,6 +39,7 @@ mod settings;
 mod spool;
 #[cfg(test)]
 mod tests;
+mod token;
 mod webhook;
 mod writer;
 
@@ -58,7 +59,7 @@ pub use error::StoreError;
 pub use hold::HoldChange;
 pub use job::{JobChange, JobFigures, JobFilter, JobKind, JobRow, Progress};
 pub use kek::{KekChange, KekProvider, KekRow, KekState};
-pub use login::{FactorRow, Identity, LoginChange, TokenRow};
+pub use login::{FactorRow, Identity, LoginChange};
 pub use page::{BadCursor, Cursor, Page};
 pub use particulars::ParticularsChange;
 pub use people::{SessionRow, SignedIn};
@@ -68,6 +69,7 @@ pub use reconciliation::{Finding, FindingRow, ReconciliationChange, Reconciliati
 pub use recorded::{RecordedFile, RecordedGap, RecordingChange, StoredObject};
 pub use rows::*;
 pub use spool::{Adoption, SpoolRow};
+pub use token::TokenRow;
 pub use webhook::WebhookChange;
 
 use dialect::{Dialect, Location};

@@ -375,7 +375,7 @@ async fn a_token_carries_only_what_a_machine_may() {
     }
     assert_eq!(make("x", &[], 1).await, (422, "bad-rights".into()));
     assert_eq!(make(" ", &["monitor"], 1).await, (422, "bad-name".into()));
-    assert_eq!(make("a\nb", &["monitor"], 1).await, (422, "bad-name".into()));
+    assert_eq!(make("x by admin", &["monitor"], 1).await, (422, "bad-name".into()));
     assert_eq!(make("x", &["monitor"], 0).await, (422, "bad-days".into()));
     assert_eq!(make("x", &["monitor"], 366).await, (422, "bad-days".into()));
     assert_eq!(make("x", &["flying"], 1).await, (400, "bad-request".into()));
