@@ -315,6 +315,8 @@ async fn a_token_opens_what_its_rights_open_and_nothing_of_people() {
     );
     house.pass(Duration::from_secs(30));
     machine.ask("GET", "/jobs", None).await;
+    // Nobody waits for its use being written but this.
+    house.store.commit(vec![]).await.unwrap();
     let listed = boss.get("/tokens").await.json();
     let expected = json!({
         "id": id, "name": "grafana", "by": "boss",
