@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use crate::harness::server::{SAYSO, rows, text};
+use crate::harness::server::{SAYSO, Server, rows, settings, text};
 
 fn sayso(words: &[&str], paths: &[&Path]) -> Output {
     Command::new(SAYSO).args(words).args(paths).stdin(Stdio::null()).output().expect("sayso runs")
@@ -142,4 +142,50 @@ fn what_is_no_export_is_not_verified() {
     assert_refused(&verify("{}"), &["no manifest"]);
     assert_refused(&verify("{\"payload\":\"\"}"), &["no signed vCon"]);
     assert_refused(&sayso(&["recordings", "verify-export", "--key", "12"], &[&file]), &["64"]);
+}
+
+/// Logs in by HTTP: the answer's status, and its body.
+fn log_in(http: std::net::SocketAddr, user: &str, password: &str) -> (u16, serde_json::Value) {
+    use std::io::{Read as _, Write as _};
+
+    let body = serde_json::json!({ "user": user, "password": password }).to_string();
+    let mut socket = std::net::TcpStream::connect(http).expect("it listens");
+    socket.set_read_timeout(Some(std::time::Duration::from_secs(20))).expect("a socket");
+    let request = format!(
+        "POST /api/v1/session HTTP/1.1\r\nHost: {http}\r\nX-Sayso: 1\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len(),
+    );
+    socket.write_all(request.as_bytes()).expect("it listens");
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).expect("an answer in time");
+    let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
+    let body = answer.split_once("\r\n\r\n").expect("a body").1;
+    (status, serde_json::from_str(body).expect("JSON"))
+}
+
+#[test]
+fn the_first_start_makes_a_superuser_and_says_the_password_once() {
+    let mut server = Server::start(&settings("recording = \"never\"", &[]));
+    let log = server.whole_log();
+    let told: Vec<&str> = log.lines().filter(|line| line.starts_with("    ")).map(str::trim).collect();
+    let [password] = told[..] else { panic!("one password on a line of its own: {log}") };
+    let password = password.to_owned();
+    let (status, session) = log_in(server.http, "admin", &password);
+    assert_eq!((status, &session["role"]), (200, &serde_json::json!("superuser")));
+    assert_eq!(session["mustChangePassword"], true);
+    server.kill();
+    server.start_again();
+    assert_eq!(server.whole_log().matches("admin was made").count(), 1, "it is there");
+    let listed = server.rows(&["users", "list"]);
+    assert_eq!((listed.len(), &listed[0]["name"]), (1, &serde_json::json!("admin")));
+    let reset = server.run(&["users", "reset-password", "admin", "--config"], &[&server.config()]);
+    assert!(reset.status.success(), "{}", text(&reset));
+    let fresh = String::from_utf8_lossy(&reset.stdout).trim().to_owned();
+    assert_eq!(log_in(server.http, "admin", &password).0, 401, "the one before is good no longer");
+    assert_eq!(log_in(server.http, "admin", &fresh).0, 200);
+    let audit = format!("{:?}", server.rows(&["audit", "list"]));
+    assert!(audit.contains("user.added") && !audit.contains(&password) && !audit.contains(&fresh));
+    assert_refused(&server.run(&["users", "unlock", "nobody", "--config"], &[&server.config()]), &["nobody"]);
+    server.audit_is_whole();
 }

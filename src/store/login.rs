@@ -4,18 +4,17 @@ use sqlx::Any;
 use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::query::Query;
 
-use crate::access::Right;
 use crate::ids::Redacted;
 use crate::settings::{Changed, Difference, Object, Provider, SYSTEM, System, User};
 use crate::time::Timestamp;
 
 use super::Store;
 use super::error::{Doing as _, StoreError};
-use super::page::{Cursor, Page};
 use super::query::Cells;
+use super::token::TokenRow;
 use super::writer::Work;
 
-type Statement = Query<'static, Any, AnyArguments>;
+pub(super) type Statement = Query<'static, Any, AnyArguments>;
 
 /// Passwords kept of a user: as many as a rule can ask for (`password-history`), and the one in force.
 const PASSWORDS: i64 = 51;
@@ -115,35 +114,6 @@ pub struct FactorRow {
     pub step: Option<u64>,
 }
 
-/// A token for machines, without what opens.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TokenRow {
-    /// Its id.
-    pub id: String,
-    /// What its maker calls it.
-    pub name: String,
-    /// Who made it.
-    pub maker: String,
-    /// Its scopes.
-    pub rights: Vec<Right>,
-    /// When it was made.
-    pub created: Timestamp,
-    /// When it ends.
-    pub expires: Timestamp,
-    /// When it was used last, to the minute.
-    pub used: Option<Timestamp>,
-    /// When it was revoked.
-    pub revoked: Option<Timestamp>,
-}
-
-impl TokenRow {
-    /// Whether it opens anything.
-    #[must_use]
-    pub fn lives(&self, now: Timestamp) -> bool {
-        self.revoked.is_none() && now < self.expires
-    }
-}
-
 impl Work<'_> {
     /// Writes what belongs to log-ins.
     pub(super) async fn login(&mut self, change: &LoginChange) -> Result<(), StoreError> {
@@ -196,8 +166,8 @@ impl Work<'_> {
         }
     }
 
-    /// What follows from a change of settings: a user's new password is kept in mind; a user who is removed leaves
-    /// nothing that another of the same name would find.
+    /// What follows from a change of settings: a user's new password is kept in mind; a user or provider that is removed
+    /// leaves nothing that another of the same name would find.
     pub(super) async fn log_ins_follow(&mut self, difference: &Difference) -> Result<(), StoreError> {
         let name = &difference.name;
         match &difference.what {
@@ -221,6 +191,13 @@ impl Work<'_> {
                 let revoke = "UPDATE tokens SET revoked = $2 WHERE maker = $1 AND revoked IS NULL";
                 self.execute(sqlx::query(revoke).bind(name.clone()).bind(self.now.as_micros())).await
             }
+            // Another provider's subjects are other people.
+            Changed::Altered { old: Object::Provider(old), new: Object::Provider(new) }
+                if old.issuer != new.issuer =>
+            {
+                self.forget_people_of(name).await
+            }
+            Changed::Removed(Object::Provider(_)) => self.forget_people_of(name).await,
             Changed::Added(_) | Changed::Altered { .. } | Changed::Removed(_) => Ok(()),
         }
     }
@@ -230,6 +207,16 @@ impl Work<'_> {
         let upsert = "INSERT INTO log_ins (name, last) VALUES ($1, $2) \
                       ON CONFLICT (name) DO UPDATE SET last = excluded.last";
         self.execute(sqlx::query(upsert).bind(user.to_owned()).bind(at.as_micros())).await
+    }
+
+    /// Whom a provider knew here is not known any more, and its word is no longer good for a session.
+    async fn forget_people_of(&mut self, provider: &str) -> Result<(), StoreError> {
+        for delete in
+            ["DELETE FROM identities WHERE provider = $1", "DELETE FROM sessions WHERE provider = $1"]
+        {
+            self.execute(sqlx::query(delete).bind(provider.to_owned())).await?;
+        }
+        Ok(())
     }
 
     async fn nobody(&mut self) -> Result<(), StoreError> {
@@ -274,22 +261,7 @@ impl Work<'_> {
         self.or_conflict(insert, "identity", user).await
     }
 
-    async fn make_token(&mut self, token: &TokenRow, hash: &str) -> Result<(), StoreError> {
-        let words: Vec<&str> = token.rights.iter().map(|right| right.word()).collect();
-        let insert = "INSERT INTO tokens (id, hash, name, maker, rights, created, expires) \
-                      VALUES ($1, $2, $3, $4, $5, $6, $7)";
-        let insert = sqlx::query(insert)
-            .bind(token.id.clone())
-            .bind(hash.to_owned())
-            .bind(token.name.clone())
-            .bind(token.maker.clone())
-            .bind(words.join(" "))
-            .bind(token.created.as_micros())
-            .bind(token.expires.as_micros());
-        self.execute(insert).await
-    }
-
-    async fn execute(&mut self, statement: Statement) -> Result<(), StoreError> {
+    pub(super) async fn execute(&mut self, statement: Statement) -> Result<(), StoreError> {
         statement.execute(&mut *self.connection).await.map(drop).doing("storing what belongs to log-ins")
     }
 
@@ -394,61 +366,11 @@ impl Store {
             made: cells.get::<i64>("made")? != 0,
         }))
     }
-
-    /// The token of this hash (SHA-256, hex).
-    ///
-    /// # Errors
-    /// When the database refuses, or the row cannot be read.
-    pub async fn token(&self, hash: &str) -> Result<Option<TokenRow>, StoreError> {
-        let row = sqlx::query("SELECT * FROM tokens WHERE hash = $1").bind(hash.to_owned());
-        let row = row.fetch_optional(&self.read).await.doing("reading a token")?;
-        row.as_ref().map(read_token).transpose()
-    }
-
-    /// The tokens, revoked and ended ones too; the latest first.
-    ///
-    /// # Errors
-    /// When the database refuses, or a row cannot be read.
-    pub async fn tokens(&self, after: Option<Cursor>, limit: u32) -> Result<Page<TokenRow>, StoreError> {
-        let after = after.unwrap_or_else(Cursor::start);
-        let select =
-            "SELECT * FROM tokens WHERE (created, id) < ($1, $2) ORDER BY created DESC, id DESC LIMIT $3";
-        let rows = sqlx::query(select).bind(after.at).bind(after.id).bind(i64::from(limit) + 1);
-        let rows = rows.fetch_all(&self.read).await.doing("reading tokens")?;
-        let rows: Vec<TokenRow> = rows.iter().map(read_token).collect::<Result<_, _>>()?;
-        Ok(Page::of(rows, limit, |row| Cursor { at: row.created.as_micros(), id: row.id.clone() }))
-    }
-
-    /// One token by its id.
-    ///
-    /// # Errors
-    /// When the database refuses, or the row cannot be read.
-    pub async fn token_of(&self, id: &str) -> Result<Option<TokenRow>, StoreError> {
-        let row = sqlx::query("SELECT * FROM tokens WHERE id = $1").bind(id.to_owned());
-        let row = row.fetch_optional(&self.read).await.doing("reading a token")?;
-        row.as_ref().map(read_token).transpose()
-    }
 }
 
 fn read_provider(row: &AnyRow) -> Result<(String, Provider), StoreError> {
     let cells = Cells { table: "settings", row };
     Ok((cells.get("name")?, cells.json("body")?.ok_or(cells.corrupt("body"))?))
-}
-
-fn read_token(row: &AnyRow) -> Result<TokenRow, StoreError> {
-    let cells = Cells { table: "tokens", row };
-    let words: String = cells.get("rights")?;
-    Ok(TokenRow {
-        id: cells.get("id")?,
-        name: cells.get("name")?,
-        maker: cells.get("maker")?,
-        // A right that there is no more opens nothing.
-        rights: words.split(' ').filter_map(Right::from_word).collect(),
-        created: cells.time("created")?,
-        expires: cells.time("expires")?,
-        used: cells.maybe_time("used")?,
-        revoked: cells.maybe_time("revoked")?,
-    })
 }
 
 /// Steps are seconds by thirty: they fit for longer than there will be this.

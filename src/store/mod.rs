@@ -47,6 +47,7 @@ mod simulation;
 mod spool;
 #[cfg(test)]
 mod tests;
+mod token;
 mod webhook;
 mod writer;
 
@@ -69,7 +70,7 @@ pub use hold::HoldChange;
 pub use job::{JobChange, JobFigures, JobFilter, JobKind, JobRow, Progress};
 pub use kek::{KekChange, KekProvider, KekRow, KekState};
 pub use listening::ListeningFilter;
-pub use login::{FactorRow, Identity, LoginChange, TokenRow};
+pub use login::{FactorRow, Identity, LoginChange};
 pub use node::NodeRow;
 pub use page::{BadCursor, Cursor, Order, Page, Place};
 pub use particulars::ParticularsChange;
@@ -89,6 +90,7 @@ pub use select::{LastDigits, Sight};
 pub use settings::VersionedSettings;
 pub use simulation::{DAYS, Example, Impact, Simulation, TimelineDay};
 pub use spool::{Adoption, SpoolRow};
+pub use token::TokenRow;
 pub use webhook::{Delivery, DeliveryEnd, DeliveryState, WebhookChange};
 
 use dialect::{Dialect, Location};

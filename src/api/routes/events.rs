@@ -79,7 +79,7 @@ struct Telling {
 }
 
 /// What a look at the session finds.
-type Found = Result<Option<Visitor>, Problem>;
+type Found = Result<Option<Box<Visitor>>, Problem>;
 
 /// What a stream waits for.
 enum Next {
@@ -179,7 +179,7 @@ impl Telling {
     /// Begins to look whether the session still lives, and the user is still who it was.
     fn look(&mut self) {
         let (desk, key) = (Arc::clone(&self.desk), self.visitor.key);
-        self.looking = Some(Box::pin(async move { desk.visitor(key).await }));
+        self.looking = Some(Box::pin(async move { Ok(desk.visitor(key).await?.map(Box::new)) }));
     }
 
     fn found(&mut self, found: Found) {
@@ -187,7 +187,7 @@ impl Telling {
             Ok(Some(now)) if now.owes().is_some() => self.log_out(),
             Ok(Some(now)) => {
                 let other = now.held != self.visitor.held || now.account.agent != self.visitor.account.agent;
-                self.visitor = now;
+                self.visitor = *now;
                 if other {
                     self.anew();
                 }

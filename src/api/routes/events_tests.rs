@@ -21,7 +21,7 @@ async fn stream(house: &House, user: &str) -> (Arc<Desk>, Telling, String) {
 
 async fn look(told: &mut Telling) {
     let found = told.desk.visitor(told.visitor.key).await;
-    told.found(found);
+    told.found(found.map(|visitor| visitor.map(Box::new)));
 }
 
 #[tokio::test]

@@ -7,10 +7,11 @@ use axum::http::{HeaderMap, StatusCode, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::access::{BadScopes, LONGEST_DAYS, Right, Session, Standing, TOUCH, carried, scopes};
+use crate::access::{
+    BadScopes, LONGEST_DAYS, Right, Session, Standing, TOUCH, carried, could_be_name, scopes,
+};
 use crate::api::desk::{Desk, random, soon};
 use crate::api::guard::{By, Visitor, key_of};
-use crate::api::input::written;
 use crate::api::problem::Problem;
 use crate::audit::{AuditEvent, Class, Object, Value};
 use crate::ids::Redacted;
@@ -19,8 +20,6 @@ use crate::store::{Change, LoginChange, StoreError, TokenRow};
 const DAY: Duration = Duration::from_secs(86_400);
 /// How every token begins: who finds one somewhere knows what it is.
 const PREFIX: &str = "sayso_";
-/// The longest name of a token, in characters.
-const LONGEST_NAME: usize = 64;
 
 /// The token that a request brings. One that does is judged by it alone, whatever cookie comes along.
 pub(in crate::api) fn bearer(headers: &HeaderMap) -> Option<&str> {
@@ -81,10 +80,11 @@ pub(in crate::api) async fn make_token(
             return Err(Problem::new(StatusCode::FORBIDDEN, "no-right", detail));
         }
     }
-    let Some(name) = written(name, LONGEST_NAME).filter(|name| !name.contains(['\n', '\r', '\t'])) else {
-        let detail = format!("A token has a name of 1 to {LONGEST_NAME} characters, on one line.");
+    // The audit log says "token NAME by USER": nobody writes more than a name into it.
+    if !could_be_name(name) {
+        let detail = "A token has a name of 1 to 64 letters (a-z), digits, dots, hyphens and underscores.";
         return Err(Problem::unprocessable("bad-name", detail));
-    };
+    }
     let rights = scopes(rights, &visitor.held)
         .map_err(|bad: BadScopes| Problem::unprocessable("bad-rights", bad.to_string()))?;
     if !(1..=LONGEST_DAYS).contains(&days) {

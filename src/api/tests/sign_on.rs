@@ -434,3 +434,15 @@ async fn a_provider_that_is_away_unknown_or_in_the_clear_leads_back_with_a_word(
     idp.says(|says| says.error = true);
     assert_eq!(fault(&sign_on(&house, &idp).await.1), "provider-away");
 }
+
+#[tokio::test]
+async fn a_provider_that_becomes_another_one_knows_nobody_and_its_sessions_end() {
+    let idp = Idp::start().await;
+    let house = house(&idp, "make-users = true").await;
+    let (ada, _) = sign_on(&house, &idp).await;
+    let bound = house.select("SELECT name FROM identities").await;
+    assert_eq!(bound, ["ada"]);
+    house.apply("[provider.id]\nissuer = \"https://id.example\"\nclient-id = \"sayso\"\n").await;
+    assert!(house.select("SELECT name FROM identities").await.is_empty());
+    assert_eq!(ada.get("/session").await.status, 401);
+}

@@ -100,29 +100,35 @@ export interface DefaultRoles { roles: { name: Role; rights: Right[] }[]; rights
 export interface TrunkTest { ok: boolean; status: number | null; milliseconds: number | null; what: string }
 
 // ---- sign-on
-// POST /session takes `code` beside user and password: 401 code-needed asks for it (a second factor, or a recovery code)
+// POST /session takes `code` beside user and password: 401 code-needed asks for it (a second factor, or a recovery code);
+//        401 wrong-code counts as a wrong password does. Where the system asks for a second factor and there is none, all
+//        but /session… answers 403 add-second-factor-first. In a session by a provider, password and second factor are the
+//        provider's matter: 409 no-password
 // GET    /sign-on                              -> SignOn           without a session: what the log-in page offers
 // GET    /sign-on/{provider}                   -> 302              to the provider; back at /api/v1/sign-on/{provider}/callback
-// GET    /sign-on/{provider}/callback          -> 302              to the pages, with a session, or `/#/log-in?fault=TITLE`
+// GET    /sign-on/{provider}/callback          -> 302              to the pages, with a session, or `/#/log-in?fault=TITLE`:
+//        no-provider, provider-away, sign-on-late (took more than 10 minutes, or another browser), sign-on-refused (the provider
+//        says no), sign-on-failed (not to be believed), no-user, no-role, bad-name, other-person, too-many, unavailable
 // POST   /session/second-factor                -> SecondFactor     begins; 409 has-one
-// PUT    /session/second-factor {code}         -> RecoveryCodes    it is on; 422 wrong-code
-// DELETE /session/second-factor {password}     -> 204
+// PUT    /session/second-factor {code}         -> RecoveryCodes    it is on; 409 not-begun | has-one, 422 wrong-code
+// DELETE /session/second-factor {password}     -> 204              422 wrong-password, 423 locked
 // GET    /session/list                         -> MySession[]      own sessions
-// DELETE /session/list/{id}                    -> 204
+// DELETE /session/list/{id}                    -> 204              404 no-session
 export interface SignOn { providers: { name: string; displayName: string }[]; passwordLongerThan: number }
 export interface SecondFactor { secret: string; uri: string }
 export interface RecoveryCodes { codes: string[] }
 export interface MySession { id: string; createdAt: string; usedAt: string; current: boolean; by: string }
-// Session (types.ts) has more fields now: secondFactor: boolean, mustAddSecondFactor: boolean, queues: string[] | null, passwordExpiresAt: string | null
-// With manage-users:
+// Session (types.ts) has more fields now: secondFactor: boolean, mustAddSecondFactor: boolean, queues: string[] | null,
+// passwordExpiresAt: string | null, by: string (`password`, or the provider's name)
+// With manage-users; 404 no-user:
 // POST   /users/{name}/unlock                  -> 204
 // DELETE /users/{name}/sessions                -> 204              all end
-// DELETE /users/{name}/second-factor           -> 204
+// DELETE /users/{name}/second-factor           -> 204              403 no-right: of somebody with rights one has not
 // GET    /users/{name}/state                   -> UserState
 export interface UserState { lockedUntil: string | null; failures: number; sessions: number; secondFactor: boolean; lastLogIn: string | null }
 // With configure-system; a token has at most the rights of who makes it, and never manage-roles, dpo or customer-consent:
 // GET    /tokens                               -> Page<Token>
-// POST   /tokens {name, rights, days}          -> 201 {token: Token, secret}      shown once; at most 365 days
+// POST   /tokens {name, rights, days}          -> 201 {token: Token, secret}      shown once; at most 365 days; 422 bad-name | bad-rights | bad-days
 // DELETE /tokens/{id}                          -> 204
 export interface Token { id: string; name: string; by: string; rights: Right[]; createdAt: string; expiresAt: string; usedAt: string | null; revokedAt: string | null }
 

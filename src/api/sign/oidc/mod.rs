@@ -178,7 +178,7 @@ pub(in crate::api) async fn finish(
         Err(fault) => fault,
     };
     metrics::counter!("sayso_sign_on_failures_total", "fault" => fault.title()).increment(1);
-    tracing::info!(provider = name, fault = fault.title(), "a sign-on failed");
+    tracing::info!(provider = name, why = fault.title(), %fault, "a sign-on failed");
     if fault.is_failure() {
         desk.failed(from);
         let what = Object::new("provider", name);
