@@ -22,15 +22,17 @@ CREATE INDEX holds_open ON holds (kind, object, number) WHERE released_at IS NUL
 -- When a recording's clock began, its call's end; NULL: the call goes on.
 ALTER TABLE recordings ADD COLUMN call_ended_at BIGINT;
 UPDATE recordings SET call_ended_at = (SELECT c.ended_at FROM calls c WHERE c.id = recordings.call);
-CREATE INDEX recordings_kept ON recordings (queue, call_ended_at, id, bytes)
+-- Each index holds all that counting asks for, its own condition included: SQLite reads the table for what is missing,
+-- and a count of millions takes ten times as long.
+CREATE INDEX recordings_kept ON recordings (queue, call_ended_at, id, bytes, state)
     WHERE state NOT IN ('discarded', 'destroyed', 'removed') AND call_ended_at IS NOT NULL;
 CREATE INDEX recordings_by_end ON recordings (destroyed_at) WHERE destroyed_at IS NOT NULL;
 
 -- The anonymous row of a call whose reporting data is past its time, and that something refers to still.
 ALTER TABLE calls ADD COLUMN stripped_at BIGINT;
-CREATE INDEX calls_personal ON calls (first_queue, ended_at, id)
+CREATE INDEX calls_personal ON calls (first_queue, ended_at, id, anonymised_at)
     WHERE anonymised_at IS NULL AND ended_at IS NOT NULL;
-CREATE INDEX calls_anonymous ON calls (ended_at, id)
+CREATE INDEX calls_anonymous ON calls (ended_at, id, anonymised_at, stripped_at)
     WHERE anonymised_at IS NOT NULL AND stripped_at IS NULL AND ended_at IS NOT NULL;
 
 -- How far the sweeper is.
