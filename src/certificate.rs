@@ -54,7 +54,7 @@ pub struct Certificate {
     pub audit: ChainPosition,
     /// What there was before: an entry for each object, version, delete marker, unfinished upload and local file.
     pub found_before: Vec<String>,
-    /// What a listing still found afterwards: nothing, or what is locked until `holds_until`.
+    /// What a listing still found afterwards: nothing, or there is no certificate.
     pub found_after: Vec<String>,
     /// Where it was looked: the object store, the spool, the database.
     pub looked_in: Vec<String>,
@@ -62,8 +62,6 @@ pub struct Certificate {
     pub not_seen: Vec<String>,
     /// When that listing was made.
     pub removed_at: Timestamp,
-    /// An object lock keeps unreadable octets until then.
-    pub holds_until: Option<Timestamp>,
     /// Name and version of the program that did it: [`PRODUCT`].
     pub product: String,
 }
@@ -179,7 +177,6 @@ struct Content {
     looked_in: Vec<String>,
     not_seen: Vec<String>,
     removed_at: String,
-    holds_until: Option<String>,
     product: String,
 }
 
@@ -204,7 +201,6 @@ fn content(certificate: &Certificate) -> Value {
         looked_in,
         not_seen,
         removed_at,
-        holds_until,
         product,
     } = certificate;
     let content = Content {
@@ -222,7 +218,6 @@ fn content(certificate: &Certificate) -> Value {
         looked_in: looked_in.clone(),
         not_seen: not_seen.clone(),
         removed_at: removed_at.to_rfc3339(),
-        holds_until: holds_until.map(Timestamp::to_rfc3339),
         product: product.clone(),
     };
     serde_json::to_value(content).expect("texts, numbers and lists are JSON")
@@ -254,7 +249,6 @@ fn certificate_of(content: &Value) -> Result<Certificate, CertificateError> {
         looked_in: content.looked_in,
         not_seen: content.not_seen,
         removed_at: at(&content.removed_at)?,
-        holds_until: content.holds_until.as_deref().map(at).transpose()?,
         product: content.product,
     })
 }
@@ -269,7 +263,7 @@ fn envelope(content: &str, public_key: &[u8; 32], signature: &[u8; 64]) -> Strin
 
 /// JSON without spaces, its names in order (RFC 8785). Ours has whole numbers only and names in ASCII, so their order by
 /// octets is the order by UTF-16 units that the RFC wants; texts are escaped as it wants by `serde_json`.
-fn canonical(value: &Value) -> String {
+pub(crate) fn canonical(value: &Value) -> String {
     match value {
         Value::Object(map) => {
             let mut names: Vec<&String> = map.keys().collect();
@@ -282,13 +276,13 @@ fn canonical(value: &Value) -> String {
     }
 }
 
-fn octets<const N: usize>(text: Option<&str>) -> Option<[u8; N]> {
+pub(crate) fn octets<const N: usize>(text: Option<&str>) -> Option<[u8; N]> {
     let mut octets = [0; N];
     hex::decode_to_slice(text?, &mut octets).ok()?;
     Some(octets)
 }
 
-fn moment(text: &str) -> Option<Timestamp> {
+pub(crate) fn moment(text: &str) -> Option<Timestamp> {
     let nanos = OffsetDateTime::parse(text, &Rfc3339).ok()?.unix_timestamp_nanos();
     i64::try_from(nanos / 1_000).ok().map(Timestamp::from_micros)
 }
@@ -328,19 +322,14 @@ mod tests {
             looked_in: vec!["object store s3://audio/".to_owned(), "spool 01K".to_owned()],
             not_seen: vec!["the write-ahead log".to_owned()],
             removed_at: at(2),
-            holds_until: None,
             product: PRODUCT.to_owned(),
         }
     }
 
     #[test]
     fn what_is_signed_is_verified_and_read_again() {
-        let locked = Certificate {
-            found_after: vec!["object X.rec version 1 (locked)".to_owned()],
-            holds_until: Some(Timestamp::from_micros(1_800_000_000_000_000)),
-            ..sample()
-        };
-        for certificate in [sample(), locked] {
+        let more = Certificate { found_after: vec!["object X.rec version 1".to_owned()], ..sample() };
+        for certificate in [sample(), more] {
             let text = signed(&certificate, 1);
             let (_, key) = pair(1);
             let wanted = Verified { certificate, public_key: key };
@@ -430,17 +419,17 @@ mod tests {
 
     prop_compose! {
         fn any_certificate()(
-            ids in any::<(u128, u128)>(), texts in any::<[String; 3]>(), times in any::<[u32; 3]>(),
-            n in any::<u64>(), hash in any::<[u8; 32]>(), held in any::<bool>(),
+            ids in any::<(u128, u128)>(), texts in any::<[String; 3]>(), times in any::<[u32; 2]>(),
+            n in any::<u64>(), hash in any::<[u8; 32]>(),
             before in prop::collection::vec(any::<String>(), 0..4), after in prop::collection::vec(any::<String>(), 0..2),
         ) -> Certificate {
             let [rule, reason, by] = texts;
             let before_2 = before.clone();
-            let [one, two, three] = times.map(|micros| Timestamp::from_micros(i64::from(micros) * 1_000_003));
+            let [one, two] = times.map(|micros| Timestamp::from_micros(i64::from(micros) * 1_000_003));
             Certificate {
                 recording: RecordingId::new(Ulid(ids.0)), call: CallId::new(Ulid(ids.1)), rule, reason, by,
                 key_destroyed_at: one, audit: ChainPosition { n, hash }, found_before: before,
-                found_after: after, looked_in: before_2, not_seen: Vec::new(), removed_at: two, holds_until: held.then_some(three),
+                found_after: after, looked_in: before_2, not_seen: Vec::new(), removed_at: two,
                 product: PRODUCT.to_owned(),
             }
         }

@@ -86,6 +86,10 @@ ulid_id!(
     /// A comparison of calls, recordings and the object store.
     ReconciliationId
 );
+ulid_id!(
+    /// A legal hold.
+    HoldId
+);
 
 /// A leg of a call: legs are counted within their call, the caller's is 0.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

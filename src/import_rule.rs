@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const PURE: [&str; 12] = [
+const PURE: [&str; 13] = [
     "access",
     "audit",
     "call",
@@ -14,6 +14,7 @@ const PURE: [&str; 12] = [
     "media",
     "queue",
     "reconcile",
+    "retention",
     "settings",
     "sip::core",
     "time",

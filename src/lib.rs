@@ -16,6 +16,7 @@
 //! | [`certificate`] | pure | deletion certificates: signed, verified offline |
 //! | [`settings`] | pure  | trunks, numbers, queues, agents, users: parse, check, diff |
 //! | [`reconcile`]| pure  | database against object store and spool: what is missing, left over, wrong |
+//! | [`retention`]| pure  | how long things are kept: what is due, what is held, why |
 //! | [`sip::core`]| pure  | SIP endpoint, dialogs, registrar, digest, SDP |
 //! | [`media`]    | pure  | RTP, RTCP, SRTP, codecs, jitter buffer, digits, prompt player, recorder tap |
 //! | [`config`]   | shell | `sayso.toml` and the environment -> `Config`, parsed once |
@@ -40,6 +41,7 @@ pub mod ids;
 pub mod media;
 pub mod queue;
 pub mod reconcile;
+pub mod retention;
 pub mod settings;
 pub mod sip;
 pub mod time;

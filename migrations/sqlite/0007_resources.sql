@@ -6,20 +6,22 @@ ALTER TABLE calls ADD COLUMN restricted_at BIGINT;
 
 -- The number's characters from the last to the first, without `+`. Computed, so that it goes where the number goes.
 ALTER TABLE calls ADD COLUMN from_reversed TEXT GENERATED ALWAYS AS (
-    CASE WHEN from_number LIKE '+%' THEN
+    CASE WHEN from_number LIKE '+%' THEN replace(
         substr(from_number, -1, 1) || substr(from_number, -2, 1) || substr(from_number, -3, 1)
         || substr(from_number, -4, 1) || substr(from_number, -5, 1) || substr(from_number, -6, 1)
         || substr(from_number, -7, 1) || substr(from_number, -8, 1) || substr(from_number, -9, 1)
         || substr(from_number, -10, 1) || substr(from_number, -11, 1) || substr(from_number, -12, 1)
-        || substr(from_number, -13, 1) || substr(from_number, -14, 1) || substr(from_number, -15, 1)
+        || substr(from_number, -13, 1) || substr(from_number, -14, 1) || substr(from_number, -15, 1),
+        '+', '')
     END) VIRTUAL;
 ALTER TABLE consents ADD COLUMN from_reversed TEXT GENERATED ALWAYS AS (
-    CASE WHEN from_number LIKE '+%' THEN
+    CASE WHEN from_number LIKE '+%' THEN replace(
         substr(from_number, -1, 1) || substr(from_number, -2, 1) || substr(from_number, -3, 1)
         || substr(from_number, -4, 1) || substr(from_number, -5, 1) || substr(from_number, -6, 1)
         || substr(from_number, -7, 1) || substr(from_number, -8, 1) || substr(from_number, -9, 1)
         || substr(from_number, -10, 1) || substr(from_number, -11, 1) || substr(from_number, -12, 1)
-        || substr(from_number, -13, 1) || substr(from_number, -14, 1) || substr(from_number, -15, 1)
+        || substr(from_number, -13, 1) || substr(from_number, -14, 1) || substr(from_number, -15, 1),
+        '+', '')
     END) VIRTUAL;
 
 DROP INDEX calls_by_time;

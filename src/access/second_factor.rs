@@ -109,11 +109,11 @@ mod tests {
     #[test]
     fn a_recovery_code_is_known_however_it_is_typed_and_of_its_user_alone() {
         let code = recovery_code([0, 1, 2, 3, 4, 5, 6, 7, 8, 255]);
-        assert_eq!(code, "aaaq-eaye-auda-ocp7");
+        assert_eq!(code, "aaaq-eaye-auda-och7");
         let hash = recovery_hash("ada", &code).expect("a code");
-        assert_eq!(recovery_hash("ada", " AAAQ eaye-auda ocp7\n"), Some(hash.clone()));
+        assert_eq!(recovery_hash("ada", " AAAQ eaye-auda och7\n"), Some(hash.clone()));
         assert_ne!(recovery_hash("bob", &code), Some(hash));
-        for none in ["", "123456", "aaaq-eaye-auda-ocp", "aaaq-eaye-auda-ocp71", "aaaq-eaye-auda-ocp1"] {
+        for none in ["", "123456", "aaaq-eaye-auda-och", "aaaq-eaye-auda-och71", "aaaq-eaye-auda-och1"] {
             assert_eq!(recovery_hash("ada", none), None, "{none}");
         }
     }

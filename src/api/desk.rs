@@ -21,6 +21,7 @@ use super::control::{Ask, Asker, Control};
 use super::guard::{By, Visitor};
 use super::listening::Listening;
 use super::problem::Problem;
+use super::sign::oidc::Providers;
 use super::sign::seal::Sealing;
 use super::view::{PartyKind, PartyState, PartyView};
 use super::{Desktop, Ends, Proxies, Readiness, Turn};
@@ -100,6 +101,7 @@ pub(super) struct Desk {
     key: hmac::Key,
     /// For what is not to be read in the database, or by a browser.
     pub(super) sealing: Sealing,
+    pub(super) providers: Providers,
     proxies: Proxies,
     pub(super) listening: Listening,
     /// A vCon is in memory several times while it is made, and once until it is sent.
@@ -123,6 +125,7 @@ impl Desk {
             nobody: hash_password("", &hex::encode(random()), &random()),
             key: hmac::Key::new(hmac::HMAC_SHA256, &random()),
             sealing,
+            providers: Providers::default(),
             proxies,
             listening: Listening::default(),
             exporting: Arc::new(Semaphore::new(VCONS)),

@@ -219,9 +219,14 @@ pub(super) async fn visitor(desk: &Desk, headers: &HeaderMap) -> Result<Option<V
 
 /// The session that the cookie names.
 pub(super) fn session_key(headers: &HeaderMap, secure: bool) -> Option<SessionKey> {
+    cookie_of(headers, cookie_name(secure)).map(key_of)
+}
+
+/// The cookie of this name.
+pub(super) fn cookie_of<'h>(headers: &'h HeaderMap, named: &str) -> Option<&'h str> {
     let cookies = headers.get_all(header::COOKIE).into_iter().filter_map(|line| line.to_str().ok());
-    let mut named = cookies.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    named.find(|(name, _)| *name == cookie_name(secure)).map(|(_, token)| key_of(token))
+    let mut pairs = cookies.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(name, _)| *name == named).map(|(_, value)| value)
 }
 
 /// What a session with this token is stored as.

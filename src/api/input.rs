@@ -162,12 +162,15 @@ pub(super) struct Asked<Q = Everything> {
 pub(super) struct Everything {}
 
 impl<Q> Asked<Q> {
-    /// Where the page begins.
+    /// Where the page begins, and its rows, in a list that has one order and one form.
     ///
     /// # Errors
-    /// 400, for what is no cursor.
-    pub(super) fn after(&self) -> Result<Option<Cursor>, Problem> {
-        self.listing.place().map(|place| place.after)
+    /// 400, for what is no cursor, no number of rows, and for `sort` and `format`.
+    pub(super) fn page(&self) -> Result<(Option<Cursor>, u32), Problem> {
+        if self.listing.sort.is_some() || self.listing.format.is_some() {
+            return Err(bad("This list takes neither `sort` nor `format`.".to_owned()));
+        }
+        self.listing.place().map(|place| (place.after, place.limit))
     }
 }
 
@@ -176,12 +179,18 @@ impl<S: Send + Sync, Q: DeserializeOwned> FromRequestParts<S> for Asked<Q> {
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
         let query = parts.uri.query().unwrap_or_default();
+        if query.contains("%00") {
+            return Err(bad("The query holds a NUL: no text here has one.".to_owned()));
+        }
         let of_list = |pair: &&str| LISTING.contains(&pair.split('=').next().unwrap_or_default());
         let (listing, filter): (Vec<&str>, Vec<&str>) =
             query.split('&').filter(|pair| !pair.is_empty()).partition(of_list);
         let (listing, filter) = (listing.join("&"), filter.join("&"));
         let listing = read(&listing).map_err(|error| bad(format!("The query: {error}.")))?;
-        let unfit = |error| Problem::unprocessable("bad-filter", format!("The query: {error}."));
+        let unfit = |error: String| match error.contains("unknown field") {
+            true => bad(format!("The query: {error}.")),
+            false => Problem::unprocessable("bad-filter", format!("The query: {error}.")),
+        };
         Ok(Self { listing, by: read(&filter).map_err(unfit)?, filter: Redacted(filter) })
     }
 }

@@ -152,7 +152,7 @@ impl Call {
         }
         match line {
             Line::Silent => self.part_talk(talk, gone, cause, now),
-            Line::Gone => {
+            Line::Gone | Line::Left => {
                 self.end_supervision(&talk.supervisors, now);
                 self.report(&talk.party, AgentReport::Finished);
             }

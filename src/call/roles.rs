@@ -71,7 +71,7 @@ macro_rules! parties {
                 Self::Lost(lost) => {
                     let own = match lost.line {
                         Line::Silent => Some((Role::Own, &$($mut)? lost.talk.party)),
-                        Line::Gone => None,
+                        Line::Gone | Line::Left => None,
                     };
                     let third = lost.third.$iter().map(|party| (Role::Third, party));
                     let anew = lost.anew.$iter().map(|party| (Role::Anew, party));

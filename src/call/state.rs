@@ -274,4 +274,6 @@ pub(super) enum Line {
     Silent,
     /// Has ended meanwhile.
     Gone,
+    /// Said goodbye while the phone was rung anew: a page that lets its old line go, or an agent who hangs up.
+    Left,
 }

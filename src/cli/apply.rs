@@ -111,7 +111,7 @@ fn named(own: u32, sudo: Option<&str>, accounts: &str) -> String {
 }
 
 /// 32 random bytes, for the salts of changed passwords.
-fn seed() -> anyhow::Result<[u8; 32]> {
+pub(super) fn seed() -> anyhow::Result<[u8; 32]> {
     let mut seed = [0; 32];
     aws_lc_rs::rand::fill(&mut seed).map_err(|_| anyhow!("the system gives no random bytes"))?;
     Ok(seed)

@@ -129,9 +129,6 @@ fn tell(verified: &Verified, expected: bool) {
     if !it.not_seen.is_empty() {
         out(format_args!("not looked in  {}\n", lines(&it.not_seen)));
     }
-    if let Some(until) = it.holds_until {
-        out(format_args!("locked until   {until}  (unreadable octets that an object lock keeps)\n"));
-    }
     out(format_args!("audit log      row {}, hash {}\n", it.audit.n, hex::encode(it.audit.hash)));
     out(format_args!("done by        {}\n", it.product));
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::ids::{AgentId, Redacted};
 use crate::media::{Digit, DigitChannel};
@@ -185,7 +186,7 @@ pub struct OverrideReason {
 }
 
 /// The categories an override can have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum OverrideCategory {
     /// Danger to life or property.

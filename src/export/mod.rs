@@ -7,6 +7,7 @@ mod der;
 mod jws;
 mod manifest;
 mod party;
+mod peaks;
 mod plain;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ pub mod vcon;
 pub use audio::{Audio, AudioError, extension};
 pub use jws::{JwsError, Signed, open, verify};
 pub use manifest::{AudioFile, Manifest, ManifestError};
+pub use peaks::{Peaks, peaks};
 
 use crate::store::{CallDetail, RecordingRow};
 use crate::time::Timestamp;

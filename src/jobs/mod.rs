@@ -13,10 +13,14 @@
 //! | `destroy`   | all copies go; the certificate |
 //! | `reconcile` | database against object store and spool; orphans |
 //! | `rescue`    | a lost spool file is made again of its segments |
+//! | `retention` | what is due by the rules is destroyed and anonymised |
+//! | `anchor`    | the audit log's head, signed, to places beyond the database |
+//! | `webhook`   | events, signed, to who wants to be told; tried again |
 //! | `figures`   | metrics, and alarms by age and room |
 //! | `alarm`     | what a person should look at |
 
 mod alarm;
+pub mod anchor;
 mod context;
 mod destroy;
 mod encode;
@@ -25,12 +29,14 @@ mod guard;
 mod names;
 pub mod reconcile;
 mod rescue;
+pub mod retention;
 mod runner;
 mod schedule;
 mod segment;
 #[cfg(test)]
 mod tests;
 mod upload;
+pub mod webhook;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -119,6 +125,9 @@ pub fn start(config: JobsConfig, deps: Deps) -> Jobs {
         tokio::spawn(segment::run(Arc::clone(&ctx), stop.clone())),
         tokio::spawn(figures::run(Arc::clone(&ctx), stop.clone())),
         tokio::spawn(reconcile::watch(Arc::clone(&ctx), stop.clone())),
+        tokio::spawn(retention::watch(Arc::clone(&ctx), stop.clone())),
+        tokio::spawn(anchor::watch(Arc::clone(&ctx), stop.clone())),
+        tokio::spawn(webhook::run(Arc::clone(&ctx), stop.clone())),
     ];
     Jobs(Arc::new(Inner { ctx, stop, tasks: Mutex::new(tasks) }))
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::access::Attempts;
-use crate::audit::{Actor, AuditEvent};
+use crate::audit::{Actor, AuditEvent, Person};
 use crate::call::Fact;
 use crate::ids::{AgentId, CallId, LegId, RecordingId, Redacted};
 use crate::queue::AgentState;
@@ -19,6 +19,7 @@ use super::hold::HoldChange;
 use super::job::JobChange;
 use super::kek::KekChange;
 use super::login::LoginChange;
+use super::node::NodeRow;
 use super::particulars::ParticularsChange;
 use super::privacy::PrivacyChange;
 use super::reconciliation::ReconciliationChange;
@@ -103,6 +104,24 @@ pub enum Change {
     Anchor(AnchorChange),
     /// What a call has beside its own: attached data, its SIP messages.
     Particulars(ParticularsChange),
+    /// A person's key is destroyed: what the audit log says of them, in whatever row, is erased, and the chain stays
+    /// whole. Leaves one audit event, if there was a key; why and for whom is for who erases to say. The key is out of
+    /// the database's own logs once [`Store::shred`](super::Store::shred) returns.
+    ErasePerson {
+        /// Who is erased: [`Person::number`] for whoever has a number.
+        person: Person,
+        /// By whose order.
+        by: Actor,
+    },
+    /// What the audit log says of people in these calls is erased: numbers and texts in rows of the calls, their legs
+    /// and recordings; what it says of the same people elsewhere stays. Leaves no audit event: who anonymises a call
+    /// says so. Done again it does nothing.
+    ErasePersonalOf {
+        /// Which calls.
+        calls: Vec<CallId>,
+    },
+    /// A server is there; not audited.
+    Node(NodeRow),
     /// Only an audit event.
     Audit(AuditEvent),
 }

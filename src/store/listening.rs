@@ -56,6 +56,7 @@ pub struct ListeningFilter {
 impl Work<'_> {
     /// Writes a note; the audit log tells of it without its text.
     pub(super) async fn note(&mut self, note: &NoteChange) -> Result<(), StoreError> {
+        self.not_anonymised(note.call, "noted on").await?;
         let select = "SELECT COUNT(*) FROM notes WHERE call = $1";
         let written = sqlx::query_scalar::<_, i64>(select).bind(note.call.to_string());
         if written.fetch_one(&mut *self.connection).await.doing("counting notes")? >= MAX_NOTES {
@@ -138,7 +139,7 @@ impl Store {
         let at = |row: &OwnCallRow| Cursor { at: row.dialled_at.as_micros(), id: row.call.id.to_string() };
         let mut page = Page::of(rows, place.limit, at);
         let ids: Vec<CallId> = page.items.iter().map(|row| row.call.id).collect();
-        let mut notes = self.of_calls(NOTES, &ids, read_note).await?;
+        let mut notes = self.notes_of(&ids).await?;
         let mut recordings = self.of_calls(RECORDINGS, &ids, read_recording).await?;
         for row in &mut page.items {
             row.notes = notes.remove(&row.call.id).unwrap_or_default();
@@ -183,6 +184,14 @@ impl Store {
         let rows: Vec<ListenedRow> = rows.iter().map(read_listened).collect::<Result<_, StoreError>>()?;
         let at = |row: &ListenedRow| Cursor { at: row.at.as_micros(), id: row.n.to_string() };
         Ok(Page::of(rows, place.limit, at))
+    }
+
+    /// Notes of some calls, the oldest first.
+    pub(super) async fn notes_of(
+        &self,
+        calls: &[CallId],
+    ) -> Result<HashMap<CallId, Vec<NoteRow>>, StoreError> {
+        self.of_calls(NOTES, calls, read_note).await
     }
 
     /// Rows of some calls, by call.

@@ -6,7 +6,7 @@ use sqlx::query::Query;
 
 use crate::access::Right;
 use crate::ids::Redacted;
-use crate::settings::{Changed, Difference, Object, SYSTEM, System, User};
+use crate::settings::{Changed, Difference, Object, Provider, SYSTEM, System, User};
 use crate::time::Timestamp;
 
 use super::Store;
@@ -271,7 +271,7 @@ impl Work<'_> {
             .bind(user.clone())
             .bind(i64::from(*made))
             .bind(at.as_micros());
-        self.or_conflict(insert, "user", user).await
+        self.or_conflict(insert, "identity", user).await
     }
 
     async fn make_token(&mut self, token: &TokenRow, hash: &str) -> Result<(), StoreError> {
@@ -356,6 +356,27 @@ impl Store {
         row.map(|row| Cells { table: "log_ins", row: &row }.time("last")).transpose()
     }
 
+    /// The OpenID Connect providers, by name.
+    ///
+    /// # Errors
+    /// When the database refuses, or a document cannot be read.
+    pub async fn providers(&self) -> Result<Vec<(String, Provider)>, StoreError> {
+        let rows = sqlx::query("SELECT name, body FROM settings WHERE kind = 'provider' ORDER BY name");
+        let rows = rows.fetch_all(&self.read).await.doing("reading providers")?;
+        rows.iter().map(read_provider).collect()
+    }
+
+    /// One of them.
+    ///
+    /// # Errors
+    /// When the database refuses, or the document cannot be read.
+    pub async fn provider(&self, name: &str) -> Result<Option<Provider>, StoreError> {
+        let select = "SELECT name, body FROM settings WHERE kind = 'provider' AND name = $1";
+        let row = sqlx::query(select).bind(name.to_owned()).fetch_optional(&self.read).await;
+        let row = row.doing("reading a provider")?;
+        Ok(row.as_ref().map(read_provider).transpose()?.map(|(_, provider)| provider))
+    }
+
     /// Who somebody of a provider is here.
     ///
     /// # Errors
@@ -407,6 +428,11 @@ impl Store {
         let row = row.fetch_optional(&self.read).await.doing("reading a token")?;
         row.as_ref().map(read_token).transpose()
     }
+}
+
+fn read_provider(row: &AnyRow) -> Result<(String, Provider), StoreError> {
+    let cells = Cells { table: "settings", row };
+    Ok((cells.get("name")?, cells.json("body")?.ok_or(cells.corrupt("body"))?))
 }
 
 fn read_token(row: &AnyRow) -> Result<TokenRow, StoreError> {

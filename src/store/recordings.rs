@@ -4,6 +4,7 @@ use sqlx::AssertSqlSafe;
 use sqlx::any::AnyRow;
 
 use crate::ids::{AgentId, CallId, QueueId, RecordingId};
+use crate::retention::HoldOn;
 use crate::time::Timestamp;
 
 use super::Store;
@@ -31,6 +32,8 @@ pub struct RecordingFilter {
     pub state: Option<String>,
     /// Of calls in which this agent spoke last.
     pub agent: Option<AgentId>,
+    /// Only those on which one of these holds is, by itself or with its call.
+    pub held: Option<Vec<HoldOn>>,
     /// What may be seen.
     pub sight: Sight,
 }
@@ -93,11 +96,14 @@ impl Store {
         filter: &RecordingFilter,
         place: &Place,
     ) -> Result<Page<RecordingRow>, StoreError> {
-        let RecordingFilter { since, until, queue, call, state, agent, sight } = filter;
+        let RecordingFilter { since, until, queue, call, state, agent, held, sight } = filter;
         let mut select =
             Select::new("SELECT r.*, c.first_queue FROM recordings r JOIN calls c ON c.id = r.call");
         if call.is_some() || agent.is_some() {
             select.sort();
+        }
+        if let Some(held) = held {
+            select_held(&mut select, held);
         }
         select
             .between("r.armed_at", *since, *until)
@@ -112,16 +118,20 @@ impl Store {
         Ok(Page::of(rows, place.limit, at))
     }
 
-    /// Whether a visitor may see a recording: its call's first queue, and whether the call is restricted.
+    /// A recording, if its call may be seen.
     ///
     /// # Errors
-    /// When the database refuses.
-    pub async fn sees_recording(&self, id: RecordingId, sight: &Sight) -> Result<bool, StoreError> {
-        let mut select = Select::new("SELECT 1 FROM recordings r JOIN calls c ON c.id = r.call");
-        select.and("r.id = {}", id.to_string()).sort();
-        select.seen(("c.first_queue", "c.restricted_at"), None, sight);
-        let rows = select.end("").rows(&self.read, "looking who may see a recording").await?;
-        Ok(!rows.is_empty())
+    /// When the database refuses, or the row cannot be read.
+    pub async fn recording_seen(
+        &self,
+        id: RecordingId,
+        sight: &Sight,
+    ) -> Result<Option<RecordingRow>, StoreError> {
+        let mut select =
+            Select::new("SELECT r.*, c.first_queue FROM recordings r JOIN calls c ON c.id = r.call");
+        select.and("r.id = {}", id.to_string()).seen(("c.first_queue", "c.restricted_at"), None, sight);
+        let rows = select.end("").rows(&self.read, "reading a recording").await?;
+        rows.first().map(read_recording).transpose()
     }
 
     /// One recording.
@@ -287,6 +297,29 @@ impl Store {
         let place = |row: &CertificateRow| Cursor { at: row.at.as_micros(), id: row.recording.to_string() };
         Ok(Page::of(rows, limit, place))
     }
+}
+
+/// Only recordings that one of these holds keeps, as [`Holds`](crate::retention::Holds) tells them: of calls that ended,
+/// and as long as there is something to keep.
+fn select_held(select: &mut Select, held: &[HoldOn]) {
+    let each: Vec<String> = held
+        .iter()
+        .map(|on| match on {
+            HoldOn::Recording(id) => format!("r.id = {}", select.bind(id.to_string())),
+            HoldOn::Call(id) => format!("r.call = {}", select.bind(id.to_string())),
+            HoldOn::Number(number) => {
+                let number = select.bind(number.0.as_str());
+                format!("r.call IN (SELECT h.id FROM calls h WHERE h.from_number = {number})")
+            }
+            HoldOn::Queue { queue, since, until } => {
+                let (queue, since, until) = (select.bind(queue), select.bind(*since), select.bind(*until));
+                format!("(c.first_queue = {queue} AND c.arrived_at <= {until} AND c.ended_at >= {since})")
+            }
+        })
+        .collect();
+    let any = if each.is_empty() { "1 = 0".to_owned() } else { each.join(" OR ") };
+    select.only(&format!("({any})")).only("c.ended_at IS NOT NULL");
+    select.only("r.destroyed_at IS NULL").only("r.state <> 'discarded'");
 }
 
 /// Where a page of ids begins, and whether at that id or behind it.

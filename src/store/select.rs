@@ -126,6 +126,11 @@ impl Select {
         Self { text: format!("{head} WHERE 1 = 1"), values: Vec::new(), branches: None, sorted: false }
     }
 
+    /// With values that `head` has places for, from `$1` on.
+    pub(super) fn with(head: &str, values: Vec<String>) -> Self {
+        Self { values: values.into_iter().map(Bound::from).collect(), ..Self::new(head) }
+    }
+
     /// A condition without a value.
     pub(super) fn only(&mut self, condition: &str) -> &mut Self {
         self.text.push_str(" AND ");

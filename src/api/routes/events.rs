@@ -29,7 +29,11 @@ use crate::api::view::Snapshot;
 use super::route::{Route, get};
 
 pub(super) fn routes() -> Vec<Route> {
-    vec![get("/events", Needs::User, stream)]
+    vec![
+        get("/events", Needs::User, stream)
+            .says("What goes on, as server-sent events: a snapshot, then changes.")
+            .gives_octets(StatusCode::OK, "text/event-stream"),
+    ]
 }
 
 /// How often a sign of life is sent, for the proxies between, and the session looked at.

@@ -11,7 +11,7 @@ use crate::settings::SessionRules;
 async fn stream(house: &House, user: &str) -> (Arc<Desk>, Telling, String) {
     let desk = Desk::new(house.desktop.clone(), false, Proxies::default());
     let from = "127.0.0.1".parse().unwrap();
-    let (token, visitor) = sign::log_in(&desk, user, PASSWORD.into(), from).await.unwrap();
+    let (token, visitor) = sign::log_in(&desk, user, PASSWORD.into(), None, from).await.unwrap();
     let seat = desk.seat(&visitor).unwrap();
     let mut told = Telling::begin(Arc::clone(&desk), visitor, seat, desk.endings());
     let first = told.next().await.unwrap();

@@ -35,14 +35,25 @@ impl IntoResponse for Document {
 }
 
 impl Document {
+    /// Of a table of routes.
+    pub(in crate::api) fn of(table: &[Route]) -> Self {
+        let (paths, schemas) = parts(table);
+        document(paths, schemas)
+    }
+
     #[cfg(test)]
     pub(in crate::api) fn text(&self) -> &str {
         &self.0
     }
+
+    /// All shapes by name, as often as they come.
+    #[cfg(test)]
+    pub(in crate::api) fn shapes(table: &[Route]) -> Schemas {
+        parts(table).1
+    }
 }
 
-/// Makes the document.
-pub(in crate::api) fn document(table: &[Route]) -> Document {
+fn parts(table: &[Route]) -> (Paths, Schemas) {
     let mut paths = Paths::new();
     let mut schemas = Schemas::new();
     schemas.push((ProblemBody::name().into_owned(), ProblemBody::schema()));
@@ -50,6 +61,10 @@ pub(in crate::api) fn document(table: &[Route]) -> Document {
         let methods = vec![method(&route.method)];
         paths.add_path_operation(route.path, methods, operation(route, &mut schemas));
     }
+    (paths, schemas)
+}
+
+fn document(paths: Paths, schemas: Schemas) -> Document {
     let schemas: BTreeMap<String, RefOr<Schema>> = schemas.into_iter().collect();
     let components = ComponentsBuilder::new()
         .schemas_from_iter(schemas)

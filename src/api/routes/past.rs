@@ -13,45 +13,64 @@ use crate::access::Right;
 use crate::api::csv::{Listed, listed};
 use crate::api::desk::{Desk, soon};
 use crate::api::guard::{Needs, Visitor};
-use crate::api::input::{Asked, At, Of, Told, written};
+use crate::api::input::{Asked, At, Everything, Of, Told, written};
 use crate::api::problem::Problem;
 use crate::ids::{CallId, QueueId, RecordingId, Redacted};
 use crate::store::{
-    Change, ListenedRow, ListeningFilter, NoteChange, NoteRow, OwnCallRow, OwnRecordingRow, StoreError,
+    Change, ListenedRow, ListeningFilter, NoteChange, OwnCallRow, OwnRecordingRow, StoreError,
 };
 use crate::time::Timestamp;
 
+use super::history::Note;
 use super::route::{Route, get, post};
 
 pub(super) fn routes() -> Vec<Route> {
     const CALLS: Needs = Needs::Agent(&[Right::TakeCalls]);
     vec![
-        get("/my/calls", CALLS, own_calls),
-        get("/my/listening-log", Needs::User, own_listening),
-        get("/listening-log", Needs::Right(Right::ViewListeningLogs), all_listening),
-        post("/calls/{id}/notes", CALLS, note),
+        get("/my/calls", CALLS, own_calls).says("Calls in which one spoke.").lists::<Everything, PastCall>(),
+        get("/my/listening-log", Needs::User, own_listening)
+            .says("What one has listened to.")
+            .lists::<Everything, Entry>(),
+        get("/listening-log", Needs::Right(Right::ViewListeningLogs), all_listening)
+            .says("Who listened to what, and why.")
+            .lists::<ByEntry, Entry>(),
+        post("/calls/{id}/notes", CALLS, note)
+            .says("Writes a note on a call of one's own.")
+            .takes::<Text>()
+            .gives_nothing(StatusCode::NO_CONTENT),
     ]
 }
 
 /// The longest note, in characters.
 const LONGEST_NOTE: usize = 4_000;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct PastCall {
     id: CallId,
     arrived_at: String,
     queue: QueueId,
+    #[schema(value_type = Option<String>)]
     caller: Option<Redacted<String>>,
     connected_at: Option<String>,
     ended_at: Option<String>,
     end_cause: Option<String>,
     why: Why,
-    recordings: Vec<OwnRecordingRow>,
-    notes: Vec<NoteRow>,
+    recordings: Vec<Own>,
+    notes: Vec<Note>,
 }
 
-#[derive(Serialize)]
+/// A recording in few words; whole seconds.
+#[derive(Serialize, ToSchema)]
+#[schema(as = OwnRecording)]
+struct Own {
+    id: RecordingId,
+    state: String,
+    seconds: Option<u64>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = BasisOfCall)]
 struct Why {
     basis: Option<String>,
     detail: Option<String>,
@@ -69,8 +88,11 @@ impl From<OwnCallRow> for PastCall {
             ended_at: call.ended_at.map(Timestamp::to_rfc3339),
             end_cause: call.end_cause,
             why: Why { basis: call.basis, detail: call.basis_detail },
-            recordings,
-            notes,
+            recordings: recordings
+                .into_iter()
+                .map(|OwnRecordingRow { id, state, seconds }| Own { id, state, seconds })
+                .collect(),
+            notes: notes.into_iter().map(Note::from).collect(),
         }
     }
 }
@@ -185,9 +207,11 @@ async fn entries<Q>(
     .await
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Note {
+#[schema(as = NewNote)]
+pub(super) struct Text {
+    #[schema(value_type = String, min_length = 1, max_length = 4000)]
     text: Redacted<String>,
 }
 
@@ -195,7 +219,7 @@ pub(super) async fn note(
     State(desk): State<Arc<Desk>>,
     Extension(visitor): Extension<Visitor>,
     Of(call): Of,
-    Told(Note { text: Redacted(text) }): Told<Note>,
+    Told(Text { text: Redacted(text) }): Told<Text>,
 ) -> Result<StatusCode, Problem> {
     let Some(text) = written(&text, LONGEST_NOTE) else {
         let detail =
@@ -216,6 +240,9 @@ pub(super) async fn note(
     match desk.store().commit(vec![Change::Note(note)]).await {
         Ok(()) => Ok(StatusCode::NO_CONTENT),
         Err(StoreError::Missing { .. }) => Err(Problem::no_call()),
+        Err(StoreError::State { .. }) => {
+            Err(Problem::conflict("not-now", "The call is anonymised: nothing is written on it any more."))
+        }
         Err(StoreError::TooMany { .. }) => {
             let detail = "This call has as many notes as a call may have.";
             Err(Problem::new(StatusCode::CONFLICT, "not-now", detail))

@@ -21,7 +21,6 @@ use crate::time::Timestamp;
 use super::route::{Route, delete, get, post};
 
 /// Rows of a page.
-const PAGE: u32 = 100;
 
 pub(super) fn routes() -> Vec<Route> {
     const SYSTEM: Needs = Needs::Right(Right::ConfigureSystem);
@@ -86,7 +85,8 @@ impl From<TokenRow> for Token {
 }
 
 async fn list(State(desk): State<Arc<Desk>>, asked: Asked) -> Result<Json<Tokens>, Problem> {
-    let page = soon(desk.store().tokens(asked.after()?, PAGE)).await?;
+    let (after, limit) = asked.page()?;
+    let page = soon(desk.store().tokens(after, limit)).await?;
     let items = page.items.into_iter().map(Token::from).collect();
     Ok(Json(Tokens { items, next: page.next.map(|next| next.to_string()) }))
 }

@@ -3,6 +3,7 @@
 mod admin;
 mod bearer;
 mod factor;
+pub(super) mod oidc;
 mod password;
 pub(super) mod seal;
 mod sessions;

@@ -269,11 +269,21 @@ impl House {
         raw
     }
 
+    /// Changes the database past the store.
+    pub(in crate::api) async fn change(&self, statement: &'static str) {
+        self.raw().await.execute(statement).await.unwrap();
+    }
+
     /// The first column that a statement selects.
     pub(in crate::api) async fn select(&self, statement: &'static str) -> Vec<String> {
         let mut raw = self.raw().await;
         let rows = raw.fetch_all(statement).await.unwrap();
         rows.iter().map(|row| row.get::<String, _>(0)).collect()
+    }
+
+    /// Carries out a statement of the test's own.
+    pub(in crate::api) async fn execute(&self, statement: &str) {
+        self.raw().await.execute(sqlx::AssertSqlSafe(statement.to_owned())).await.unwrap();
     }
 
     /// Audit events of an action: class, who, object, new value; the earliest first.
@@ -331,6 +341,18 @@ impl Client {
     pub(in crate::api) async fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> TcpStream {
         let headers = [headers, &[("connection", "close")]].concat();
         self.request(method, path, &headers, None).await.socket
+    }
+
+    /// A request with a body, answered with bytes and the connection's end.
+    pub(in crate::api) async fn raw_with(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Raw {
+        let headers = [headers, &[("connection", "close")]].concat();
+        Raw::read(self.request(method, path, &headers, Some(body.to_owned())).await.socket).await
     }
 
     /// The same, and the answer.

@@ -144,7 +144,9 @@ async fn behind_a_proxy_who_fails_often_shuts_out_nobody_else() {
     }
     assert_eq!(log_in("192.0.2.1", "bob").await.status, 429);
     assert_eq!(log_in("192.0.2.1, 192.0.2.2", "bob").await.status, 200);
-    let told = house.select("SELECT DISTINCT value FROM audit_personal WHERE value LIKE '192.%'").await;
+    let rows = house.store.audit(&AuditFilter::default()).await.unwrap();
+    let about = rows.iter().filter_map(|row| row.about.as_ref().and_then(Sealed::text));
+    let told: std::collections::BTreeSet<&str> = about.filter(|text| text.starts_with("192.")).collect();
     assert_eq!(told.len(), 2, "{told:?}");
 }
 

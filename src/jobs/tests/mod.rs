@@ -2,5 +2,6 @@
 //! step is taken in its order, wherever a crash comes.
 
 mod crash;
-mod house;
+pub(super) mod house;
+mod retention;
 mod trouble;

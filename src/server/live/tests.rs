@@ -277,5 +277,7 @@ fn an_empty_row() -> CallRow {
         agent: None,
         ended_at: None,
         end_cause: None,
+        anonymised_at: None,
+        restricted_at: None,
     }
 }

@@ -158,15 +158,16 @@ export interface Ladder { lines: string[]; messages: { at: string; from: string;
 export interface Whys { sentence: string; rule: string; clock: { from: string; keep: string; at: string } | null; holds: Hold[]; history: { at: string; what: string; by: string }[] }
 export interface Waveform { seconds: number; caller: number[]; agent: number[] }
 // With manage-holds:
-// GET    /holds?active=true&after              -> Page<Hold>
-// POST   /holds {on, reason, until?}           -> 201 Hold         on: {recording} | {call} | {number} | {queue, since, until}
-// DELETE /holds/{id} {reason}                  -> 204
+// GET    /holds?active=true&after&limit&sort   -> Page<Hold>       a list as all others; who is limited to queues sees those of theirs
+// POST   /holds {on, reason, until?}           -> 201 Hold         on: {recording} | {call} | {number} | {queue, since, until}; 422 bad-hold, bad-reason; 409 gone
+// DELETE /holds/{id} {reason}                  -> 204              404 no-hold; 409 over. DELETE /recordings/{id}: 409 held while a hold is on it
+// In `Whys` reasons and numbers of holds are empty for who may not manage holds.
 export interface Hold { id: string; on: { kind: 'recording' | 'call' | 'number' | 'queue'; id: string; since: string | null; until: string | null }; reason: string; by: string; at: string; until: string | null; releasedAt: string | null; releasedBy: string | null }
 
 // ---- retention, with configure-recording
 // GET  /retention                              -> RetentionView
 // POST /retention/simulation {system?: {calls?, recordings?, reporting?}, queues?: Record<string, {retention?: string | null, "file-removal"?: string | null}>}
-//                                              -> Simulation       what would go if this were in force, beside what goes anyway
+//                                              -> Simulation       what would go if this were in force, beside what goes anyway; 422 bad-rule
 export interface RetentionView { rules: { queue: string | null; calls: string; recordings: string; from: 'system' | 'queue'; sentence: string }[]; reporting: string; lagSeconds: number; lastRun: string | null; removedToday: number; due: number; held: number; timeline: TimelineDay[] }
 export interface TimelineDay { day: string; recordings: number; calls: number }
 export interface Simulation { now: Impact; proposed: Impact; sooner: Example[]; timeline: TimelineDay[]; tookMs: number }

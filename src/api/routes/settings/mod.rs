@@ -33,6 +33,8 @@ use crate::store::{Page, VersionedSettings};
 
 use super::route::{Route, delete, get, put};
 
+pub(super) use more::wording;
+
 pub(super) fn routes() -> Vec<Route> {
     let mut table = Vec::new();
     table.extend(of::<TrunkDocument>(Kind::Trunk, "/trunks", "/trunks/{name}"));

@@ -83,7 +83,8 @@ async fn preview(
 }
 
 /// What the queue's callers hear, and whether others were asked in other words.
-async fn wording(
+/// What callers hear of a queue, in each of its languages.
+pub(in crate::api::routes) async fn wording(
     desk: &Desk,
     all: &VersionedSettings,
     name: &QueueId,
