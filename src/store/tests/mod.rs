@@ -28,6 +28,7 @@ mod reports;
 mod retention;
 mod rows;
 mod server;
+mod settings;
 mod spools;
 mod supervised;
 
