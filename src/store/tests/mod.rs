@@ -29,6 +29,7 @@ mod reports;
 mod retention;
 mod rows;
 mod server;
+mod settings;
 mod spools;
 mod supervised;
 

@@ -23,7 +23,9 @@ import type { Note, Right, Role } from './types'
 // be wrong by the change, one of the apply file ("number.100.queue"). 409 refused: nobody would be left with manage-roles, or who asks
 // would remove oneself. What somebody's `only-queues` do not name is not there for them (404), or not theirs to change (403).
 // Read beside who may change: queues by who sets prompts, trunks, agents or users, agents and roles by who manages users. /system:
-// `retention-…` takes configure-recording, the rest configure-system. A `must-change: true` holds at once, with the old password too.
+// `retention-…` takes configure-recording, the rest configure-system. A `must-change: true` holds at once, with the
+// old password too; a new password has to be changed at the next log-in unless `must-change` is false (as a document that was read may
+// say: leave it out).
 // Passwords and secrets go in and never come out: `password`, `digest.password`, `outbound.password`, `secret`,
 // `client-secret`; without them the stored one stays. Rights: configure-trunks (trunks, numbers), configure-queues or
 // configure-recording (queues: each may change only its part, else 403 no-right), configure-agents, manage-users (users; `role`,
