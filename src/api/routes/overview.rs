@@ -17,9 +17,9 @@ use crate::settings::{Level, Subject, lint};
 use crate::store::{By, ConsentFigures, Counted, NodeRow};
 use crate::time::Timestamp;
 
-use super::settings::wording;
 use super::reports::{figures, midnight, zone};
 use super::route::{Route, get};
+use super::settings::wording;
 use super::vault::{Alarm, raised};
 
 pub(super) fn routes() -> Vec<Route> {

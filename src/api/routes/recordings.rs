@@ -26,7 +26,9 @@ use crate::audit::{AuditEvent, Class, Object, Value};
 use crate::export::{Audio, AuditPlace, Facts, Signing, vcon};
 use crate::ids::{AgentId, CallId, QueueId, RecordingId, Redacted};
 use crate::retention::{EndedCall, Holds, Rules};
-use crate::store::{CallRow, Change, RecordedGap, RecordingChange, RecordingFilter, RecordingRow, StoreError};
+use crate::store::{
+    CallRow, Change, RecordedGap, RecordingChange, RecordingFilter, RecordingRow, StoreError,
+};
 use crate::time::Timestamp;
 
 use super::route::{Route, delete, get, post};

@@ -61,8 +61,8 @@ fn all_but(name: &str, but: &[Right]) -> String {
         held.map(|right| format!("{:?}", right.word())).collect::<Vec<_>>().join(", ")
     };
     format!(
-        "[role.{name}]\nrights = [{}]\n[user.{name}]\npassword = \"correct horse\"\nmust-change = false\n\
-         role = \"{name}\"\nagent = \"boss\"\ngrants = [{}]\n",
+        "[agent.{name}]\npassword = \"x\"\n[role.{name}]\nrights = [{}]\n[user.{name}]\npassword = \"correct horse\"\nmust-change = false\n\
+         role = \"{name}\"\nagent = \"{name}\"\ngrants = [{}]\n",
         words(false),
         words(true)
     )
@@ -160,9 +160,7 @@ async fn no_other_page_is_served() {
     // What needs nothing and is only read may be led to from elsewhere: the way back from a provider is.
     let kept = |route: &Route| route.needs != Needs::Nothing || route.method != "GET";
     for site in ["cross-site", "same-site"] {
-        for (route, answer) in
-            each(&boss, &[json, ("x-sayso", "1"), ("sec-fetch-site", site)], kept).await
-        {
+        for (route, answer) in each(&boss, &[json, ("x-sayso", "1"), ("sec-fetch-site", site)], kept).await {
             assert_eq!(answer.problem(), (403, "not-from-here".into()), "{route} from {site}");
         }
     }
