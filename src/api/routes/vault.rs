@@ -234,6 +234,7 @@ pub(super) async fn reports(
 
 /// Who dealt with it, and when, if somebody did.
 #[derive(Serialize, ToSchema)]
+#[schema(as = ReconciliationFinding)]
 struct Finding {
     kind: String,
     subject: String,

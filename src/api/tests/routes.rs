@@ -61,8 +61,8 @@ fn all_but(name: &str, but: &[Right]) -> String {
         held.map(|right| format!("{:?}", right.word())).collect::<Vec<_>>().join(", ")
     };
     format!(
-        "[role.{name}]\nrights = [{}]\n[user.{name}]\npassword = \"correct horse\"\nmust-change = false\n\
-         role = \"{name}\"\nagent = \"boss\"\ngrants = [{}]\n",
+        "[agent.{name}]\npassword = \"x\"\n[role.{name}]\nrights = [{}]\n[user.{name}]\npassword = \"correct horse\"\nmust-change = false\n\
+         role = \"{name}\"\nagent = \"{name}\"\ngrants = [{}]\n",
         words(false),
         words(true)
     )

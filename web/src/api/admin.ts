@@ -136,9 +136,9 @@ export interface Token { id: string; name: string; by: string; rights: Right[]; 
 
 // ---- calls, with view-calls
 // GET  /calls?since&until&queue&agent&number&state&q&after&limit&sort  -> Page<Call>  number: the last digits (3 or more);
-//      state: running, ended, abandoned, restricted (dpo alone sees these); q: in notes and attached data
+//      state: running, ended, abandoned, restricted (dpo alone sees these); q: in notes and attached data (needs since; 92 days at most)
 // GET  /calls/{id}                             -> CallDetail       404 no-call
-// PUT  /calls/{id}/data  Record<string,string> -> 204              attached data: at most 32 keys, 1,000 characters each
+// PUT  /calls/{id}/data  Record<string,string> -> 204              attached data: at most 32 keys (letters, digits, . _ -), 1,000 characters each; 422 bad-data, 409 not-now
 // GET  /calls/{id}/ladder                      -> Ladder           right monitor: its SIP messages, without bodies and numbers
 export interface Call {
   id: string; arrivedAt: string; queue: string; firstQueue: string; caller: string | null; dialled: string; trunk: string | null
@@ -159,7 +159,7 @@ export interface Ladder { lines: string[]; messages: { at: string; from: string;
 
 // ---- recordings: types.ts has list and audio. Beside them, with listen-recordings:
 // GET  /recordings/{id}/why                    -> Whys             why it is still here, or why it went
-// GET  /recordings/{id}/waveform               -> Waveform         peaks of both sides; opens no listening: 428 as /audio
+// GET  /recordings/{id}/waveform               -> Waveform         1,000 peaks of each side, 0 to 1; listening is opened as by /audio, and refused as there; 413 too-large
 // `Recording` has more: hold: boolean, restricted: boolean, removesAt: string | null, agent: string | null. More filters: until, agent, hold=true, limit, sort.
 export interface Whys { sentence: string; rule: string; clock: { from: string; keep: string; at: string } | null; holds: Hold[]; history: { at: string; what: string; by: string }[] }
 export interface Waveform { seconds: number; caller: number[]; agent: number[] }
@@ -184,6 +184,7 @@ export interface Example { recording: string; call: string; queue: string; at: s
 // GET  /consents?since&until&queue&answer&number&after&limit&sort   -> Page<Consent>    view-consents
 // GET  /reports/consents?since&until&queue&by=day|queue|question  -> ConsentReport    view-reports
 // GET  /reports/calls?since&until&queue&by=day|queue|hour         -> CallReport       view-reports
+//      Both: 30 days before now if nothing is said, at most 400. waitSeconds and talkSeconds are sums over all calls of the row.
 // With customer-consent:
 // POST /consents/export  {number? , since?, until?}                 -> text/csv         audited
 // POST /consents/withdraw {number, reason}                          -> {withdrawn: n}   also calls that go on
@@ -240,6 +241,6 @@ export interface Entry { id: string; list: string; name: string; number: string 
 
 // ---- health, with monitor (jobs and alarms: also manage-vault, types.ts)
 // GET  /nodes                                  -> Node[]
-// GET  /overview                               -> Overview         any of wallboard, monitor, view-reports, configure-*: what each may see
+// GET  /overview                               -> Overview         any of wallboard, monitor, view-reports, configure-*: what each may see; the rest is 0 or empty
 export interface Node { id: string; version: string; since: string; seenAt: string; calls: number; draining: boolean; here: boolean }
 export interface Overview { alarms: { kind: string; what: string; since: string }[]; callsNow: number; today: { offered: number; answered: number; recorded: number; consentGiven: number; consentAsked: number }; recordings: { stored: number; waiting: number; failed: number }; retention: { due: number; lagSeconds: number }; tasks?: number; audit: { rows: number; anchoredAt: string | null }; findings: { queue: string; level: string; what: string }[] }
