@@ -27,22 +27,22 @@ use crate::vault::objects::{Objects, ObjectsConfig};
 use crate::vault::{Ending, Format, KeySource, Keyring, Signer, Spool, Vault, VaultConfig};
 
 /// Longer than anything takes, on a busy machine too.
-pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+pub(in crate::jobs) const PATIENCE: Duration = Duration::from_secs(60);
 
-pub(super) struct House {
+pub(in crate::jobs) struct House {
     dir: TempDir,
     deps: Deps,
 }
 
 /// A runner at work.
-pub(super) struct Run {
-    pub(super) ctx: Arc<Context>,
+pub(in crate::jobs) struct Run {
+    pub(in crate::jobs) ctx: Arc<Context>,
     task: JoinHandle<()>,
     stop: CancellationToken,
 }
 
 impl House {
-    pub(super) async fn new(format: Format) -> Self {
+    pub(in crate::jobs) async fn new(format: Format) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let clock = Clock::start();
         let store = Store::open(dir.path().join("a.db").to_str().unwrap(), clock).await.unwrap();
@@ -70,25 +70,25 @@ impl House {
         Self { dir, deps: Deps { store, vault, objects, signer, clock, alarms } }
     }
 
-    pub(super) fn deps(&self) -> &Deps {
+    pub(in crate::jobs) fn deps(&self) -> &Deps {
         &self.deps
     }
 
-    pub(super) fn path(&self, name: &str) -> PathBuf {
+    pub(in crate::jobs) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
     /// Where the folder keeps an object.
-    pub(super) fn object(&self, name: &str) -> PathBuf {
+    pub(in crate::jobs) fn object(&self, name: &str) -> PathBuf {
         self.path("objects").join(name)
     }
 
-    pub(super) fn spooled(&self, id: RecordingId) -> PathBuf {
+    pub(in crate::jobs) fn spooled(&self, id: RecordingId) -> PathBuf {
         self.path(&format!("vault/spool/{id}.rec"))
     }
 
     /// A recording that is armed.
-    pub(super) async fn armed(&self) -> RecordingId {
+    pub(in crate::jobs) async fn armed(&self) -> RecordingId {
         self.permitted().await.id()
     }
 
@@ -112,7 +112,7 @@ impl House {
     }
 
     /// Begins a recording and puts so many chunks into it.
-    pub(super) async fn begin(&self, chunks: u64) -> (RecordingId, Spool, Ending, u64) {
+    pub(in crate::jobs) async fn begin(&self, chunks: u64) -> (RecordingId, Spool, Ending, u64) {
         let (vault, clock) = (&self.deps.vault, self.deps.clock);
         let permit = self.permitted().await;
         let id = permit.id();
@@ -126,38 +126,38 @@ impl House {
     }
 
     /// A whole recording in the spool, whose first job waits.
-    pub(super) async fn finished(&self) -> RecordingId {
+    pub(in crate::jobs) async fn finished(&self) -> RecordingId {
         let (id, spool, ending, samples) = self.begin(20).await;
         self.finish(id, spool, ending, samples).await;
         id
     }
 
     /// Ends a recording that was begun.
-    pub(super) async fn finish(&self, id: RecordingId, spool: Spool, ending: Ending, samples: u64) {
+    pub(in crate::jobs) async fn finish(&self, id: RecordingId, spool: Spool, ending: Ending, samples: u64) {
         Box::new(spool).finish(End { samples, ..End::default() });
         let finished = timeout(PATIENCE, ending).await.unwrap().unwrap().unwrap();
         self.step(RecordingChange::Finished { id, at: finished.at, file: file(&finished) }).await;
     }
 
-    pub(super) async fn step(&self, change: RecordingChange) {
+    pub(in crate::jobs) async fn step(&self, change: RecordingChange) {
         self.deps.store.commit(vec![Change::Recording(change)]).await.unwrap();
     }
 
-    pub(super) async fn destroy(&self, id: RecordingId) {
+    pub(in crate::jobs) async fn destroy(&self, id: RecordingId) {
         let (at, by) = (self.deps.clock.now(), Actor::User("dora".to_owned()));
         let (rule, why) = ("operator".to_owned(), "asked for".to_owned());
         self.step(RecordingChange::Destroyed { id, at, rule, why, by }).await;
     }
 
-    pub(super) async fn row(&self, id: RecordingId) -> RecordingRow {
+    pub(in crate::jobs) async fn row(&self, id: RecordingId) -> RecordingRow {
         self.deps.store.recording(id).await.unwrap().expect("it has a row")
     }
 
-    pub(super) async fn jobs(&self) -> Vec<JobRow> {
+    pub(in crate::jobs) async fn jobs(&self) -> Vec<JobRow> {
         self.deps.store.jobs(&JobFilter::default()).await.unwrap().items
     }
 
-    pub(super) async fn enqueue(&self, kind: JobKind, id: RecordingId) {
+    pub(in crate::jobs) async fn enqueue(&self, kind: JobKind, id: RecordingId) {
         let at = self.deps.clock.now();
         let spool = Some(self.deps.vault.spool_id().to_owned());
         let job = JobChange::Enqueue { kind, subject: id.to_string(), spool, due: at, at };
@@ -165,7 +165,7 @@ impl House {
     }
 
     /// Has all jobs tried now.
-    pub(super) async fn hurry(&self) {
+    pub(in crate::jobs) async fn hurry(&self) {
         for job in self.jobs().await {
             let hurry = JobChange::Hurry { id: job.id, at: self.deps.clock.now(), by: Actor::System };
             self.deps.store.commit(vec![Change::Job(hurry)]).await.unwrap();
@@ -173,18 +173,18 @@ impl House {
     }
 
     /// Runs jobs, up to and including the step `halt`, if one is named.
-    pub(super) fn run(&self, plain: bool, halt: Option<&'static str>) -> Run {
+    pub(in crate::jobs) fn run(&self, plain: bool, halt: Option<&'static str>) -> Run {
         self.run_with(plain, |ctx| ctx.halt = halt)
     }
 
     /// Keeps objects in another folder from now on.
-    pub(super) async fn keep_in(&mut self, folder: &str) {
+    pub(in crate::jobs) async fn keep_in(&mut self, folder: &str) {
         let objects = ObjectsConfig::Folder { dir: self.path(folder) };
         self.deps.objects = Objects::open(&objects).await.unwrap();
     }
 
     /// The same, with something about the runner changed before it begins.
-    pub(super) fn run_with(&self, plain: bool, change: impl FnOnce(&mut Context)) -> Run {
+    pub(in crate::jobs) fn run_with(&self, plain: bool, change: impl FnOnce(&mut Context)) -> Run {
         let mut ctx = Context::new(self.config(plain), self.deps.clone());
         change(&mut ctx);
         let (ctx, stop) = (Arc::new(ctx), CancellationToken::new());
@@ -192,7 +192,7 @@ impl House {
         Run { ctx, task, stop }
     }
 
-    pub(super) fn config(&self, plain: bool) -> JobsConfig {
+    pub(in crate::jobs) fn config(&self, plain: bool) -> JobsConfig {
         JobsConfig {
             uploads: 4,
             segment: Duration::from_secs(60),
@@ -208,14 +208,14 @@ impl House {
     }
 
     /// Runs jobs until none is left.
-    pub(super) async fn run_all(&self, plain: bool) {
+    pub(in crate::jobs) async fn run_all(&self, plain: bool) {
         let run = self.run(plain, None);
         until("all jobs are done", async || self.jobs().await.is_empty()).await;
         run.stop().await;
     }
 
     /// Runs jobs until the step was taken, and then nothing more, as a crash.
-    pub(super) async fn crash_after(&self, plain: bool, step: &'static str) {
+    pub(in crate::jobs) async fn crash_after(&self, plain: bool, step: &'static str) {
         let run = self.run(plain, Some(step));
         timeout(PATIENCE, run.ctx.halted.notified()).await.unwrap_or_else(|_| panic!("{step} is taken"));
         run.task.abort();
@@ -225,19 +225,19 @@ impl House {
 
 impl Run {
     /// Nothing more is done, as a crash.
-    pub(super) async fn crash(self) {
+    pub(in crate::jobs) async fn crash(self) {
         self.task.abort();
         let _ = self.task.await; // it was aborted
     }
 
-    pub(super) async fn stop(self) {
+    pub(in crate::jobs) async fn stop(self) {
         self.stop.cancel();
         self.task.await.unwrap();
     }
 }
 
 /// Waits for something to be so.
-pub(super) async fn until(what: &str, is: impl AsyncFn() -> bool) {
+pub(in crate::jobs) async fn until(what: &str, is: impl AsyncFn() -> bool) {
     let wait = async {
         while !is().await {
             tokio::task::yield_now().await;
