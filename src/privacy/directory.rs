@@ -179,7 +179,7 @@ mod tests {
             (Some("Anna@example.org"), Some("two\nlines"))
         );
         let (line, bob) = read[1].clone().unwrap();
-        assert_eq!((line, bob.number, bob.email_key().as_deref()), (4, None, Some("bob@example.org")));
+        assert_eq!((line, &bob.number, bob.email_key().as_deref()), (4, &None, Some("bob@example.org")));
     }
 
     #[test]

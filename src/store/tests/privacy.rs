@@ -79,7 +79,7 @@ async fn a_person_is_found_by_what_is_known_of_them(kind: Kind) {
     if let Fact::Arrived { from, .. } = &mut withheld {
         *from = None;
     }
-    let to = Outside { trunk: "carrier".into(), number: other() };
+    let to = Outside { trunk: "carrier".into(), number: other(), release: false };
     let dialled = Fact::Dialled { leg: leg(call(1), 1), to: Whom::Outside(to), at: at(11) };
     place.facts(vec![withheld, dialled, arrived(call(2), 20), transferred(call(2), other())]).await;
     attach(store, call(1), &[("customer", "Anna Müller"), ("mail", "Anna.M@example.org")]).await;
