@@ -3,7 +3,7 @@
 CARGO ?= cargo
 .DEFAULT_GOAL := help
 # The pages in the browser: built anew when a source is newer than what was built.
-WEB_SOURCES := $(shell find web/src -type f -not -name '*.test.ts') web/index.html web/package.json web/tsconfig.json web/vite.config.js web/licences.js
+WEB_SOURCES := $(shell find web/src -type f -not -name '*.test.ts') web/index.html web/package.json web/tsconfig.json web/vite.config.js web/licences.js web/swagger.js $(wildcard web/swagger/*)
 NPM_QUIET := --no-audit --no-fund --no-update-notifier --loglevel=error
 
 .PHONY: help build web web-check demo test pictures fuzz bench soak fmt tools build-tools deny

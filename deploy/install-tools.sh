@@ -81,29 +81,32 @@ make_s3s() {
     rm -rf "$s3s/build"
 }
 
-# An S3 and KMS server that has versions, delete markers and Object Lock; in an environment of its own.
-moto=target/tools/moto
-moto_state=$(cat deploy/moto/requirements.txt)
-moto_there() {
-    [ "$what" = build ] || { [ "$(cat "$moto/state" 2>/dev/null)" = "$moto_state" ] && [ -x "$moto/bin/moto_server" ]; }
+# Python programs, each in an environment of its own, made once for each state of its requirements: moto (an S3 and KMS
+# server that has versions, delete markers and Object Lock), schemathesis (walks the REST API by its document).
+pythons=(moto:moto_server schemathesis:schemathesis)
+python_there() {
+    local home=target/tools/${1%%:*}
+    [ "$what" = build ] || { [ "$(cat "$home/state" 2>/dev/null)" = "$(cat "deploy/${1%%:*}/requirements.txt")" ] &&
+        [ -x "$home/bin/${1##*:}" ]; }
 }
-make_moto() {
-    echo "$what tools: moto into $moto"
-    rm -rf "$moto"
-    python3 -m venv "$moto"
-    "$moto/bin/pip" install --quiet --disable-pip-version-check -r deploy/moto/requirements.txt
-    echo "$moto_state" > "$moto/state"
+make_python() {
+    local name=${1%%:*} home=target/tools/${1%%:*}
+    echo "$what tools: $name into $home"
+    rm -rf "$home"
+    python3 -m venv "$home"
+    "$home/bin/pip" install --quiet --disable-pip-version-check -r "deploy/$name/requirements.txt"
+    cat "deploy/$name/requirements.txt" > "$home/state"
 }
 
-# What drives Chromium, installed once for each state of its lock file.
-bridge=sip-tests/browser
-bridge_there() {
-    [ "$what" = build ] || cmp -s "$bridge/package-lock.json" "$bridge/node_modules/.state"
+# What drives Chromium, and a provider to sign on with; installed once for each state of their lock files.
+nodes=(sip-tests/browser sip-tests/oidc)
+node_there() {
+    [ "$what" = build ] || cmp -s "$1/package-lock.json" "$1/node_modules/.state"
 }
-make_bridge() {
-    echo "$what tools: packages into $bridge/node_modules"
-    (cd "$bridge" && npm ci --silent --no-audit --no-fund)
-    cp "$bridge/package-lock.json" "$bridge/node_modules/.state"
+make_node() {
+    echo "$what tools: packages into $1/node_modules"
+    (cd "$1" && npm ci --silent --no-audit --no-fund)
+    cp "$1/package-lock.json" "$1/node_modules/.state"
 }
 
 if [ ${#missing[@]} -eq 0 ]; then
@@ -111,15 +114,19 @@ if [ ${#missing[@]} -eq 0 ]; then
     all=yes
     pesq_there || { all=no; [ "$list" != "--list" ] || echo "$what tools: missing PESQ"; }
     s3s_there || { all=no; [ "$list" != "--list" ] || echo "$what tools: missing s3s-fs"; }
-    moto_there || { all=no; [ "$list" != "--list" ] || echo "$what tools: missing moto"; }
-    bridge_there || { all=no; [ "$list" != "--list" ] || echo "$what tools: missing $bridge/node_modules"; }
+    for one in "${pythons[@]}"; do
+        python_there "$one" || { all=no; [ "$list" != "--list" ] || echo "$what tools: missing ${one%%:*}"; }
+    done
+    for one in "${nodes[@]}"; do
+        node_there "$one" || { all=no; [ "$list" != "--list" ] || echo "$what tools: missing $one/node_modules"; }
+    done
     if [ "$all" = yes ]; then
         [ "$what" = build ] || echo "$what tools: all there"
     elif [ "$list" != "--list" ]; then
         pesq_there || make_pesq
         s3s_there || make_s3s
-        moto_there || make_moto
-        bridge_there || make_bridge
+        for one in "${pythons[@]}"; do python_there "$one" || make_python "$one"; done
+        for one in "${nodes[@]}"; do node_there "$one" || make_node "$one"; done
     fi
     exit 0
 fi
@@ -140,8 +147,5 @@ echo "$what tools: apt-get install ${missing[*]}"
 if [[ " ${missing[*]} " == *" coturn "* ]] && command -v systemctl >/dev/null; then
     "${as_root[@]}" systemctl disable --quiet --now coturn 2>/dev/null || true
 fi
-node_new_enough
-pesq_there || make_pesq
-s3s_there || make_s3s
-moto_there || make_moto
-bridge_there || make_bridge
+# The rest, now that what it needs is there.
+exec deploy/install-tools.sh "$what"

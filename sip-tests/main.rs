@@ -25,6 +25,7 @@ mod load;
 mod media;
 mod objects;
 mod offers;
+mod openapi;
 mod phases;
 mod privacy;
 mod quality;

@@ -5,6 +5,8 @@
 //! signature is over the UTF-8 octets of `certificate` in canonical form (RFC 8785), which is the form it has in the file;
 //! so whoever has a tool for Ed25519 (RFC 8032) can verify it without Sayso. It names no person but who gave the order.
 
+mod erasure;
+
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use serde::{Deserialize, Serialize};
@@ -14,6 +16,8 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::ids::{CallId, RecordingId};
 use crate::time::Timestamp;
+
+pub use erasure::{Erasure, is_erasure, sign_erasure, verify_erasure};
 
 /// What a certificate calls itself: nothing else that is signed with the same key begins like this.
 const DOCUMENT: &str = "sayso deletion certificate";
@@ -54,7 +58,7 @@ pub struct Certificate {
     pub audit: ChainPosition,
     /// What there was before: an entry for each object, version, delete marker, unfinished upload and local file.
     pub found_before: Vec<String>,
-    /// What a listing still found afterwards: nothing, or what is locked until `holds_until`.
+    /// What a listing still found afterwards: nothing, or there is no certificate.
     pub found_after: Vec<String>,
     /// Where it was looked: the object store, the spool, the database.
     pub looked_in: Vec<String>,
@@ -62,8 +66,6 @@ pub struct Certificate {
     pub not_seen: Vec<String>,
     /// When that listing was made.
     pub removed_at: Timestamp,
-    /// An object lock keeps unreadable octets until then.
-    pub holds_until: Option<Timestamp>,
     /// Name and version of the program that did it: [`PRODUCT`].
     pub product: String,
 }
@@ -126,7 +128,7 @@ pub fn sign(
 ) -> String {
     let content = canonical(&content(certificate));
     let signature = signature(content.as_bytes());
-    envelope(&content, &public_key, &signature)
+    enveloped(&content, &public_key, &signature)
 }
 
 /// Verifies what [`sign`] wrote, to the last octet (a missing or doubled newline at the end apart).
@@ -134,6 +136,16 @@ pub fn sign(
 /// # Errors
 /// When it is no certificate, was changed, or is signed with another key than `expected`.
 pub fn verify(text: &str, expected: Option<[u8; 32]>) -> Result<Verified, CertificateError> {
+    let (certificate, public_key) = opened(text, expected, certificate_of)?;
+    Ok(Verified { certificate, public_key })
+}
+
+/// What a signed file says, as `read` understands it, and whose key signed it.
+fn opened<T>(
+    text: &str,
+    expected: Option<[u8; 32]>,
+    read: impl FnOnce(&Value) -> Result<T, CertificateError>,
+) -> Result<(T, [u8; 32]), CertificateError> {
     let not = |what: &str| CertificateError::NotACertificate(what.to_owned());
     let whole: Value = serde_json::from_str(text).map_err(|error| not(&format!("not JSON ({error})")))?;
     let field = |name: &str| whole.get(name).and_then(Value::as_str);
@@ -147,8 +159,8 @@ pub fn verify(text: &str, expected: Option<[u8; 32]>) -> Result<Verified, Certif
     if UnparsedPublicKey::new(&ED25519, public_key).verify(signed.as_bytes(), &signature).is_err() {
         return Err(CertificateError::Changed);
     }
-    let certificate = certificate_of(content)?;
-    let issued = envelope(&signed, &public_key, &signature);
+    let told = read(content)?;
+    let issued = enveloped(&signed, &public_key, &signature);
     if text.trim_end_matches(['\r', '\n']) != issued.trim_end() {
         return Err(CertificateError::Reformatted);
     }
@@ -157,7 +169,7 @@ pub fn verify(text: &str, expected: Option<[u8; 32]>) -> Result<Verified, Certif
             found: hex::encode(public_key),
             expected: hex::encode(expected),
         }),
-        Some(_) | None => Ok(Verified { certificate, public_key }),
+        Some(_) | None => Ok((told, public_key)),
     }
 }
 
@@ -179,7 +191,6 @@ struct Content {
     looked_in: Vec<String>,
     not_seen: Vec<String>,
     removed_at: String,
-    holds_until: Option<String>,
     product: String,
 }
 
@@ -204,7 +215,6 @@ fn content(certificate: &Certificate) -> Value {
         looked_in,
         not_seen,
         removed_at,
-        holds_until,
         product,
     } = certificate;
     let content = Content {
@@ -222,7 +232,6 @@ fn content(certificate: &Certificate) -> Value {
         looked_in: looked_in.clone(),
         not_seen: not_seen.clone(),
         removed_at: removed_at.to_rfc3339(),
-        holds_until: holds_until.map(Timestamp::to_rfc3339),
         product: product.clone(),
     };
     serde_json::to_value(content).expect("texts, numbers and lists are JSON")
@@ -254,12 +263,11 @@ fn certificate_of(content: &Value) -> Result<Certificate, CertificateError> {
         looked_in: content.looked_in,
         not_seen: content.not_seen,
         removed_at: at(&content.removed_at)?,
-        holds_until: content.holds_until.as_deref().map(at).transpose()?,
         product: content.product,
     })
 }
 
-fn envelope(content: &str, public_key: &[u8; 32], signature: &[u8; 64]) -> String {
+fn enveloped(content: &str, public_key: &[u8; 32], signature: &[u8; 64]) -> String {
     format!(
         "{{\"algorithm\":\"{ALGORITHM}\",\"certificate\":{content},\"public_key\":\"{}\",\"signature\":\"{}\"}}\n",
         hex::encode(public_key),
@@ -269,7 +277,7 @@ fn envelope(content: &str, public_key: &[u8; 32], signature: &[u8; 64]) -> Strin
 
 /// JSON without spaces, its names in order (RFC 8785). Ours has whole numbers only and names in ASCII, so their order by
 /// octets is the order by UTF-16 units that the RFC wants; texts are escaped as it wants by `serde_json`.
-fn canonical(value: &Value) -> String {
+pub(crate) fn canonical(value: &Value) -> String {
     match value {
         Value::Object(map) => {
             let mut names: Vec<&String> = map.keys().collect();
@@ -282,13 +290,13 @@ fn canonical(value: &Value) -> String {
     }
 }
 
-fn octets<const N: usize>(text: Option<&str>) -> Option<[u8; N]> {
+pub(crate) fn octets<const N: usize>(text: Option<&str>) -> Option<[u8; N]> {
     let mut octets = [0; N];
     hex::decode_to_slice(text?, &mut octets).ok()?;
     Some(octets)
 }
 
-fn moment(text: &str) -> Option<Timestamp> {
+pub(crate) fn moment(text: &str) -> Option<Timestamp> {
     let nanos = OffsetDateTime::parse(text, &Rfc3339).ok()?.unix_timestamp_nanos();
     i64::try_from(nanos / 1_000).ok().map(Timestamp::from_micros)
 }
@@ -328,19 +336,14 @@ mod tests {
             looked_in: vec!["object store s3://audio/".to_owned(), "spool 01K".to_owned()],
             not_seen: vec!["the write-ahead log".to_owned()],
             removed_at: at(2),
-            holds_until: None,
             product: PRODUCT.to_owned(),
         }
     }
 
     #[test]
     fn what_is_signed_is_verified_and_read_again() {
-        let locked = Certificate {
-            found_after: vec!["object X.rec version 1 (locked)".to_owned()],
-            holds_until: Some(Timestamp::from_micros(1_800_000_000_000_000)),
-            ..sample()
-        };
-        for certificate in [sample(), locked] {
+        let more = Certificate { found_after: vec!["object X.rec version 1".to_owned()], ..sample() };
+        for certificate in [sample(), more] {
             let text = signed(&certificate, 1);
             let (_, key) = pair(1);
             let wanted = Verified { certificate, public_key: key };
@@ -398,7 +401,7 @@ mod tests {
             content[name] = value;
             let content = canonical(&content);
             let signature: [u8; 64] = pair.sign(content.as_bytes()).as_ref().try_into().unwrap();
-            verify(&envelope(&content, &public, &signature), Some(public))
+            verify(&enveloped(&content, &public, &signature), Some(public))
         };
         assert_eq!(verified("version", json!(2)), Err(CertificateError::Newer(2)));
         for (name, value) in [
@@ -430,17 +433,17 @@ mod tests {
 
     prop_compose! {
         fn any_certificate()(
-            ids in any::<(u128, u128)>(), texts in any::<[String; 3]>(), times in any::<[u32; 3]>(),
-            n in any::<u64>(), hash in any::<[u8; 32]>(), held in any::<bool>(),
+            ids in any::<(u128, u128)>(), texts in any::<[String; 3]>(), times in any::<[u32; 2]>(),
+            n in any::<u64>(), hash in any::<[u8; 32]>(),
             before in prop::collection::vec(any::<String>(), 0..4), after in prop::collection::vec(any::<String>(), 0..2),
         ) -> Certificate {
             let [rule, reason, by] = texts;
             let before_2 = before.clone();
-            let [one, two, three] = times.map(|micros| Timestamp::from_micros(i64::from(micros) * 1_000_003));
+            let [one, two] = times.map(|micros| Timestamp::from_micros(i64::from(micros) * 1_000_003));
             Certificate {
                 recording: RecordingId::new(Ulid(ids.0)), call: CallId::new(Ulid(ids.1)), rule, reason, by,
                 key_destroyed_at: one, audit: ChainPosition { n, hash }, found_before: before,
-                found_after: after, looked_in: before_2, not_seen: Vec::new(), removed_at: two, holds_until: held.then_some(three),
+                found_after: after, looked_in: before_2, not_seen: Vec::new(), removed_at: two,
                 product: PRODUCT.to_owned(),
             }
         }

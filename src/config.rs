@@ -51,6 +51,8 @@ pub struct Config {
     pub turn: TurnConfig,
     /// Recordings at rest.
     pub vault: VaultSection,
+    /// People's data.
+    pub privacy: PrivacySection,
     /// What is logged, and how.
     pub log: LogConfig,
     /// How long calls may go on after a stop was asked for.
@@ -140,6 +142,17 @@ pub struct HttpConfig {
     pub proxies: Vec<IpNet>,
 }
 
+/// See [`Config::privacy`].
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct PrivacySection {
+    /// The folder of the separate store, into which people's data is moved, sealed, before it is erased here; without it
+    /// nothing can be moved. Best on another disk, to which few have access.
+    pub archive: Option<PathBuf>,
+    /// The file of its keys; by default `archive.key` in the data folder. Who has it and the folder reads what was moved.
+    pub archive_key_file: Option<PathBuf>,
+}
+
 /// See [`Config::log`].
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -172,6 +185,7 @@ impl Default for Config {
             desktop: DesktopConfig::default(),
             turn: TurnConfig::default(),
             vault: VaultSection::default(),
+            privacy: PrivacySection::default(),
             log: LogConfig::default(),
             drain: Duration::from_secs(30),
         }
@@ -286,6 +300,12 @@ impl Config {
     #[must_use]
     pub fn key_file(&self) -> PathBuf {
         self.vault.key_file.clone().unwrap_or_else(|| self.data.join("vault.key"))
+    }
+
+    /// The file of the separate store's keys.
+    #[must_use]
+    pub fn archive_key_file(&self) -> PathBuf {
+        self.privacy.archive_key_file.clone().unwrap_or_else(|| self.data.join("archive.key"))
     }
 
     /// The folder of finished recordings, where there is no S3 store.

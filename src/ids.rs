@@ -5,6 +5,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize};
 use ulid::Ulid;
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 macro_rules! ulid_id {
     ($(#[$doc:meta])* $name:ident) => {
@@ -54,6 +57,15 @@ macro_rules! ulid_id {
                 id.to_string()
             }
         }
+
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                let text = ObjectBuilder::new().schema_type(Type::String);
+                text.pattern(Some("^[0-7][0-9A-HJKMNP-TV-Z]{25}$")).into()
+            }
+        }
+
+        impl ToSchema for $name {}
     };
 }
 
@@ -71,8 +83,20 @@ ulid_id!(
     RecordingId
 );
 ulid_id!(
+    /// Something asked about people's data: a report, an erasure.
+    TaskId
+);
+ulid_id!(
+    /// Somebody on a list of the directory.
+    EntryId
+);
+ulid_id!(
     /// A comparison of calls, recordings and the object store.
     ReconciliationId
+);
+ulid_id!(
+    /// A legal hold.
+    HoldId
 );
 
 /// A leg of a call: legs are counted within their call, the caller's is 0.
@@ -126,6 +150,14 @@ macro_rules! name_id {
                 Self(name.to_owned())
             }
         }
+
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                ObjectBuilder::new().schema_type(Type::String).into()
+            }
+        }
+
+        impl ToSchema for $name {}
     };
 }
 
@@ -181,7 +213,7 @@ impl fmt::Debug for PhoneNumber {
 }
 
 /// Personal data on its way through logs, errors and spans: shows `…` whatever is inside.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, ToSchema)]
 #[serde(transparent)]
 pub struct Redacted<T>(pub T);
 

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const PURE: [&str; 12] = [
+const PURE: [&str; 13] = [
     "access",
     "audit",
     "call",
@@ -12,8 +12,10 @@ const PURE: [&str; 12] = [
     "consent",
     "ids",
     "media",
+    "privacy",
     "queue",
     "reconcile",
+    "retention",
     "settings",
     "sip::core",
     "time",
@@ -27,7 +29,7 @@ const SHELL: [(&str, &[&str]); 10] = [
     ("vault", &[]),
     ("store", &[]),
     ("prompts", &[]),
-    ("jobs", &["store", "vault"]),
+    ("jobs", &["store", "vault", "export"]),
     ("api", &["store", "vault", "jobs", "export"]),
     ("export", &["store", "vault"]),
     ("phone", &["sip::io", "prompts"]),

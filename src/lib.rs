@@ -2,8 +2,8 @@
 //!
 //! The map. A pure band that knows no I/O, no clock, no async and no randomness, and a shell
 //! around it. The import rule (checked by `import_rule.rs`): shell imports pure, never
-//! the reverse; shell siblings do not import one another, except `jobs` -> `store`, `vault`, and `api` -> these
-//! three; only `server`, `phone` and the CLI see all.
+//! the reverse; shell siblings do not import one another, except `jobs` -> `store`, `vault`, `export`, and `api` ->
+//! these; only `server`, `phone` and the CLI see all.
 //!
 //! | module       | band  | what it is for |
 //! |--------------|-------|----------------|
@@ -15,7 +15,9 @@
 //! | [`audit`]    | pure  | audit events and their hash chain |
 //! | [`certificate`] | pure | deletion certificates: signed, verified offline |
 //! | [`settings`] | pure  | trunks, numbers, queues, agents, users: parse, check, diff |
+//! | [`privacy`]  | pure  | people's data: what a search looks for, lists of people as CSV |
 //! | [`reconcile`]| pure  | database against object store and spool: what is missing, left over, wrong |
+//! | [`retention`]| pure  | how long things are kept: what is due, what is held, why |
 //! | [`sip::core`]| pure  | SIP endpoint, dialogs, registrar, digest, SDP |
 //! | [`media`]    | pure  | RTP, RTCP, SRTP, codecs, jitter buffer, digits, prompt player, recorder tap |
 //! | [`config`]   | shell | `sayso.toml` and the environment -> `Config`, parsed once |
@@ -38,8 +40,10 @@ pub mod certificate;
 pub mod consent;
 pub mod ids;
 pub mod media;
+pub mod privacy;
 pub mod queue;
 pub mod reconcile;
+pub mod retention;
 pub mod settings;
 pub mod sip;
 pub mod time;

@@ -2,7 +2,7 @@
 //!
 //! `ivr-record` holds calls that agreed to be recorded, `setup` sets calls up and tears them down, `bench`
 //! starts a server of its own and runs both beside the bars, with recording and without, `webrtc` does so with agents in browsers, `soak`
-//! looks for what grows.
+//! looks for what grows, `fill` makes a database of years.
 #![allow(clippy::print_stdout)] // a command-line tool
 #![allow(clippy::disallowed_methods)] // measures real time
 
@@ -10,6 +10,7 @@ mod agent;
 mod bench;
 mod caller;
 mod cost;
+mod fill;
 mod plan;
 mod process;
 mod report;
@@ -86,6 +87,8 @@ enum Profile {
     /// Start a server in a folder of its own and let callers talk with agents in browsers (WebRTC), recorded;
     /// print it beside the bars.
     Webrtc(bench::Options),
+    /// Fill a database with calls of three years, without a server and without audio.
+    Fill(fill::Options),
     /// Start a server in a folder of its own and go through mixed calls, transfers, holds and faults: does
     /// anything grow, is anything left?
     Soak {
@@ -167,6 +170,7 @@ fn start(profile: Profile) -> Result<bool> {
         }
         Profile::Bench(options) => bench::bench(&options),
         Profile::Webrtc(options) => bench::webrtc(&options),
+        Profile::Fill(options) => fill::fill(&options),
         Profile::Soak { sayso, minutes, lanes, first_port, json } => {
             let span = Duration::from_secs_f64(minutes.max(0.1) * 60.0);
             soak::soak(&soak::Options { sayso, span, lanes: lanes.clamp(1, 200), first_port, json })

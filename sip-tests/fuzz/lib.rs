@@ -44,7 +44,7 @@ impl Bench {
         settings.trunks.insert(TrunkId::from("pstn"), Arc::new(trunk));
         let credentials = ha1("ada", REALM, "secret");
         let (display_name, queues, phone) = (Redacted("Ada".to_owned()), Vec::new(), Phone::default());
-        let ada = Agent { display_name, credentials: Some(credentials), queues, phone };
+        let ada = Agent { display_name, credentials: Some(credentials), queues, skills: Vec::new(), phone };
         settings.agents.insert(AgentId::from("ada"), Arc::new(ada));
         let at = US.parse().unwrap();
         let contacts = vec![(Transport::Udp, at), (Transport::Tcp, at)];

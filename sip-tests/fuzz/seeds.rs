@@ -24,6 +24,9 @@ const WEBRTC: &str = "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group
     a=rtpmap:110 telephone-event/48000\r\na=rtpmap:126 telephone-event/8000\r\na=ssrc:7 cname:x\r\n\
     m=audio 0 UDP/TLS/RTP/SAVPF 0\r\na=mid:1\r\na=bundle-only\r\na=rtcp-mux\r\n";
 
+const CERTIFICATE: &str = "{\"algorithm\":\"Ed25519\",\"certificate\":{\"document\":\"x\",\"version\":1,\"audit\":{\"n\":1}},\
+    \"public_key\":\"0000000000000000000000000000000000000000000000000000000000000000\",\"signature\":\"00\"}";
+
 /// A request of the peer: `to` may hold a tag, the body goes last.
 fn request(method: &str, cseq: u32, to: &str, extra: &str, body: &str) -> String {
     let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
@@ -115,6 +118,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut report = vec![0x81, 200, 0, 12, 0, 0, 0, 1];
     report.extend([7; 44]);
     put("rtcp", "report", &report)?;
+    put("proof", "certificate", CERTIFICATE.as_bytes())?;
+    let settings = include_str!("../../deploy/demo/settings.toml").lines();
+    let open: Vec<&str> = settings.filter(|line| !line.contains("password")).collect();
+    put("apply", "demo", open.join("\n").as_bytes())?;
     let file = Path::new(&root).join("clip.wav");
     wav::write_pcm16(&file, 16_000, 2, &[100; 640])?;
     put("wav", "stereo", &fs::read(&file)?)?;

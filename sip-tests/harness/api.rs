@@ -31,6 +31,16 @@ impl Session {
         Self { http, cookie: answer.cookie.expect("a session's cookie") }
     }
 
+    /// Nobody's.
+    pub(crate) fn stranger(http: SocketAddr) -> Self {
+        Self { http, cookie: "sayso=nobody".to_owned() }
+    }
+
+    /// The cookie, `name=token`.
+    pub(crate) fn cookie(&self) -> &str {
+        &self.cookie
+    }
+
     /// Asks; status and body.
     pub(crate) fn ask(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
         let path = format!("/api/v1{path}");

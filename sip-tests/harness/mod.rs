@@ -12,6 +12,7 @@ pub(crate) mod desk;
 pub(crate) mod faults;
 pub(crate) mod metrics;
 pub(crate) mod office;
+pub(crate) mod oidc;
 pub(crate) mod phone;
 pub(crate) mod postgres;
 pub(crate) mod relay;

@@ -3,13 +3,12 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use crate::settings::PasswordRules;
 use crate::sip::core::buckets::{Bucket, Rate, Recent};
 use crate::time::Timestamp;
 
-/// Failures in a row that lock a name.
-pub const FAILURES: u32 = 5;
-/// How long it is locked; failures longer ago than this count no more.
-pub const LOCKED_FOR: Duration = Duration::from_secs(30 * 60);
+/// Failures longer ago count no more, whatever the rules say: no lock is longer.
+pub const FORGOTTEN: Duration = Duration::from_secs(24 * 3_600);
 /// Failures from one source, whatever the names: a whole office behind one address may mistype on a Monday
 /// morning, and who guesses is held to three in a minute.
 const SOURCE: Rate = Rate { burst: 30, every: Duration::from_secs(20) };
@@ -65,15 +64,16 @@ pub struct Attempts {
 impl Attempts {
     /// Until when the name is locked, if it is.
     #[must_use]
-    pub fn locked(self, now: Timestamp) -> Option<Timestamp> {
-        let until = self.last? + LOCKED_FOR;
-        (self.failures >= FAILURES && now < until).then_some(until)
+    pub fn locked(self, rules: &PasswordRules, now: Timestamp) -> Option<Timestamp> {
+        let until = self.last? + rules.lock_for;
+        (self.failures >= u32::from(rules.lock_after) && now < until).then_some(until)
     }
 
-    /// With one failure more. Never asked of a locked name: its lock is not made longer by trying.
+    /// With one failure more; those before it are forgotten when the last was longer ago than a lock takes. Never
+    /// asked of a locked name: its lock is not made longer by trying.
     #[must_use]
-    pub fn failed(self, now: Timestamp) -> Self {
-        let fresh = self.last.is_some_and(|last| now < last + LOCKED_FOR);
+    pub fn failed(self, rules: &PasswordRules, now: Timestamp) -> Self {
+        let fresh = self.last.is_some_and(|last| now < last + rules.lock_for);
         Self { failures: if fresh { self.failures.saturating_add(1) } else { 1 }, last: Some(now) }
     }
 }
@@ -83,26 +83,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn five_failures_lock_for_half_an_hour() {
+    fn so_many_failures_lock_for_so_long() {
         let start = Timestamp::from_micros(1_795_000_000_000_000);
-        let mut attempts = Attempts::default();
-        for n in 0..FAILURES {
-            assert_eq!(attempts.locked(start), None, "after {n}");
-            attempts = attempts.failed(start);
+        let usual = PasswordRules::default();
+        let strict = PasswordRules { lock_after: 2, lock_for: Duration::from_secs(60), ..usual };
+        assert_eq!((usual.lock_after, usual.lock_for), (5, Duration::from_secs(30 * 60)));
+        for rules in [usual, strict] {
+            let mut attempts = Attempts::default();
+            for n in 0..rules.lock_after {
+                assert_eq!(attempts.locked(&rules, start), None, "after {n}");
+                attempts = attempts.failed(&rules, start);
+            }
+            assert_eq!(attempts.locked(&rules, start), Some(start + rules.lock_for));
+            assert_eq!(attempts.locked(&rules, start + rules.lock_for), None);
+            assert_eq!(attempts.failed(&rules, start + rules.lock_for).failures, 1, "all are forgotten then");
         }
-        assert_eq!(attempts.locked(start), Some(start + LOCKED_FOR));
-        assert_eq!(attempts.locked(start + LOCKED_FOR), None);
-        assert_eq!(attempts.failed(start + LOCKED_FOR).failures, 1, "all are forgotten then");
     }
 
     #[test]
     fn old_failures_do_not_count() {
         let start = Timestamp::from_micros(1_795_000_000_000_000);
-        let hour = Duration::from_secs(3_600);
+        let (rules, hour) = (PasswordRules::default(), Duration::from_secs(3_600));
         let mut attempts = Attempts::default();
         for n in 0..20 {
-            attempts = attempts.failed(start + hour * n);
-            assert_eq!(attempts.locked(start + hour * n), None);
+            attempts = attempts.failed(&rules, start + hour * n);
+            assert_eq!(attempts.locked(&rules, start + hour * n), None);
         }
     }
 

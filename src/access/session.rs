@@ -2,12 +2,9 @@
 
 use std::time::Duration;
 
+use crate::settings::SessionRules;
 use crate::time::Timestamp;
 
-/// A session nobody used for so long is over: longer than a shift whose calls come by telephone alone.
-pub const IDLE: Duration = Duration::from_secs(12 * 3_600);
-/// No session lives longer.
-pub const ABSOLUTE: Duration = Duration::from_secs(24 * 3_600);
 /// Sessions one user may have: some browsers, and those that were closed without logging out. With one more the one
 /// that was not used for longest ends.
 pub const SESSIONS: u32 = 16;
@@ -32,14 +29,14 @@ impl Session {
 
     /// Whether it goes on.
     #[must_use]
-    pub fn lives(self, now: Timestamp) -> bool {
-        now < self.ends() && now < self.used + IDLE
+    pub fn lives(self, rules: &SessionRules, now: Timestamp) -> bool {
+        now < self.ends(rules) && now < self.used + rules.idle
     }
 
     /// When it is over whatever is done.
     #[must_use]
-    pub fn ends(self) -> Timestamp {
-        self.created + ABSOLUTE
+    pub fn ends(self, rules: &SessionRules) -> Timestamp {
+        self.created + rules.absolute
     }
 
     /// Whether its use has to be written.
@@ -55,15 +52,21 @@ mod tests {
 
     #[test]
     fn it_ends_idle_and_it_ends_old() {
-        let start = Timestamp::from_micros(1_795_000_000_000_000);
-        let mut session = Session::begun(start);
-        assert!(session.lives(start + IDLE - Duration::from_micros(1)));
-        assert!(!session.lives(start + IDLE));
-        assert!(!session.to_be_touched(start + TOUCH - Duration::from_micros(1)));
-        session.used = start + IDLE - TOUCH;
-        assert!(session.to_be_touched(session.used + TOUCH));
-        assert!(session.lives(start + IDLE));
-        session.used = start + ABSOLUTE - TOUCH;
-        assert!(!session.lives(start + ABSOLUTE), "however busy");
+        let hour = Duration::from_secs(3_600);
+        let other = SessionRules { idle: hour, absolute: hour * 3, ..SessionRules::default() };
+        for rules in [SessionRules::default(), other] {
+            let SessionRules { idle, absolute, .. } = rules;
+            let start = Timestamp::from_micros(1_795_000_000_000_000);
+            let mut session = Session::begun(start);
+            assert!(session.lives(&rules, start + idle - Duration::from_micros(1)));
+            assert!(!session.lives(&rules, start + idle));
+            assert!(!session.to_be_touched(start + TOUCH - Duration::from_micros(1)));
+            session.used = start + idle - TOUCH;
+            assert!(session.to_be_touched(session.used + TOUCH));
+            assert!(session.lives(&rules, start + idle));
+            session.used = start + absolute - TOUCH;
+            assert!(session.lives(&rules, start + absolute - Duration::from_micros(1)));
+            assert!(!session.lives(&rules, start + absolute), "however busy");
+        }
     }
 }

@@ -13,6 +13,8 @@ use super::problem::Problem;
 
 /// Where Vite puts what has a hash in its name.
 const HASHED: &str = "assets/";
+/// Where the build puts Swagger UI.
+const DOCS: &str = "swagger/";
 /// A path without a file leads to this: the page itself knows what to show there.
 const INDEX: &str = "index.html";
 
@@ -37,6 +39,9 @@ pub(super) async fn page(request: Request) -> Response {
 
 fn serve(files: Files, request: &Request) -> Response {
     let path = request.uri().path().trim_start_matches('/');
+    if let Some(name) = path.strip_prefix("api/docs") {
+        return docs(files, name, request);
+    }
     if path == "api" || path.starts_with("api/") {
         return Problem::new(StatusCode::NOT_FOUND, "no-route", "There is no such route.").into_response();
     }
@@ -54,6 +59,23 @@ fn serve(files: Files, request: &Request) -> Response {
         Some(kind) => file(files, name, kind, request),
         None if name == INDEX => (StatusCode::NOT_FOUND, NOT_BUILT).into_response(),
         None => (StatusCode::NOT_FOUND, "There is no such file.\n").into_response(),
+    }
+}
+
+/// Swagger UI with the server's own OpenAPI document.
+fn docs(files: Files, name: &str, request: &Request) -> Response {
+    if ![Method::GET, Method::HEAD].contains(request.method()) {
+        return StatusCode::METHOD_NOT_ALLOWED.into_response();
+    }
+    let name = match name.trim_end_matches('/') {
+        "" => "/index.html",
+        name => name,
+    };
+    let name = name.strip_prefix('/').map(|name| format!("{DOCS}{name}"));
+    let found = name.and_then(|name| Some((content_type(&files(&name)?), name)));
+    match found {
+        Some((kind, name)) => file(files, &name, kind, request),
+        None => Problem::new(StatusCode::NOT_FOUND, "no-route", "There is no such route.").into_response(),
     }
 }
 

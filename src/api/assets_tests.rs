@@ -79,3 +79,25 @@ async fn without_a_build_it_says_what_to_do() {
     assert_eq!(response.status(), 404);
     assert!(text(response).await.contains("`make`"));
 }
+
+#[tokio::test]
+async fn the_api_s_own_page_lies_below_the_api() {
+    for path in ["/api/docs", "/api/docs/", "/api/docs/index.html"] {
+        let response = get(path, &[]);
+        assert_eq!(
+            (response.status().as_u16(), header(&response, "cache-control")),
+            (200, "no-cache".into())
+        );
+        assert!(text(response).await.contains("API"), "{path}");
+    }
+    assert_eq!(text(get("/api/docs/start.js", &[])).await, "plain");
+    let packed = get("/api/docs/start.js", &[("accept-encoding", "gzip")]);
+    assert_eq!(header(&packed, "content-encoding"), "gzip");
+    assert_eq!(text(packed).await, "packed");
+    for path in
+        ["/api/docsx", "/api/docs/gone.js", "/api/docs/../index.html", "/api/docs//etc/passwd", "/api"]
+    {
+        assert_eq!(get(path, &[]).status(), 404, "{path}");
+    }
+    assert_eq!(ask(Pages::get, "POST", "/api/docs", &[]).status(), 405);
+}

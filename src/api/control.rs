@@ -9,6 +9,7 @@ use crate::audit::Actor;
 use crate::consent::OverrideReason;
 use crate::ids::{AgentId, CallId, QueueId, Redacted};
 use crate::queue::NotReady;
+use crate::settings::{Language, Wording};
 use crate::time::Timestamp;
 
 use super::view::{AgentView, CallView, QueueView, Snapshot};
@@ -35,6 +36,12 @@ pub trait Control: Send + Sync {
 
     /// Takes a lent credential back: its phone is no longer registered. Conversations go on.
     fn take_back(&self, user: &str);
+
+    /// What callers of a queue hear in a language.
+    fn wording(&self, queue: &QueueId, language: &Language) -> Wording;
+
+    /// The SIP realm, for which passwords of phones are hashed.
+    fn realm(&self) -> &str;
 
     /// Where a call of this number outside would go; `false`: no trunk takes it.
     fn reaches(&self, number: &str) -> bool;
@@ -75,7 +82,8 @@ impl Asker {
     }
 }
 
-/// What can be asked of a call. All but [`Ask::Supervise`] and its end come from the agent in conversation.
+/// What can be asked of a call. All but [`Ask::Supervise`], its end and
+/// [`Ask::Revoke`] come from the agent in conversation.
 #[derive(Clone, Debug)]
 pub enum Ask {
     /// Send the caller on.
@@ -96,6 +104,8 @@ pub enum Ask {
     Override(OverrideReason),
     /// The caller takes the consent back.
     Withdraw,
+    /// The same, by a word to who looks after people's data and is in no conversation with the caller.
+    Revoke,
     /// Take part, or change how.
     Supervise(Mode),
     /// No longer.

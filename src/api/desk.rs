@@ -13,14 +13,16 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use crate::access::{self, Right, Source, Sources};
 use crate::ids::{AgentId, CallId, Redacted};
 use crate::settings::{User, hash_password};
-use crate::store::{SessionKey, Store, StoreError};
+use crate::store::{SessionKey, SignedIn, Store, StoreError};
 use crate::time::Timestamp;
 
 use super::archive::Archive;
 use super::control::{Ask, Asker, Control};
-use super::guard::Visitor;
+use super::guard::{By, Visitor};
 use super::listening::Listening;
 use super::problem::Problem;
+use super::sign::oidc::Providers;
+use super::sign::seal::Sealing;
 use super::view::{PartyKind, PartyState, PartyView};
 use super::{Desktop, Ends, Proxies, Readiness, Turn};
 
@@ -49,6 +51,8 @@ pub(super) enum Ended {
     One(String, SessionKey),
     /// All of a user but this one.
     Others(String, SessionKey),
+    /// All of a user.
+    All(String),
 }
 
 impl Ended {
@@ -56,6 +60,7 @@ impl Ended {
         match self {
             Self::One(_, key) => *key == visitor.key,
             Self::Others(user, but) => *user == visitor.user && *but != visitor.key,
+            Self::All(user) => *user == visitor.user,
         }
     }
 }
@@ -94,6 +99,9 @@ pub(super) struct Desk {
     pub(super) nobody: Redacted<String>,
     /// Of this process alone.
     key: hmac::Key,
+    /// For what is not to be read in the database, or by a browser.
+    pub(super) sealing: Sealing,
+    pub(super) providers: Providers,
     proxies: Proxies,
     pub(super) listening: Listening,
     /// A vCon is in memory several times while it is made, and once until it is sent.
@@ -104,6 +112,7 @@ impl Desk {
     pub(super) fn new(desktop: Desktop, tls: bool, proxies: Proxies) -> Arc<Self> {
         let secure = desktop.url.as_ref().map_or(tls, |url| url.starts_with("https://"));
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let sealing = Sealing::of(desktop.archive.as_ref().map(|archive| &*archive.signer));
         Arc::new(Self {
             desktop,
             secure,
@@ -115,6 +124,8 @@ impl Desk {
             waiting: Semaphore::new(WAITING),
             nobody: hash_password("", &hex::encode(random()), &random()),
             key: hmac::Key::new(hmac::HMAC_SHA256, &random()),
+            sealing,
+            providers: Providers::default(),
             proxies,
             listening: Listening::default(),
             exporting: Arc::new(Semaphore::new(VCONS)),
@@ -160,13 +171,16 @@ impl Desk {
     /// The visitor of a session, if it lives.
     pub(super) async fn visitor(&self, key: SessionKey) -> Result<Option<Visitor>, Problem> {
         let signed = soon(self.store().session(key)).await?;
-        let signed = signed.filter(|signed| signed.session.lives(self.now()));
-        Ok(signed.map(|signed| Visitor {
+        let lives = |signed: &SignedIn| signed.session.lives(&signed.system.sessions, self.now());
+        Ok(signed.filter(lives).map(|signed| Visitor {
             key,
             user: signed.user,
             account: signed.account,
             held: signed.held,
             session: signed.session,
+            by: signed.provider.map_or(By::Password, By::Provider),
+            standing: signed.standing,
+            system: signed.system,
         }))
     }
 
@@ -211,6 +225,7 @@ impl Desk {
             let ends = |key: &SessionKey, held: &Held| match ended {
                 Ended::One(_, one) => one == key,
                 Ended::Others(user, but) => held.user == *user && but != key,
+                Ended::All(user) => held.user == *user,
             };
             held.iter_mut()
                 .filter(|(key, held)| ends(key, held))
@@ -221,7 +236,7 @@ impl Desk {
             self.control().take_back(&lent.phone);
         }
         self.listening.over(ended);
-        let (Ended::One(user, _) | Ended::Others(user, _)) = ended;
+        let (Ended::One(user, _) | Ended::Others(user, _) | Ended::All(user)) = ended;
         for (call, _) in self.supervisors().iter().filter(|(_, party)| party.id.0 == *user) {
             self.unsupervise(*call, user);
         }
@@ -254,7 +269,7 @@ impl Desk {
             lock(&self.held).iter().map(|(key, held)| (held.user.clone(), *key)).collect();
         for (user, key) in held {
             match self.visitor(key).await {
-                Ok(Some(visitor)) => self.keep_phones_of(key, phone_of(&visitor.account, &visitor.held)),
+                Ok(Some(visitor)) => self.keep_phones_of(key, phone_of(&visitor)),
                 Ok(None) => self.over(&Ended::One(user, key)),
                 // The database does not answer: the next time.
                 Err(_) => {}
@@ -307,9 +322,9 @@ impl Desk {
 }
 
 /// Whose phone a user may have.
-fn phone_of<'a>(account: &'a User, held: &access::Held) -> Option<&'a AgentId> {
-    let may = [Right::TakeCalls, Right::ListenLive].into_iter().any(|right| held.has(right));
-    account.agent.as_ref().filter(|_| may && !account.must_change_password)
+fn phone_of(visitor: &Visitor) -> Option<&AgentId> {
+    let may = [Right::TakeCalls, Right::ListenLive].into_iter().any(|right| visitor.has(right));
+    visitor.account.agent.as_ref().filter(|_| may && visitor.owes().is_none())
 }
 
 /// Whether a user may take part in this way.

@@ -9,15 +9,17 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use crate::access::{Held, Right, Session};
+use crate::access::{Held, Owes, Right, Session, Standing};
 use crate::audit::Actor;
 use crate::ids::{AgentId, QueueId};
-use crate::settings::User;
-use crate::store::{Change, SessionChange, SessionKey};
+use crate::settings::{System, User};
+use crate::store::{Change, SessionChange, SessionKey, Sight};
+use crate::time::Timestamp;
 
 use super::control::Asker;
 use super::desk::Desk;
 use super::problem::Problem;
+use super::sign;
 
 /// The session's cookie. Where there is TLS a browser takes one of this name only if it is `Secure` and of this very
 /// host (RFC 6265bis §4.1.3.2): no other host of the domain can set it.
@@ -31,9 +33,9 @@ const OURS: &str = "x-sayso";
 /// What a route asks of who calls it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Needs {
-    /// Nothing: the log-in.
+    /// Nothing: the log-in. Reading needs not even our own page, since a provider's page leads back here.
     Nothing,
-    /// A session, be its password still to be changed.
+    /// A session, be there something it owes first.
     Session,
     /// A session.
     User,
@@ -58,18 +60,45 @@ impl Needs {
     }
 }
 
-/// Who asks: a session that holds.
+/// How somebody came in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum By {
+    /// With a password, and perhaps a code.
+    Password,
+    /// By an OpenID Connect provider's word.
+    Provider(String),
+    /// A machine, with the token of this name.
+    Token(String),
+}
+
+/// Who asks: a session that holds, or a token.
 #[derive(Clone, Debug)]
 pub(super) struct Visitor {
     pub(super) key: SessionKey,
+    /// The user's name; of a machine `token NAME by USER`, which is no user's.
     pub(super) user: String,
+    /// The user; of a machine that of its token's maker, without the telephone.
     pub(super) account: User,
     /// What the role, and who granted more, gave.
     pub(super) held: Held,
     pub(super) session: Session,
+    pub(super) by: By,
+    pub(super) standing: Standing,
+    /// What holds for the whole system now.
+    pub(super) system: System,
 }
 
 impl Visitor {
+    /// What has to be done before anything else.
+    pub(super) fn owes(&self) -> Option<Owes> {
+        self.standing.owes(&self.system, self.session)
+    }
+
+    /// When the session is over whatever is done.
+    pub(super) fn ends(&self) -> Timestamp {
+        self.session.ends(&self.system.sessions)
+    }
+
     pub(super) fn has(&self, right: Right) -> bool {
         self.held.has(right)
     }
@@ -77,6 +106,11 @@ impl Visitor {
     /// Whether the user's rights hold for this queue.
     pub(super) fn sees(&self, queue: &QueueId) -> bool {
         self.held.sees(queue)
+    }
+
+    /// Which people's data this visitor may see.
+    pub(super) fn sight(&self) -> Sight {
+        Sight { queues: self.held.queues().cloned(), restricted: self.has(Right::Dpo) }
     }
 
     /// The agent this user is.
@@ -109,23 +143,46 @@ pub(super) async fn guard(
 }
 
 async fn admit(desk: &Desk, needs: Needs, request: &mut Request) -> Result<(), Problem> {
-    own_page(desk, request.method(), request.headers())?;
     if needs == Needs::Nothing {
-        return Ok(());
+        let reads = [Method::GET, Method::HEAD].contains(request.method());
+        return if reads { Ok(()) } else { own_page(desk, request.method(), request.headers()) };
     }
-    let visitor = visitor(desk, request.headers()).await?.ok_or_else(Problem::not_logged_in)?;
-    if visitor.account.must_change_password && needs != Needs::Session {
-        let detail = "The password has to be changed before anything else is done.";
-        return Err(Problem::new(StatusCode::FORBIDDEN, "change-password-first", detail));
-    }
+    // No page can have a browser send a token.
+    let visitor = if let Some(token) = sign::bearer(request.headers()) {
+        sign::token(desk, token).await?
+    } else {
+        own_page(desk, request.method(), request.headers())?;
+        visitor(desk, request.headers()).await?.ok_or_else(Problem::not_logged_in)?
+    };
+    owes_nothing(&visitor, needs)?;
     may(&visitor, needs)?;
     request.extensions_mut().insert(visitor);
     Ok(())
 }
 
+/// Whether what a session owes is done, where it has to be.
+fn owes_nothing(visitor: &Visitor, needs: Needs) -> Result<(), Problem> {
+    let (title, detail) = match visitor.owes() {
+        Some(_) if needs == Needs::Session => return Ok(()),
+        None => return Ok(()),
+        Some(Owes::Password) => {
+            ("change-password-first", "The password has to be changed before anything else is done.")
+        }
+        Some(Owes::SecondFactor) => {
+            ("add-second-factor-first", "A second factor has to be added before anything else is done.")
+        }
+    };
+    Err(Problem::new(StatusCode::FORBIDDEN, title, detail))
+}
+
 /// Whether a user may use a route.
 fn may(visitor: &Visitor, needs: Needs) -> Result<(), Problem> {
+    let machine = matches!(visitor.by, By::Token(_));
     match needs {
+        Needs::Session | Needs::User | Needs::Agent(_) if machine => {
+            let detail = "This is for people: no token does it.";
+            Err(Problem::new(StatusCode::FORBIDDEN, "no-right", detail))
+        }
         Needs::Nothing | Needs::Session | Needs::User => Ok(()),
         Needs::Right(right) if visitor.has(right) => Ok(()),
         Needs::Any(any) if any.iter().any(|right| visitor.has(*right)) => Ok(()),
@@ -162,9 +219,14 @@ pub(super) async fn visitor(desk: &Desk, headers: &HeaderMap) -> Result<Option<V
 
 /// The session that the cookie names.
 pub(super) fn session_key(headers: &HeaderMap, secure: bool) -> Option<SessionKey> {
+    cookie_of(headers, cookie_name(secure)).map(key_of)
+}
+
+/// The cookie of this name.
+pub(super) fn cookie_of<'h>(headers: &'h HeaderMap, named: &str) -> Option<&'h str> {
     let cookies = headers.get_all(header::COOKIE).into_iter().filter_map(|line| line.to_str().ok());
-    let mut named = cookies.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    named.find(|(name, _)| *name == cookie_name(secure)).map(|(_, token)| key_of(token))
+    let mut pairs = cookies.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(name, _)| *name == named).map(|(_, value)| value)
 }
 
 /// What a session with this token is stored as.

@@ -131,6 +131,7 @@ impl Listening {
         lock(&self.slots).retain(|(key, _), slot| match ended {
             Ended::One(_, one) => key != one,
             Ended::Others(user, but) => slot.user != *user || key == but,
+            Ended::All(user) => slot.user != *user,
         });
     }
 

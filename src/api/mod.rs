@@ -4,6 +4,7 @@
 mod archive;
 mod assets;
 pub mod control;
+mod csv;
 mod desk;
 mod guard;
 mod headers;

@@ -22,6 +22,10 @@ impl Problem {
         Self { status, title, detail: detail.into() }
     }
 
+    pub(super) fn status(&self) -> StatusCode {
+        self.status
+    }
+
     pub(super) fn no_call() -> Self {
         Self::new(StatusCode::NOT_FOUND, "no-call", "There is no such call, or it is none of yours.")
     }

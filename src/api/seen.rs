@@ -1,7 +1,7 @@
 //! What of all that goes on a visitor sees: with the right *wallboard* every call and queue, else the own ones;
 //! a number whole in own calls only.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use crate::access::Right;
 use crate::ids::{AgentId, CallId, QueueId, Redacted};
@@ -15,6 +15,8 @@ use super::view::{AgentView, CallView, PartyKind, QueueView, Snapshot};
 pub(super) struct Seen {
     agent: Option<AgentId>,
     all: bool,
+    /// Of which queues that is all; `None`: of all.
+    limited: Option<BTreeSet<QueueId>>,
     /// Whether agents are shown at all: to who sends calls to them, or looks after them.
     colleagues: bool,
     queues: HashSet<QueueId>,
@@ -40,7 +42,8 @@ impl Seen {
     pub(super) fn new(visitor: &Visitor) -> Self {
         let all = visitor.has(Right::Wallboard);
         let (agent, colleagues) = (visitor.account.agent.clone(), all || visitor.has(Right::TakeCalls));
-        Self { agent, all, colleagues, queues: HashSet::new(), calls: HashSet::new() }
+        let limited = visitor.held.queues().cloned();
+        Self { agent, all, limited, colleagues, queues: HashSet::new(), calls: HashSet::new() }
     }
 
     /// What there is at the start.
@@ -96,11 +99,13 @@ impl Seen {
     }
 
     fn sees(&self, call: &CallView) -> bool {
-        self.all || self.owns(call)
+        let may = |queue: &QueueId| self.limited.as_ref().is_none_or(|limited| limited.contains(queue));
+        self.owns(call) || self.all && (may(&call.first_queue) || may(&call.queue))
     }
 
     fn sees_queue(&self, queue: &QueueId) -> bool {
-        self.all || self.queues.contains(queue)
+        let may = self.limited.as_ref().is_none_or(|limited| limited.contains(queue));
+        self.all && may || self.queues.contains(queue)
     }
 
     fn owns(&self, call: &CallView) -> bool {

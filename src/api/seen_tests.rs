@@ -1,10 +1,11 @@
 //! Who sees what.
 
 use super::*;
-use crate::access::{Held, Session};
+use crate::access::{Held, Session, Standing};
+use crate::api::guard::By;
 use crate::api::view::*;
 use crate::ids::Redacted;
-use crate::settings::{Role, User};
+use crate::settings::{Role, System, User};
 use crate::store::SessionKey;
 use crate::time::Timestamp;
 
@@ -29,6 +30,9 @@ fn visitor(role: Role, agent: Option<&str>) -> Visitor {
         held: Held::of(&account, None),
         account,
         session: Session::begun(NOW),
+        by: By::Password,
+        standing: Standing { by_password: true, must_change: false, changed: None, second_factor: false },
+        system: System::default(),
     }
 }
 

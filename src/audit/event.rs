@@ -117,6 +117,18 @@ words!(
     }
 );
 
+impl Class {
+    /// Whether settings may switch it off. Consents, overrides and destructions are proven by `modify`, and who may do
+    /// what by `rights`: they are always written (domain rule 25).
+    #[must_use]
+    pub const fn may_be_off(self) -> bool {
+        match self {
+            Self::Rights | Self::Modify => false,
+            Self::Presence | Self::Config | Self::Read | Self::Failure | Self::System => true,
+        }
+    }
+}
+
 /// Who did it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Actor {

@@ -1,5 +1,5 @@
 //! Rows and proofs as JSON, for listings and exports. Personal values are in it in plain, erased ones
-//! as `null` with their commitment: whoever may see the log may see them, a log file may not.
+//! as `null` with their commitment, so that a row can be verified where it is read: whoever may see the log may see them, a log file may not.
 
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
@@ -18,9 +18,10 @@ impl Serialize for Sealed {
         match self {
             Self::Plain(text) => serializer.serialize_str(text),
             Self::Personal { commitment, opening } => {
-                let mut map = serializer.serialize_map(Some(2))?;
+                let mut map = serializer.serialize_map(Some(3))?;
                 map.serialize_entry("personal", &opening.as_ref().map(|opening| &opening.value))?;
                 map.serialize_entry("commitment", commitment)?;
+                map.serialize_entry("salt", &opening.as_ref().map(|opening| hex::encode(opening.salt)))?;
                 map.end()
             }
         }

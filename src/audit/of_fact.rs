@@ -73,12 +73,19 @@ pub fn of_fact(fact: &Fact) -> AuditEvent {
         }
         Fact::Paused { call, agent, on, at } => {
             let who = agent.clone().map_or(Actor::System, Actor::Agent);
-            let action = if *on { "recording.paused" } else { "recording.resumed" };
+            let (action, old, new) = if *on {
+                ("recording.paused", "recording", "paused")
+            } else {
+                ("recording.resumed", "paused", "recording")
+            };
             AuditEvent::new(Modify, who, *at, action, Object::new("call", call).attribute("recording"))
+                .old(plain(old.to_owned()))
+                .new_value(plain(new.to_owned()))
         }
         Fact::RecordingFailed { call, at } => {
             let what = Object::new("call", call).attribute("recording");
             AuditEvent::new(Failure, Actor::System, *at, "recording.impossible", what)
+                .new_value(plain("not recorded".to_owned()))
         }
         Fact::Returned { call, agent, cause, at } => {
             let to = agent.as_ref().map_or_else(|| "anyone".to_owned(), |agent| format!("agent {agent}"));
@@ -124,6 +131,7 @@ pub fn of_fact(fact: &Fact) -> AuditEvent {
         Fact::SuperviseEnded { call, leg: _, by, at } => {
             let what = Object::new("call", call).attribute("supervision");
             AuditEvent::new(Read, Actor::User(by.clone()), *at, "call.supervision-ended", what)
+                .new_value(plain("none".to_owned()))
         }
         Fact::Ended { call, at, cause } => {
             AuditEvent::new(System, Actor::System, *at, "call.ended", Object::new("call", call))

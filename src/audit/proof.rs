@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::time::Timestamp;
+
 use super::chain::{Hash, Head, Row, Sealed};
 
 /// The log is whole.
@@ -61,6 +63,20 @@ pub enum Why {
         /// The number the head names.
         head: u64,
     },
+    /// The row is not the one that was anchored: the log was written anew from some row on.
+    #[error("it is not the row that was anchored on {at}: the log was written anew")]
+    Anchored {
+        /// When.
+        at: Timestamp,
+    },
+    /// The log ends before a row that was anchored.
+    #[error("the log ends here, but row {anchored} was anchored on {at}: rows were cut off")]
+    Cut {
+        /// The row that was anchored.
+        anchored: u64,
+        /// When.
+        at: Timestamp,
+    },
     /// A column holds what Sayso never writes.
     #[error("column {column} cannot be read: it was changed")]
     Unreadable {
@@ -85,6 +101,32 @@ impl Default for Verifier {
 }
 
 impl Verifier {
+    /// Begins behind a row instead of at the first: what is proven then is that what follows is tied to that row.
+    #[must_use]
+    pub const fn behind(head: Head) -> Self {
+        Self { head, personal: 0, erased: 0 }
+    }
+
+    /// The last row that was checked.
+    #[must_use]
+    pub const fn head(&self) -> Head {
+        self.head
+    }
+
+    /// Personal values that still exist, and those that were erased.
+    #[must_use]
+    pub const fn counted(&self) -> (u64, u64) {
+        (self.personal, self.erased)
+    }
+
+    /// Takes over what was counted by one that ended where this one began.
+    #[must_use]
+    pub const fn behind_others(mut self, before: Self) -> Self {
+        self.personal += before.personal;
+        self.erased += before.erased;
+        self
+    }
+
     /// Checks the next row.
     ///
     /// # Errors
@@ -152,7 +194,6 @@ mod tests {
 
     use super::super::{Actor, AuditEvent, Class, GENESIS, Object, Value};
     use super::*;
-    use crate::time::Timestamp;
 
     fn event(n: u64) -> AuditEvent {
         let at = Timestamp::from_micros(1_700_000_000_000_000 + i64::try_from(n).expect("small"));
@@ -275,7 +316,11 @@ mod tests {
             match broken.why {
                 Why::Head { .. } => prop_assert_eq!(rows.len(), first),
                 Why::Sequence { expected } => prop_assert_eq!(expected, first as u64 + 1),
-                Why::Hash | Why::Personal { .. } | Why::Unreadable { .. } => {
+                Why::Hash
+                | Why::Personal { .. }
+                | Why::Unreadable { .. }
+                | Why::Anchored { .. }
+                | Why::Cut { .. } => {
                     prop_assert_eq!(found, Some(first));
                 }
             }

@@ -18,6 +18,7 @@ pub const fn cause_word(cause: Cause) -> &'static str {
         Cause::AnsweredElsewhere => "answered-elsewhere",
         Cause::OtherSideGone => "other-side-gone",
         Cause::WaitedTooLong => "waited-too-long",
+        Cause::Closed => "closed",
         Cause::RecordingFailed => "recording-failed",
         Cause::Shutdown => "shutdown",
         Cause::Internal => "internal",

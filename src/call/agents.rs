@@ -12,7 +12,7 @@ use super::state::{
     Asked, Consultation, Hearing, Joining, Offer, Origin, Party, Reaching, State, Transfer, Wait,
 };
 use super::timer::ARM_LIMIT;
-use super::{AgentReport, Call, Cause, Fact, Output, Progress, Prompt, Target, Whom};
+use super::{AgentReport, Call, Cause, Fact, Onward, Output, Progress, Prompt, Target, Whom};
 
 /// How often a caller may be sent on from queue to queue because of waiting. Settings may form a ring of
 /// queues; this ends it.
@@ -41,6 +41,7 @@ impl Call {
             },
             State::Answering
             | State::Welcoming(_)
+            | State::Closing(_)
             | State::Asking { .. }
             | State::Talking(_)
             | State::Transferring(_)
@@ -68,7 +69,7 @@ impl Call {
     }
 
     /// The queue gave up on the caller, or on whoever was to be asked; nobody waits there any longer.
-    pub(super) fn on_overflow(&mut self, to: Option<Target>, since: Timestamp, now: Timestamp) {
+    pub(super) fn on_overflow(&mut self, to: Onward, since: Timestamp, now: Timestamp) {
         let wait = match &mut self.state {
             State::Waiting(wait) if wait.since == since => wait,
             State::Consulting(Consultation { asked: Asked::Waiting(wait), .. }) if wait.since == since => {
@@ -78,6 +79,7 @@ impl Call {
             | State::Consulting(_)
             | State::Answering
             | State::Welcoming(_)
+            | State::Closing(_)
             | State::Asking { .. }
             | State::Offering(..)
             | State::Joining(..)
@@ -89,9 +91,12 @@ impl Call {
         };
         let hearing = wait.hearing;
         let (id, queue, only) = match to {
-            Some(Target::Queue { id, queue }) => (id, queue, None),
-            Some(Target::Agent(agent)) => (wait.id.clone(), wait.queue.clone(), Some(agent)),
-            Some(Target::Outside(_)) | None => return self.finish(None, Cause::WaitedTooLong, now),
+            Onward::To(Target::Queue { id, queue }) => (id, queue, None),
+            Onward::To(Target::Agent(agent)) => (wait.id.clone(), wait.queue.clone(), Some(agent)),
+            Onward::Closed => return self.closing(now),
+            Onward::To(Target::Outside(_)) | Onward::End => {
+                return self.finish(None, Cause::WaitedTooLong, now);
+            }
         };
         let overflows = wait.overflows + 1;
         if overflows > MAX_OVERFLOWS {
@@ -124,6 +129,7 @@ impl Call {
             | State::Consulting(_)
             | State::Answering
             | State::Welcoming(_)
+            | State::Closing(_)
             | State::Asking { .. }
             | State::Talking(_)
             | State::Transferring(_)
@@ -166,6 +172,7 @@ impl Call {
             other @ (State::Consulting(_)
             | State::Answering
             | State::Welcoming(_)
+            | State::Closing(_)
             | State::Asking { .. }
             | State::Offering(..)
             | State::Joining(..)
@@ -196,6 +203,7 @@ impl Call {
             State::Transferring(_)
             | State::Answering
             | State::Welcoming(_)
+            | State::Closing(_)
             | State::Asking { .. }
             | State::Waiting(_)
             | State::Offering(..)
@@ -222,6 +230,7 @@ impl Call {
             State::Lost(_) => self.on_anew_answered(leg, now),
             State::Answering
             | State::Welcoming(_)
+            | State::Closing(_)
             | State::Asking { .. }
             | State::Waiting(_)
             | State::Joining(..)
@@ -322,6 +331,7 @@ impl Call {
             State::Transferring(_) | State::Consulting(_) => self.not_reached(cause, now),
             State::Answering
             | State::Welcoming(_)
+            | State::Closing(_)
             | State::Asking { .. }
             | State::Waiting(_)
             | State::Talking(_)
@@ -353,6 +363,7 @@ impl Call {
             other @ (State::Consulting(_)
             | State::Answering
             | State::Welcoming(_)
+            | State::Closing(_)
             | State::Asking { .. }
             | State::Waiting(_)
             | State::Talking(_)

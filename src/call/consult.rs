@@ -96,6 +96,7 @@ impl Call {
             | State::Conference(_)
             | State::Answering
             | State::Welcoming(_)
+            | State::Closing(_)
             | State::Asking { .. }
             | State::Waiting(_)
             | State::Offering(..)
@@ -164,6 +165,7 @@ impl Call {
             | State::Conference(_)
             | State::Answering
             | State::Welcoming(_)
+            | State::Closing(_)
             | State::Asking { .. }
             | State::Waiting(_)
             | State::Offering(..)
@@ -295,6 +297,7 @@ impl Call {
             State::Conference(conference) => Some(conference),
             State::Answering
             | State::Welcoming(_)
+            | State::Closing(_)
             | State::Asking { .. }
             | State::Waiting(_)
             | State::Offering(..)

@@ -1,5 +1,6 @@
 //! The end of a leg and of the call: nothing is left behind, whatever the moment.
 
+use crate::consent::Standing;
 use crate::ids::LegId;
 use crate::time::Timestamp;
 
@@ -53,6 +54,7 @@ impl Call {
             }
             State::Answering
             | State::Welcoming(_)
+            | State::Closing(_)
             | State::Asking { .. }
             | State::Waiting(_)
             | State::Offering(..)
@@ -73,6 +75,11 @@ impl Call {
             }
             // Cut off by us while being asked: not recorded, but no answer to remember either.
             State::Asking { .. } => self.decide(self.opening(now).left(), None, now),
+            // Nobody asked who was told at the door that it is closed.
+            State::Closing(_) if matches!(self.standing, Standing::Open) => {
+                self.decide(self.opening(now).left(), None, now);
+            }
+            State::Closing(_) => {}
             State::Waiting(_) => self.put(Output::Dequeue),
             State::Offering(_, offer) => self.cancel_offer(offer, now),
             State::Joining(_, joining) => {
@@ -145,7 +152,7 @@ impl Call {
         }
         match line {
             Line::Silent => self.part_talk(talk, gone, cause, now),
-            Line::Gone => {
+            Line::Gone | Line::Left => {
                 self.end_supervision(&talk.supervisors, now);
                 self.report(&talk.party, AgentReport::Finished);
             }

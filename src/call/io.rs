@@ -29,6 +29,25 @@ pub struct Arrival {
     pub question_sha256: String,
     /// The last stored answer of this number, if any.
     pub known: Option<Known>,
+    /// Whether the first queue is open now.
+    pub door: Door,
+}
+
+/// What a caller finds at the first queue, by its opening hours. Whether the call is recorded is the first queue's
+/// business all the same (domain rule 4).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Door {
+    /// It is open.
+    Open,
+    /// It is closed, and its callers wait in another queue.
+    Elsewhere {
+        /// Its name.
+        id: QueueId,
+        /// Its settings (for waiting and agents, never for recording).
+        queue: Arc<Queue>,
+    },
+    /// It is closed: the caller is told, and the call ends.
+    Closed,
 }
 
 /// Numbers a prompt being played, so that a late "done" of an earlier one is recognised.
@@ -59,6 +78,8 @@ pub enum Prompt {
     PleaseWait,
     /// "You are number n in the queue"; 10 and above share one text.
     Position(u8),
+    /// It is closed.
+    Closed,
     /// Hold music; played until stopped.
     Music,
 }
@@ -86,6 +107,8 @@ pub enum Cause {
     OtherSideGone,
     /// Nobody to connect within the maximum wait.
     WaitedTooLong,
+    /// It came outside the opening hours.
+    Closed,
     /// Recording failed and the queue's policy is to drop the call.
     RecordingFailed,
     /// The server drains or stops.
@@ -108,6 +131,17 @@ pub enum Target {
     Agent(AgentId),
     /// A number outside.
     Outside(Outside),
+}
+
+/// Where a caller goes on to for whom a queue has nobody.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Onward {
+    /// There.
+    To(Target),
+    /// Nowhere, for it is closed there: the caller is told, and the call ends.
+    Closed,
+    /// Nowhere: the call ends.
+    End,
 }
 
 /// A number outside, and how it is reached.
@@ -186,8 +220,8 @@ pub enum Input {
     Position(u32),
     /// The queue gave up (maximum wait, queue removed, …).
     Overflow {
-        /// Where to wait next; `None`: the call ends.
-        to: Option<Target>,
+        /// Where to.
+        to: Onward,
         /// Which wait it ends, as in [`Input::Ring`].
         since: Timestamp,
     },

@@ -61,6 +61,7 @@ impl Call {
             }
             other @ (State::Answering
             | State::Welcoming(_)
+            | State::Closing(_)
             | State::Asking { .. }
             | State::Waiting(_)
             | State::Offering(..)
@@ -128,13 +129,18 @@ impl Call {
         }
     }
 
-    /// It did not. An agent who declines does not want the caller back.
+    /// It did not. An agent who declines does not want the caller back; one who hung up on the old line besides was
+    /// done with the call, and nothing was lost.
     pub(super) fn on_anew_gone(&mut self, leg: LegId, cause: Cause, now: Timestamp) {
         self.gone(leg, cause, now);
-        if let State::Lost(lost) = &mut self.state {
-            lost.anew = None;
+        let State::Lost(lost) = &mut self.state else { return };
+        lost.anew = None;
+        match (cause, lost.line, &lost.third) {
+            (Cause::Declined, Line::Left, None) => self.finish(None, Cause::OtherSideGone, now),
+            (Cause::Declined, Line::Left, Some(_)) => self.give_up_lost(None, AgentReport::Finished, now),
+            (Cause::Declined, Line::Silent | Line::Gone, _) => self.lost_for_ever(now),
+            (_, _, _) => self.ask_anew(),
         }
-        if cause == Cause::Declined { self.lost_for_ever(now) } else { self.ask_anew() }
     }
 
     /// `party` speaks for the one who was lost: the agent, on the same leg or another; or somebody else who has
@@ -188,7 +194,7 @@ impl Call {
                 self.give_up_lost(Some(cause), AgentReport::Finished, now);
             }
             (_, _, _) => {
-                lost.line = Line::Gone;
+                lost.line = if cause == Cause::HungUp { Line::Left } else { Line::Gone };
                 self.gone(leg, cause, now);
             }
         }
@@ -219,7 +225,7 @@ impl Call {
         match (gone, line) {
             (Some(cause), _) => self.gone(talk.party.leg, cause, now),
             (None, Line::Silent) => self.hang_up(talk.party.leg, Cause::Unreachable, now),
-            (None, Line::Gone) => {}
+            (None, Line::Gone | Line::Left) => {}
         }
         self.report(&talk.party, report);
         match third {

@@ -226,6 +226,7 @@ impl Call {
             | State::Lost(_)
             | State::Answering
             | State::Welcoming(_)
+            | State::Closing(_)
             | State::Asking { .. }
             | State::Waiting(_)
             | State::Offering(..)

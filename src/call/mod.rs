@@ -121,7 +121,7 @@ struct Numbers {
 pub enum Phase {
     /// Answered; the caller's ACK is awaited.
     Answering,
-    /// Hears Welcome.
+    /// Hears Welcome, or that it is closed.
     Welcome,
     /// Is asked for consent.
     Asking,
@@ -246,7 +246,7 @@ impl Call {
     pub const fn phase(&self) -> Phase {
         match &self.state {
             State::Answering => Phase::Answering,
-            State::Welcoming(_) => Phase::Welcome,
+            State::Welcoming(_) | State::Closing(_) => Phase::Welcome,
             State::Asking { .. } => Phase::Asking,
             State::Waiting(_) => Phase::Waiting,
             State::Offering(..) => Phase::Ringing,
@@ -287,6 +287,7 @@ impl Call {
             State::Lost(lost) => lost.talk.party.agent(),
             State::Answering
             | State::Welcoming(_)
+            | State::Closing(_)
             | State::Asking { .. }
             | State::Waiting(_)
             | State::Offering(..)
@@ -306,9 +307,11 @@ impl Call {
             State::Consulting(consultation) => &consultation.talk.queue_id,
             State::Conference(conference) => &conference.talk.queue_id,
             State::Lost(lost) => &lost.talk.queue_id,
-            State::Answering | State::Welcoming(_) | State::Asking { .. } | State::Over => {
-                &self.arrival.queue_id
-            }
+            State::Answering
+            | State::Welcoming(_)
+            | State::Closing(_)
+            | State::Asking { .. }
+            | State::Over => &self.arrival.queue_id,
         }
     }
 

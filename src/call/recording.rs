@@ -119,6 +119,7 @@ impl Call {
             State::Lost(Lost { third: Some(_), .. })
             | State::Answering
             | State::Welcoming(_)
+            | State::Closing(_)
             | State::Asking { .. }
             | State::Waiting(_)
             | State::Offering(..)
@@ -150,6 +151,7 @@ impl Call {
             | State::Lost(_) => self.arm_if_granted(),
             State::Answering
             | State::Welcoming(_)
+            | State::Closing(_)
             | State::Asking { .. }
             | State::Waiting(_)
             | State::Over => {}
@@ -212,6 +214,7 @@ impl Call {
             }
             State::Answering
             | State::Welcoming(_)
+            | State::Closing(_)
             | State::Asking { .. }
             | State::Waiting(_)
             | State::Offering(..)

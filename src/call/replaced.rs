@@ -57,6 +57,10 @@ impl Call {
                 let prompt = playing.prompt;
                 self.state = State::Welcoming(self.play(prompt, now));
             }
+            State::Closing(playing) => {
+                let prompt = playing.prompt;
+                self.state = State::Closing(self.play(prompt, now));
+            }
             State::Asking { playing, .. } => {
                 if let Some(prompt) = playing.map(|playing| playing.prompt) {
                     let again = self.play(prompt, now);

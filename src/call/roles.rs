@@ -71,13 +71,13 @@ macro_rules! parties {
                 Self::Lost(lost) => {
                     let own = match lost.line {
                         Line::Silent => Some((Role::Own, &$($mut)? lost.talk.party)),
-                        Line::Gone => None,
+                        Line::Gone | Line::Left => None,
                     };
                     let third = lost.third.$iter().map(|party| (Role::Third, party));
                     let anew = lost.anew.$iter().map(|party| (Role::Anew, party));
                     own.into_iter().chain(third).chain(anew).collect()
                 }
-                Self::Answering | Self::Welcoming(_) | Self::Asking { .. } | Self::Waiting(_) | Self::Over => {
+                Self::Answering | Self::Welcoming(_) | Self::Closing(_) | Self::Asking { .. } | Self::Waiting(_) | Self::Over => {
                     Vec::new()
                 }
             }
@@ -95,6 +95,7 @@ impl State {
             | Self::Consulting(_)
             | Self::Answering
             | Self::Welcoming(_)
+            | Self::Closing(_)
             | Self::Asking { .. }
             | Self::Waiting(_)
             | Self::Offering(..)
@@ -171,6 +172,7 @@ impl Call {
             State::Lost(lost) => Some(&lost.talk),
             State::Answering
             | State::Welcoming(_)
+            | State::Closing(_)
             | State::Asking { .. }
             | State::Waiting(_)
             | State::Offering(..)
@@ -191,6 +193,7 @@ impl Call {
             State::Lost(lost) => Some(&mut lost.talk),
             State::Answering
             | State::Welcoming(_)
+            | State::Closing(_)
             | State::Asking { .. }
             | State::Waiting(_)
             | State::Offering(..)

@@ -15,6 +15,8 @@ pub(super) enum State {
     Answering,
     /// Welcome plays.
     Welcoming(Playing),
+    /// The caller hears that it is closed; then the call ends.
+    Closing(Playing),
     /// The consent dialogue; `None`: the question was heard and a key is awaited.
     Asking { dialogue: Dialogue, playing: Option<Playing> },
     /// In a queue.
@@ -272,4 +274,6 @@ pub(super) enum Line {
     Silent,
     /// Has ended meanwhile.
     Gone,
+    /// Said goodbye while the phone was rung anew: a page that lets its old line go, or an agent who hangs up.
+    Left,
 }

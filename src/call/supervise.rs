@@ -120,6 +120,7 @@ impl Call {
             State::Conference(Conference { talk, third }) => self.seats_of(talk, Some(third.leg)),
             State::Answering
             | State::Welcoming(_)
+            | State::Closing(_)
             | State::Asking { .. }
             | State::Waiting(_)
             | State::Offering(..)

@@ -53,6 +53,7 @@ impl Call {
             }
             State::Answering
             | State::Welcoming(_)
+            | State::Closing(_)
             | State::Asking { .. }
             | State::Waiting(_)
             | State::Offering(..)
@@ -95,6 +96,7 @@ impl Call {
             State::Conference(_)
             | State::Answering
             | State::Welcoming(_)
+            | State::Closing(_)
             | State::Asking { .. }
             | State::Waiting(_)
             | State::Offering(..)

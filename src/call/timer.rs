@@ -48,7 +48,7 @@ impl Call {
     pub fn poll_timeout(&self) -> Option<(Timestamp, TimerName)> {
         match &self.state {
             State::Answering | State::Over => None,
-            State::Welcoming(playing) => Some((playing.until, TimerName::Prompt)),
+            State::Welcoming(playing) | State::Closing(playing) => Some((playing.until, TimerName::Prompt)),
             State::Asking { playing: Some(playing), .. } => Some((playing.until, TimerName::Prompt)),
             State::Asking { dialogue, playing: None } => {
                 dialogue.poll_timeout().map(|at| (at, TimerName::Key))

@@ -81,6 +81,7 @@ impl Call {
             State::Talking(_)
             | State::Answering
             | State::Welcoming(_)
+            | State::Closing(_)
             | State::Asking { .. }
             | State::Waiting(_)
             | State::Offering(..)
@@ -151,6 +152,7 @@ impl Call {
             | State::Consulting(_)
             | State::Answering
             | State::Welcoming(_)
+            | State::Closing(_)
             | State::Asking { .. }
             | State::Waiting(_)
             | State::Offering(..)
@@ -168,6 +170,7 @@ impl Call {
             State::Consulting(consultation) => consultation.asked = Asked::Reaching(ringing),
             State::Answering
             | State::Welcoming(_)
+            | State::Closing(_)
             | State::Asking { .. }
             | State::Waiting(_)
             | State::Offering(..)

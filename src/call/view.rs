@@ -157,6 +157,7 @@ impl Call {
             State::Waiting(wait) | State::Offering(wait, _) | State::Joining(wait, _) => Some(wait.since),
             State::Answering
             | State::Welcoming(_)
+            | State::Closing(_)
             | State::Asking { .. }
             | State::Talking(_)
             | State::Transferring(_)

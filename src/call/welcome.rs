@@ -9,7 +9,7 @@ use crate::time::Timestamp;
 
 use super::state::{Hearing, Playing, State, Wait};
 use super::timer::PROMPT_LIMIT;
-use super::{Call, Fact, Output, PlayId, Prompt};
+use super::{Call, Cause, Door, Fact, Output, PlayId, Prompt};
 
 impl Call {
     pub(super) fn arrived(&self) -> Fact {
@@ -27,8 +27,18 @@ impl Call {
 
     pub(super) fn on_confirmed(&mut self, now: Timestamp) {
         if matches!(self.state, State::Answering) {
-            self.state = State::Welcoming(self.play(Prompt::Welcome, now));
+            match &self.arrival.door {
+                Door::Open | Door::Elsewhere { .. } => {
+                    self.state = State::Welcoming(self.play(Prompt::Welcome, now));
+                }
+                Door::Closed => self.closing(now),
+            }
         }
+    }
+
+    /// Tells the caller that it is closed; the end of the prompt is the end of the call.
+    pub(super) fn closing(&mut self, now: Timestamp) {
+        self.state = State::Closing(self.play(Prompt::Closed, now));
     }
 
     /// Plays a prompt to the caller.
@@ -46,7 +56,7 @@ impl Call {
 
     pub(super) fn on_prompt_done(&mut self, play: PlayId, now: Timestamp) {
         let playing = match &self.state {
-            State::Welcoming(playing) => Some(*playing),
+            State::Welcoming(playing) | State::Closing(playing) => Some(*playing),
             State::Asking { playing, .. } => *playing,
             State::Waiting(wait) | State::Offering(wait, _) | State::Joining(wait, _) => {
                 wait.hearing.playing()
@@ -68,6 +78,7 @@ impl Call {
     pub(super) fn on_prompt_end(&mut self, now: Timestamp) {
         match &mut self.state {
             State::Welcoming(_) => self.open(now),
+            State::Closing(_) => self.finish(None, Cause::Closed, now),
             State::Asking { dialogue, playing } => {
                 *playing = None;
                 let step = dialogue.prompt_done(now);
@@ -162,15 +173,14 @@ impl Call {
         self.decided_at = Some(now);
     }
 
-    /// Into the first queue, at the place of the arrival, whatever was decided.
+    /// Into the first queue, or the one that serves its callers now, at the place of the arrival, whatever was decided.
     fn enqueue_first(&mut self, hearing: Hearing, now: Timestamp) {
-        let wait = Wait {
-            id: self.arrival.queue_id.clone(),
-            queue: Arc::clone(&self.arrival.queue),
-            since: self.since,
-            overflows: 0,
-            hearing,
+        let (id, queue) = match &self.arrival.door {
+            Door::Elsewhere { id, queue } => (id, queue),
+            Door::Open | Door::Closed => (&self.arrival.queue_id, &self.arrival.queue),
         };
+        let wait =
+            Wait { id: id.clone(), queue: Arc::clone(queue), since: self.since, overflows: 0, hearing };
         self.enqueue(wait, None, now);
     }
 }

@@ -33,7 +33,7 @@ impl Apply {
         let name = self.file.display().to_string();
         let text = std::fs::read_to_string(&self.file).with_context(|| format!("{name}: cannot be read"))?;
         let store = open_store(&config).await?;
-        let (_, stored) = store.settings().await?;
+        let (generation, stored) = store.settings().await?;
         let differences = read(&config, &text, &name, &stored, self.prune)?;
         for difference in &differences {
             out(format_args!("{difference}\n"));
@@ -44,7 +44,8 @@ impl Apply {
             out(format_args!("{} changes, none made (--dry-run)\n", differences.len()));
         } else {
             let count = differences.len();
-            store.commit(vec![Change::Settings(differences, account())]).await?;
+            let who = account();
+            store.commit(vec![Change::SettingsSince { generation, differences, who }]).await?;
             out(format_args!("{count} changes made, settings generation {}\n", store.generation().await?));
         }
         Ok(ExitCode::SUCCESS)
@@ -110,7 +111,7 @@ fn named(own: u32, sudo: Option<&str>, accounts: &str) -> String {
 }
 
 /// 32 random bytes, for the salts of changed passwords.
-fn seed() -> anyhow::Result<[u8; 32]> {
+pub(super) fn seed() -> anyhow::Result<[u8; 32]> {
     let mut seed = [0; 32];
     aws_lc_rs::rand::fill(&mut seed).map_err(|_| anyhow!("the system gives no random bytes"))?;
     Ok(seed)

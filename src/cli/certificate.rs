@@ -6,8 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
 
-use crate::audit::Object;
-use crate::certificate::{Certificate, Verified, verify};
+use crate::certificate::{Certificate, ChainPosition, Erasure, Verified, is_erasure, verify, verify_erasure};
 use crate::ids::RecordingId;
 use crate::store::{AuditFilter, CertificateRow, Store};
 use crate::vault::Signer;
@@ -81,6 +80,18 @@ impl CertificateCommand {
                 };
                 let name = file.display().to_string();
                 let text = text.with_context(|| format!("cannot read {name}"))?;
+                if is_erasure(&text) {
+                    let (erasure, public_key) = verify_erasure(&text, key).with_context(|| name.clone())?;
+                    tell_of_erasure(&erasure, public_key, key.is_some());
+                    if audit {
+                        let (id, action) = (erasure.task.to_string(), "privacy-task.asked");
+                        let store = at.store().await?;
+                        let checked =
+                            check_position(&store, &erasure.audit, ("privacy-task", id, action)).await;
+                        checked.with_context(|| name)?;
+                    }
+                    return Ok(ExitCode::SUCCESS);
+                }
                 let verified = verify(&text, key).with_context(|| name.clone())?;
                 tell(&verified, key.is_some());
                 if audit {
@@ -129,9 +140,6 @@ fn tell(verified: &Verified, expected: bool) {
     if !it.not_seen.is_empty() {
         out(format_args!("not looked in  {}\n", lines(&it.not_seen)));
     }
-    if let Some(until) = it.holds_until {
-        out(format_args!("locked until   {until}  (unreadable octets that an object lock keeps)\n"));
-    }
     out(format_args!("audit log      row {}, hash {}\n", it.audit.n, hex::encode(it.audit.hash)));
     out(format_args!("done by        {}\n", it.product));
 }
@@ -146,25 +154,65 @@ fn lines(found: &[String]) -> String {
 
 /// That the log is whole and holds the row that the certificate names: the destruction of that recording.
 async fn check_audit(store: &Store, certificate: &Certificate) -> anyhow::Result<()> {
+    let about = ("recording", certificate.recording.to_string(), "recording.destroyed");
+    check_position(store, &certificate.audit, about).await
+}
+
+/// That the log is whole, and its row at this place is of this action about this object.
+async fn check_position(
+    store: &Store,
+    position: &ChainPosition,
+    (kind, id, action): (&'static str, String, &'static str),
+) -> anyhow::Result<()> {
     store.verify_audit(|_, _| {}).await?;
-    let position = &certificate.audit;
-    let object = Object::new("recording", certificate.recording);
-    let filter = AuditFilter { object: Some(object.id), limit: u32::MAX, ..AuditFilter::default() };
+    let filter = AuditFilter { object: Some(id.clone()), limit: u32::MAX, ..AuditFilter::default() };
     let rows = store.audit(&filter).await?;
     let row = rows.iter().find(|row| row.seq == position.n).with_context(|| {
         format!(
-            "the audit log of this database has no row {} about recording {}: it is another installation's, or older",
-            position.n, certificate.recording
+            "the audit log of this database has no row {} about {kind} {id}: it is another installation's, or older",
+            position.n
         )
     })?;
     if row.hash.0 != position.hash {
         bail!("row {} of the audit log is not the one that the certificate names: its hash differs", row.seq);
     }
-    if row.action != "recording.destroyed" {
-        bail!("row {} of the audit log tells of {}, not of a destruction", row.seq, row.action);
+    if row.action != action {
+        bail!("row {} of the audit log tells of {}, not of {action}", row.seq, row.action);
     }
     out(format_args!("\nThe audit log of this database is whole, and its row {} tells of it.\n", row.seq));
     Ok(())
+}
+
+fn tell_of_erasure(it: &Erasure, public_key: [u8; 32], expected: bool) {
+    let whose = if expected {
+        "the expected key"
+    } else {
+        "a key that nobody vouches for here: compare it with the installation's own (--key)"
+    };
+    out(format_args!("As it was signed, with {whose}:\n  {}\n\n", hex::encode(public_key)));
+    out(format_args!("Erasure        {}\nasked for      {} by {:?}\n", it.task, it.asked_at, it.by));
+    if let Some(by) = &it.approved_by {
+        out(format_args!("approved by    {by:?}\n"));
+    }
+    if let Some((file, sha256)) = &it.moved_to {
+        out(format_args!("moved to       {file:?}, sha256 {sha256}, read back before\n"));
+    }
+    let Erasure { calls, consents, entries, .. } = it;
+    out(format_args!(
+        "erased         {calls} calls, {consents} consents, {entries} entries  ({})\n",
+        it.erased_at
+    ));
+    for (recording, sha256) in &it.recordings {
+        out(format_args!("destroyed      recording {recording}, certificate sha256 {sha256}\n"));
+    }
+    for (call, why) in &it.left {
+        out(format_args!("left           call {call}: {why:?}\n"));
+    }
+    if !it.not_seen.is_empty() {
+        out(format_args!("not looked in  {}\n", lines(&it.not_seen)));
+    }
+    out(format_args!("audit log      row {}, hash {}\n", it.audit.n, hex::encode(it.audit.hash)));
+    out(format_args!("done by        {}\n", it.product));
 }
 
 fn cells(row: &CertificateRow) -> Vec<String> {

@@ -20,7 +20,7 @@ pub(super) enum JobsCommand {
         at: AtConfig,
         #[command(flatten)]
         form: Form,
-        /// Only of this kind: rescue, encode, upload, destroy, reconcile.
+        /// Only of this kind: rescue, encode, upload, destroy, reconcile, retention.
         #[arg(long, value_parser = kind)]
         kind: Option<JobKind>,
         /// Only those that failed and wait to be tried again.

@@ -1,4 +1,4 @@
-//! `sayso calls|consents|audit`: what is stored, as a table or as JSON lines.
+//! `sayso calls|consents`: what is stored, as a table or as JSON lines.
 
 use std::process::ExitCode;
 
@@ -7,12 +7,11 @@ use clap::Subcommand;
 use serde::Serialize;
 use serde_json::json;
 
-use crate::audit::{Class, Row, Sealed};
 use crate::ids::{CallId, QueueId, Redacted};
-use crate::store::{AuditFilter, CallRow, ConsentRow, Filter};
+use crate::store::{CallRow, ConsentRow, Filter};
 use crate::time::Timestamp;
 
-use super::{AtConfig, Form, out, progress};
+use super::{AtConfig, Form, out};
 
 /// Which rows of a list, and how they are shown.
 #[derive(Debug, clap::Args)]
@@ -57,37 +56,6 @@ pub(super) enum ConsentsCommand {
     List(List),
 }
 
-/// Read or prove the audit log.
-#[derive(Debug, Subcommand)]
-pub(super) enum AuditCommand {
-    /// List audit events, newest first.
-    List {
-        #[command(flatten)]
-        at: AtConfig,
-        #[command(flatten)]
-        form: Form,
-        /// Only of this class: presence, config, rights, modify, read, failure, system.
-        #[arg(long, value_parser = class)]
-        class: Option<Class>,
-        /// Only about this object: a call's or recording's id, a queue's name, …
-        #[arg(long)]
-        object: Option<String>,
-        /// Only of this action, such as `consent.given`.
-        #[arg(long)]
-        action: Option<String>,
-    },
-    /// Prove that the log is whole, or name its first broken link (exit code 1).
-    Verify {
-        #[command(flatten)]
-        at: AtConfig,
-    },
-}
-
-fn class(word: &str) -> Result<Class, String> {
-    let allowed = || Class::ALL.iter().map(|class| class.word()).collect::<Vec<_>>().join(", ");
-    Class::from_word(word).ok_or_else(|| format!("one of {} is expected", allowed()))
-}
-
 impl CallsCommand {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
         match self {
@@ -114,85 +82,6 @@ impl ConsentsCommand {
         let head = ["WHEN", "FROM", "QUEUE", "ANSWER", "KEY", "BY", "LANGUAGE", "QUESTION", "CALL"];
         list(&which.form, &head, &consents, consent_cells)?;
         Ok(ExitCode::SUCCESS)
-    }
-}
-
-impl AuditCommand {
-    pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
-        match self {
-            Self::List { at, form, class, object, action } => {
-                let filter =
-                    AuditFilter { limit: form.limit, class, object, action, ..AuditFilter::default() };
-                let rows: Vec<AuditLine> =
-                    at.store().await?.audit(&filter).await?.iter().map(AuditLine::of).collect();
-                let head = ["SEQ", "WHEN", "CLASS", "WHO", "ACTION", "WHAT", "ABOUT", "OLD", "NEW"];
-                list(&form, &head, &rows, AuditLine::cells)?;
-            }
-            Self::Verify { at } => {
-                let bar = progress("verifying");
-                let proof = at
-                    .store()
-                    .await?
-                    .verify_audit(|done, all| {
-                        bar.set_length(all);
-                        bar.set_position(done);
-                    })
-                    .await;
-                bar.finish_and_clear();
-                out(format_args!("{}\n", proof?));
-            }
-        }
-        Ok(ExitCode::SUCCESS)
-    }
-}
-
-/// An audit row as it is listed.
-#[derive(Serialize)]
-struct AuditLine {
-    seq: u64,
-    at: String,
-    class: &'static str,
-    who: String,
-    action: String,
-    what: String,
-    about: Option<String>,
-    old: Option<String>,
-    new: Option<String>,
-    hash: String,
-}
-
-impl AuditLine {
-    fn of(row: &Row) -> Self {
-        let value = |sealed: &Option<Sealed>| {
-            sealed.as_ref().map(|sealed| sealed.text().unwrap_or("(erased)").to_owned())
-        };
-        Self {
-            seq: row.seq,
-            at: row.at.to_rfc3339(),
-            class: row.class.word(),
-            who: row.who.to_string(),
-            action: row.action.to_string(),
-            what: row.what.to_string(),
-            about: value(&row.about),
-            old: value(&row.old),
-            new: value(&row.new),
-            hash: row.hash.to_string(),
-        }
-    }
-
-    fn cells(&self) -> Vec<String> {
-        let text = |value: &Option<String>| value.clone().unwrap_or_default();
-        vec![
-            self.seq.to_string(),
-            self.at.clone(),
-            self.class.to_owned(),
-            self.who.clone(),
-            self.action.clone(),
-            self.what.clone(),
-            text(&self.about),
-            text(&self.old),
-            text(&self.new),
-        ]
     }
 }
 

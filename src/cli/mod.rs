@@ -1,20 +1,26 @@
 //! The subcommands: arguments in, text or JSON out.
 
 mod apply;
+mod audit;
 mod call;
 mod certificate;
 mod demo;
+mod holds;
 mod jobs;
 mod keys;
+mod lint;
 mod listing;
+mod privacy;
 mod prompts;
 mod reconcile;
 mod recordings;
+mod retention;
 mod rotation;
 #[cfg(test)]
 mod rotation_tests;
 mod serve;
 mod spools;
+mod users;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -43,9 +49,9 @@ enum Command {
     /// Look at the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// Read or prove the audit log.
+    /// Read, take out, prove or anchor the audit log.
     #[command(subcommand)]
-    Audit(listing::AuditCommand),
+    Audit(audit::AuditCommand),
     /// Look at calls.
     #[command(subcommand)]
     Calls(listing::CallsCommand),
@@ -61,6 +67,12 @@ enum Command {
     /// Compare database, object store and spool, and look at what was found.
     #[command(subcommand)]
     Reconcile(reconcile::ReconcileCommand),
+    /// See and try out how long things are kept, or do now what is due.
+    #[command(subcommand)]
+    Retention(retention::RetentionCommand),
+    /// Hold recordings and calls back from removal.
+    #[command(subcommand)]
+    Holds(holds::HoldsCommand),
     /// Look at consents.
     #[command(subcommand)]
     Consents(listing::ConsentsCommand),
@@ -70,6 +82,15 @@ enum Command {
     /// Look at what waits for which node, or take over from one whose disk is lost.
     #[command(subcommand)]
     Spools(spools::SpoolsCommand),
+    /// List users, unlock one, or give one a password for one log-in.
+    #[command(subcommand)]
+    Users(users::UsersCommand),
+    /// Find, report, erase or move what there is of a person.
+    #[command(subcommand)]
+    Privacy(privacy::PrivacyCommand),
+    /// Keep lists of people.
+    #[command(subcommand)]
+    Directory(privacy::DirectoryCommand),
     /// Check or import prompts.
     #[command(subcommand)]
     Prompts(prompts::PromptsCommand),
@@ -83,6 +104,8 @@ enum Command {
 enum ConfigCommand {
     /// Say whether a configuration file is right, and if not, what is wrong where.
     Check(AtConfig),
+    /// Look at the stored settings with the consent-flow linter.
+    Lint(lint::Lint),
 }
 
 /// Which configuration.
@@ -155,15 +178,21 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
             }
             Ok(ExitCode::SUCCESS)
         }
+        Command::Config(ConfigCommand::Lint(lint)) => lint.run().await,
         Command::Audit(command) => command.run().await,
         Command::Calls(command) => command.run().await,
         Command::Recordings(command) => command.run().await,
         Command::Keys(command) => command.run().await,
         Command::Certificate(command) => command.run().await,
         Command::Reconcile(command) => command.run().await,
+        Command::Retention(command) => command.run().await,
+        Command::Holds(command) => command.run().await,
         Command::Consents(command) => command.run().await,
         Command::Jobs(command) => command.run().await,
         Command::Spools(command) => command.run().await,
+        Command::Users(command) => command.run().await,
+        Command::Privacy(command) => command.run().await,
+        Command::Directory(command) => command.run().await,
         Command::Prompts(command) => command.run().await,
         Command::Call(command) => command.run().await,
         Command::Demo(demo) => demo.run().await,

@@ -12,7 +12,7 @@ use crate::server::{Notices, Server};
 use crate::sip::core::Transport;
 use crate::time::Clock;
 
-use super::out;
+use super::{out, users};
 
 /// Runs until SIGTERM or SIGINT, then drains; a second signal ends the calls at once.
 ///
@@ -21,6 +21,7 @@ use super::out;
 pub(super) async fn run(config: &Config) -> anyhow::Result<()> {
     log_to_stderr(&config.log)?;
     raise_file_limit();
+    users::first(config).await?;
     let server = Server::start(config, Clock::start(), Notices::new(1024)).await?;
     // One line for whoever started us: it waits for readiness and learns the ports.
     let ready = serde_json::json!({

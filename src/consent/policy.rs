@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::ids::{AgentId, Redacted};
 use crate::media::{Digit, DigitChannel};
@@ -44,6 +45,21 @@ pub struct Script {
     pub barge_in: bool,
     /// When a stored answer is used instead of asking.
     pub ask: AskRule,
+}
+
+impl Default for Script {
+    /// 1 is yes, 2 is no; asked twice, in every call.
+    fn default() -> Self {
+        let key = |key| Digit::try_from(key).expect("a key of the telephone");
+        Self {
+            yes: key('1'),
+            no: key('2'),
+            attempts: 2,
+            timeout: Duration::from_secs(5),
+            barge_in: true,
+            ask: AskRule::EveryCall,
+        }
+    }
 }
 
 /// When the caller is asked.
@@ -170,7 +186,7 @@ pub struct OverrideReason {
 }
 
 /// The categories an override can have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum OverrideCategory {
     /// Danger to life or property.

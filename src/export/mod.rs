@@ -7,14 +7,19 @@ mod der;
 mod jws;
 mod manifest;
 mod party;
+mod peaks;
 mod plain;
+pub mod report;
 #[cfg(test)]
 mod tests;
 pub mod vcon;
+mod zip;
 
+pub use self::zip::{Feed, Zip};
 pub use audio::{Audio, AudioError, extension};
 pub use jws::{JwsError, Signed, open, verify};
 pub use manifest::{AudioFile, Manifest, ManifestError};
+pub use peaks::{Peaks, peaks};
 
 use crate::store::{CallDetail, RecordingRow};
 use crate::time::Timestamp;

@@ -47,6 +47,8 @@ fn facts() -> Facts {
         agent: Some(AgentId::from("ada")),
         ended_at: Some(at(22)),
         end_cause: Some("caller".into()),
+        anonymised_at: None,
+        restricted_at: None,
     };
     let consent = ConsentRow {
         call: CALL,

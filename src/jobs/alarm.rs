@@ -45,11 +45,17 @@ pub enum AlarmKind {
     JobFails,
     /// The last comparison of store and database found what should not be.
     Reconciliation,
+    /// What is due by the rules of retention waits for more than a day.
+    RetentionLag,
+    /// The audit log's head cannot be anchored where it should be.
+    AnchorFails,
+    /// A webhook did not take an event for days: it was given up.
+    WebhookFails,
 }
 
 impl AlarmKind {
     /// Every one of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 14] = [
         Self::UploadBacklog,
         Self::DiskReserve,
         Self::StoreAway,
@@ -61,6 +67,9 @@ impl AlarmKind {
         Self::KeysAway,
         Self::JobFails,
         Self::Reconciliation,
+        Self::RetentionLag,
+        Self::AnchorFails,
+        Self::WebhookFails,
     ];
 
     /// Its word in metrics, logs and the API.
@@ -78,6 +87,9 @@ impl AlarmKind {
             Self::KeysAway => "keys-away",
             Self::JobFails => "job-fails",
             Self::Reconciliation => "reconciliation",
+            Self::RetentionLag => "retention-lag",
+            Self::AnchorFails => "anchor-fails",
+            Self::WebhookFails => "webhook-fails",
         }
     }
 }
@@ -168,7 +180,8 @@ impl Alarms {
         self.clear_where(kind, |about| about == subject);
     }
 
-    fn clear_where(&self, kind: AlarmKind, cleared: impl Fn(&str) -> bool) {
+    /// All is well again with those subjects that `cleared` tells.
+    pub(super) fn clear_where(&self, kind: AlarmKind, cleared: impl Fn(&str) -> bool) {
         let mut all = self.0.raised.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(raised) = all.get_mut(&kind) else { return };
         raised.causes.retain(|subject, _| !cleared(subject));

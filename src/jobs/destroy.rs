@@ -292,7 +292,6 @@ async fn certify(
         ],
         not_seen,
         removed_at,
-        holds_until: None,
         product: PRODUCT.to_owned(),
     };
     Ok(certificate::sign(&certificate, |bytes| ctx.signer.sign(bytes), ctx.signer.public_key()))

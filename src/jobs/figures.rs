@@ -68,7 +68,8 @@ fn alarm_of(kind: JobKind) -> Option<AlarmKind> {
     match kind {
         JobKind::Upload | JobKind::Encode | JobKind::Rescue => Some(AlarmKind::UploadBacklog),
         JobKind::Destroy => Some(AlarmKind::DestructionWaits),
-        JobKind::Reconcile => None,
+        // Late is what is due, not the job: see `retention`.
+        JobKind::Reconcile | JobKind::Retention | JobKind::Privacy => None,
     }
 }
 
@@ -87,6 +88,8 @@ fn late(figures: &JobFigures, error: Option<&str>, elsewhere: Option<&str>) -> S
         }
         JobKind::Destroy => ("destroyed recordings wait for their removal", "their keys are gone already"),
         JobKind::Reconcile => ("comparisons wait", "nothing depends on them"),
+        JobKind::Retention => ("sweeps wait", "what is due stays until then"),
+        JobKind::Privacy => ("tasks about people's data wait", "who asked for them waits"),
     };
     let error = error.map(|error| format!(". The oldest: {error}")).unwrap_or_default();
     let elsewhere = elsewhere.map_or_else(String::new, |spool| {

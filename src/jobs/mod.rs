@@ -13,24 +13,32 @@
 //! | `destroy`   | all copies go; the certificate |
 //! | `reconcile` | database against object store and spool; orphans |
 //! | `rescue`    | a lost spool file is made again of its segments |
+//! | `retention` | what is due by the rules is destroyed and anonymised |
+//! | `privacy`   | reports, erasures, restrictions: what was asked about people's data |
+//! | `anchor`    | the audit log's head, signed, to places beyond the database |
+//! | `webhook`   | events, signed, to who wants to be told; tried again |
 //! | `figures`   | metrics, and alarms by age and room |
 //! | `alarm`     | what a person should look at |
 
 mod alarm;
+pub mod anchor;
 mod context;
 mod destroy;
 mod encode;
 mod figures;
 mod guard;
 mod names;
+mod privacy;
 pub mod reconcile;
 mod rescue;
+pub mod retention;
 mod runner;
 mod schedule;
 mod segment;
 #[cfg(test)]
 mod tests;
 mod upload;
+pub mod webhook;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -47,6 +55,7 @@ use crate::vault::objects::Objects;
 use crate::vault::{Finished, Signer, Vault};
 
 pub use alarm::{Alarm, AlarmKind, Alarms};
+pub use privacy::SeparateStore;
 
 use context::{Context, Fault, Held, Outcome, key_of, random};
 
@@ -69,6 +78,8 @@ pub struct JobsConfig {
     pub plain: bool,
     /// How often database, object store and spool are compared; zero: only when asked.
     pub reconcile_every: Duration,
+    /// Where people's data is moved to; `None`: nowhere.
+    pub separate_store: Option<SeparateStore>,
 }
 
 /// What jobs are about.
@@ -119,6 +130,10 @@ pub fn start(config: JobsConfig, deps: Deps) -> Jobs {
         tokio::spawn(segment::run(Arc::clone(&ctx), stop.clone())),
         tokio::spawn(figures::run(Arc::clone(&ctx), stop.clone())),
         tokio::spawn(reconcile::watch(Arc::clone(&ctx), stop.clone())),
+        tokio::spawn(privacy::files::watch(Arc::clone(&ctx), stop.clone())),
+        tokio::spawn(retention::watch(Arc::clone(&ctx), stop.clone())),
+        tokio::spawn(anchor::watch(Arc::clone(&ctx), stop.clone())),
+        tokio::spawn(webhook::run(Arc::clone(&ctx), stop.clone())),
     ];
     Jobs(Arc::new(Inner { ctx, stop, tasks: Mutex::new(tasks) }))
 }

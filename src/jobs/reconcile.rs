@@ -488,7 +488,7 @@ async fn seen_calls(
 fn waiting(job: &JobRow, now: Timestamp) -> Option<SeenJob> {
     let counts = match job.kind {
         JobKind::Rescue | JobKind::Encode | JobKind::Upload | JobKind::Destroy => job.due < now + PLANNED,
-        JobKind::Reconcile => false,
+        JobKind::Reconcile | JobKind::Retention | JobKind::Privacy => false,
     };
     counts.then(|| SeenJob {
         id: job.id.to_string(),

@@ -23,7 +23,7 @@ use crate::vault::objects::ObjectError;
 
 use super::schedule::backoff;
 use super::{AlarmKind, Context, Fault, Held, Outcome};
-use super::{destroy, encode, random, reconcile, rescue, upload};
+use super::{destroy, encode, privacy, random, reconcile, rescue, retention, upload};
 
 /// How often it is looked for due jobs.
 const POLL: Duration = Duration::from_secs(1);
@@ -117,7 +117,7 @@ fn most(ctx: &Context, kind: JobKind) -> usize {
         JobKind::Destroy => 2,
         // One recording keeps a core busy.
         JobKind::Encode => 1,
-        JobKind::Rescue | JobKind::Reconcile => 1,
+        JobKind::Rescue | JobKind::Reconcile | JobKind::Retention | JobKind::Privacy => 1,
     }
 }
 
@@ -125,7 +125,7 @@ fn most(ctx: &Context, kind: JobKind) -> usize {
 fn talks_to_store(kind: JobKind) -> bool {
     match kind {
         JobKind::Upload | JobKind::Rescue | JobKind::Destroy | JobKind::Reconcile => true,
-        JobKind::Encode => false,
+        JobKind::Encode | JobKind::Retention | JobKind::Privacy => false,
     }
 }
 
@@ -133,7 +133,9 @@ fn talks_to_store(kind: JobKind) -> bool {
 fn waits_for_store(kind: JobKind) -> bool {
     match kind {
         JobKind::Upload | JobKind::Rescue => true,
-        JobKind::Destroy | JobKind::Encode | JobKind::Reconcile => false,
+        JobKind::Destroy | JobKind::Encode | JobKind::Reconcile | JobKind::Retention | JobKind::Privacy => {
+            false
+        }
     }
 }
 
@@ -268,6 +270,8 @@ async fn dispatch(ctx: &Context, job: &Held) -> Result<Outcome, Fault> {
         JobKind::Upload => upload::run(ctx, job).await,
         JobKind::Destroy => destroy::run(ctx, job).await,
         JobKind::Reconcile => reconcile::run(ctx, job).await,
+        JobKind::Retention => retention::run(ctx, job).await,
+        JobKind::Privacy => privacy::run(ctx, job).await,
     }
 }
 
@@ -307,7 +311,7 @@ async fn drop_if_useless(ctx: &Context, job: &Held) -> bool {
             Ok((_, State::Armed | State::Recording | State::Finished | State::Stored | State::Failed))
             | Err(_) => false,
         },
-        JobKind::Destroy | JobKind::Reconcile => false,
+        JobKind::Destroy | JobKind::Reconcile | JobKind::Retention | JobKind::Privacy => false,
     };
     if useless {
         tracing::info!(

@@ -72,7 +72,13 @@ async fn by_webrtc_in_opus() {
 async fn registrar() -> (SipHandle, SocketAddr, mpsc::Receiver<Event>) {
     let mut settings = Settings::default();
     let display_name = Redacted("Ada".to_owned());
-    let agent = Agent { display_name, credentials: None, queues: Vec::new(), phone: Default::default() };
+    let agent = Agent {
+        display_name,
+        credentials: None,
+        queues: Vec::new(),
+        skills: Vec::new(),
+        phone: Default::default(),
+    };
     settings.agents.insert(AgentId::from("ada"), Arc::new(agent));
     let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let config = StackConfig { udp: Vec::new(), tcp: Vec::new(), ws: vec![any], ..StackConfig::default() };

@@ -12,7 +12,7 @@ use super::{ENGLISH, MUSIC, NAMES, PromptError, index, language_key, sha256, wav
 use crate::call::Prompt;
 use crate::ids::QueueId;
 use crate::media::sound::{RATE, Sound};
-use crate::settings::Language;
+use crate::settings::{Language, Spoken, Wording};
 
 /// The `prompts` folder of the source, compiled in.
 #[derive(RustEmbed)]
@@ -30,6 +30,8 @@ pub struct Loaded {
     pub duration: Duration,
     /// The file it came from; `shipped: …` for one compiled in.
     pub origin: String,
+    /// What it says, from the text beside it; `None`: nobody has noted it, or not since the sound was changed.
+    pub text: Option<String>,
 }
 
 /// All prompts of one moment. To load changed files open a new one and swap it in: calls keep what
@@ -89,12 +91,8 @@ impl Library {
     pub fn get(&self, queue: &QueueId, language: &Language, prompt: Prompt) -> Arc<Loaded> {
         let index = index(prompt);
         let tag = language.0.to_ascii_lowercase();
-        let primary = tag.split('-').next().unwrap_or_default();
         let voices = || self.queues.get(queue).into_iter().chain([&self.shared]);
-        let spoken = [tag.as_str(), primary]
-            .into_iter()
-            .find_map(|tag| voices().find_map(|voices| voices.find(Some(tag), index)));
-        if let Some(loaded) = spoken {
+        if let Some(loaded) = self.spoken(queue, language, prompt) {
             return Arc::clone(loaded);
         }
         if index == MUSIC {
@@ -104,6 +102,34 @@ impl Library {
         self.warn_once(&tag, NAMES[index]);
         let own = self.queues.get(queue).and_then(|voices| voices.find(Some(ENGLISH), index));
         Arc::clone(own.unwrap_or(&self.english[index]))
+    }
+
+    /// As [`Self::get`], but nothing where it is not there in this language.
+    fn spoken(&self, queue: &QueueId, language: &Language, prompt: Prompt) -> Option<&Arc<Loaded>> {
+        let index = index(prompt);
+        let tag = language.0.to_ascii_lowercase();
+        let primary = tag.split('-').next().unwrap_or_default();
+        let voices = || self.queues.get(queue).into_iter().chain([&self.shared]);
+        [tag.as_str(), primary]
+            .into_iter()
+            .find_map(|tag| voices().find_map(|voices| voices.find(Some(tag), index)))
+    }
+
+    /// What callers of a queue hear in a language, for the linter.
+    #[must_use]
+    pub fn wording(&self, queue: &QueueId, language: &Language) -> Wording {
+        let spoken = |prompt| {
+            let missing = self.spoken(queue, language, prompt).is_none();
+            let loaded = self.get(queue, language, prompt);
+            let (text, version) = (loaded.text.clone(), loaded.sha256.clone());
+            Spoken { text, missing, version, changed: false }
+        };
+        Wording {
+            language: language.clone(),
+            welcome: spoken(Prompt::Welcome),
+            question: spoken(Prompt::ConsentQuestion),
+            refused: spoken(Prompt::Refused),
+        }
     }
 
     /// The languages with a consent question for all queues, in order.
@@ -233,15 +259,31 @@ pub(super) fn name_index(file: &str) -> Option<usize> {
 }
 
 fn load_file(path: &Path) -> Result<Loaded, PromptError> {
-    load(path, path.display().to_string(), &wav::read_bytes(path)?)
+    load(path, path.display().to_string(), &wav::read_bytes(path)?, noted(path))
 }
 
-fn load(path: &Path, origin: String, bytes: &[u8]) -> Result<Loaded, PromptError> {
+/// The text beside a sound: `welcome.txt` of `welcome.8k.wav`. One that is older than the sound is what another said.
+fn noted(path: &Path) -> Option<String> {
+    let text = text_of(path)?;
+    let changed = |path: &Path| std::fs::metadata(path).and_then(|file| file.modified()).ok();
+    let is_new = changed(&text)? >= changed(path)?;
+    let text = is_new.then(|| std::fs::read_to_string(&text).ok()).flatten()?;
+    Some(text.trim().to_owned()).filter(|text| !text.is_empty())
+}
+
+/// Where the text of a sound is.
+fn text_of(path: &Path) -> Option<PathBuf> {
+    let name = path.file_name()?.to_str()?;
+    let name = NAMES.get(name_index(name)?)?;
+    Some(path.with_file_name(format!("{name}.txt")))
+}
+
+fn load(path: &Path, origin: String, bytes: &[u8], text: Option<String>) -> Result<Loaded, PromptError> {
     let clip = wav::decode(bytes).map_err(|source| PromptError::Wav { path: path.to_owned(), source })?;
     let pcm =
         wav::to_pcm(&clip, RATE).map_err(|source| PromptError::Resample { path: path.to_owned(), source })?;
     let sound = Arc::new(Sound::from_pcm8k(&pcm));
-    Ok(Loaded { duration: sound.duration(), sound, sha256: sha256(bytes), origin })
+    Ok(Loaded { duration: sound.duration(), sound, sha256: sha256(bytes), origin, text })
 }
 
 /// What is compiled in.
@@ -253,7 +295,10 @@ fn shipped() -> Result<Voices, PromptError> {
         else {
             continue;
         };
-        let loaded = load(path, format!("shipped: {name}"), &file.data)?;
+        let text = text_of(path).and_then(|path| Shipped::get(path.to_str()?));
+        let text = text.and_then(|text| String::from_utf8(text.data.into_owned()).ok());
+        let text = text.map(|text| text.trim().to_owned());
+        let loaded = load(path, format!("shipped: {name}"), &file.data, text)?;
         voices.put(language, index, Arc::new(loaded));
     }
     Ok(voices)

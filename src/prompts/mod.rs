@@ -17,7 +17,7 @@ pub use library::{Library, Loaded};
 use crate::call::Prompt;
 
 /// The name of every prompt: `prompts/<language>/<name>.8k.wav`, and `prompts/music.8k.wav`.
-pub const NAMES: [&str; 17] = [
+pub const NAMES: [&str; 18] = [
     "welcome",
     "consent-question",
     "thanks",
@@ -34,6 +34,7 @@ pub const NAMES: [&str; 17] = [
     "position-8",
     "position-9",
     "position-many",
+    "closed",
     "music",
 ];
 
@@ -56,6 +57,7 @@ const fn index(prompt: Prompt) -> usize {
         Prompt::Position(0) => 6,
         Prompt::Position(place @ 1..=9) => 5 + place as usize,
         Prompt::Position(_) => 15,
+        Prompt::Closed => 16,
         Prompt::Music => MUSIC,
     }
 }
@@ -97,6 +99,7 @@ mod tests {
         }
         assert_eq!(name(Prompt::Position(10)), "position-many");
         assert_eq!(name(Prompt::Position(255)), "position-many");
+        assert_eq!(name(Prompt::Closed), "closed");
         assert_eq!(name(Prompt::Music), "music");
     }
 }

@@ -120,6 +120,7 @@ pub(super) const fn rest(cause: Cause) -> (Duration, &'static str) {
         Cause::AnsweredElsewhere
         | Cause::OtherSideGone
         | Cause::WaitedTooLong
+        | Cause::Closed
         | Cause::RecordingFailed
         | Cause::Shutdown
         | Cause::Internal => (DECLINED_REST, "call could not be connected"),

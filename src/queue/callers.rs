@@ -4,9 +4,9 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::call::Target;
+use crate::call::{Onward, Target};
 use crate::ids::{AgentId, CallId, QueueId};
-use crate::settings::{Overflow, Queue};
+use crate::settings::{Overflow, Queue, WayIn};
 use crate::time::Timestamp;
 
 use super::Output;
@@ -26,7 +26,7 @@ impl Desk {
     ) {
         let only = only.filter(|agent| self.is_reachable(agent));
         let Some(queue) = self.queue(&id) else {
-            self.outputs.push_back(Output::Overflow { call, to: None, since });
+            self.outputs.push_back(Output::Overflow { call, to: Onward::End, since });
             return;
         };
         self.seq += 1;
@@ -144,11 +144,20 @@ impl Desk {
         }
         let since = caller.place.since;
         let to = match self.queue(&caller.queue).map(|queue| queue.overflow.clone()) {
-            Some(Overflow::Queue(id)) => self.queue(&id).map(|queue| Target::Queue { id, queue }),
-            Some(Overflow::Hangup) | None => None,
+            Some(Overflow::Queue(id)) => self.onward(&id, now),
+            Some(Overflow::Hangup) | None => Onward::End,
         };
         self.forget(call);
         self.outputs.push_back(Output::Overflow { call, to, since });
+    }
+
+    /// To another queue, or where its callers go while it is closed.
+    fn onward(&self, id: &QueueId, now: Timestamp) -> Onward {
+        let Some(queue) = self.queue(id) else { return Onward::End };
+        match self.settings.way_in(id, &queue, now) {
+            WayIn::Queue(id, queue) => Onward::To(Target::Queue { id, queue }),
+            WayIn::Closed => Onward::Closed,
+        }
     }
 
     /// The agent a caller was meant for cannot be had: waits for anyone, with a maximum wait from now.

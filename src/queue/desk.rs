@@ -142,8 +142,7 @@ impl Desk {
         let mut names: BTreeSet<AgentId> = self.people.keys().cloned().collect();
         names.extend(self.settings.agents.keys().cloned());
         for agent in &names {
-            let queues =
-                self.settings.agents.get(agent).map(|agent| agent.queues.clone()).unwrap_or_default();
+            let queues = self.settings.served_by(agent);
             if !self.people.contains_key(agent) {
                 self.people.insert(agent.clone(), Person::new(now));
             }

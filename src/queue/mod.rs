@@ -32,7 +32,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::call::{AgentReport, Target};
+use crate::call::{AgentReport, Onward};
 use crate::ids::{AgentId, CallId, QueueId};
 use crate::settings::Settings;
 use crate::time::Timestamp;
@@ -133,8 +133,8 @@ pub enum Output {
     Overflow {
         /// Which call.
         call: CallId,
-        /// Where to wait next; `None`: the call ends.
-        to: Option<Target>,
+        /// Where to.
+        to: Onward,
         /// The time the place counted from, which names the wait.
         since: Timestamp,
     },

@@ -82,7 +82,7 @@ impl Desk {
     }
 
     pub(super) fn registered(&mut self, agent: &AgentId, on: bool, now: Timestamp) {
-        let queues = self.settings.agents.get(agent).map(|agent| agent.queues.clone()).unwrap_or_default();
+        let queues = self.settings.served_by(agent);
         if !self.people.contains_key(agent) {
             if !on {
                 return;

@@ -9,10 +9,10 @@ use ulid::Ulid;
 
 use super::desk::Timer;
 use super::*;
-use crate::call::Cause;
+use crate::call::{Cause, Target};
 use crate::consent::Policy;
 use crate::ids::Redacted;
-use crate::settings::{Agent, Overflow, Queue, Strategy};
+use crate::settings::{Agent, Hours, Overflow, Queue, Strategy};
 
 impl Desk {
     /// What must hold after every input.
@@ -80,6 +80,7 @@ pub(super) fn agent(queues: &[&str]) -> Arc<Agent> {
         display_name: secret(),
         credentials: None,
         queues: queues.iter().map(|queue| (*queue).into()).collect(),
+        skills: Vec::new(),
         phone: crate::settings::Phone::default(),
     })
 }
@@ -163,6 +164,13 @@ impl Scene {
         self.report(n, name, AgentReport::Connected);
         self.input(Input::Leave { call: call(n) });
         self.report(n, name, AgentReport::Finished)
+    }
+
+    /// Gives an agent these skills and no others.
+    fn skills(&mut self, name: &str, skills: &[&str]) -> Vec<Output> {
+        let agent = self.settings.agents.get_mut(&name.into()).expect("known");
+        Arc::make_mut(agent).skills = skills.iter().map(|skill| (*skill).to_owned()).collect();
+        self.swap()
     }
 
     pub(super) fn state(&self, name: &str) -> AgentState {
@@ -320,13 +328,14 @@ fn who_waits_too_long_overflows_but_not_while_a_phone_rings() {
     let mut scene = Scene::new(&queues, &[("ann", SALES)]);
     scene.wait(1, "sales");
     let outputs = scene.pass(300);
-    let [Output::Overflow { call: id, to: Some(Target::Queue { id: to, .. }), .. }] = &outputs[..] else {
+    let [Output::Overflow { call: id, to: Onward::To(Target::Queue { id: to, .. }), .. }] = &outputs[..]
+    else {
         panic!("{outputs:?}")
     };
     assert_eq!((*id, to.0.as_str()), (call(1), "night"));
     assert_eq!(scene.wait(1, "night"), []);
     let since = scene.now;
-    assert_eq!(scene.pass(300), [Output::Overflow { call: call(1), to: None, since }]);
+    assert_eq!(scene.pass(300), [Output::Overflow { call: call(1), to: Onward::End, since }]);
 
     scene.wait(2, "sales");
     scene.pass(290);
@@ -338,10 +347,50 @@ fn who_waits_too_long_overflows_but_not_while_a_phone_rings() {
 }
 
 #[test]
+fn overflow_leads_past_a_queue_that_is_closed() {
+    let mut sales = queue(Strategy::LongestIdle);
+    sales.overflow = Overflow::Queue("support".into());
+    let mut support = Queue { hours: Some(Hours::default()), ..queue(Strategy::LongestIdle) };
+    let queues = [("sales", sales.clone()), ("support", support.clone())];
+    let mut scene = Scene::new(&queues, &[]);
+    scene.wait(1, "sales");
+    let since = scene.now;
+    assert_eq!(scene.pass(300), [Output::Overflow { call: call(1), to: Onward::Closed, since }]);
+    support.when_closed = Overflow::Queue("night".into());
+    let queues = [("sales", sales), ("support", support), ("night", queue(Strategy::LongestIdle))];
+    let mut scene = Scene::new(&queues, &[]);
+    scene.wait(1, "sales");
+    let outputs = scene.pass(300);
+    let [Output::Overflow { to: Onward::To(Target::Queue { id, .. }), .. }] = &outputs[..] else {
+        panic!("{outputs:?}")
+    };
+    assert_eq!(id.0, "night");
+}
+
+#[test]
+fn only_agents_with_all_skills_get_a_queue_s_calls() {
+    let skilled = Queue { skills: vec!["french".into(), "tax".into()], ..queue(Strategy::LongestIdle) };
+    let queues = [("sales", skilled), ("support", queue(Strategy::LongestIdle))];
+    let agents = [("ann", &["sales", "support"][..]), ("bob", &["sales"][..])];
+    let mut scene = Scene::new(&queues, &agents);
+    scene.skills("ann", &["french"]);
+    scene.log_on("ann");
+    scene.log_on("bob");
+    assert_eq!(scene.wait(1, "sales"), [], "neither has both");
+    assert_eq!(rings(&scene.wait(2, "support")), [(2, vec!["ann"])], "which asks for none");
+    assert_eq!(rings(&scene.skills("bob", &["french", "golf", "tax"])), [(1, vec!["bob"])]);
+    // Who loses a skill is rung no more, and keeps the call under way.
+    scene.report(1, "bob", AgentReport::Connected);
+    scene.skills("bob", &[]);
+    assert_eq!(scene.state("bob"), AgentState::Talking(call(1)));
+    assert_eq!(scene.wait(3, "sales"), []);
+}
+
+#[test]
 fn an_unknown_queue_gives_up_at_once() {
     let mut scene = Scene::new(&[], &[]);
     let since = scene.now;
-    assert_eq!(scene.wait(1, "nowhere"), [Output::Overflow { call: call(1), to: None, since }]);
+    assert_eq!(scene.wait(1, "nowhere"), [Output::Overflow { call: call(1), to: Onward::End, since }]);
     assert_eq!(scene.desk.sizes(), Sizes::default());
 }
 

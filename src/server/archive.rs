@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::audit::Actor;
 use crate::config::{self, AudioFormat, Config, Encryption, LockedErasure, S3Section};
-use crate::jobs::{self, AlarmKind, Alarms, JobsConfig};
+use crate::jobs::{self, AlarmKind, Alarms, JobsConfig, SeparateStore};
 use crate::store::Store;
 use crate::time::Clock;
 use crate::vault::objects::{Lock, LockMode, ObjectError, Objects, ObjectsConfig, S3Settings, Sse};
@@ -73,6 +73,11 @@ pub(crate) fn jobs_config(config: &Config) -> JobsConfig {
         late: vault.late,
         plain: vault.encryption == Encryption::Store,
         reconcile_every: vault.reconcile_every,
+        separate_store: config
+            .privacy
+            .archive
+            .clone()
+            .map(|dir| SeparateStore { dir, key_file: config.archive_key_file() }),
     }
 }
 

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use ulid::Ulid;
 
-use crate::call::{Arrival, Outside, Target};
+use crate::call::{Arrival, Door, Outside, Target};
 use crate::consent::{AskRule, Policy};
 use crate::ids::{CallId, PhoneNumber, QueueId, TrunkId};
 use crate::queue;
-use crate::settings::{Number, Settings, Way};
+use crate::settings::{Number, Settings, Way, WayIn};
 use crate::sip::core::{Command, Event, Incoming, Source};
 use crate::store::Change;
 
@@ -157,6 +157,11 @@ fn begin(shared: &Arc<Shared>, incoming: Incoming) -> Result<(), u16> {
     let call = CallId::new(Ulid::generate());
     let language = number.language.clone().unwrap_or_else(|| queue.language.clone());
     let question = shared.prompts().get(&queue_id, &language, crate::call::Prompt::ConsentQuestion);
+    let door = match settings.way_in(&queue_id, &queue, shared.clock.now()) {
+        WayIn::Queue(id, _) if id == queue_id => Door::Open,
+        WayIn::Queue(id, queue) => Door::Elsewhere { id, queue },
+        WayIn::Closed => Door::Closed,
+    };
     let arrival = Arrival {
         call,
         from: incoming.caller.as_deref().and_then(|from| PhoneNumber::parse(from, region.as_deref())),
@@ -170,6 +175,7 @@ fn begin(shared: &Arc<Shared>, incoming: Incoming) -> Result<(), u16> {
         language,
         question_sha256: question.sha256.clone(),
         known: None,
+        door,
     };
     let (sender, mailbox) = mpsc::channel::<Mail>(MAILBOX);
     shared.switchboard.add_call(call, sender);

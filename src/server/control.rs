@@ -12,9 +12,9 @@ use zeroize::Zeroizing;
 use crate::api::control::{Ask, Asker, Control, Credential, Live, Refusal, Where};
 use crate::api::view::{AgentWord, CallView, Snapshot};
 use crate::call::Target;
-use crate::ids::{AgentId, CallId, Redacted, TrunkId};
+use crate::ids::{AgentId, CallId, QueueId, Redacted, TrunkId};
 use crate::queue::{self, NotReady};
-use crate::settings::Way;
+use crate::settings::{Language, Way, Wording};
 use crate::sip::core::Loan;
 use crate::time::Timestamp;
 
@@ -50,6 +50,14 @@ impl Control for Shared {
 
     fn presence(&self, agent: AgentId, ready: Result<(), NotReady>) -> BoxFuture<'_, ()> {
         self.desk.tell(queue::Input::Presence { agent, ready }).boxed()
+    }
+
+    fn wording(&self, queue: &QueueId, language: &Language) -> Wording {
+        self.prompts().wording(queue, language)
+    }
+
+    fn realm(&self) -> &str {
+        &self.realm
     }
 
     fn lend(&self, agent: AgentId, until: Timestamp) -> Option<Credential> {

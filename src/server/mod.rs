@@ -32,11 +32,11 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch as watch_value};
-use tokio::time::{interval, timeout};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::task::TaskTracker;
 
 use crate::api;
@@ -48,7 +48,7 @@ use crate::queue;
 use crate::settings::Settings;
 use crate::sip::core::{Command, EndpointConfig, Pressure, Transport};
 use crate::sip::io::{Certificates, SipHandle, StackConfig, TlsFiles};
-use crate::store::{Change, Filter, Store};
+use crate::store::{Change, Filter, NodeRow, Store};
 use crate::time::Clock;
 use crate::vault::objects::Objects;
 use crate::vault::{Signer, SpoolOwner, Vault};
@@ -59,6 +59,8 @@ use switchboard::{Mail, Switchboard};
 
 /// How often gauges that are not kept up by events are read.
 const GAUGES: Duration = Duration::from_secs(1);
+/// How often a node tells that it is there.
+const HEARTBEAT: Duration = Duration::from_secs(10);
 /// How often the load is judged. A burst within this time is not seen; the endpoint's own limits hold then.
 const LOOK: Duration = Duration::from_millis(200);
 /// How long calls have to close after they were told to.
@@ -84,6 +86,8 @@ struct Shared {
     live: Arc<live::Hub>,
     notices: Notices,
     settings: RwLock<Arc<Settings>>,
+    /// The SIP realm.
+    realm: String,
     clock: Clock,
     tasks: TaskTracker,
     draining: AtomicBool,
@@ -168,6 +172,7 @@ impl Server {
             live,
             notices,
             settings: RwLock::new(settings),
+            realm: config.sip.realm.clone(),
             clock,
             tasks: TaskTracker::new(),
             draining: AtomicBool::new(false),
@@ -177,6 +182,7 @@ impl Server {
         tokio::spawn(arrivals::sort(Arc::clone(&shared), sip_events));
         tokio::spawn(watch_gauges(Arc::clone(&shared)));
         tokio::spawn(watch_load(Arc::clone(&shared), config.ports()));
+        tokio::spawn(tell_of_life(Arc::downgrade(&shared)));
         let ready = watch::start(Arc::clone(&shared), generation, prompts_dir);
         let front = web::front(config, certificates, shared.sip.web(), Some(web::desktop(config, &shared)));
         let http = api::start(config.http.listen, front, metrics, ready).await?;
@@ -335,6 +341,30 @@ async fn watch_load(shared: Arc<Shared>, ports: RangeInclusive<u16>) {
             (None, Some(short)) => tracing::warn!(short = short.word(), "overloaded: new calls are refused"),
             (Some(_), None) => tracing::info!("new calls are taken again"),
             (Some(_), Some(_)) | (None, None) => {}
+        }
+    }
+}
+
+/// Tells the others that this node is there, as long as it is.
+async fn tell_of_life(shared: Weak<Shared>) {
+    let mut tick = interval(HEARTBEAT);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut since = None;
+    loop {
+        tick.tick().await;
+        let Some(shared) = shared.upgrade() else { return };
+        let now = shared.clock.now();
+        let node = NodeRow {
+            id: shared.vault.spool_id().to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            since: *since.get_or_insert(now),
+            seen_at: now,
+            calls: shared.switchboard.calls() as u64,
+            draining: shared.draining(),
+        };
+        // Nothing hangs on it: the next one comes soon, and a database that is away is told of elsewhere.
+        if let Err(error) = shared.store.commit(vec![Change::Node(node)]).await {
+            tracing::debug!(%error, "that this node is there was not stored");
         }
     }
 }

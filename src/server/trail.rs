@@ -49,7 +49,8 @@ pub(super) fn trunk_registered(
 ) -> AuditEvent {
     let what = Object::new("trunk", trunk);
     match result {
-        Ok(()) => AuditEvent::new(Class::System, Actor::System, at, "trunk.registered", what),
+        Ok(()) => AuditEvent::new(Class::System, Actor::System, at, "trunk.registered", what)
+            .new_value(Some(Value::plain("registered"))),
         Err(status) => {
             let why =
                 status.map_or_else(|| "no answer".to_owned(), |status| format!("refused with {status}"));

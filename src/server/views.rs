@@ -160,7 +160,7 @@ mod tests {
     fn settings() -> Settings {
         let mut settings = Settings::default();
         let (display_name, phone) = (Redacted("Ada Lovelace".to_owned()), Phone::default());
-        let ada = Agent { display_name, credentials: None, queues: Vec::new(), phone };
+        let ada = Agent { display_name, credentials: None, queues: Vec::new(), skills: Vec::new(), phone };
         settings.agents.insert("ada".into(), Arc::new(ada));
         settings
     }

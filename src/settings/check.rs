@@ -6,7 +6,7 @@ use crate::ids::{QueueId, TrunkId};
 
 use super::file::{ApplyFile, TrunkEntry};
 use super::read::{SettingsError, join};
-use super::{Overflow, Role, Settings, SrtpPolicy};
+use super::{Overflow, Queue, Role, SYSTEM, Settings, SrtpPolicy};
 
 impl ApplyFile {
     /// An error about `key`, at its line or that of its `object`.
@@ -33,9 +33,11 @@ pub(super) fn check(settings: &Settings, file: &ApplyFile, errors: &mut Vec<Sett
         agent.queues.iter().for_each(|queue| refer(join("agent", &id.0), "queues", queue));
     }
     for (id, queue) in &settings.queues {
-        match &queue.overflow {
-            Overflow::Hangup => {}
-            Overflow::Queue(next) => refer(join("queue", &id.0), "overflow", next),
+        for (key, onward) in ways(queue) {
+            match onward {
+                Overflow::Hangup => {}
+                Overflow::Queue(next) => refer(join("queue", &id.0), key, next),
+            }
         }
     }
     for (name, user) in &settings.users {
@@ -43,7 +45,9 @@ pub(super) fn check(settings: &Settings, file: &ApplyFile, errors: &mut Vec<Sett
     }
     agents_of_users(settings, file, errors);
     roles_of_users(settings, file, errors);
-    overflow_circles(settings, file, errors);
+    roles_of_providers(settings, file, errors);
+    anchors(settings, file, errors);
+    circles(settings, file, errors);
     names_claimed_twice(settings, file, errors);
 }
 
@@ -80,31 +84,79 @@ fn roles_of_users(settings: &Settings, file: &ApplyFile, errors: &mut Vec<Settin
     }
 }
 
-/// A caller must not be passed round for ever: overflow has to end somewhere.
-fn overflow_circles(settings: &Settings, file: &ApplyFile, errors: &mut Vec<SettingsError>) {
-    let next = |id: &QueueId| match settings.queues.get(id).map(|queue| &queue.overflow) {
-        Some(Overflow::Queue(next)) => Some(next.clone()),
-        Some(Overflow::Hangup) | None => None,
-    };
-    let mut told: BTreeSet<QueueId> = BTreeSet::new();
-    for start in settings.queues.keys() {
-        let mut way = vec![start.clone()];
-        while let Some(step) = way.last().and_then(next) {
-            if let Some(first) = way.iter().position(|id| *id == step) {
-                let circle = &way[first..];
-                if !circle.iter().any(|id| told.contains(id)) {
-                    let mut names: Vec<&str> = circle.iter().map(|id| id.0.as_str()).collect();
-                    names.push(&step.0);
-                    let what = format!("leads in a circle ({}): one of them must end", names.join(" -> "));
-                    let object = join("queue", &step.0);
-                    errors.push(file.error(&object, &join(&object, "overflow"), what));
-                }
-                told.extend(circle.iter().cloned());
-                break;
-            }
-            way.push(step);
+/// The roles that a provider's values stand for are default ones or exist.
+fn roles_of_providers(settings: &Settings, file: &ApplyFile, errors: &mut Vec<SettingsError>) {
+    for (name, provider) in &settings.providers {
+        let known = |role: &str| {
+            Role::WORDS.iter().any(|(word, _)| *word == role) || settings.roles.contains_key(role)
+        };
+        for (value, role) in provider.roles.iter().filter(|(_, role)| !known(role)) {
+            let object = join("provider", name);
+            let what = format!("{value:?} stands for the role {role:?}, which does not exist");
+            errors.push(file.error(&object, &join(&object, "roles"), what));
         }
     }
+}
+
+/// The webhooks that the audit log's head is told to exist.
+fn anchors(settings: &Settings, file: &ApplyFile, errors: &mut Vec<SettingsError>) {
+    let to = settings.system.iter().flat_map(|system| &system.audit.anchor_to);
+    for name in to.filter_map(|to| to.strip_prefix("webhook ")).map(str::trim) {
+        if !settings.webhooks.contains_key(name) {
+            let object = join("system", SYSTEM);
+            let what = format!("names the webhook {name:?}, which does not exist");
+            errors.push(file.error(&object, &join(&object, "anchor-to"), what));
+        }
+    }
+}
+
+/// The ways out of a queue, by their keys.
+fn ways(queue: &Queue) -> [(&'static str, &Overflow); 2] {
+    [("overflow", &queue.overflow), ("when-closed", &queue.when_closed)]
+}
+
+/// A caller must not be passed round for ever: the ways on from a queue have to end somewhere, whichever of them are
+/// taken.
+fn circles(settings: &Settings, file: &ApplyFile, errors: &mut Vec<SettingsError>) {
+    let mut seen: BTreeSet<&QueueId> = BTreeSet::new();
+    for start in settings.queues.keys() {
+        follow(settings, file, start, &mut Vec::new(), &mut seen, errors);
+    }
+}
+
+/// Looks at all ways on from `id`, which was reached by `way`; what was `seen` was followed to its end.
+fn follow<'s>(
+    settings: &'s Settings,
+    file: &ApplyFile,
+    id: &'s QueueId,
+    way: &mut Vec<(&'s QueueId, &'static str)>,
+    seen: &mut BTreeSet<&'s QueueId>,
+    errors: &mut Vec<SettingsError>,
+) {
+    if let Some(first) = way.iter().position(|(on, _)| *on == id) {
+        let circle = &way[first..];
+        let mut names: Vec<&str> = circle.iter().map(|(on, _)| on.0.as_str()).collect();
+        names.push(&id.0);
+        let what = format!("leads in a circle ({}): one of them must end", names.join(" -> "));
+        let object = join("queue", &id.0);
+        let key = circle.first().map_or("overflow", |(_, key)| key);
+        errors.push(file.error(&object, &join(&object, key), what));
+        return;
+    }
+    if seen.contains(id) {
+        return;
+    }
+    for (key, onward) in settings.queues.get(id).into_iter().flat_map(|queue| ways(queue)) {
+        match onward {
+            Overflow::Hangup => {}
+            Overflow::Queue(next) => {
+                way.push((id, key));
+                follow(settings, file, next, way, seen, errors);
+                way.pop();
+            }
+        }
+    }
+    seen.insert(id);
 }
 
 /// What will work and is still doubtful: keys of SRTP that travel where they can be read (RFC 4568 §7).

@@ -11,7 +11,7 @@ use super::file::{AgentEntry, ApplyFile, Login, TrunkEntry, UserEntry};
 use super::object::{Kind, Object, Shown};
 use super::read::{SettingsError, join};
 use super::secret::{hash_password, verify_password};
-use super::{Agent, Settings, SipCredentials, Trunk, TrunkLogin, User};
+use super::{Agent, PasswordRules, Settings, SipCredentials, Trunk, TrunkLogin, User};
 
 /// How a file is applied.
 #[derive(Clone, Copy)]
@@ -182,12 +182,12 @@ fn merge(
             Err(attribute) => errors.push(no_password(new, &join("trunk", &id.0), attribute)),
         }
     }
-    for (id, AgentEntry { display_name, queues, phone, login }) in &new.agents {
+    for (id, AgentEntry { display_name, queues, skills, phone, login }) in &new.agents {
         let stored = old.agents.get(id).and_then(|agent| agent.credentials.as_ref());
         // Without a password it logs on in the browser only, with what its page is lent.
         let credentials = credentials(login, stored);
         let (display_name, queues, phone) = (display_name.clone(), queues.clone(), phone.clone());
-        let agent = Agent { display_name, credentials, queues, phone };
+        let agent = Agent { display_name, credentials, queues, skills: skills.clone(), phone };
         merged.agents.insert(id.clone(), Arc::new(agent));
     }
     for (name, entry) in &new.users {
@@ -198,7 +198,23 @@ fn merge(
         }
     }
     others(old, new, &mut merged, errors);
+    passwords(old, new, &merged, errors);
     merged
+}
+
+/// New passwords are as long as the system asks.
+fn passwords(old: &Settings, new: &ApplyFile, merged: &Settings, errors: &mut Vec<SettingsError>) {
+    let over =
+        merged.system.as_ref().map_or_else(PasswordRules::default, |system| system.passwords).longer_than;
+    for (name, entry) in &new.users {
+        let short = |password: &Redacted<String>| password.0.chars().count() <= usize::from(over);
+        let hash = |settings: &Settings| settings.users.get(name).map(|user| user.password_hash.clone());
+        if entry.password.as_ref().is_some_and(short) && hash(old) != hash(merged) {
+            let object = join("user", name);
+            let what = format!("is too short: more than {over} characters are expected");
+            errors.push(new.error(&object, &join(&object, "password"), what));
+        }
+    }
 }
 
 /// Roles, webhooks, providers, the system; secrets a file does not give stay as they are.
@@ -263,7 +279,8 @@ fn user(name: &str, entry: &UserEntry, stored: Option<&User>, seed: &[u8; 32]) -
         }
         (None | Some(_), Some(stored)) => {
             // `true` speaks of a password that the file sets anew, `false` of any.
-            let must_change = stored.must_change_password && entry.must_change != Some(false);
+            let demanded = stored.must_change_password || entry.change_now;
+            let must_change = demanded && entry.must_change != Some(false);
             (stored.password_hash.clone(), stored.applied_hash.clone(), must_change)
         }
     };

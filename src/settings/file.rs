@@ -28,7 +28,7 @@ use super::read::{
 };
 use super::{
     Codes, CustomRole, Language, Number, OnRecordingFailure, Overflow, Phone, PhoneMedia, Provider, Queue,
-    Role, SipCredentials, SrtpPolicy, Strategy, System, Trunk, Webhook, more, system, trunk,
+    Role, SipCredentials, SrtpPolicy, Strategy, System, Trunk, Webhook, hours, more, system, trunk,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -88,6 +88,7 @@ pub(super) enum Login {
 pub(super) struct AgentEntry {
     pub(super) display_name: Redacted<String>,
     pub(super) queues: Vec<QueueId>,
+    pub(super) skills: Vec<String>,
     pub(super) phone: Phone,
     pub(super) login: Login,
 }
@@ -104,6 +105,8 @@ pub(super) struct UserEntry {
     pub(super) password: Option<Redacted<String>>,
     /// `None`: as usual, see [`ApplyFile`].
     pub(super) must_change: Option<bool>,
+    /// The password has to be changed even if it stays the same: somebody says so now, as no file does.
+    pub(super) change_now: bool,
     pub(super) agent: Option<AgentId>,
     pub(super) language: Option<Language>,
 }
@@ -267,29 +270,38 @@ fn queue(source: &mut Source<'_>, table: &mut Table<'_>, lines: &mut BTreeMap<St
     let failures = [("continue", OnRecordingFailure::Continue), ("drop-call", OnRecordingFailure::DropCall)];
     let pause = SECOND..=HOUR;
     let position = Duration::from_secs(10)..=HOUR;
+    let usual = Queue::default();
     Queue {
         recording,
-        language: table.take(source, "language", language).unwrap_or_else(|| Language("en".into())),
-        override_allowed: table.take(source, "override-allowed", boolean).unwrap_or(false),
-        pause_limit: table.take(source, "pause-limit", |v| span_or_never(v, pause)).unwrap_or(None),
-        destroy_on_withdrawal: table.take(source, "destroy-on-withdrawal", boolean).unwrap_or(true),
+        language: table.take(source, "language", language).unwrap_or(usual.language),
+        override_allowed: table.take(source, "override-allowed", boolean).unwrap_or(usual.override_allowed),
+        pause_limit: table
+            .take(source, "pause-limit", |v| span_or_never(v, pause))
+            .unwrap_or(usual.pause_limit),
+        destroy_on_withdrawal: table
+            .take(source, "destroy-on-withdrawal", boolean)
+            .unwrap_or(usual.destroy_on_withdrawal),
         on_recording_failure: table
             .take(source, "on-recording-failure", |v| word(v, &failures))
-            .unwrap_or(OnRecordingFailure::Continue),
-        strategy: table.take(source, "strategy", |v| word(v, &strategies)).unwrap_or(Strategy::LongestIdle),
-        priority: table.take(source, "priority", small).unwrap_or(0),
-        ring_timeout: timed(source, table, "ring-timeout", SECOND..=10 * MINUTE, 20 * SECOND),
-        wrap_up: timed(source, table, "wrap-up", Duration::ZERO..=HOUR, 10 * SECOND),
-        max_wait: timed(source, table, "max-wait", SECOND..=DAY, 10 * MINUTE),
-        overflow: reference(source, table, lines, "overflow", overflow).unwrap_or(Overflow::Hangup),
+            .unwrap_or(usual.on_recording_failure),
+        strategy: table.take(source, "strategy", |v| word(v, &strategies)).unwrap_or(usual.strategy),
+        priority: table.take(source, "priority", small).unwrap_or(usual.priority),
+        ring_timeout: timed(source, table, "ring-timeout", SECOND..=10 * MINUTE, usual.ring_timeout),
+        wrap_up: timed(source, table, "wrap-up", Duration::ZERO..=HOUR, usual.wrap_up),
+        max_wait: timed(source, table, "max-wait", SECOND..=DAY, usual.max_wait),
+        overflow: reference(source, table, lines, "overflow", overflow).unwrap_or(usual.overflow),
         position_every: table
             .take(source, "position-every", |v| span_or_never(v, position))
-            .unwrap_or(Some(MINUTE)),
+            .unwrap_or(usual.position_every),
         service_seconds: table
             .take(source, "service-seconds", |v| integer(v, 1..=3_600))
-            .unwrap_or_else(super::service_seconds),
+            .unwrap_or(usual.service_seconds),
         retention: table.take(source, "retention", system::keep),
         file_removal: table.take(source, "file-removal", system::keep),
+        skills: table.take(source, "skills", |value| set(value, skill)).unwrap_or_default(),
+        hours: table.take(source, "hours", hours::hours),
+        closed: table.take(source, "closed", |value| set(value, hours::day)).unwrap_or_default(),
+        when_closed: reference(source, table, lines, "when-closed", overflow).unwrap_or(usual.when_closed),
     }
 }
 
@@ -305,6 +317,24 @@ fn timed(
 
 fn small(value: &DeValue<'_>) -> Result<u8, String> {
     integer(value, 0..=255).and_then(|number| u8::try_from(number).map_err(|error| error.to_string()))
+}
+
+/// A list in which neither order nor repetition means anything.
+fn set<T: Ord>(
+    value: &DeValue<'_>,
+    read: impl Fn(&DeValue<'_>) -> Result<T, String>,
+) -> Result<Vec<T>, String> {
+    list(value, read).map(|items| items.into_iter().collect::<BTreeSet<T>>().into_iter().collect())
+}
+
+/// A skill's name: short, in one line, and without commas, which part skills where they are shown.
+fn skill(value: &DeValue<'_>) -> Result<String, String> {
+    let skill = filled(value)?;
+    if skill.chars().count() <= 64 && !skill.contains(|c: char| c.is_control() || c == ',') {
+        Ok(skill)
+    } else {
+        Err("is no skill: at most 64 characters, without commas, are expected".to_owned())
+    }
 }
 
 fn overflow(value: &DeValue<'_>) -> Result<Overflow, String> {
@@ -364,14 +394,7 @@ fn legal_basis(value: &DeValue<'_>) -> Result<LegalBasis, String> {
 }
 
 fn script(source: &mut Source<'_>, queue: &mut Table<'_>) -> Script {
-    let mut script = Script {
-        yes: digit('1'),
-        no: digit('2'),
-        attempts: 2,
-        timeout: 5 * SECOND,
-        barge_in: true,
-        ask: AskRule::EveryCall,
-    };
+    let mut script = Script::default();
     let Some((at, value)) = queue.raw("consent") else { return script };
     let Some(mut table) = Table::open(source, queue.path_of("consent"), at, value) else { return script };
     let (yes, no) = (table.take(source, "yes", key), table.take(source, "no", key));
@@ -388,10 +411,6 @@ fn script(source: &mut Source<'_>, queue: &mut Table<'_>) -> Script {
     script.ask = table.take(source, "ask", ask).unwrap_or(script.ask);
     table.close(source);
     script
-}
-
-fn digit(key: char) -> Digit {
-    Digit::try_from(key).expect("a key of the telephone")
 }
 
 fn key(value: &DeValue<'_>) -> Result<Digit, String> {
@@ -433,6 +452,7 @@ fn agent(
     AgentEntry {
         display_name: Redacted(display_name),
         queues: queues.into_iter().collect(),
+        skills: table.take(source, "skills", |value| set(value, skill)).unwrap_or_default(),
         phone: phone(source, table),
         login: trunk::login(name.to_owned(), password.as_deref(), realm),
     }
@@ -506,6 +526,7 @@ fn user(
         only_queues: only_queues.map(|queues| queues.into_iter().map(QueueId).collect()),
         password,
         must_change,
+        change_now: false,
         agent,
         language,
     })

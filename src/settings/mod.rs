@@ -6,12 +6,16 @@
 
 mod check;
 mod diff;
+mod document;
 mod file;
+mod hours;
+mod lint;
 mod more;
 mod object;
 mod plan;
 mod read;
 mod secret;
+mod sentence;
 mod span;
 mod system;
 #[cfg(test)]
@@ -26,18 +30,25 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use crate::access::Right;
-use crate::consent::Policy;
+use crate::consent::{Policy, Script};
 use crate::ids::{AgentId, QueueId, Redacted, TrunkId};
 use crate::media::{Codec, Digit};
 
 pub use check::warnings;
 pub use diff::{AttributeChange, Changed, DiffOptions, Difference, diff, differences};
+pub use document::{
+    AgentDocument, DocumentError, NumberDocument, ProviderDocument, QueueDocument, RoleDocument,
+    SystemDocument, TrunkDocument, UserDocument, WebhookDocument, from_document, to_document, without,
+};
 pub use file::{ApplyFile, parse};
+pub use hours::{BadTime, DAYS, Day, Hours, Opening, WayIn};
+pub use lint::{Finding, Level, Spoken, Subject, Wording, lint};
 pub use more::{CustomRole, Provider, Webhook};
 pub use object::{Kind, Object, Shown};
 pub use plan::Way;
 pub use read::SettingsError;
 pub use secret::{ha1, hash_password, verify_password};
+pub use sentence::{kept, sentence};
 pub use span::{BadSpan, format_span, parse_span};
 pub use system::{
     AuditRules, Keep, PasswordRules, PrivacyRules, Retention, SYSTEM, SecondFactor, SessionRules, System,
@@ -222,6 +233,50 @@ pub struct Queue {
     /// Automatic file removal (domain rule 11); `None`: as the system says.
     #[serde(default)]
     pub file_removal: Option<Keep>,
+    /// Only agents with all of these get its calls; in order, each once.
+    #[serde(default)]
+    pub skills: Vec<String>,
+    /// When it is open, in the system's time zone; `None`: always.
+    #[serde(default)]
+    pub hours: Option<Hours>,
+    /// Days on which it is closed, in order.
+    #[serde(default)]
+    pub closed: Vec<Day>,
+    /// What happens to a caller who comes while it is closed.
+    #[serde(default = "hangup")]
+    pub when_closed: Overflow,
+}
+
+impl Default for Queue {
+    /// As an apply file that says nothing of it: callers are asked each time.
+    fn default() -> Self {
+        Self {
+            language: Language("en".to_owned()),
+            recording: Policy::Consent(Script::default()),
+            override_allowed: false,
+            pause_limit: None,
+            destroy_on_withdrawal: true,
+            on_recording_failure: OnRecordingFailure::Continue,
+            strategy: Strategy::LongestIdle,
+            priority: 0,
+            ring_timeout: Duration::from_secs(20),
+            wrap_up: Duration::from_secs(10),
+            max_wait: Duration::from_secs(600),
+            overflow: Overflow::Hangup,
+            position_every: Some(Duration::from_secs(60)),
+            service_seconds: service_seconds(),
+            retention: None,
+            file_removal: None,
+            skills: Vec::new(),
+            hours: None,
+            closed: Vec::new(),
+            when_closed: Overflow::Hangup,
+        }
+    }
+}
+
+const fn hangup() -> Overflow {
+    Overflow::Hangup
 }
 
 /// The usual limit of contact centres: 80 of 100 calls within 20 s.
@@ -251,7 +306,7 @@ pub enum Strategy {
     RingAll,
 }
 
-/// What happens to a caller who waited too long.
+/// What happens to a caller who waited too long, or came while the queue was closed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Overflow {
@@ -259,6 +314,18 @@ pub enum Overflow {
     Hangup,
     /// Wait in another queue; the first queue's recording settings stay.
     Queue(QueueId),
+}
+
+impl Settings {
+    /// The queues whose calls an agent gets: those it serves, where it has all the skills asked. A queue that does not
+    /// exist any more asks for none.
+    #[must_use]
+    pub fn served_by(&self, agent: &AgentId) -> Vec<QueueId> {
+        let Some(agent) = self.agents.get(agent) else { return Vec::new() };
+        let asks = |queue: &QueueId| self.queues.get(queue).map_or(&[][..], |queue| &queue.skills);
+        let able = |queue: &&QueueId| asks(queue).iter().all(|skill| agent.skills.contains(skill));
+        agent.queues.iter().filter(able).cloned().collect()
+    }
 }
 
 /// An agent.
@@ -271,6 +338,9 @@ pub struct Agent {
     pub credentials: Option<SipCredentials>,
     /// The queues it serves.
     pub queues: Vec<QueueId>,
+    /// What it can, in order, each once: see [`Queue::skills`].
+    #[serde(default)]
+    pub skills: Vec<String>,
     /// What its phone speaks, and its keypad codes.
     #[serde(default)]
     pub phone: Phone,

@@ -98,7 +98,7 @@ pub(super) fn any_right(value: &DeValue<'_>) -> Result<Right, String> {
 
 /// Reads `[webhook.NAME]`; without `secret` the stored one stays.
 pub(super) fn read_webhook(source: &mut Source<'_>, table: &mut Table<'_>) -> (Webhook, bool) {
-    let url = table.take(source, "url", filled);
+    let url = table.take(source, "url", address);
     if url.is_none() && !table.has("url") {
         source.error(table.at, table.path_of("url"), "is missing: where events are sent");
     }
@@ -118,6 +118,30 @@ pub(super) fn read_webhook(source: &mut Source<'_>, table: &mut Table<'_>) -> (W
     (webhook, given)
 }
 
+/// Where a webhook is: by TLS, or in the clear on this machine alone.
+fn address(value: &DeValue<'_>) -> Result<String, String> {
+    let text = filled(value)?;
+    let host = |rest: &str| {
+        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        let (host, rest) = rest.split_at(end);
+        let odd = |c: char| c.is_whitespace() || c.is_control();
+        (!host.is_empty() && !host.contains('@') && !rest.contains(odd) && !host.contains(odd))
+            .then(|| host.to_owned())
+    };
+    let here = |host: &str| {
+        ["localhost", "127.0.0.1", "[::1]"].iter().any(|name| match host.strip_prefix(name) {
+            Some(port) => port.is_empty() || port.starts_with(':'),
+            None => false,
+        })
+    };
+    let https = text.strip_prefix("https://").and_then(host).is_some();
+    let http = text.strip_prefix("http://").and_then(host).is_some_and(|host| here(&host));
+    if https || http {
+        return Ok(text);
+    }
+    Err("is no address such as \"https://crm.example/sayso\" (without a password; http:// to this machine alone)".to_owned())
+}
+
 /// Reads `[provider.NAME]`; without `client-secret` the stored one stays.
 pub(super) fn read_provider(source: &mut Source<'_>, table: &mut Table<'_>) -> Provider {
     let mut needed = |key: &'static str, what: &str| {
@@ -131,7 +155,8 @@ pub(super) fn read_provider(source: &mut Source<'_>, table: &mut Table<'_>) -> P
     let client_id = needed("client-id", "who we are there");
     let pair = |value: &DeValue<'_>| {
         let text = filled(value)?;
-        let (value, role) = text.split_once('=').ok_or("\"value = role\" is expected".to_owned())?;
+        // Values of a directory have the sign themselves, names of roles never.
+        let (value, role) = text.rsplit_once('=').ok_or("\"value = role\" is expected".to_owned())?;
         Ok((value.trim().to_owned(), role.trim().to_owned()))
     };
     let display_name = table.take(source, "display-name", filled).unwrap_or_else(|| issuer.clone());

@@ -170,6 +170,7 @@ impl Object {
                 list.push(("display-name", Shown::Personal(agent.display_name.0.clone())));
                 list.extend(agent.credentials.as_ref().map(|login| ("password", credentials(login))));
                 list.push(("queues", Shown::Plain(queues.join(", "))));
+                list.push(("skills", Shown::Plain(agent.skills.join(", "))));
                 list.push(("codecs", codecs(&agent.phone.codecs)));
                 list.push(("srtp", plain(agent.phone.srtp.word())));
                 list.push(("media", plain(agent.phone.media.word())));
@@ -274,15 +275,23 @@ fn queue_attributes(queue: &Queue, list: &mut Vec<(&'static str, Shown)>) {
     list.push(("ring-timeout", plain(format_span(queue.ring_timeout))));
     list.push(("wrap-up", plain(format_span(queue.wrap_up))));
     list.push(("max-wait", plain(format_span(queue.max_wait))));
-    let overflow = match &queue.overflow {
-        Overflow::Hangup => plain("hangup"),
-        Overflow::Queue(queue) => Shown::Plain(format!("queue {queue}")),
-    };
-    list.push(("overflow", overflow));
+    list.push(("overflow", onward(&queue.overflow)));
     list.push(("position-every", queue.position_every.map_or_else(never, |span| plain(format_span(span)))));
     list.push(("service-seconds", plain(queue.service_seconds)));
     list.extend(queue.retention.map(|keep| ("retention", plain(keep))));
     list.extend(queue.file_removal.map(|keep| ("file-removal", plain(keep))));
+    list.push(("skills", Shown::Plain(queue.skills.join(", "))));
+    list.extend(queue.hours.as_ref().map(|hours| ("hours", plain(hours))));
+    let closed: Vec<String> = queue.closed.iter().map(ToString::to_string).collect();
+    list.push(("closed", Shown::Plain(closed.join(", "))));
+    list.push(("when-closed", onward(&queue.when_closed)));
+}
+
+fn onward(to: &Overflow) -> Shown {
+    match to {
+        Overflow::Hangup => plain("hangup"),
+        Overflow::Queue(queue) => Shown::Plain(format!("queue {queue}")),
+    }
 }
 
 fn script_attributes(script: &Script, list: &mut Vec<(&'static str, Shown)>) {

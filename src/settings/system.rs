@@ -9,6 +9,7 @@ use toml::de::DeValue;
 
 use crate::audit::Class;
 
+use super::hours;
 use super::object::Shown;
 use super::read::{Source, Table, boolean, filled, integer, list, span, span_or_never, text, word};
 use super::span::{BadSpan, format_span, parse_span};
@@ -161,6 +162,15 @@ pub enum SecondFactor {
 
 impl SecondFactor {
     const WORDS: [(&'static str, Self); 2] = [("optional", Self::Optional), ("required", Self::Required)];
+
+    /// Its word.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Optional => "optional",
+            Self::Required => "required",
+        }
+    }
 }
 
 /// See [`System::audit`] (domain rules 25, 26).
@@ -239,7 +249,7 @@ pub(super) fn read(source: &mut Source<'_>, table: &mut Table<'_>) -> System {
     let second_approver =
         table.take(source, "second-approver", boolean).unwrap_or(usual.privacy.second_approver);
     System {
-        time_zone: table.take(source, "time-zone", filled).unwrap_or(usual.time_zone),
+        time_zone: table.take(source, "time-zone", hours::zone_name).unwrap_or(usual.time_zone),
         retention,
         passwords: PasswordRules { longer_than, history, expires, lock_after, lock_for },
         sessions: SessionRules { idle, absolute, second_factor },
@@ -264,7 +274,6 @@ pub(super) fn attributes(system: &System, list: &mut Vec<(&'static str, Shown)>)
     let plain = |value: &dyn ToString| Shown::Plain(value.to_string());
     let maybe = |span: Option<Duration>| Shown::Plain(span.map_or_else(|| "never".to_owned(), format_span));
     let time = |span: Duration| Shown::Plain(format_span(span));
-    let word = SecondFactor::WORDS.iter().find(|(_, it)| *it == system.sessions.second_factor);
     list.extend([
         ("time-zone", plain(&system.time_zone)),
         ("retention-calls", plain(&system.retention.calls)),
@@ -277,7 +286,7 @@ pub(super) fn attributes(system: &System, list: &mut Vec<(&'static str, Shown)>)
         ("lock-for", time(system.passwords.lock_for)),
         ("session-idle", time(system.sessions.idle)),
         ("session-absolute", time(system.sessions.absolute)),
-        ("second-factor", plain(&word.map_or("", |(word, _)| word))),
+        ("second-factor", plain(&system.sessions.second_factor.word())),
         ("audit-off", Shown::Plain(system.audit.off.join(", "))),
         ("anchor-every", maybe(system.audit.anchor_every)),
         ("anchor-to", Shown::Plain(system.audit.anchor_to.join(", "))),

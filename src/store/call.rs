@@ -5,8 +5,8 @@ use sqlx::any::AnyArguments;
 use sqlx::query::Query;
 
 use crate::audit::{
-    answer_key, answer_word, basis_detail, basis_word, category_word, cause_word, channel_word, of_fact,
-    supervision_word,
+    Value, answer_key, answer_word, basis_detail, basis_word, category_word, cause_word, channel_word,
+    of_fact, supervision_word,
 };
 use crate::call::{Fact, Whom};
 use crate::consent::{Answered, Basis};
@@ -38,6 +38,7 @@ struct Event {
 impl Work<'_> {
     /// Writes a fact.
     pub(super) async fn fact(&mut self, fact: &Fact) -> Result<(), StoreError> {
+        let before = self.before(fact).await?;
         match fact {
             Fact::Arrived { call, at, from, dialled, trunk, queue, language } => {
                 let insert = of_call(INSERT_CALL, *call)
@@ -147,10 +148,57 @@ impl Work<'_> {
                 let update = "UPDATE calls SET ended_at = $2, end_cause = $3 WHERE id = $1";
                 let update = of_call(update, *call).bind(at.as_micros()).bind(cause_word(*cause));
                 self.one("call", call, update).await?;
+                // The clock of its recordings begins.
+                let clock = "UPDATE recordings SET call_ended_at = $2 WHERE call = $1";
+                let clock = of_call(clock, *call).bind(at.as_micros());
+                clock.execute(&mut *self.connection).await.doing("starting the clock of recordings")?;
             }
         }
-        self.audit(of_fact(fact));
+        let event = of_fact(fact);
+        let old = event.old.clone().or(before);
+        self.audit(event.old(old));
         Ok(())
+    }
+
+    /// What an attribute was before a fact changes it, where the fact does not tell.
+    async fn before(&mut self, fact: &Fact) -> Result<Option<Value>, StoreError> {
+        let select = match fact {
+            Fact::Decided { call, .. } => {
+                let select = "SELECT CASE WHEN basis_detail IS NULL THEN basis \
+                              ELSE basis || ': ' || basis_detail END FROM calls WHERE id = $1";
+                sqlx::query_scalar::<_, Option<String>>(select).bind(call.to_string())
+            }
+            Fact::Queued { call, .. } => {
+                let select =
+                    "SELECT CASE WHEN queued_at IS NULL THEN NULL ELSE queue END FROM calls WHERE id = $1";
+                sqlx::query_scalar(select).bind(call.to_string())
+            }
+            Fact::ConsentWithdrawn { from: Some(from), .. } => {
+                let select =
+                    "SELECT answer FROM consents WHERE from_number = $1 ORDER BY at DESC, n DESC LIMIT 1";
+                sqlx::query_scalar(select).bind(from.as_e164().to_owned())
+            }
+            Fact::ConsentWithdrawn { from: None, .. }
+            | Fact::Arrived { .. }
+            | Fact::ConsentAnswered { .. }
+            | Fact::Dialled { .. }
+            | Fact::Admitted { .. }
+            | Fact::Connected { .. }
+            | Fact::LegEnded { .. }
+            | Fact::Overridden { .. }
+            | Fact::Paused { .. }
+            | Fact::RecordingFailed { .. }
+            | Fact::Returned { .. }
+            | Fact::Consulted { .. }
+            | Fact::Transferred { .. }
+            | Fact::Lost { .. }
+            | Fact::Reattached { .. }
+            | Fact::Supervised { .. }
+            | Fact::SuperviseEnded { .. }
+            | Fact::Ended { .. } => return Ok(None),
+        };
+        let old = select.fetch_optional(&mut *self.connection).await.doing("reading what a fact changes")?;
+        Ok(old.flatten().map(Value::Plain))
     }
 
     /// Writes a leg's statistics. They come with the call's last facts, which must not fail for them: a

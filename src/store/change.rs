@@ -6,11 +6,11 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::access::Attempts;
-use crate::audit::{Actor, AuditEvent};
+use crate::audit::{Actor, AuditEvent, Person};
 use crate::call::Fact;
 use crate::ids::{AgentId, CallId, LegId, RecordingId, Redacted};
 use crate::queue::AgentState;
-use crate::settings::Difference;
+use crate::settings::{Difference, SessionRules};
 use crate::time::Timestamp;
 
 use super::anchor::AnchorChange;
@@ -19,6 +19,7 @@ use super::hold::HoldChange;
 use super::job::JobChange;
 use super::kek::KekChange;
 use super::login::LoginChange;
+use super::node::NodeRow;
 use super::particulars::ParticularsChange;
 use super::privacy::PrivacyChange;
 use super::reconciliation::ReconciliationChange;
@@ -62,6 +63,16 @@ pub enum Change {
     /// Refused as a whole with [`StoreError::Conflict`](super::StoreError::Conflict) if an object is no
     /// longer what the difference was made from.
     Settings(Vec<Difference>, Actor),
+    /// The same, refused with [`StoreError::Conflict`](super::StoreError::Conflict), too, when any settings have changed
+    /// since: what a difference refers to, or what refers to it, may be another by then.
+    SettingsSince {
+        /// The generation that the differences were made from.
+        generation: u64,
+        /// What changes.
+        differences: Vec<Difference>,
+        /// Who changes it.
+        who: Actor,
+    },
     /// A prompt was imported beside the database: one audit event, and a new generation of settings,
     /// so that running servers read their prompts again.
     Prompt(PromptImported),
@@ -93,6 +104,24 @@ pub enum Change {
     Anchor(AnchorChange),
     /// What a call has beside its own: attached data, its SIP messages.
     Particulars(ParticularsChange),
+    /// A person's key is destroyed: what the audit log says of them, in whatever row, is erased, and the chain stays
+    /// whole. Leaves one audit event, if there was a key; why and for whom is for who erases to say. The key is out of
+    /// the database's own logs once [`Store::shred`](super::Store::shred) returns.
+    ErasePerson {
+        /// Who is erased: [`Person::number`] for whoever has a number.
+        person: Person,
+        /// By whose order.
+        by: Actor,
+    },
+    /// What the audit log says of people in these calls is erased: numbers and texts in rows of the calls, their legs
+    /// and recordings; what it says of the same people elsewhere stays. Leaves no audit event: who anonymises a call
+    /// says so. Done again it does nothing.
+    ErasePersonalOf {
+        /// Which calls.
+        calls: Vec<CallId>,
+    },
+    /// A server is there; not audited.
+    Node(NodeRow),
     /// Only an audit event.
     Audit(AuditEvent),
 }
@@ -124,6 +153,10 @@ pub enum SessionChange {
         user: String,
         /// The hash of the password: the session holds while this is the user's.
         password_hash: Redacted<String>,
+        /// The OpenID Connect provider that said who it is; `None`: it was a password.
+        provider: Option<String>,
+        /// How long sessions live.
+        rules: SessionRules,
         /// When.
         at: Timestamp,
     },
@@ -138,6 +171,11 @@ pub enum SessionChange {
     Ended {
         /// Which one.
         key: SessionKey,
+    },
+    /// All of a user end.
+    AllEnded {
+        /// Whose.
+        user: String,
     },
     /// The user has another password: this session goes on with it, all others of the user end.
     Renewed {

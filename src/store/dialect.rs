@@ -324,7 +324,13 @@ impl Dialect {
         for _ in 0..2 {
             older_ones_end(connection).await?;
         }
-        for table in ["VACUUM (TRUNCATE FALSE) recordings", "VACUUM (TRUNCATE FALSE) keks"] {
+        for table in [
+            "VACUUM (TRUNCATE FALSE) recordings",
+            "VACUUM (TRUNCATE FALSE) keks",
+            "VACUUM (TRUNCATE FALSE) persons",
+            "VACUUM (TRUNCATE FALSE) audit_sealed",
+            "VACUUM (TRUNCATE FALSE) audit_personal",
+        ] {
             connection.execute(table).await.doing(DOING)?;
         }
         Ok(())

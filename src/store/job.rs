@@ -34,6 +34,10 @@ words!(
         Destroy = "destroy",
         /// Compares calls, recordings and the object store.
         Reconcile = "reconcile",
+        /// Destroys and anonymises what is due by the rules.
+        Retention = "retention",
+        /// Does what was asked about people's data.
+        Privacy = "privacy",
     }
 );
 
@@ -351,7 +355,7 @@ impl Work<'_> {
     /// Refuses what makes copies of a recording that was destroyed. Its key is gone, but its audio may be plain.
     async fn of_living(&mut self, job: &Held, wanted: &'static str) -> Result<(), StoreError> {
         match job.kind {
-            JobKind::Destroy | JobKind::Reconcile => return Ok(()),
+            JobKind::Destroy | JobKind::Reconcile | JobKind::Retention | JobKind::Privacy => return Ok(()),
             JobKind::Rescue | JobKind::Encode | JobKind::Upload => {}
         }
         let select = "SELECT 1 FROM recordings r JOIN jobs j ON j.subject = r.id \
@@ -395,7 +399,7 @@ fn state(id: i64, state: &str, wanted: &'static str) -> StoreError {
 const DUE: &str = "SELECT * FROM (SELECT j.* FROM jobs j WHERE j.kind = '{kind}' AND {spool} AND j.due <= $1 \
      AND (j.leased_until IS NULL OR j.leased_until <= $1) AND NOT EXISTS (SELECT 1 FROM jobs o \
      WHERE o.subject = j.subject AND o.id <> j.id AND o.leased_until > $1) \
-     AND (j.kind IN ('destroy', 'reconcile') OR NOT EXISTS (SELECT 1 FROM recordings r WHERE r.id = j.subject \
+     AND (j.kind IN ('destroy', 'reconcile', 'retention') OR NOT EXISTS (SELECT 1 FROM recordings r WHERE r.id = j.subject \
      AND r.state IN ('destroyed', 'removed'))) ORDER BY j.due, j.id LIMIT $3) AS {name}";
 
 impl Store {

@@ -102,7 +102,9 @@ impl Work<'_> {
             KekChange::Retired { id, at, by } => {
                 if self.kek_retired(id, *at).await? {
                     let what = Object::new("kek", id);
-                    self.audit(AuditEvent::new(Class::Config, by.clone(), *at, "kek.retired", what));
+                    let event = AuditEvent::new(Class::Config, by.clone(), *at, "kek.retired", what);
+                    let (old, new) = (Value::plain(KekState::Retiring), Value::plain(KekState::Retired));
+                    self.audit(event.old(Some(old)).new_value(Some(new)));
                 }
             }
         }

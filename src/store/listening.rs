@@ -1,26 +1,28 @@
 //! An agent's own calls with their notes, and the listening log.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row as _};
 
 use crate::audit::{Actor, AuditEvent, Class, Object, Value};
-use crate::ids::{AgentId, CallId, Redacted};
+use crate::ids::{AgentId, CallId, QueueId, RecordingId, Redacted};
+use crate::time::Timestamp;
 
 use super::Store;
 use super::change::{Listened, ListenedTo, NoteChange};
 use super::error::{Doing as _, StoreError};
-use super::page::{Cursor, Page};
+use super::page::{Cursor, Page, Place};
 use super::query::{Cells, read_call};
 use super::rows::{ListenedRow, NoteRow, OwnCallRow, OwnRecordingRow};
+use super::select::{Select, Sight};
 use super::writer::Work;
 
 /// Calls an agent spoke in, by the first leg on which it did: each once, however often its phone was called.
-const OWN_CALLS: &str = "SELECT c.*, l.dialled_at AS leg_dialled_at FROM legs l JOIN calls c ON c.id = l.call \
-     WHERE l.agent = $1 AND l.connected_at IS NOT NULL AND (l.dialled_at, l.call) < ($2, $3) \
-     AND NOT EXISTS (SELECT 1 FROM legs e WHERE e.call = l.call AND e.agent = l.agent \
-     AND e.connected_at IS NOT NULL AND e.n < l.n) ORDER BY l.dialled_at DESC, l.call DESC LIMIT $4";
+const OWN_CALLS: &str =
+    "SELECT c.*, l.dialled_at AS leg_dialled_at FROM legs l JOIN calls c ON c.id = l.call";
+const SPOKE_FIRST: &str = "l.connected_at IS NOT NULL AND NOT EXISTS (SELECT 1 FROM legs e \
+     WHERE e.call = l.call AND e.agent = l.agent AND e.connected_at IS NOT NULL AND e.n < l.n)";
 
 /// Notes on a call: its agents write a few each; past this somebody fills the table.
 const MAX_NOTES: i64 = 100;
@@ -30,14 +32,31 @@ const NOTES: &str = "SELECT call, at, name, text FROM notes WHERE call IN ({}) O
 const RECORDINGS: &str =
     "SELECT id, call, state, samples FROM recordings WHERE call IN ({}) ORDER BY armed_at, id";
 
-const LISTENING: &str = "SELECT n, at, kind, call, recording, mode, who, reason FROM listening_log \
-     WHERE n < $1 AND $2 IS NULL ORDER BY n DESC LIMIT $3";
-const LISTENING_OF: &str = "SELECT n, at, kind, call, recording, mode, who, reason FROM listening_log \
-     WHERE n < $1 AND who = $2 ORDER BY n DESC LIMIT $3";
+const LISTENING: &str = "SELECT l.n, l.at, l.kind, l.call, l.recording, l.mode, l.who, l.reason \
+     FROM listening_log l LEFT JOIN calls c ON c.id = l.call";
+
+/// Which rows of the listening log.
+#[derive(Clone, Debug, Default)]
+pub struct ListeningFilter {
+    /// Not older than this.
+    pub since: Option<Timestamp>,
+    /// Older than this.
+    pub until: Option<Timestamp>,
+    /// Of this user.
+    pub who: Option<String>,
+    /// Of this call.
+    pub call: Option<CallId>,
+    /// Of this recording.
+    pub recording: Option<RecordingId>,
+    /// Of calls of these first queues; `None`: of all. What was heard of restricted calls is told to all who look after
+    /// the log: it is about who listened.
+    pub queues: Option<BTreeSet<QueueId>>,
+}
 
 impl Work<'_> {
     /// Writes a note; the audit log tells of it without its text.
     pub(super) async fn note(&mut self, note: &NoteChange) -> Result<(), StoreError> {
+        self.not_anonymised(note.call, "noted on").await?;
         let select = "SELECT COUNT(*) FROM notes WHERE call = $1";
         let written = sqlx::query_scalar::<_, i64>(select).bind(note.call.to_string());
         if written.fetch_one(&mut *self.connection).await.doing("counting notes")? >= MAX_NOTES {
@@ -97,34 +116,30 @@ impl Work<'_> {
 }
 
 impl Store {
-    /// The calls in which an agent spoke, with their recordings and notes: the latest first, from `after`.
+    /// The calls in which an agent spoke, with their recordings and notes; restricted ones only for who has the right.
     ///
     /// # Errors
     /// When the database refuses, or a row cannot be read.
     pub async fn own_calls(
         &self,
         agent: &AgentId,
-        after: Option<Cursor>,
-        limit: u32,
+        restricted: bool,
+        place: &Place,
     ) -> Result<Page<OwnCallRow>, StoreError> {
-        let after = after.unwrap_or_else(Cursor::start);
-        let rows = sqlx::query(OWN_CALLS)
-            .bind(agent.0.clone())
-            .bind(after.at)
-            .bind(after.id)
-            .bind(i64::from(limit) + 1)
-            .fetch_all(&self.read)
-            .await
-            .doing("reading an agent's calls")?;
+        let mut select = Select::new(OWN_CALLS);
+        select.and("l.agent = {}", agent.0.as_str()).only(SPOKE_FIRST);
+        select.seen(("c.first_queue", "c.restricted_at"), None, &Sight { queues: None, restricted });
+        let by = [("l.dialled_at", "leg_dialled_at"), ("l.call", "call")];
+        let rows = select.page(by, place, false).rows(&self.read, "reading an agent's calls").await?;
         let read = |row| {
             let dialled_at = Cells { table: "legs", row }.time("leg_dialled_at")?;
             Ok(OwnCallRow { call: read_call(row)?, dialled_at, recordings: Vec::new(), notes: Vec::new() })
         };
         let rows: Vec<OwnCallRow> = rows.iter().map(read).collect::<Result<_, StoreError>>()?;
-        let place = |row: &OwnCallRow| Cursor { at: row.dialled_at.as_micros(), id: row.call.id.to_string() };
-        let mut page = Page::of(rows, limit, place);
+        let at = |row: &OwnCallRow| Cursor { at: row.dialled_at.as_micros(), id: row.call.id.to_string() };
+        let mut page = Page::of(rows, place.limit, at);
         let ids: Vec<CallId> = page.items.iter().map(|row| row.call.id).collect();
-        let mut notes = self.of_calls(NOTES, &ids, read_note).await?;
+        let mut notes = self.notes_of(&ids).await?;
         let mut recordings = self.of_calls(RECORDINGS, &ids, read_recording).await?;
         for row in &mut page.items {
             row.notes = notes.remove(&row.call.id).unwrap_or_default();
@@ -143,30 +158,44 @@ impl Store {
         row.fetch_optional(&self.read).await.map(|row| row.is_some()).doing("looking for an agent in a call")
     }
 
-    /// The listening log, of one user or of all: the latest first, from `after`.
+    /// The listening log.
     ///
     /// # Errors
     /// When the database refuses, or a row cannot be read.
     pub async fn listening_log(
         &self,
-        who: Option<&str>,
-        after: Option<Cursor>,
-        limit: u32,
+        filter: &ListeningFilter,
+        place: &Place,
     ) -> Result<Page<ListenedRow>, StoreError> {
-        // Two statements, so that each goes by its index.
-        let rows = sqlx::query(if who.is_some() { LISTENING_OF } else { LISTENING })
-            .bind(after.map_or(i64::MAX, |after| after.at))
-            .bind(who.map(str::to_owned))
-            .bind(i64::from(limit) + 1)
-            .fetch_all(&self.read)
-            .await
-            .doing("reading the listening log")?;
+        let ListeningFilter { since, until, who, call, recording, queues } = filter;
+        let sight = Sight { queues: queues.clone(), restricted: true };
+        let mut select = Select::new(LISTENING);
+        if who.is_some() || call.is_some() || recording.is_some() || queues.is_some() {
+            select.sort();
+        }
+        select
+            .between("l.at", *since, *until)
+            .when("l.who = {}", who.as_deref())
+            .when("l.call = {}", call.map(|call| call.to_string()))
+            .when("l.recording = {}", recording.map(|recording| recording.to_string()))
+            .seen(("c.first_queue", "c.restricted_at"), None, &sight);
+        let by = [("l.at", "at"), ("l.n", "n")];
+        let rows = select.page(by, place, true).rows(&self.read, "reading the listening log").await?;
         let rows: Vec<ListenedRow> = rows.iter().map(read_listened).collect::<Result<_, StoreError>>()?;
-        Ok(Page::of(rows, limit, |row| Cursor { at: row.n, id: String::new() }))
+        let at = |row: &ListenedRow| Cursor { at: row.at.as_micros(), id: row.n.to_string() };
+        Ok(Page::of(rows, place.limit, at))
+    }
+
+    /// Notes of some calls, the oldest first.
+    pub(super) async fn notes_of(
+        &self,
+        calls: &[CallId],
+    ) -> Result<HashMap<CallId, Vec<NoteRow>>, StoreError> {
+        self.of_calls(NOTES, calls, read_note).await
     }
 
     /// Rows of some calls, by call.
-    async fn of_calls<T>(
+    pub(super) async fn of_calls<T>(
         &self,
         select: &'static str,
         calls: &[CallId],

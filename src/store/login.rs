@@ -1,15 +1,457 @@
-//! Second factors, earlier passwords, tokens for machines (domain rule 23).
+//! Second factors, earlier passwords, providers' people, tokens for machines (domain rule 23).
 
-use super::error::StoreError;
+use sqlx::Any;
+use sqlx::any::{AnyArguments, AnyRow};
+use sqlx::query::Query;
+
+use crate::access::Right;
+use crate::ids::Redacted;
+use crate::settings::{Changed, Difference, Object, Provider, SYSTEM, System, User};
+use crate::time::Timestamp;
+
+use super::Store;
+use super::error::{Doing as _, StoreError};
+use super::page::{Cursor, Page};
+use super::query::Cells;
 use super::writer::Work;
 
-/// See [`Change::Login`](super::Change::Login).
+type Statement = Query<'static, Any, AnyArguments>;
+
+/// Passwords kept of a user: as many as a rule can ask for (`password-history`), and the one in force.
+const PASSWORDS: i64 = 51;
+
+/// See [`Change::Login`](super::Change::Login). None is audited by itself: who makes it says why.
 #[derive(Debug)]
-pub enum LoginChange {}
+pub enum LoginChange {
+    /// Goes on only if there is no user at all; nobody makes one meanwhile.
+    Nobody,
+    /// A second factor is offered; it counts once a code of it was seen. What was offered before is forgotten.
+    FactorBegun {
+        /// The user.
+        user: String,
+        /// Its secret, sealed.
+        secret: Redacted<String>,
+        /// When.
+        at: Timestamp,
+    },
+    /// A code of it was seen: it counts from now on.
+    FactorConfirmed {
+        /// The user.
+        user: String,
+        /// The step of that code.
+        step: u64,
+        /// SHA-256 (hex) of the recovery codes; those before are forgotten.
+        recovery: Vec<String>,
+        /// When.
+        at: Timestamp,
+    },
+    /// The user has no second factor any more.
+    FactorRemoved {
+        /// The user.
+        user: String,
+    },
+    /// A code was used; refused if it, or a later one, was used before.
+    CodeUsed {
+        /// The user.
+        user: String,
+        /// Its step.
+        step: u64,
+    },
+    /// A recovery code was used; refused if there is none such, or it was used before.
+    RecoveryUsed {
+        /// The user.
+        user: String,
+        /// SHA-256 (hex) of it.
+        hash: String,
+        /// When.
+        at: Timestamp,
+    },
+    /// Somebody of a provider is this user from now on.
+    Bound(Identity, Timestamp),
+    /// A token was made.
+    TokenMade {
+        /// What is told of it.
+        token: TokenRow,
+        /// SHA-256 (hex) of it.
+        hash: String,
+    },
+    /// A token is used.
+    TokenUsed {
+        /// Which one.
+        id: String,
+        /// When.
+        at: Timestamp,
+    },
+    /// A token is good no longer; refused if it is not by now.
+    TokenRevoked {
+        /// Which one.
+        id: String,
+        /// When.
+        at: Timestamp,
+    },
+}
+
+/// Who somebody of a provider is here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The provider's name in the settings.
+    pub provider: String,
+    /// The provider's own name for the person, never given to another (`sub`).
+    pub subject: Redacted<String>,
+    /// The user.
+    pub user: String,
+    /// Whether the user was made at the first log-in by the provider.
+    pub made: bool,
+}
+
+/// A second factor as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FactorRow {
+    /// Its secret, sealed.
+    pub secret: Redacted<String>,
+    /// Whether it counts.
+    pub confirmed: bool,
+    /// The step of the last code that was used.
+    pub step: Option<u64>,
+}
+
+/// A token for machines, without what opens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenRow {
+    /// Its id.
+    pub id: String,
+    /// What its maker calls it.
+    pub name: String,
+    /// Who made it.
+    pub maker: String,
+    /// Its scopes.
+    pub rights: Vec<Right>,
+    /// When it was made.
+    pub created: Timestamp,
+    /// When it ends.
+    pub expires: Timestamp,
+    /// When it was used last, to the minute.
+    pub used: Option<Timestamp>,
+    /// When it was revoked.
+    pub revoked: Option<Timestamp>,
+}
+
+impl TokenRow {
+    /// Whether it opens anything.
+    #[must_use]
+    pub fn lives(&self, now: Timestamp) -> bool {
+        self.revoked.is_none() && now < self.expires
+    }
+}
 
 impl Work<'_> {
-    #[expect(clippy::unused_async)]
+    /// Writes what belongs to log-ins.
     pub(super) async fn login(&mut self, change: &LoginChange) -> Result<(), StoreError> {
-        match *change {}
+        match change {
+            LoginChange::Nobody => self.nobody().await,
+            LoginChange::FactorBegun { user, secret, at } => {
+                let upsert = "INSERT INTO second_factors (name, secret, begun) VALUES ($1, $2, $3) \
+                              ON CONFLICT (name) DO UPDATE SET secret = excluded.secret, begun = excluded.begun, \
+                              step = NULL WHERE second_factors.confirmed IS NULL";
+                let upsert = sqlx::query(upsert).bind(user.clone()).bind(secret.0.clone());
+                self.or_conflict(upsert.bind(at.as_micros()), "second factor", user).await
+            }
+            LoginChange::FactorConfirmed { user, step, recovery, at } => {
+                let update = "UPDATE second_factors SET confirmed = $2, step = $3 \
+                              WHERE name = $1 AND confirmed IS NULL";
+                let update = sqlx::query(update).bind(user.clone()).bind(at.as_micros()).bind(stored(*step));
+                self.or_conflict(update, "second factor", user).await?;
+                self.execute(sqlx::query("DELETE FROM recovery_codes WHERE name = $1").bind(user.clone()))
+                    .await?;
+                for hash in recovery {
+                    let insert = sqlx::query("INSERT INTO recovery_codes (name, hash) VALUES ($1, $2)");
+                    self.execute(insert.bind(user.clone()).bind(hash.clone())).await?;
+                }
+                Ok(())
+            }
+            LoginChange::FactorRemoved { user } => self.forget_factor(user).await,
+            LoginChange::CodeUsed { user, step } => {
+                let update = "UPDATE second_factors SET step = $2 WHERE name = $1 AND confirmed IS NOT NULL \
+                              AND (step IS NULL OR step < $2)";
+                let update = sqlx::query(update).bind(user.clone()).bind(stored(*step));
+                self.or_conflict(update, "second factor", user).await
+            }
+            LoginChange::RecoveryUsed { user, hash, at } => {
+                let update =
+                    "UPDATE recovery_codes SET used = $3 WHERE name = $1 AND hash = $2 AND used IS NULL";
+                let update = sqlx::query(update).bind(user.clone()).bind(hash.clone()).bind(at.as_micros());
+                self.or_conflict(update, "recovery code", user).await
+            }
+            LoginChange::Bound(identity, at) => self.bind(identity, *at).await,
+            LoginChange::TokenMade { token, hash } => self.make_token(token, hash).await,
+            LoginChange::TokenUsed { id, at } => {
+                let update = "UPDATE tokens SET used = $2 WHERE id = $1 AND (used IS NULL OR used < $2)";
+                self.execute(sqlx::query(update).bind(id.clone()).bind(at.as_micros())).await
+            }
+            LoginChange::TokenRevoked { id, at } => {
+                let update = "UPDATE tokens SET revoked = $2 WHERE id = $1 AND revoked IS NULL";
+                let update = sqlx::query(update).bind(id.clone()).bind(at.as_micros());
+                self.or_conflict(update, "token", id).await
+            }
+        }
     }
+
+    /// What follows from a change of settings: a user's new password is kept in mind; a user who is removed leaves
+    /// nothing that another of the same name would find.
+    pub(super) async fn log_ins_follow(&mut self, difference: &Difference) -> Result<(), StoreError> {
+        let name = &difference.name;
+        match &difference.what {
+            Changed::Added(Object::User(user)) => self.keep_password(name, user).await,
+            Changed::Altered { old: Object::User(old), new: Object::User(new) }
+                if old.password_hash != new.password_hash =>
+            {
+                self.keep_password(name, new).await
+            }
+            Changed::Removed(Object::User(_)) => {
+                self.forget_factor(name).await?;
+                for delete in [
+                    "DELETE FROM passwords WHERE name = $1",
+                    "DELETE FROM sessions WHERE name = $1",
+                    "DELETE FROM login_failures WHERE name = $1",
+                    "DELETE FROM log_ins WHERE name = $1",
+                    "DELETE FROM identities WHERE name = $1",
+                ] {
+                    self.execute(sqlx::query(delete).bind(name.clone())).await?;
+                }
+                let revoke = "UPDATE tokens SET revoked = $2 WHERE maker = $1 AND revoked IS NULL";
+                self.execute(sqlx::query(revoke).bind(name.clone()).bind(self.now.as_micros())).await
+            }
+            Changed::Added(_) | Changed::Altered { .. } | Changed::Removed(_) => Ok(()),
+        }
+    }
+
+    /// When somebody logged in last.
+    pub(super) async fn logged_in(&mut self, user: &str, at: Timestamp) -> Result<(), StoreError> {
+        let upsert = "INSERT INTO log_ins (name, last) VALUES ($1, $2) \
+                      ON CONFLICT (name) DO UPDATE SET last = excluded.last";
+        self.execute(sqlx::query(upsert).bind(user.to_owned()).bind(at.as_micros())).await
+    }
+
+    async fn nobody(&mut self) -> Result<(), StoreError> {
+        // The lock that every change of settings takes: nobody adds a user while we look.
+        self.count_generation().await?;
+        let user = sqlx::query("SELECT 1 FROM settings WHERE kind = 'user' LIMIT 1");
+        match user.fetch_optional(&mut *self.connection).await.doing("looking for users")? {
+            Some(_) => Err(StoreError::Conflict { object: "the list of users".to_owned() }),
+            None => Ok(()),
+        }
+    }
+
+    async fn keep_password(&mut self, name: &str, user: &User) -> Result<(), StoreError> {
+        let insert = sqlx::query("INSERT INTO passwords (name, at, hash) VALUES ($1, $2, $3)");
+        let insert =
+            insert.bind(name.to_owned()).bind(self.now.as_micros()).bind(user.password_hash.0.clone());
+        self.execute(insert).await?;
+        let old = "DELETE FROM passwords WHERE name = $1 AND n NOT IN \
+                   (SELECT n FROM passwords WHERE name = $1 ORDER BY at DESC, n DESC LIMIT $2)";
+        self.execute(sqlx::query(old).bind(name.to_owned()).bind(PASSWORDS)).await
+    }
+
+    async fn forget_factor(&mut self, name: &str) -> Result<(), StoreError> {
+        for delete in
+            ["DELETE FROM second_factors WHERE name = $1", "DELETE FROM recovery_codes WHERE name = $1"]
+        {
+            self.execute(sqlx::query(delete).bind(name.to_owned())).await?;
+        }
+        Ok(())
+    }
+
+    async fn bind(&mut self, identity: &Identity, at: Timestamp) -> Result<(), StoreError> {
+        let Identity { provider, subject, user, made } = identity;
+        let insert = "INSERT INTO identities (provider, subject, name, made, at) VALUES ($1, $2, $3, $4, $5) \
+                      ON CONFLICT DO NOTHING";
+        let insert = sqlx::query(insert)
+            .bind(provider.clone())
+            .bind(subject.0.clone())
+            .bind(user.clone())
+            .bind(i64::from(*made))
+            .bind(at.as_micros());
+        self.or_conflict(insert, "identity", user).await
+    }
+
+    async fn make_token(&mut self, token: &TokenRow, hash: &str) -> Result<(), StoreError> {
+        let words: Vec<&str> = token.rights.iter().map(|right| right.word()).collect();
+        let insert = "INSERT INTO tokens (id, hash, name, maker, rights, created, expires) \
+                      VALUES ($1, $2, $3, $4, $5, $6, $7)";
+        let insert = sqlx::query(insert)
+            .bind(token.id.clone())
+            .bind(hash.to_owned())
+            .bind(token.name.clone())
+            .bind(token.maker.clone())
+            .bind(words.join(" "))
+            .bind(token.created.as_micros())
+            .bind(token.expires.as_micros());
+        self.execute(insert).await
+    }
+
+    async fn execute(&mut self, statement: Statement) -> Result<(), StoreError> {
+        statement.execute(&mut *self.connection).await.map(drop).doing("storing what belongs to log-ins")
+    }
+
+    /// A statement that has to touch a row: another was faster otherwise.
+    async fn or_conflict(
+        &mut self,
+        statement: Statement,
+        what: &'static str,
+        of: &str,
+    ) -> Result<(), StoreError> {
+        let done = statement.execute(&mut *self.connection).await.doing("storing what belongs to log-ins")?;
+        match done.rows_affected() {
+            0 => Err(StoreError::Conflict { object: format!("{what} {of}") }),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Store {
+    /// What holds for the whole system; the defaults, if nothing was set.
+    ///
+    /// # Errors
+    /// When the database refuses, or the document cannot be read.
+    pub async fn system(&self) -> Result<System, StoreError> {
+        let select =
+            sqlx::query("SELECT body FROM settings WHERE kind = 'system' AND name = $1").bind(SYSTEM);
+        let row = select.fetch_optional(&self.read).await.doing("reading what holds for the system")?;
+        let system = row.map(|row| Cells { table: "settings", row: &row }.json("body")).transpose()?;
+        Ok(system.flatten().unwrap_or_default())
+    }
+
+    /// The last passwords of a user, by their hashes; the latest first.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn earlier_passwords(&self, user: &str, most: u8) -> Result<Vec<Redacted<String>>, StoreError> {
+        let select = "SELECT hash FROM passwords WHERE name = $1 ORDER BY at DESC, n DESC LIMIT $2";
+        let rows =
+            sqlx::query(select).bind(user.to_owned()).bind(i64::from(most)).fetch_all(&self.read).await;
+        let rows = rows.doing("reading earlier passwords")?;
+        rows.iter().map(|row| Cells { table: "passwords", row }.get("hash").map(Redacted)).collect()
+    }
+
+    /// A user's second factor, if one was begun.
+    ///
+    /// # Errors
+    /// When the database refuses, or the row cannot be read.
+    pub async fn second_factor(&self, user: &str) -> Result<Option<FactorRow>, StoreError> {
+        let select = "SELECT secret, confirmed, step FROM second_factors WHERE name = $1";
+        let row = sqlx::query(select).bind(user.to_owned()).fetch_optional(&self.read).await;
+        let Some(row) = row.doing("reading a second factor")? else { return Ok(None) };
+        let cells = Cells { table: "second_factors", row: &row };
+        let confirmed = cells.maybe_time("confirmed")?.is_some();
+        Ok(Some(FactorRow { secret: Redacted(cells.get("secret")?), confirmed, step: cells.number("step")? }))
+    }
+
+    /// When a user logged in last.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn last_log_in(&self, user: &str) -> Result<Option<Timestamp>, StoreError> {
+        let row = sqlx::query("SELECT last FROM log_ins WHERE name = $1").bind(user.to_owned());
+        let row = row.fetch_optional(&self.read).await.doing("reading the last log-in")?;
+        row.map(|row| Cells { table: "log_ins", row: &row }.time("last")).transpose()
+    }
+
+    /// The OpenID Connect providers, by name.
+    ///
+    /// # Errors
+    /// When the database refuses, or a document cannot be read.
+    pub async fn providers(&self) -> Result<Vec<(String, Provider)>, StoreError> {
+        let rows = sqlx::query("SELECT name, body FROM settings WHERE kind = 'provider' ORDER BY name");
+        let rows = rows.fetch_all(&self.read).await.doing("reading providers")?;
+        rows.iter().map(read_provider).collect()
+    }
+
+    /// One of them.
+    ///
+    /// # Errors
+    /// When the database refuses, or the document cannot be read.
+    pub async fn provider(&self, name: &str) -> Result<Option<Provider>, StoreError> {
+        let select = "SELECT name, body FROM settings WHERE kind = 'provider' AND name = $1";
+        let row = sqlx::query(select).bind(name.to_owned()).fetch_optional(&self.read).await;
+        let row = row.doing("reading a provider")?;
+        Ok(row.as_ref().map(read_provider).transpose()?.map(|(_, provider)| provider))
+    }
+
+    /// Who somebody of a provider is here.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn identity(&self, provider: &str, subject: &str) -> Result<Option<Identity>, StoreError> {
+        let select = "SELECT name, made FROM identities WHERE provider = $1 AND subject = $2";
+        let row = sqlx::query(select).bind(provider.to_owned()).bind(subject.to_owned());
+        let row = row.fetch_optional(&self.read).await.doing("reading who somebody is")?;
+        let Some(row) = row else { return Ok(None) };
+        let cells = Cells { table: "identities", row: &row };
+        Ok(Some(Identity {
+            provider: provider.to_owned(),
+            subject: Redacted(subject.to_owned()),
+            user: cells.get("name")?,
+            made: cells.get::<i64>("made")? != 0,
+        }))
+    }
+
+    /// The token of this hash (SHA-256, hex).
+    ///
+    /// # Errors
+    /// When the database refuses, or the row cannot be read.
+    pub async fn token(&self, hash: &str) -> Result<Option<TokenRow>, StoreError> {
+        let row = sqlx::query("SELECT * FROM tokens WHERE hash = $1").bind(hash.to_owned());
+        let row = row.fetch_optional(&self.read).await.doing("reading a token")?;
+        row.as_ref().map(read_token).transpose()
+    }
+
+    /// The tokens, revoked and ended ones too; the latest first.
+    ///
+    /// # Errors
+    /// When the database refuses, or a row cannot be read.
+    pub async fn tokens(&self, after: Option<Cursor>, limit: u32) -> Result<Page<TokenRow>, StoreError> {
+        let after = after.unwrap_or_else(Cursor::start);
+        let select =
+            "SELECT * FROM tokens WHERE (created, id) < ($1, $2) ORDER BY created DESC, id DESC LIMIT $3";
+        let rows = sqlx::query(select).bind(after.at).bind(after.id).bind(i64::from(limit) + 1);
+        let rows = rows.fetch_all(&self.read).await.doing("reading tokens")?;
+        let rows: Vec<TokenRow> = rows.iter().map(read_token).collect::<Result<_, _>>()?;
+        Ok(Page::of(rows, limit, |row| Cursor { at: row.created.as_micros(), id: row.id.clone() }))
+    }
+
+    /// One token by its id.
+    ///
+    /// # Errors
+    /// When the database refuses, or the row cannot be read.
+    pub async fn token_of(&self, id: &str) -> Result<Option<TokenRow>, StoreError> {
+        let row = sqlx::query("SELECT * FROM tokens WHERE id = $1").bind(id.to_owned());
+        let row = row.fetch_optional(&self.read).await.doing("reading a token")?;
+        row.as_ref().map(read_token).transpose()
+    }
+}
+
+fn read_provider(row: &AnyRow) -> Result<(String, Provider), StoreError> {
+    let cells = Cells { table: "settings", row };
+    Ok((cells.get("name")?, cells.json("body")?.ok_or(cells.corrupt("body"))?))
+}
+
+fn read_token(row: &AnyRow) -> Result<TokenRow, StoreError> {
+    let cells = Cells { table: "tokens", row };
+    let words: String = cells.get("rights")?;
+    Ok(TokenRow {
+        id: cells.get("id")?,
+        name: cells.get("name")?,
+        maker: cells.get("maker")?,
+        // A right that there is no more opens nothing.
+        rights: words.split(' ').filter_map(Right::from_word).collect(),
+        created: cells.time("created")?,
+        expires: cells.time("expires")?,
+        used: cells.maybe_time("used")?,
+        revoked: cells.maybe_time("revoked")?,
+    })
+}
+
+/// Steps are seconds by thirty: they fit for longer than there will be this.
+fn stored(step: u64) -> i64 {
+    i64::try_from(step).unwrap_or(i64::MAX)
 }

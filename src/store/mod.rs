@@ -18,15 +18,18 @@ mod call;
 mod change;
 mod dialect;
 mod error;
+mod history;
 mod hold;
 mod job;
 mod kek;
 mod link;
 mod listening;
 mod login;
+mod node;
 mod page;
 mod particulars;
 mod people;
+mod persons;
 mod privacy;
 mod query;
 mod reconcile;
@@ -34,8 +37,13 @@ mod reconciliation;
 mod recorded;
 mod recording;
 mod recordings;
+mod report;
+mod retention;
 mod rows;
+mod rules;
+mod select;
 mod settings;
+mod simulation;
 mod spool;
 #[cfg(test)]
 mod tests;
@@ -51,28 +59,42 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::time::Clock;
 
-pub use anchor::AnchorChange;
+pub use anchor::{AnchorChange, AnchorPlace, AnchorRow, AnchorState, AnchorTurn};
 pub use anonymise::AnonymiseChange;
+pub use audit::AuditFilter;
 pub use change::*;
 pub use error::StoreError;
+pub use history::{CallFilter, CallState, ConsentFilter};
 pub use hold::HoldChange;
 pub use job::{JobChange, JobFigures, JobFilter, JobKind, JobRow, Progress};
 pub use kek::{KekChange, KekProvider, KekRow, KekState};
-pub use login::LoginChange;
-pub use page::{BadCursor, Cursor, Page};
+pub use listening::ListeningFilter;
+pub use login::{FactorRow, Identity, LoginChange, TokenRow};
+pub use node::NodeRow;
+pub use page::{BadCursor, Cursor, Order, Page, Place};
 pub use particulars::ParticularsChange;
-pub use people::SignedIn;
-pub use privacy::PrivacyChange;
-pub use query::{AuditFilter, Filter};
+pub use people::{SessionRow, SignedIn};
+pub use privacy::{
+    CallFound, EntryRow, Found, Imported, MOST_FOUND, NewTask, PrivacyChange, RecordingFound, TaskCall,
+    TaskCounts, TaskFile, TaskKind, TaskRow, TaskState, Unfinished, Whose,
+};
+pub use query::Filter;
 pub use reconciliation::{Finding, FindingRow, ReconciliationChange, ReconciliationRow, ReconciliationState};
 pub use recorded::{RecordedFile, RecordedGap, RecordingChange, StoredObject};
+pub use recordings::RecordingFilter;
+pub use report::{By, CallFigures, ConsentFigures, Counted, QUARTER};
+pub use retention::{Amount, Behind, KeptKind, Swept};
 pub use rows::*;
+pub use select::{LastDigits, Sight};
+pub use settings::VersionedSettings;
+pub use simulation::{DAYS, Example, Impact, Simulation, TimelineDay};
 pub use spool::{Adoption, SpoolRow};
-pub use webhook::WebhookChange;
+pub use webhook::{Delivery, DeliveryEnd, DeliveryState, WebhookChange};
 
 use dialect::{Dialect, Location};
 use error::Doing as _;
 use link::Link;
+use persons::Secret;
 use writer::{Job, Writer};
 
 /// Connections for reading; writing has one of its own, so reports cannot starve it.
@@ -109,6 +131,8 @@ pub struct Store {
     jobs: mpsc::Sender<Job>,
     /// See [`Store::of_node`]; shared with the writer.
     node: Node,
+    /// What persons are looked up by.
+    secret: Secret,
 }
 
 /// The spool of the node that writes, once it is known.
@@ -133,6 +157,8 @@ impl Store {
         dialect.check(&mut first).await?;
         dialect.set_up(&mut first).await.doing("opening the database")?;
         dialect.migrator().run(&mut first).await.map_err(StoreError::from)?;
+        let secret = Secret::of(&mut first).await?;
+        persons::seal_old(&mut first, dialect, &secret).await?;
         first.close().await.doing("opening the database")?;
         let pool = AnyPoolOptions::new()
             .max_connections(READERS)
@@ -141,7 +167,7 @@ impl Store {
         let read = pool.connect(&location.url.0).await.doing("opening the database")?;
         let (jobs, queue) = mpsc::channel(WAITING);
         let node = Node::default();
-        let writer = Writer::new(Link::new(location), clock, queue, Arc::clone(&node));
+        let writer = Writer::new(Link::new(location), clock, queue, Arc::clone(&node), secret.clone());
         // A thread of its own: each statement goes to the database and back, and waking a runtime's worker for
         // that is dearer (figures in ARCHITECTURE.md). With a runtime of its own, it is also this thread that
         // waits for the server's socket.
@@ -151,7 +177,7 @@ impl Store {
             .name("store-writer".to_owned())
             .spawn(move || runtime.block_on(writer.run()));
         spawned.map_err(|source| StoreError::Thread(Arc::new(source)))?;
-        Ok(Self { read, dialect, jobs, node })
+        Ok(Self { read, dialect, jobs, node, secret })
     }
 
     /// Says whose calls arrive by this store and its clones: those of the node with this spool. When that node starts

@@ -3,9 +3,9 @@
 use aws_lc_rs::digest::{SHA256, digest};
 use sqlx::Row as _;
 
-use crate::access::{ABSOLUTE, Attempts, Held, IDLE, LOCKED_FOR, SESSIONS, Session};
+use crate::access::{Attempts, FORGOTTEN, Held, SESSIONS, Session, Standing};
 use crate::ids::Redacted;
-use crate::settings::{CustomRole, User};
+use crate::settings::{CustomRole, SYSTEM, System, User};
 use crate::time::Timestamp;
 
 use super::Store;
@@ -25,28 +25,47 @@ pub struct SignedIn {
     pub held: Held,
     /// Its times; whether it still lives is for [`Session::lives`] to say.
     pub session: Session,
+    /// The OpenID Connect provider that said who it is; `None`: it was a password.
+    pub provider: Option<String>,
+    /// What of it is owed first.
+    pub standing: Standing,
+    /// What holds for the whole system now.
+    pub system: System,
+}
+
+/// A session in a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionRow {
+    /// Which one.
+    pub key: SessionKey,
+    /// Its times.
+    pub session: Session,
+    /// As of [`SignedIn::provider`].
+    pub provider: Option<String>,
 }
 
 impl Work<'_> {
     /// Writes what became of a session.
     pub(super) async fn session(&mut self, change: &SessionChange) -> Result<(), StoreError> {
         match change {
-            SessionChange::Opened { key, user, password_hash, at } => {
+            SessionChange::Opened { key, user, password_hash, provider, rules, at } => {
                 let over = "DELETE FROM sessions WHERE created <= $1 OR used <= $2";
-                let over =
-                    sqlx::query(over).bind((*at - ABSOLUTE).as_micros()).bind((*at - IDLE).as_micros());
+                let (old, idle) = (*at - rules.absolute, *at - rules.idle);
+                let over = sqlx::query(over).bind(old.as_micros()).bind(idle.as_micros());
                 over.execute(&mut *self.connection).await.doing("removing sessions that are over")?;
                 let surplus = "DELETE FROM sessions WHERE name = $1 AND key NOT IN \
                                (SELECT key FROM sessions WHERE name = $1 ORDER BY used DESC, key LIMIT $2)";
                 let surplus = sqlx::query(surplus).bind(user.clone()).bind(i64::from(SESSIONS - 1));
                 surplus.execute(&mut *self.connection).await.doing("removing a user's oldest sessions")?;
-                let insert = "INSERT INTO sessions (key, name, password, created, used) \
-                              VALUES ($1, $2, $3, $4, $4)";
+                self.logged_in(user, *at).await?;
+                let insert = "INSERT INTO sessions (key, name, password, created, used, provider) \
+                              VALUES ($1, $2, $3, $4, $4, $5)";
                 sqlx::query(insert)
                     .bind(hex::encode(key.0))
                     .bind(user.clone())
                     .bind(print(password_hash))
                     .bind(at.as_micros())
+                    .bind(provider.clone())
                     .execute(&mut *self.connection)
                     .await
                     .map(drop)
@@ -60,6 +79,10 @@ impl Work<'_> {
             SessionChange::Ended { key } => {
                 let delete = sqlx::query("DELETE FROM sessions WHERE key = $1").bind(hex::encode(key.0));
                 delete.execute(&mut *self.connection).await.map(drop).doing("ending a session")
+            }
+            SessionChange::AllEnded { user } => {
+                let delete = sqlx::query("DELETE FROM sessions WHERE name = $1").bind(user.clone());
+                delete.execute(&mut *self.connection).await.map(drop).doing("ending sessions")
             }
             SessionChange::Renewed { key, user, password_hash } => {
                 let others = sqlx::query("DELETE FROM sessions WHERE name = $1 AND key <> $2");
@@ -79,7 +102,7 @@ impl Work<'_> {
             return delete.execute(&mut *self.connection).await.map(drop).doing("forgetting failed log-ins");
         };
         let old = sqlx::query("DELETE FROM login_failures WHERE last <= $1");
-        let old = old.bind((last - LOCKED_FOR).as_micros());
+        let old = old.bind((last - FORGOTTEN).as_micros());
         old.execute(&mut *self.connection).await.doing("forgetting old failed log-ins")?;
         let upsert = "INSERT INTO login_failures (name, failures, last) VALUES ($1, $2, $3) \
                       ON CONFLICT (name) DO UPDATE SET failures = excluded.failures, last = excluded.last";
@@ -100,9 +123,12 @@ impl Store {
     /// # Errors
     /// When the database refuses, or a row cannot be read.
     pub async fn session(&self, key: SessionKey) -> Result<Option<SignedIn>, StoreError> {
-        let select = "SELECT s.name, s.password, s.created, s.used, u.body FROM sessions s \
-                      JOIN settings u ON u.kind = 'user' AND u.name = s.name WHERE s.key = $1";
-        let row = sqlx::query(select).bind(hex::encode(key.0)).fetch_optional(&self.read).await;
+        let select = "SELECT s.name, s.password, s.created, s.used, s.provider, u.body, y.body AS system, \
+                      (SELECT MAX(p.at) FROM passwords p WHERE p.name = s.name) AS changed, \
+                      (SELECT f.confirmed FROM second_factors f WHERE f.name = s.name) AS factor \
+                      FROM sessions s JOIN settings u ON u.kind = 'user' AND u.name = s.name \
+                      LEFT JOIN settings y ON y.kind = 'system' AND y.name = $2 WHERE s.key = $1";
+        let row = sqlx::query(select).bind(hex::encode(key.0)).bind(SYSTEM).fetch_optional(&self.read).await;
         let Some(row) = row.doing("reading a session")? else { return Ok(None) };
         let cells = Cells { table: "sessions", row: &row };
         let account: User = cells.json("body")?.ok_or(cells.corrupt("body"))?;
@@ -110,8 +136,49 @@ impl Store {
             return Ok(None);
         }
         let session = Session { created: cells.time("created")?, used: cells.time("used")? };
+        let provider: Option<String> = cells.get("provider")?;
+        let standing = Standing {
+            by_password: provider.is_none(),
+            must_change: account.must_change_password,
+            changed: cells.maybe_time("changed")?,
+            second_factor: cells.maybe_time("factor")?.is_some(),
+        };
+        let system: System = cells.json("system")?.unwrap_or_default();
         let held = self.held(&account).await?;
-        Ok(Some(SignedIn { user: cells.get("name")?, account, held, session }))
+        Ok(Some(SignedIn { user: cells.get("name")?, account, held, session, provider, standing, system }))
+    }
+
+    /// How a user stands after a log-in, with a password or not.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn standing(&self, name: &str, user: &User, by_password: bool) -> Result<Standing, StoreError> {
+        let row =
+            sqlx::query("SELECT MAX(at) AS changed FROM passwords WHERE name = $1").bind(name.to_owned());
+        let row = row.fetch_one(&self.read).await.doing("reading when a password was set")?;
+        let changed = Cells { table: "passwords", row: &row }.maybe_time("changed")?;
+        let second_factor = self.second_factor(name).await?.is_some_and(|factor| factor.confirmed);
+        Ok(Standing { by_password, must_change: user.must_change_password, changed, second_factor })
+    }
+
+    /// The sessions of a user that hold while this is the user's password; whether they still live is for
+    /// [`Session::lives`] to say. The one used last first.
+    ///
+    /// # Errors
+    /// When the database refuses, or a row cannot be read.
+    pub async fn sessions(&self, name: &str, user: &User) -> Result<Vec<SessionRow>, StoreError> {
+        let select = "SELECT key, created, used, provider FROM sessions WHERE name = $1 AND password = $2 \
+                      ORDER BY used DESC, key";
+        let rows = sqlx::query(select).bind(name.to_owned()).bind(print(&user.password_hash));
+        let rows = rows.fetch_all(&self.read).await.doing("reading sessions")?;
+        let read = |row| {
+            let cells = Cells { table: "sessions", row };
+            let mut key = [0; 32];
+            hex::decode_to_slice(cells.get::<String>("key")?, &mut key).map_err(|_| cells.corrupt("key"))?;
+            let session = Session { created: cells.time("created")?, used: cells.time("used")? };
+            Ok(SessionRow { key: SessionKey(key), session, provider: cells.get("provider")? })
+        };
+        rows.iter().map(read).collect()
     }
 
     /// A user, as the settings are now.

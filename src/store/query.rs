@@ -5,7 +5,6 @@ use serde::de::DeserializeOwned;
 use sqlx::any::AnyRow;
 use sqlx::{Any, Decode, Row as _, Type};
 
-use crate::audit::Class;
 use crate::consent::Known;
 use crate::ids::{AgentId, CallId, PhoneNumber, QueueId, Redacted, TrunkId};
 use crate::time::Timestamp;
@@ -36,29 +35,6 @@ pub struct Filter {
 impl Default for Filter {
     fn default() -> Self {
         Self { limit: 100, since: None, queue: None, call: None, unfinished: false, state: None }
-    }
-}
-
-/// Which audit rows.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AuditFilter {
-    /// At most so many.
-    pub limit: u32,
-    /// Not older than this.
-    pub since: Option<Timestamp>,
-    /// Of this class.
-    pub class: Option<Class>,
-    /// About this object (an id or name); a call's id finds its legs too.
-    pub object: Option<String>,
-    /// Of this action.
-    pub action: Option<String>,
-    /// Only rows before this number, for reading on.
-    pub before: Option<u64>,
-}
-
-impl Default for AuditFilter {
-    fn default() -> Self {
-        Self { limit: 100, since: None, class: None, object: None, action: None, before: None }
     }
 }
 
@@ -115,12 +91,16 @@ impl Store {
     /// # Errors
     /// When the database refuses, or the row cannot be read.
     pub async fn known_consent(&self, from: &PhoneNumber) -> Result<Option<Known>, StoreError> {
-        let select = "SELECT answer, agreed, at FROM consents WHERE from_number = $1 \
-                      ORDER BY at DESC, n DESC LIMIT 1";
+        let select = "SELECT answer, agreed, at, COALESCE(reset_at, \
+                      (SELECT MAX(x.at) FROM consent_resets x WHERE x.at >= consents.at)) AS was_reset \
+                      FROM consents WHERE from_number = $1 ORDER BY at DESC, n DESC LIMIT 1";
         let row = sqlx::query(select).bind(from.as_e164().to_owned()).fetch_optional(&self.read);
         let Some(row) = soon(row).await.doing("reading a consent")? else { return Ok(None) };
         let cells = Cells { table: "consents", row: &row };
-        if !["yes", "no"].contains(&cells.get::<String>("answer")?.as_str()) {
+        // Reset by a new privacy policy: the caller is asked again.
+        if cells.maybe_time("was_reset")?.is_some()
+            || !["yes", "no"].contains(&cells.get::<String>("answer")?.as_str())
+        {
             return Ok(None);
         }
         Ok(Some(Known { agreed: cells.get::<i64>("agreed")? == 1, at: cells.time("at")? }))
@@ -242,6 +222,8 @@ pub(super) fn read_call(row: &AnyRow) -> Result<CallRow, StoreError> {
         agent: cells.maybe("agent", AgentId)?,
         ended_at: cells.maybe_time("ended_at")?,
         end_cause: cells.get("end_cause")?,
+        anonymised_at: cells.maybe_time("anonymised_at")?,
+        restricted_at: cells.maybe_time("restricted_at")?,
     })
 }
 
@@ -274,7 +256,7 @@ fn read_event(row: &AnyRow) -> Result<CallEventRow, StoreError> {
     })
 }
 
-fn read_consent(row: &AnyRow) -> Result<ConsentRow, StoreError> {
+pub(super) fn read_consent(row: &AnyRow) -> Result<ConsentRow, StoreError> {
     let cells = Cells { table: "consents", row };
     Ok(ConsentRow {
         call: cells.id("call")?,

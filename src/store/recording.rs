@@ -27,7 +27,9 @@ impl Work<'_> {
             RecordingChange::Armed { id, call, basis, wrapped_key, kek, spool, format, at } => {
                 self.kek_wraps(&kek, "used for a recording").await?;
                 let insert = "INSERT INTO recordings (id, call, state, basis, basis_detail, wrapped_key, \
-                              armed_at, kek, spool, format) VALUES ($1, $2, 'armed', $3, $4, $5, $6, $7, $8, $9)";
+                              armed_at, kek, spool, format, queue, call_ended_at) VALUES ($1, $2, 'armed', $3, $4, \
+                              $5, $6, $7, $8, $9, (SELECT c.first_queue FROM calls c WHERE c.id = $2), \
+                              (SELECT c.ended_at FROM calls c WHERE c.id = $2))";
                 armed(insert, id, call, &basis, at, wrapped_key)
                     .bind(kek)
                     .bind(spool)
@@ -62,6 +64,7 @@ impl Work<'_> {
                 self.step(id, "failed", of(update, id).bind(at.as_micros()).bind(why)).await?;
             }
             RecordingChange::Destroyed { id, at, rule, why, by } => {
+                self.may_be_destroyed(id, &rule).await?;
                 let update = "UPDATE recordings SET state = 'destroyed', destroyed_at = $2, rule = $3, \
                               why = $4, destroyed_by = $5, wrapped_key = NULL, kek = NULL, unsettled_at = CASE WHEN \
                               stored_at IS NULL AND EXISTS (SELECT 1 FROM jobs j WHERE j.subject = recordings.id \
@@ -87,6 +90,21 @@ impl Work<'_> {
             self.audit(event);
         }
         Ok(())
+    }
+
+    /// A hold keeps a recording from rules and from people who decide about it. A withdrawal is not held up: the caller
+    /// of a call that goes on takes back what may not be kept from then on.
+    async fn may_be_destroyed(&mut self, id: RecordingId, rule: &str) -> Result<(), StoreError> {
+        if rule.starts_with("withdraw") {
+            return Ok(());
+        }
+        let call = sqlx::query_scalar::<_, String>("SELECT call FROM recordings WHERE id = $1");
+        let call = call.bind(id.to_string()).fetch_optional(&mut *self.connection).await;
+        match call.doing("reading a recording")? {
+            Some(call) => self.is_not_held(&call, Some(id), "destroyed").await,
+            // Told by the step itself.
+            None => Ok(()),
+        }
     }
 
     /// Whether its spool may still have something of it. What is stored and has no job left has not: any node can remove
@@ -264,7 +282,7 @@ fn with_file(update: Statement, file: RecordedFile) -> Result<Statement, StoreEr
 }
 
 /// SHA-256 (hex) of a certificate.
-fn fingerprint(certificate: &str) -> String {
+pub(super) fn fingerprint(certificate: &str) -> String {
     hex::encode(digest(&SHA256, certificate.as_bytes()))
 }
 
@@ -280,7 +298,9 @@ fn of_recording(change: &RecordingChange) -> Option<AuditEvent> {
             make(Class::Modify, at, "recording.armed", id)
                 .new_value(plain(format!("call {call}, {}{detail}; {format}", basis_word(basis))))
         }
-        RecordingChange::Started { id, at } => make(Class::Modify, at, "recording.started", id),
+        RecordingChange::Started { id, at } => make(Class::Modify, at, "recording.started", id)
+            .old(plain("armed".to_owned()))
+            .new_value(plain("recording".to_owned())),
         RecordingChange::Finished { id, at, file } => {
             make(Class::Modify, at, "recording.finished", id).new_value(plain(describe(file)))
         }
@@ -296,7 +316,9 @@ fn of_recording(change: &RecordingChange) -> Option<AuditEvent> {
                 "{name}{version} in {place}, {bytes} bytes, sha256 {checksum}, {encryption}"
             )))
         }
-        RecordingChange::Discarded { id, at } => make(Class::Modify, at, "recording.discarded", id),
+        RecordingChange::Discarded { id, at } => {
+            make(Class::Modify, at, "recording.discarded", id).new_value(plain("discarded".to_owned()))
+        }
         RecordingChange::Failed { id, at, why } => {
             make(Class::Failure, at, "recording.failed", id).new_value(plain(why.clone()))
         }

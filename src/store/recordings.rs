@@ -3,17 +3,40 @@
 use sqlx::AssertSqlSafe;
 use sqlx::any::AnyRow;
 
-use crate::ids::{CallId, RecordingId};
+use crate::ids::{AgentId, CallId, QueueId, RecordingId};
+use crate::retention::HoldOn;
 use crate::time::Timestamp;
 
 use super::Store;
 use super::error::{Doing as _, StoreError};
-use super::page::{Cursor, Page};
+use super::page::{Cursor, Page, Place};
 use super::query::{Cells, Filter, read_call, read_recording};
 use super::rows::{CallRow, CertificateRow, RecordingRow};
+use super::select::{Select, Sight};
 
 /// Rows as [`read_recording`] takes them.
 const SELECT: &str = "SELECT r.*, c.first_queue FROM recordings r JOIN calls c ON c.id = r.call WHERE ";
+
+/// Which recordings a visitor asks for; times are those at which they were armed.
+#[derive(Clone, Debug, Default)]
+pub struct RecordingFilter {
+    /// Not older than this.
+    pub since: Option<Timestamp>,
+    /// Older than this.
+    pub until: Option<Timestamp>,
+    /// Of calls of this first queue.
+    pub queue: Option<QueueId>,
+    /// Of this call.
+    pub call: Option<CallId>,
+    /// In this state.
+    pub state: Option<String>,
+    /// Of calls in which this agent spoke last.
+    pub agent: Option<AgentId>,
+    /// Only those on which one of these holds is, by itself or with its call.
+    pub held: Option<Vec<HoldOn>>,
+    /// What may be seen.
+    pub sight: Sight,
+}
 
 impl Store {
     /// Recordings, the latest first.
@@ -62,6 +85,53 @@ impl Store {
         let rows: Vec<RecordingRow> = rows.iter().map(read_recording).collect::<Result<_, StoreError>>()?;
         let place = |row: &RecordingRow| Cursor { at: row.armed_at.as_micros(), id: row.id.to_string() };
         Ok(Page::of(rows, filter.limit, place))
+    }
+
+    /// Recordings as a visitor may see them.
+    ///
+    /// # Errors
+    /// When the database refuses, or a row cannot be read.
+    pub async fn recording_list(
+        &self,
+        filter: &RecordingFilter,
+        place: &Place,
+    ) -> Result<Page<RecordingRow>, StoreError> {
+        let RecordingFilter { since, until, queue, call, state, agent, held, sight } = filter;
+        let mut select =
+            Select::new("SELECT r.*, c.first_queue FROM recordings r JOIN calls c ON c.id = r.call");
+        if call.is_some() || agent.is_some() {
+            select.sort();
+        }
+        if let Some(held) = held {
+            select_held(&mut select, held);
+        }
+        select
+            .between("r.armed_at", *since, *until)
+            .when("r.call = {}", call.map(|call| call.to_string()))
+            .when("r.state = {}", state.as_deref())
+            .when("c.agent = {}", agent.as_ref().map(|agent| agent.0.as_str()))
+            .seen(("r.queue", "c.restricted_at"), queue.as_ref(), sight);
+        let by = [("r.armed_at", "armed_at"), ("r.id", "id")];
+        let rows = select.page(by, place, false).rows(&self.read, "reading recordings").await?;
+        let rows: Vec<RecordingRow> = rows.iter().map(read_recording).collect::<Result<_, StoreError>>()?;
+        let at = |row: &RecordingRow| Cursor { at: row.armed_at.as_micros(), id: row.id.to_string() };
+        Ok(Page::of(rows, place.limit, at))
+    }
+
+    /// A recording, if its call may be seen.
+    ///
+    /// # Errors
+    /// When the database refuses, or the row cannot be read.
+    pub async fn recording_seen(
+        &self,
+        id: RecordingId,
+        sight: &Sight,
+    ) -> Result<Option<RecordingRow>, StoreError> {
+        let mut select =
+            Select::new("SELECT r.*, c.first_queue FROM recordings r JOIN calls c ON c.id = r.call");
+        select.and("r.id = {}", id.to_string()).seen(("c.first_queue", "c.restricted_at"), None, sight);
+        let rows = select.end("").rows(&self.read, "reading a recording").await?;
+        rows.first().map(read_recording).transpose()
     }
 
     /// One recording.
@@ -227,6 +297,29 @@ impl Store {
         let place = |row: &CertificateRow| Cursor { at: row.at.as_micros(), id: row.recording.to_string() };
         Ok(Page::of(rows, limit, place))
     }
+}
+
+/// Only recordings that one of these holds keeps, as [`Holds`](crate::retention::Holds) tells them: of calls that ended,
+/// and as long as there is something to keep.
+fn select_held(select: &mut Select, held: &[HoldOn]) {
+    let each: Vec<String> = held
+        .iter()
+        .map(|on| match on {
+            HoldOn::Recording(id) => format!("r.id = {}", select.bind(id.to_string())),
+            HoldOn::Call(id) => format!("r.call = {}", select.bind(id.to_string())),
+            HoldOn::Number(number) => {
+                let number = select.bind(number.0.as_str());
+                format!("r.call IN (SELECT h.id FROM calls h WHERE h.from_number = {number})")
+            }
+            HoldOn::Queue { queue, since, until } => {
+                let (queue, since, until) = (select.bind(queue), select.bind(*since), select.bind(*until));
+                format!("(c.first_queue = {queue} AND c.arrived_at <= {until} AND c.ended_at >= {since})")
+            }
+        })
+        .collect();
+    let any = if each.is_empty() { "1 = 0".to_owned() } else { each.join(" OR ") };
+    select.only(&format!("({any})")).only("c.ended_at IS NOT NULL");
+    select.only("r.destroyed_at IS NULL").only("r.state <> 'discarded'");
 }
 
 /// Where a page of ids begins, and whether at that id or behind it.

@@ -46,6 +46,12 @@ pub struct CallRow {
     pub ended_at: Option<Timestamp>,
     /// Why it ended, in a word.
     pub end_cause: Option<String>,
+    /// When it lost what is personal (domain rules 12, 19).
+    #[serde(serialize_with = "optional_rfc3339")]
+    pub anonymised_at: Option<Timestamp>,
+    /// When it was restricted (domain rule 20).
+    #[serde(serialize_with = "optional_rfc3339")]
+    pub restricted_at: Option<Timestamp>,
 }
 
 /// A call with all that belongs to it.

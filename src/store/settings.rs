@@ -1,10 +1,13 @@
 //! Settings: one document per object, and a counter that tells other processes of a change.
 
-use sqlx::Row as _;
+use std::collections::BTreeMap;
+
 use sqlx::any::AnyRow;
+use sqlx::{AssertSqlSafe, Row as _};
 
 use crate::audit::{Actor, AuditEvent, Class, Object as Audited, Value};
-use crate::settings::{AttributeChange, Changed, Difference, Kind, Object, Settings};
+use crate::ids::QueueId;
+use crate::settings::{AttributeChange, Changed, Difference, Kind, Language, Object, Settings};
 
 use super::Store;
 use super::change::PromptImported;
@@ -14,17 +17,21 @@ use super::writer::Work;
 
 impl Work<'_> {
     /// Applies differences, each attribute with its audit event. Refused when an object is no longer
-    /// what its difference was made from.
+    /// what its difference was made from, or when anything has changed `since` a generation.
     pub(super) async fn settings(
         &mut self,
         differences: &[Difference],
         who: &Actor,
+        since: Option<u64>,
     ) -> Result<(), StoreError> {
         if differences.is_empty() {
             return Ok(());
         }
         // First: it is the lock under which differences are compared with what is stored.
         self.count_generation().await?;
+        if since.is_some() && since.map(|since| since + 1) != Some(self.generation().await?) {
+            return Err(StoreError::Conflict { object: "settings".to_owned() });
+        }
         for difference in differences {
             let Difference { kind, name, what } = difference;
             let (expected, new) = match what {
@@ -39,6 +46,7 @@ impl Work<'_> {
                 Some(new) => self.put(name, new).await?,
                 None => self.remove(*kind, name).await?,
             }
+            self.log_ins_follow(difference).await?;
             for change in difference.attributes() {
                 self.audit(of_attribute(difference, change, who, self.now));
             }
@@ -56,12 +64,19 @@ impl Work<'_> {
         self.count_generation().await
     }
 
-    async fn count_generation(&mut self) -> Result<(), StoreError> {
+    pub(super) async fn count_generation(&mut self) -> Result<(), StoreError> {
         sqlx::query("UPDATE settings_generation SET generation = generation + 1 WHERE id = 1")
             .execute(&mut *self.connection)
             .await
             .map(drop)
             .doing("counting a change of settings")
+    }
+
+    /// The generation that this unit of work makes.
+    async fn generation(&mut self) -> Result<u64, StoreError> {
+        let row = sqlx::query("SELECT generation FROM settings_generation WHERE id = 1");
+        let row = row.fetch_one(&mut *self.connection).await.doing("reading the generation of settings")?;
+        number(&row, "settings_generation", "generation")
     }
 
     async fn object(&mut self, kind: Kind, name: &str) -> Result<Option<Object>, StoreError> {
@@ -76,9 +91,10 @@ impl Work<'_> {
     }
 
     async fn put(&mut self, name: &str, object: &Object) -> Result<(), StoreError> {
+        // The version is the generation: an object that is removed and made again never has one that it had before.
         let upsert = "INSERT INTO settings (kind, name, version, body, changed_at) \
-                      VALUES ($1, $2, 1, $3, $4) ON CONFLICT (kind, name) DO UPDATE SET version = settings.version + 1, \
-                      body = excluded.body, changed_at = excluded.changed_at";
+                      VALUES ($1, $2, (SELECT generation FROM settings_generation WHERE id = 1), $3, $4) \
+                      ON CONFLICT (kind, name) DO UPDATE SET version = excluded.version, body = excluded.body, changed_at = excluded.changed_at";
         let body = object.to_json().map_err(|_| StoreError::Corrupt { table: "settings", column: "body" })?;
         sqlx::query(upsert)
             .bind(object.kind().word())
@@ -133,22 +149,55 @@ impl Store {
     /// # Errors
     /// When the database refuses, or a document cannot be read.
     pub async fn settings(&self) -> Result<(u64, Settings), StoreError> {
+        self.versioned_settings().await.map(|all| (all.generation, all.settings))
+    }
+
+    /// All settings, and which version of each object they have.
+    ///
+    /// # Errors
+    /// When the database refuses, or a document cannot be read.
+    pub async fn versioned_settings(&self) -> Result<VersionedSettings, StoreError> {
         loop {
             let before = self.generation().await?;
-            let rows = sqlx::query("SELECT kind, name, body FROM settings")
+            let rows = sqlx::query("SELECT kind, name, version, body FROM settings")
                 .fetch_all(&self.read)
                 .await
                 .doing("reading settings")?;
             // Nothing was applied in between, so all documents are of one generation.
             if self.generation().await? == before {
-                let mut settings = Settings::default();
+                let mut all = VersionedSettings { generation: before, ..VersionedSettings::default() };
                 for row in &rows {
                     let (name, object) = read(row)?;
-                    settings.insert(&name, object);
+                    all.settings.insert(&name, object.clone());
+                    all.versions.insert((object.kind(), name), number(row, "settings", "version")?);
                 }
-                return Ok((before, settings));
+                return Ok(all);
             }
         }
+    }
+
+    /// Whether callers of a queue have answered another version of its question, in this language. Two look-ups in an
+    /// index, whatever the number of consents.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn asked_otherwise(
+        &self,
+        queue: &QueueId,
+        language: &Language,
+        version: &str,
+    ) -> Result<bool, StoreError> {
+        for way in ["<", ">"] {
+            let found = format!(
+                "SELECT 1 AS found FROM consents WHERE queue = $1 AND language = $2 AND question_sha256 {way} $3 LIMIT 1"
+            );
+            let row = sqlx::query(AssertSqlSafe(found)).bind(queue.0.clone()).bind(language.0.clone());
+            let row = row.bind(version.to_owned()).fetch_optional(&self.read).await;
+            if row.doing("looking for answers to another question")?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Counts the changes of settings, by whatever process. One row by its key: cheap enough to ask
@@ -160,11 +209,24 @@ impl Store {
         let row =
             sqlx::query("SELECT generation FROM settings_generation WHERE id = 1").fetch_one(&self.read);
         let row = soon(row).await.doing("reading the generation of settings")?;
-        let generation: Option<i64> = row.try_get("generation").ok();
-        generation
-            .and_then(|generation| u64::try_from(generation).ok())
-            .ok_or(StoreError::Corrupt { table: "settings_generation", column: "generation" })
+        number(&row, "settings_generation", "generation")
     }
+}
+
+/// See [`Store::versioned_settings`].
+#[derive(Clone, Debug, Default)]
+pub struct VersionedSettings {
+    /// The generation they are of.
+    pub generation: u64,
+    /// All of them.
+    pub settings: Settings,
+    /// The version of each object that is stored: another one after each change, and never one it had before.
+    pub versions: BTreeMap<(Kind, String), u64>,
+}
+
+fn number(row: &AnyRow, table: &'static str, column: &'static str) -> Result<u64, StoreError> {
+    let number: Option<i64> = row.try_get(column).ok();
+    number.and_then(|number| u64::try_from(number).ok()).ok_or(StoreError::Corrupt { table, column })
 }
 
 fn read(row: &AnyRow) -> Result<(String, Object), StoreError> {

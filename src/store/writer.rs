@@ -10,6 +10,7 @@
 //! became of it: its units wait until the audit log says so, for who is told that a unit failed stores it
 //! again.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::{AnyConnection, Connection as _};
@@ -26,7 +27,9 @@ use super::dialect::Dialect;
 use super::error::{Doing as _, StoreError};
 use super::kek::KekChange;
 use super::link::{Link, no_answer};
+use super::persons::Secret;
 use super::recorded::RecordingChange;
+use super::rules::Rules;
 
 /// How long deleted keys may stay in the write-ahead log while there is no pause.
 const SHRED_WITHIN: Duration = Duration::from_secs(1);
@@ -119,6 +122,9 @@ pub(super) struct Writer {
     clock: Clock,
     queue: mpsc::Receiver<Job>,
     node: Node,
+    secret: Secret,
+    /// What the settings say of the log and of webhooks, as they were last.
+    rules: Option<Arc<Rules>>,
     /// Since when deleted keys wait to be removed from the write-ahead log.
     to_shred: Option<Timestamp>,
     /// Who waits for that.
@@ -131,11 +137,28 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(link: Link, clock: Clock, queue: mpsc::Receiver<Job>, node: Node) -> Self {
+    pub(super) fn new(
+        link: Link,
+        clock: Clock,
+        queue: mpsc::Receiver<Job>,
+        node: Node,
+        secret: Secret,
+    ) -> Self {
         // What was killed may have left destroyed keys there.
         let to_shred = Some(clock.now());
-        let shredding = Vec::new();
-        Self { link, clock, queue, node, to_shred, shredding, head: None, away: None, doubt: None }
+        Self {
+            link,
+            clock,
+            queue,
+            node,
+            secret,
+            rules: None,
+            to_shred,
+            shredding: Vec::new(),
+            head: None,
+            away: None,
+            doubt: None,
+        }
     }
 
     /// Runs until it is closed or every [`Store`](super::Store) is dropped.
@@ -296,16 +319,18 @@ impl Writer {
     /// failed is given up: the database may have ended the transaction by itself (disk full).
     async fn transaction(&mut self, units: &[Vec<Change>]) -> Result<Results, Failure> {
         let dialect = self.link.dialect();
-        let mut head = self.head.take();
+        let mut known = Known { head: self.head.take(), rules: self.rules.take() };
         let mut committing = None;
         let work = async {
             let connection = self.link.connection().await.doing("connecting")?;
-            let with = With { dialect, clock: self.clock, node: self.node.get().map(String::as_str) };
-            apply(connection, with, units, &mut head, &mut committing).await
+            let node = self.node.get().map(String::as_str);
+            let with = With { dialect, clock: self.clock, node, secret: &self.secret };
+            apply(connection, with, units, &mut known, &mut committing).await
         };
         match in_time(dialect, work).await {
             Ok(results) => {
-                self.head = head;
+                self.head = known.head;
+                self.rules = known.rules;
                 Ok(results)
             }
             Err(error) => {
@@ -370,35 +395,47 @@ struct With<'a> {
     dialect: Dialect,
     clock: Clock,
     node: Option<&'a str>,
+    secret: &'a Secret,
 }
 
-/// One transaction: the units, each in a savepoint, then their audit rows behind `head`, the chain's end,
-/// which is the new one afterwards. `committing` is set when COMMIT is sent.
+/// What is known of the database since the last transaction.
+struct Known {
+    /// The chain's end.
+    head: Option<Head>,
+    rules: Option<Arc<Rules>>,
+}
+
+/// One transaction: the units, each in a savepoint, then their audit rows behind the chain's end, of which there is a new
+/// one afterwards. `committing` is set when COMMIT is sent.
 async fn apply(
     connection: &mut AnyConnection,
     with: With<'_>,
     units: &[Vec<Change>],
-    head: &mut Option<Head>,
+    known: &mut Known,
     committing: &mut Option<Committing>,
 ) -> Result<Results, StoreError> {
     let With { dialect, .. } = with;
     let mut outer = connection.begin_with(dialect.begin_write()).await.doing("beginning a transaction")?;
+    let mut rules = Rules::now(&mut outer, known.rules.as_ref()).await?;
     let mut results = Vec::with_capacity(units.len());
     let mut events = Vec::new();
     // A unit alone needs no savepoint: if it fails, so does the transaction.
     let alone = units.len() == 1;
     for changes in units {
         let result = if alone {
-            Work::apply(&mut outer, with, changes).await
+            Work::apply(&mut outer, with, &rules, changes).await
         } else {
             let mut inner = outer.begin().await.doing("setting a savepoint")?;
-            let result = Work::apply(&mut inner, with, changes).await;
+            let result = Work::apply(&mut inner, with, &rules, changes).await;
             match result {
                 Ok(_) => inner.commit().await.doing("releasing a savepoint")?,
                 Err(_) => inner.rollback().await.doing("rolling back to a savepoint")?,
             }
             result
         };
+        if result.is_ok() && changes.iter().any(|change| matches!(change, Change::Settings(..))) {
+            rules = Rules::now(&mut outer, Some(&rules)).await?;
+        }
         match result {
             // No fault of the unit's: all of it once more.
             Err(error) if passes(dialect, &error) => return Err(error),
@@ -411,11 +448,12 @@ async fn apply(
     }
     let mut end = None;
     if !events.is_empty() {
-        end = Some(chain(&mut outer, *head, events).await?);
+        end = Some(chain(&mut outer, known.head, events, with.secret).await?);
     }
     *committing = Some(Committing { results, end });
     outer.commit().await.doing("committing a transaction")?;
-    *head = end.or(*head);
+    known.head = end.or(known.head);
+    known.rules = Some(rules);
     Ok(committing.take().map(|done| done.results).unwrap_or_default())
 }
 
@@ -426,7 +464,11 @@ fn destroys_key(change: &Change) -> bool {
             | RecordingChange::Destroyed { .. }
             | RecordingChange::Rewrapped { .. },
         )
-        | Change::Kek(KekChange::Retired { .. }) => true,
+        | Change::Kek(KekChange::Retired { .. })
+        | Change::ErasePerson { .. }
+        | Change::ErasePersonalOf { .. } => true,
+        Change::Anonymise(change) => change.erases(),
+        Change::Privacy(change) => change.erases(),
         Change::Recording(
             RecordingChange::Armed { .. }
             | RecordingChange::Started { .. }
@@ -445,18 +487,18 @@ fn destroys_key(change: &Change) -> bool {
         | Change::Agent { .. }
         | Change::LegStats { .. }
         | Change::Settings(..)
+        | Change::SettingsSince { .. }
         | Change::Prompt(_)
         | Change::Session(_)
         | Change::Attempts { .. }
         | Change::Note(_)
         | Change::Listened(_)
         | Change::Hold(_)
-        | Change::Anonymise(_)
-        | Change::Privacy(_)
         | Change::Login(_)
         | Change::Webhook(_)
         | Change::Anchor(_)
         | Change::Particulars(_)
+        | Change::Node(_)
         | Change::Audit(_) => false,
     }
 }
@@ -468,6 +510,8 @@ pub(super) struct Work<'c> {
     pub(super) dialect: Dialect,
     /// The spool of the node that writes.
     pub(super) node: Option<&'c str>,
+    pub(super) secret: &'c Secret,
+    pub(super) rules: &'c Rules,
     /// The audit events so far, still to be chained and written.
     pub(super) events: Vec<AuditEvent>,
 }
@@ -477,11 +521,15 @@ impl<'c> Work<'c> {
     async fn apply(
         connection: &'c mut AnyConnection,
         with: With<'c>,
+        rules: &'c Rules,
         changes: &[Change],
     ) -> Result<Vec<AuditEvent>, StoreError> {
-        let With { dialect, clock, node } = with;
-        let mut work = Self { connection, now: clock.now(), dialect, node, events: Vec::new() };
+        let With { dialect, clock, node, secret } = with;
+        let events = Vec::new();
+        let mut work = Self { connection, now: clock.now(), dialect, node, secret, rules, events };
         work.apply_all(changes).await?;
+        work.tell_webhooks().await?;
+        work.events.retain(|event| rules.writes(event));
         Ok(work.events)
     }
 
@@ -496,7 +544,10 @@ impl<'c> Work<'c> {
                 Change::Report(change) => self.report(change).await?,
                 Change::Agent { agent, state, at } => self.agent(agent, state, *at).await?,
                 Change::LegStats { leg, quality } => self.leg_quality(*leg, quality).await?,
-                Change::Settings(differences, who) => self.settings(differences, who).await?,
+                Change::Settings(differences, who) => self.settings(differences, who, None).await?,
+                Change::SettingsSince { generation, differences, who } => {
+                    self.settings(differences, who, Some(*generation)).await?;
+                }
                 Change::Prompt(prompt) => self.prompt(prompt.clone()).await?,
                 Change::Session(change) => self.session(change).await?,
                 Change::Attempts { user, attempts } => self.attempts(user, *attempts).await?,
@@ -509,6 +560,9 @@ impl<'c> Work<'c> {
                 Change::Webhook(change) => self.webhook(change).await?,
                 Change::Anchor(change) => self.anchor(change).await?,
                 Change::Particulars(change) => self.particulars(change).await?,
+                Change::ErasePerson { person, by } => self.erase_person(person, by).await?,
+                Change::ErasePersonalOf { calls } => self.erase_personal_of(calls).await?,
+                Change::Node(node) => self.node_seen(node).await?,
                 Change::Audit(event) => self.audit(event.clone()),
             }
         }

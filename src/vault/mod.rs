@@ -18,6 +18,7 @@
 //! A chunk that was written survives the death of the process at once, and loss of power after about a
 //! second; a finished recording survives both.
 
+mod chest;
 mod draft;
 mod encode;
 mod error;
@@ -61,6 +62,7 @@ use crate::ids::RecordingId;
 use crate::media::tap::Gap;
 use crate::time::{Clock, Timestamp};
 
+pub use chest::{Chest, Contents, Filling};
 pub use draft::Draft;
 pub use error::VaultError;
 pub use export::Exported;

@@ -14,8 +14,9 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use bytes::{Bytes, BytesMut};
 use futures_util::stream::{BoxStream, StreamExt as _, unfold};
-use serde::Deserialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
+use utoipa::ToSchema;
 
 use crate::access::Right;
 use crate::api::desk::{Desk, soon};
@@ -24,7 +25,7 @@ use crate::api::input::{LONGEST_REASON, Recorded, Told, written};
 use crate::api::listening::{Seat, Slot};
 use crate::api::problem::Problem;
 use crate::api::range::{Wanted, wanted};
-use crate::export::{Audio, AudioError, extension};
+use crate::export::{Audio, AudioError, Peaks, extension, peaks};
 use crate::ids::{RecordingId, Redacted};
 use crate::jobs::AlarmKind;
 use crate::store::RecordingRow;
@@ -32,16 +33,29 @@ use crate::time::Timestamp;
 
 use super::recordings::gone;
 
+/// Points of a waveform, on each side: more than a screen shows.
+const POINTS: usize = 1_000;
+/// Who wants a waveform while many recordings are read waits so long.
+const QUEUED: Duration = Duration::from_secs(10);
 /// More than the header of a WAV (44 to 58 bytes).
 const FIRST: usize = 64;
 /// Who listens for long is asked so often whether they still may, and whether the recording is still there.
 const STILL: Duration = Duration::from_secs(5);
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = ListeningReason)]
 pub(super) struct Why {
     #[serde(default)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 1000)]
     reason: Option<Redacted<String>>,
+}
+
+/// When this listening began; it goes on while it is used.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Listens {
+    recording: RecordingId,
+    since: String,
 }
 
 /// Opens listening, so that a player can ask for audio.
@@ -57,11 +71,11 @@ pub(super) async fn listen(
             Some(Redacted(written(text, LONGEST_REASON).ok_or_else(bad_reason)?.to_owned()))
         }
     };
-    let row = recording(&desk, id).await?;
+    let row = seen(&desk, &visitor, id).await?;
     whole(&desk, &row).await?;
     let slot = begin(&desk, &visitor, id, reason).await?;
     let since = slot.since().unwrap_or(desk.now()).to_rfc3339();
-    Ok((StatusCode::CREATED, Json(json!({ "recording": id, "since": since }))).into_response())
+    Ok((StatusCode::CREATED, Json(Listens { recording: id, since })).into_response())
 }
 
 fn bad_reason() -> Problem {
@@ -78,7 +92,7 @@ pub(super) async fn play(
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let row = recording(&desk, id).await?;
+    let row = seen(&desk, &visitor, id).await?;
     let audio = whole(&desk, &row).await?;
     let (length, etag) = (audio.length(), format!("\"{}\"", audio.tag()));
     // A range is only of GET (RFC 9110 §14.2).
@@ -115,6 +129,45 @@ pub(super) async fn play(
     let left = range.end - range.start;
     let playing = Playing { id, stream, slot, _seat: seat, checked, desk, visitor, left, all };
     Ok(about.head(status, range, playing.body(first.freeze())))
+}
+
+/// `Waveform` of `admin.ts`: 1,000 points of each side, 0 to 1.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Waveform {
+    seconds: f64,
+    caller: Vec<f32>,
+    agent: Vec<f32>,
+}
+
+/// How loud both sides are along the recording. Who sees that knows who spoke when, so listening is opened.
+pub(super) async fn outline(
+    State(desk): State<Arc<Desk>>,
+    Extension(visitor): Extension<Visitor>,
+    Recorded(id): Recorded,
+) -> Result<Json<Waveform>, Problem> {
+    let row = seen(&desk, &visitor, id).await?;
+    let audio = whole(&desk, &row).await?;
+    begin(&desk, &visitor, id, None).await?;
+    let Ok(Ok(_room)) = timeout(QUEUED, desk.exporting.acquire()).await else {
+        let detail = "Too many recordings are read just now: try again.";
+        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail));
+    };
+    match peaks(&audio, POINTS).await {
+        Ok(Some(Peaks { seconds, caller, agent })) => Ok(Json(Waveform { seconds, caller, agent })),
+        Ok(None) => {
+            let detail = "The recording is too long for a picture of it.";
+            Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", detail))
+        }
+        Err(error) => Err(broken(&desk, id, &error).await),
+    }
+}
+
+/// A recording that the visitor may see.
+///
+/// # Errors
+/// 404, when there is none.
+pub(super) async fn seen(desk: &Desk, visitor: &Visitor, id: RecordingId) -> Result<RecordingRow, Problem> {
+    soon(desk.store().recording_seen(id, &visitor.sight())).await?.ok_or_else(Problem::no_recording)
 }
 
 /// A recording's row.
@@ -324,9 +377,12 @@ impl Playing {
         self.checked = now;
         self.slot.goes_on(now);
         let visitor = self.desk.visitor(self.visitor.key).await;
-        let may = matches!(&visitor, Ok(Some(visitor)) if visitor.has(Right::ListenRecordings));
-        let row = recording(&self.desk, self.id).await;
-        let there = matches!(&row, Ok(row) if is_there(row));
+        let visitor = visitor.ok().flatten().filter(|visitor| visitor.has(Right::ListenRecordings));
+        let row = match &visitor {
+            Some(visitor) => seen(&self.desk, visitor, self.id).await.ok(),
+            None => None,
+        };
+        let (may, there) = (visitor.is_some(), row.is_some_and(|row| is_there(&row)));
         if may && there {
             return Ok(());
         }

@@ -7,6 +7,7 @@ use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use crate::access::Right;
 use crate::api::control::{Ask, Mode, Refusal, Where};
@@ -24,19 +25,40 @@ pub(super) fn routes() -> Vec<Route> {
     const CALLS: Needs = Needs::Agent(&[Right::TakeCalls]);
     const LISTEN: Needs = Needs::Agent(&[Right::ListenLive]);
     vec![
-        post("/calls/{id}/transfer", CALLS, transfer),
-        post("/calls/{id}/consult", CALLS, consult),
-        post("/calls/{id}/complete", CALLS, complete),
-        post("/calls/{id}/three-way", CALLS, three_way),
-        post("/calls/{id}/end-consultation", CALLS, end_consultation),
-        post("/calls/{id}/recording/pause", CALLS, pause),
-        post("/calls/{id}/recording/resume", CALLS, resume),
-        post("/calls/{id}/recording/withdraw", CALLS, withdraw),
-        post("/calls/{id}/recording/override", Needs::Agent(&[Right::Override]), override_refusal),
-        post("/calls/{id}/supervise", LISTEN, supervise),
-        put("/calls/{id}/supervise", LISTEN, supervise),
-        delete("/calls/{id}/supervise", LISTEN, unsupervise),
+        done(post("/calls/{id}/transfer", CALLS, transfer).says("Sends the caller on, unannounced."))
+            .takes::<To>(),
+        done(post("/calls/{id}/consult", CALLS, consult).says("Asks somebody while the caller is held."))
+            .takes::<To>(),
+        done(post("/calls/{id}/complete", CALLS, complete).says("Connects the caller with who was asked.")),
+        done(post("/calls/{id}/three-way", CALLS, three_way).says("Puts all three together.")),
+        done(post("/calls/{id}/end-consultation", CALLS, end_consultation).says("Goes back to the caller.")),
+        done(
+            post("/calls/{id}/recording/pause", CALLS, pause)
+                .says("Pauses the recording: silence is captured."),
+        ),
+        done(post("/calls/{id}/recording/resume", CALLS, resume).says("Goes on with the recording.")),
+        done(
+            post("/calls/{id}/recording/withdraw", CALLS, withdraw)
+                .says("The caller takes the consent back."),
+        ),
+        done(
+            post("/calls/{id}/recording/override", Needs::Agent(&[Right::Override]), override_refusal)
+                .says("Records without consent from now on, for a written reason."),
+        )
+        .takes::<Reason>(),
+        done(
+            post("/calls/{id}/supervise", LISTEN, supervise)
+                .says("Takes part in a conversation, by one's phone."),
+        )
+        .takes::<How>(),
+        done(put("/calls/{id}/supervise", LISTEN, supervise).says("Takes part in another way."))
+            .takes::<How>(),
+        done(delete("/calls/{id}/supervise", LISTEN, unsupervise).says("Takes part no longer.")),
     ]
+}
+
+fn done(route: Route) -> Route {
+    route.gives_nothing(StatusCode::NO_CONTENT)
 }
 
 /// The longest reason, in characters.
@@ -48,13 +70,14 @@ type Done = Result<StatusCode, Problem>;
 type Shared = State<Arc<Desk>>;
 type Who = Extension<Visitor>;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = Transfer)]
 pub(super) struct To {
     to: Target,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 enum Target {
     Queue(QueueId),
@@ -62,21 +85,25 @@ enum Target {
     Number(Redacted<String>),
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = Override)]
 pub(super) struct Reason {
     category: OverrideCategory,
+    #[schema(value_type = String, min_length = 1, max_length = 1000)]
     reason: Redacted<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = Supervise)]
 pub(super) struct How {
     mode: ModeWord,
 }
 
-#[derive(Clone, Copy, Deserialize)]
+#[derive(Clone, Copy, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schema(as = SuperviseMode)]
 enum ModeWord {
     Listen,
     Whisper,
@@ -155,6 +182,9 @@ pub(super) async fn supervise(
     };
     if !who.has(right) {
         return Err(no_right());
+    }
+    if !desk.control().call(call).is_some_and(|call| who.sees(&call.first_queue) || who.sees(&call.queue)) {
+        return Err(Problem::no_call());
     }
     ask(&desk, &who, call, Ask::Supervise(mode)).await
 }

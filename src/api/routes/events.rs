@@ -29,7 +29,11 @@ use crate::api::view::Snapshot;
 use super::route::{Route, get};
 
 pub(super) fn routes() -> Vec<Route> {
-    vec![get("/events", Needs::User, stream)]
+    vec![
+        get("/events", Needs::User, stream)
+            .says("What goes on, as server-sent events: a snapshot, then changes.")
+            .gives_octets(StatusCode::OK, "text/event-stream"),
+    ]
 }
 
 /// How often a sign of life is sent, for the proxies between, and the session looked at.
@@ -180,10 +184,9 @@ impl Telling {
 
     fn found(&mut self, found: Found) {
         match found {
-            Ok(Some(now)) if now.account.must_change_password => self.log_out(),
+            Ok(Some(now)) if now.owes().is_some() => self.log_out(),
             Ok(Some(now)) => {
-                let other = now.account.role != self.visitor.account.role
-                    || now.account.agent != self.visitor.account.agent;
+                let other = now.held != self.visitor.held || now.account.agent != self.visitor.account.agent;
                 self.visitor = now;
                 if other {
                     self.anew();

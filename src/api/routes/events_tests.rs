@@ -1,17 +1,17 @@
 //! What a stream finds when it looks at its session, without waiting for the heartbeat.
 
 use super::*;
-use crate::access::IDLE;
 use crate::api::Proxies;
 use crate::api::guard::key_of;
 use crate::api::sign;
 use crate::api::tests::house::{House, PASSWORD, call_view};
+use crate::settings::SessionRules;
 
 /// A stream of a user who just logged in, its snapshot told.
 async fn stream(house: &House, user: &str) -> (Arc<Desk>, Telling, String) {
     let desk = Desk::new(house.desktop.clone(), false, Proxies::default());
     let from = "127.0.0.1".parse().unwrap();
-    let (token, visitor) = sign::log_in(&desk, user, PASSWORD.into(), from).await.unwrap();
+    let (token, visitor) = sign::log_in(&desk, user, PASSWORD.into(), None, from).await.unwrap();
     let seat = desk.seat(&visitor).unwrap();
     let mut told = Telling::begin(Arc::clone(&desk), visitor, seat, desk.endings());
     let first = told.next().await.unwrap();
@@ -49,7 +49,7 @@ async fn what_nobody_uses_any_more_is_swept_away() {
     desk.lent(&visitor, "bob".into(), "lent1".into());
     desk.sweep().await;
     assert!(house.heard().taken_back.is_empty());
-    house.pass(IDLE);
+    house.pass(SessionRules::default().idle);
     desk.sweep().await;
     assert_eq!(house.heard().taken_back, ["lent1"]);
     assert_eq!(told.next().await.as_deref(), Some("event: logged-out\ndata: {}\n\n"));

@@ -3,16 +3,30 @@
 //! the pages.
 
 mod audio;
+mod audit;
 mod calls;
+mod consent_rights;
+mod consents;
 mod events;
+mod history;
+mod holds;
 mod openapi;
+mod overview;
 mod past;
 mod phone;
 mod presence;
+mod privacy;
 mod recordings;
+mod reports;
+mod retention;
 pub(super) mod route;
 mod session;
+mod settings;
+mod sign_on;
+mod tokens;
+mod users;
 mod vault;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -27,6 +41,8 @@ use super::desk::Desk;
 use super::guard::guard;
 use super::problem::Problem;
 
+#[cfg_attr(not(test), allow(unused_imports))] // the tests read the document
+pub(super) use openapi::Document;
 pub(super) use route::Route;
 
 /// Every route and what it needs.
@@ -39,8 +55,22 @@ pub(super) fn table() -> Vec<Route> {
         presence::routes,
         past::routes,
         calls::routes,
+        history::routes,
+        consents::routes,
+        reports::routes,
+        overview::routes,
         recordings::routes,
+        retention::routes,
+        holds::routes,
         vault::routes,
+        users::routes,
+        tokens::routes,
+        settings::routes,
+        sign_on::routes,
+        audit::routes,
+        webhooks::routes,
+        privacy::routes,
+        consent_rights::routes,
     ] {
         table.extend(group());
     }
@@ -55,7 +85,7 @@ pub(super) fn router(desk: &Arc<Desk>) -> Router {
         let filter = MethodFilter::try_from(method).expect("the table's methods are usual ones");
         router = router.route(path, handler(filter).route_layer(guarded));
     }
-    let document = openapi::document(&table());
+    let document = openapi::Document::of(&table());
     router = router.route("/openapi.json", axum::routing::get(async move || document));
     router
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "no-route", "There is no such route."))

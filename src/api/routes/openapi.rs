@@ -35,14 +35,25 @@ impl IntoResponse for Document {
 }
 
 impl Document {
+    /// Of a table of routes.
+    pub(in crate::api) fn of(table: &[Route]) -> Self {
+        let (paths, schemas) = parts(table);
+        document(paths, schemas)
+    }
+
     #[cfg(test)]
     pub(in crate::api) fn text(&self) -> &str {
         &self.0
     }
+
+    /// All shapes by name, as often as they come.
+    #[cfg(test)]
+    pub(in crate::api) fn shapes(table: &[Route]) -> Schemas {
+        parts(table).1
+    }
 }
 
-/// Makes the document.
-pub(in crate::api) fn document(table: &[Route]) -> Document {
+fn parts(table: &[Route]) -> (Paths, Schemas) {
     let mut paths = Paths::new();
     let mut schemas = Schemas::new();
     schemas.push((ProblemBody::name().into_owned(), ProblemBody::schema()));
@@ -50,6 +61,10 @@ pub(in crate::api) fn document(table: &[Route]) -> Document {
         let methods = vec![method(&route.method)];
         paths.add_path_operation(route.path, methods, operation(route, &mut schemas));
     }
+    (paths, schemas)
+}
+
+fn document(paths: Paths, schemas: Schemas) -> Document {
     let schemas: BTreeMap<String, RefOr<Schema>> = schemas.into_iter().collect();
     let components = ComponentsBuilder::new()
         .schemas_from_iter(schemas)
@@ -94,14 +109,23 @@ fn operation(route: &Route, schemas: &mut Schemas) -> OperationBuilder {
             });
         operation = operation.request_body(Some(body.build()));
     }
+    let mut given: BTreeMap<StatusCode, ResponseBuilder> = BTreeMap::new();
     for (status, body) in &route.gives {
-        let mut response = ResponseBuilder::new().description(status.canonical_reason().unwrap_or("Done"));
-        if let Some(body) = body {
-            response = response.content(body.kind, content(body, schemas));
-        }
-        if route.versioned && *status != StatusCode::NO_CONTENT {
-            response = response.header("ETag", HeaderBuilder::new().schema(Some(text())).build());
-        }
+        let begun = given.remove(status).unwrap_or_else(|| {
+            let response = ResponseBuilder::new().description(status.canonical_reason().unwrap_or("Done"));
+            if route.versioned && *status != StatusCode::NO_CONTENT {
+                response.header("ETag", HeaderBuilder::new().schema(Some(text())).build())
+            } else {
+                response
+            }
+        });
+        let response = match body {
+            Some(body) => begun.content(body.kind, content(body, schemas)),
+            None => begun,
+        };
+        given.insert(*status, response);
+    }
+    for (status, response) in given {
         operation = operation.response(status.as_str(), response);
     }
     let problem = ContentBuilder::new()

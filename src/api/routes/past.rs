@@ -2,53 +2,75 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::{Extension, Json};
+use axum::response::Response;
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use crate::access::Right;
-use crate::api::desk::Desk;
+use crate::api::csv::{Listed, listed};
+use crate::api::desk::{Desk, soon};
 use crate::api::guard::{Needs, Visitor};
-use crate::api::input::{Before, Of, Told, written};
+use crate::api::input::{Asked, At, Everything, Of, Told, written};
 use crate::api::problem::Problem;
-use crate::ids::{CallId, QueueId, Redacted};
-use crate::store::{Change, ListenedRow, NoteChange, NoteRow, OwnCallRow, OwnRecordingRow, Page, StoreError};
+use crate::ids::{CallId, QueueId, RecordingId, Redacted};
+use crate::store::{
+    Change, ListenedRow, ListeningFilter, NoteChange, OwnCallRow, OwnRecordingRow, StoreError,
+};
 use crate::time::Timestamp;
 
+use super::history::Note;
 use super::route::{Route, get, post};
 
 pub(super) fn routes() -> Vec<Route> {
     const CALLS: Needs = Needs::Agent(&[Right::TakeCalls]);
     vec![
-        get("/my/calls", CALLS, own_calls),
-        get("/my/listening-log", Needs::User, own_listening),
-        get("/listening-log", Needs::Right(Right::ViewListeningLogs), all_listening),
-        post("/calls/{id}/notes", CALLS, note),
+        get("/my/calls", CALLS, own_calls).says("Calls in which one spoke.").lists::<Everything, PastCall>(),
+        get("/my/listening-log", Needs::User, own_listening)
+            .says("What one has listened to.")
+            .lists::<Everything, Entry>(),
+        get("/listening-log", Needs::Right(Right::ViewListeningLogs), all_listening)
+            .says("Who listened to what, and why.")
+            .lists::<ByEntry, Entry>(),
+        post("/calls/{id}/notes", CALLS, note)
+            .says("Writes a note on a call of one's own.")
+            .takes::<Text>()
+            .gives_nothing(StatusCode::NO_CONTENT),
     ]
 }
 
-/// Rows of a page.
-const PAGE: u32 = 50;
 /// The longest note, in characters.
 const LONGEST_NOTE: usize = 4_000;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct PastCall {
     id: CallId,
     arrived_at: String,
     queue: QueueId,
+    #[schema(value_type = Option<String>)]
     caller: Option<Redacted<String>>,
     connected_at: Option<String>,
     ended_at: Option<String>,
     end_cause: Option<String>,
     why: Why,
-    recordings: Vec<OwnRecordingRow>,
-    notes: Vec<NoteRow>,
+    recordings: Vec<Own>,
+    notes: Vec<Note>,
 }
 
-#[derive(Serialize)]
+/// A recording in few words; whole seconds.
+#[derive(Serialize, ToSchema)]
+#[schema(as = OwnRecording)]
+struct Own {
+    id: RecordingId,
+    state: String,
+    seconds: Option<u64>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = BasisOfCall)]
 struct Why {
     basis: Option<String>,
     detail: Option<String>,
@@ -66,39 +88,130 @@ impl From<OwnCallRow> for PastCall {
             ended_at: call.ended_at.map(Timestamp::to_rfc3339),
             end_cause: call.end_cause,
             why: Why { basis: call.basis, detail: call.basis_detail },
-            recordings,
-            notes,
+            recordings: recordings
+                .into_iter()
+                .map(|OwnRecordingRow { id, state, seconds }| Own { id, state, seconds })
+                .collect(),
+            notes: notes.into_iter().map(Note::from).collect(),
         }
     }
+}
+
+impl Listed for PastCall {
+    const COLUMNS: &'static [&'static str] =
+        &["id", "arrivedAt", "queue", "caller", "connectedAt", "endedAt", "endCause"];
+    const PERSONAL: bool = true;
 }
 
 pub(super) async fn own_calls(
     State(desk): State<Arc<Desk>>,
     Extension(visitor): Extension<Visitor>,
-    Before(before): Before,
-) -> Result<Json<Page<PastCall>>, Problem> {
-    let Page { items, next } = desk.store().own_calls(visitor.agent()?, before, PAGE).await?;
-    Ok(Json(Page { items: items.into_iter().map(PastCall::from).collect(), next }))
+    asked: Asked,
+) -> Result<Response, Problem> {
+    let (agent, restricted) = (visitor.agent()?.clone(), visitor.has(Right::Dpo));
+    let at = Arc::clone(&desk);
+    listed(&desk, &visitor, &asked, "own-calls", move |place| {
+        let (desk, agent) = (Arc::clone(&at), agent.clone());
+        async move {
+            let page = soon(desk.store().own_calls(&agent, restricted, &place)).await?;
+            Ok(page.map(PastCall::from))
+        }
+    })
+    .await
+}
+
+/// An entry of the listening log.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Listening)]
+pub(super) struct Entry {
+    at: String,
+    who: String,
+    #[schema(value_type = Option<String>)]
+    call: Option<CallId>,
+    #[schema(value_type = Option<String>)]
+    recording: Option<RecordingId>,
+    /// `recording` or `live`.
+    kind: String,
+    /// Of live listening: `listen`, `whisper` or `barge`.
+    mode: Option<String>,
+    #[schema(value_type = Option<String>)]
+    reason: Option<Redacted<String>>,
+}
+
+impl From<ListenedRow> for Entry {
+    fn from(row: ListenedRow) -> Self {
+        let ListenedRow { n: _, at, who, call, recording, kind, mode, reason } = row;
+        Self { at: at.to_rfc3339(), who, call, recording, kind, mode, reason }
+    }
+}
+
+impl Listed for Entry {
+    const COLUMNS: &'static [&'static str] = &["at", "who", "kind", "mode", "call", "recording", "reason"];
+    const PERSONAL: bool = true;
+}
+
+/// Which entries.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct ByEntry {
+    /// Not older than this.
+    #[param(value_type = Option<String>, format = DateTime)]
+    since: Option<At>,
+    /// Older than this.
+    #[param(value_type = Option<String>, format = DateTime)]
+    until: Option<At>,
+    /// Of this user.
+    who: Option<String>,
+    /// Of this call.
+    #[param(value_type = Option<String>)]
+    call: Option<CallId>,
+    /// Of this recording.
+    #[param(value_type = Option<String>)]
+    recording: Option<RecordingId>,
 }
 
 pub(super) async fn own_listening(
     State(desk): State<Arc<Desk>>,
     Extension(visitor): Extension<Visitor>,
-    Before(before): Before,
-) -> Result<Json<Page<ListenedRow>>, Problem> {
-    Ok(Json(desk.store().listening_log(Some(&visitor.user), before, PAGE).await?))
+    asked: Asked,
+) -> Result<Response, Problem> {
+    let filter = ListeningFilter { who: Some(visitor.user.clone()), ..ListeningFilter::default() };
+    entries(&desk, &visitor, &asked, "own-listening-log", filter).await
 }
 
 pub(super) async fn all_listening(
     State(desk): State<Arc<Desk>>,
-    Before(before): Before,
-) -> Result<Json<Page<ListenedRow>>, Problem> {
-    Ok(Json(desk.store().listening_log(None, before, PAGE).await?))
+    Extension(visitor): Extension<Visitor>,
+    asked: Asked<ByEntry>,
+) -> Result<Response, Problem> {
+    let ByEntry { since, until, who, call, recording } = asked.by.clone();
+    let (since, until) = (since.map(|At(at)| at), until.map(|At(at)| at));
+    let queues = visitor.held.queues().cloned();
+    let filter = ListeningFilter { since, until, who, call, recording, queues };
+    entries(&desk, &visitor, &asked, "listening-log", filter).await
 }
 
-#[derive(Deserialize)]
+async fn entries<Q>(
+    desk: &Arc<Desk>,
+    visitor: &Visitor,
+    asked: &Asked<Q>,
+    name: &'static str,
+    filter: ListeningFilter,
+) -> Result<Response, Problem> {
+    let at = Arc::clone(desk);
+    listed(desk, visitor, asked, name, move |place| {
+        let (desk, filter) = (Arc::clone(&at), filter.clone());
+        async move { Ok(soon(desk.store().listening_log(&filter, &place)).await?.map(Entry::from)) }
+    })
+    .await
+}
+
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Note {
+#[schema(as = NewNote)]
+pub(super) struct Text {
+    #[schema(value_type = String, min_length = 1, max_length = 4000)]
     text: Redacted<String>,
 }
 
@@ -106,7 +219,7 @@ pub(super) async fn note(
     State(desk): State<Arc<Desk>>,
     Extension(visitor): Extension<Visitor>,
     Of(call): Of,
-    Told(Note { text: Redacted(text) }): Told<Note>,
+    Told(Text { text: Redacted(text) }): Told<Text>,
 ) -> Result<StatusCode, Problem> {
     let Some(text) = written(&text, LONGEST_NOTE) else {
         let detail =
@@ -127,6 +240,9 @@ pub(super) async fn note(
     match desk.store().commit(vec![Change::Note(note)]).await {
         Ok(()) => Ok(StatusCode::NO_CONTENT),
         Err(StoreError::Missing { .. }) => Err(Problem::no_call()),
+        Err(StoreError::State { .. }) => {
+            Err(Problem::conflict("not-now", "The call is anonymised: nothing is written on it any more."))
+        }
         Err(StoreError::TooMany { .. }) => {
             let detail = "This call has as many notes as a call may have.";
             Err(Problem::new(StatusCode::CONFLICT, "not-now", detail))

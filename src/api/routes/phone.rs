@@ -11,6 +11,7 @@ use axum::{Extension, Json};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::access::Right;
 use crate::api::desk::Desk;
@@ -25,30 +26,36 @@ use crate::time::Timestamp;
 use super::route::{Route, post};
 
 pub(super) fn routes() -> Vec<Route> {
-    vec![post("/phone", Needs::Agent(&[Right::TakeCalls, Right::ListenLive]), lend)]
+    vec![
+        post("/phone", Needs::Agent(&[Right::TakeCalls, Right::ListenLive]), lend)
+            .says("A fresh SIP credential for the browser's phone; it ends with the session.")
+            .gives::<Phone>(),
+    ]
 }
 
 /// How long a credential is good: longer than a shift, so that none runs out in a conversation.
 const GOOD_FOR: Duration = Duration::from_secs(12 * 3_600);
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Phone {
     websocket: String,
     uri: String,
     user: String,
+    #[schema(value_type = String)]
     password: Redacted<String>,
     expires: String,
     ice_servers: Vec<IceServer>,
     self_test: String,
 }
 
-#[derive(Debug, PartialEq, Eq, Serialize)]
+#[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
 struct IceServer {
     urls: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     username: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     credential: Option<Redacted<String>>,
 }
 
@@ -61,7 +68,7 @@ pub(super) async fn lend(
     let agent = visitor.agent()?.clone();
     let (authority, websocket) = reached(&desk, &headers)?;
     let now = desk.now();
-    let until = visitor.session.ends().min(now + GOOD_FOR);
+    let until = visitor.ends().min(now + GOOD_FOR);
     let event =
         AuditEvent::new(Class::Rights, visitor.actor(), now, "phone.lent", Object::new("agent", &agent));
     let event = event.about(Some(desk.source(ends, &headers).to_string()));

@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::access::Right;
 use crate::api::desk::Desk;
@@ -19,14 +20,22 @@ use super::route::{Route, get, put};
 
 pub(super) fn routes() -> Vec<Route> {
     vec![
-        put("/presence", Needs::Agent(&[Right::TakeCalls]), choose),
-        get("/presence/reasons", Needs::User, reasons),
-        get("/directory", Needs::Any(&[Right::TakeCalls, Right::Wallboard]), directory),
+        put("/presence", Needs::Agent(&[Right::TakeCalls]), choose)
+            .says("Ready for calls, or not for a reason; ends the time after a call, too.")
+            .takes::<Choice>()
+            .gives_nothing(StatusCode::NO_CONTENT),
+        get("/presence/reasons", Needs::User, reasons)
+            .says("The reasons an agent may give.")
+            .gives::<Vec<String>>(),
+        get("/directory", Needs::Any(&[Right::TakeCalls, Right::Wallboard]), directory)
+            .says("Whom a call can be sent to.")
+            .gives::<Directory>(),
     ]
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = Presence)]
 pub(super) struct Choice {
     ready: bool,
     reason: Option<String>,
@@ -54,16 +63,17 @@ pub(super) async fn reasons(State(desk): State<Arc<Desk>>) -> Json<Vec<String>> 
     Json(desk.reasons().to_vec())
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct Directory {
     agents: Vec<Colleague>,
     queues: Vec<QueueId>,
     outside: bool,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Colleague {
     id: AgentId,
+    #[schema(value_type = String)]
     name: Redacted<String>,
 }
 

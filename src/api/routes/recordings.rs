@@ -1,5 +1,6 @@
 //! Recordings: what there is, taking one out as a vCon, destroying one and the proof of it.
 
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,21 +11,22 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
+use utoipa::{IntoParams, ToSchema};
 
-use super::audio::{begin, broken, is_right, recording, whole};
+use super::audio::{begin, broken, is_right, recording, seen, whole};
 use crate::access::Right;
+use crate::api::csv::{Listed, listed};
 use crate::api::desk::{Desk, soon};
 use crate::api::guard::{Needs, Visitor, no_right};
-use crate::api::input::{Asked, LONGEST_REASON, Recorded, Told, written};
+use crate::api::input::{Asked, At, LONGEST_REASON, Recorded, Told, written};
 use crate::api::problem::Problem;
 use crate::audit::{AuditEvent, Class, Object, Value};
 use crate::export::{Audio, AuditPlace, Facts, Signing, vcon};
-use crate::ids::{CallId, QueueId, RecordingId, Redacted};
-use crate::store::{Change, Filter, Page, RecordedGap, RecordingChange, RecordingRow, StoreError};
+use crate::ids::{AgentId, CallId, QueueId, RecordingId, Redacted};
+use crate::retention::{EndedCall, Holds, Rules};
+use crate::store::{CallRow, Change, RecordedGap, RecordingChange, RecordingFilter, RecordingRow, StoreError};
 use crate::time::Timestamp;
 
 use super::route::{Route, delete, get, post};
@@ -33,18 +35,34 @@ pub(super) fn routes() -> Vec<Route> {
     const HEAR: Needs = Needs::Right(Right::ListenRecordings);
     const PROVE: Needs = Needs::Any(&[Right::ExportRecordings, Right::DestroyRecordings, Right::ManageVault]);
     vec![
-        get("/recordings", HEAR, list),
-        get("/recordings/{id}", HEAR, show),
-        delete("/recordings/{id}", Needs::Right(Right::DestroyRecordings), destroy),
-        post("/recordings/{id}/listening", HEAR, super::audio::listen),
-        get("/recordings/{id}/audio", HEAR, super::audio::play),
-        get("/recordings/{id}/vcon", Needs::Right(Right::ExportRecordings), vcon),
-        get("/recordings/{id}/certificate", PROVE, certificate),
+        get("/recordings", HEAR, list).says("Recordings, without numbers.").lists::<By, Shown>(),
+        get("/recordings/{id}", HEAR, show).says("A recording, without its audio.").gives::<Shown>(),
+        delete("/recordings/{id}", Needs::Right(Right::DestroyRecordings), destroy)
+            .says("Destroys a recording: its key is gone when this answers, its copies are a job's.")
+            .takes::<Reason>()
+            .gives_with::<Shown>(StatusCode::ACCEPTED),
+        post("/recordings/{id}/listening", HEAR, super::audio::listen)
+            .says("Opens listening, with a reason where one is asked: the listening log has its entry.")
+            .takes::<super::audio::Why>()
+            .gives_with::<super::audio::Listens>(StatusCode::CREATED),
+        get("/recordings/{id}/audio", HEAR, super::audio::play)
+            .says("The audio, whole or in ranges.")
+            .gives_octets(StatusCode::OK, "audio/wav")
+            .gives_octets(StatusCode::OK, "audio/ogg")
+            .gives_octets(StatusCode::PARTIAL_CONTENT, "audio/wav")
+            .gives_octets(StatusCode::PARTIAL_CONTENT, "audio/ogg"),
+        get("/recordings/{id}/waveform", HEAR, super::audio::outline)
+            .says("How loud both sides are along the recording; listening is opened as for the audio.")
+            .gives::<super::audio::Waveform>(),
+        get("/recordings/{id}/vcon", Needs::Right(Right::ExportRecordings), vcon)
+            .says("Takes a recording out as a signed vCon, with its audio.")
+            .gives_octets(StatusCode::OK, "application/vcon"),
+        get("/recordings/{id}/certificate", PROVE, certificate)
+            .says("The signed proof that a recording is gone.")
+            .gives::<Certificate>(),
     ]
 }
 
-/// Rows of a page.
-const PAGE: u32 = 50;
 /// Who wants a vCon while many are made waits so long.
 const QUEUED: Duration = Duration::from_secs(10);
 /// The audio of a vCon has to be read within this.
@@ -55,9 +73,21 @@ const EXPORTED: &str = "recording.exported";
 const STATES: [&str; 8] =
     ["armed", "recording", "finished", "stored", "discarded", "failed", "destroyed", "removed"];
 
-/// A recording as it is shown: `Recording` of `types.ts`.
-#[derive(Serialize)]
+/// A signed deletion certificate, as `sayso certificate verify` reads it.
+#[derive(ToSchema)]
+#[allow(dead_code)] // it is stored as text, and given as it is
+pub(super) struct Certificate {
+    #[schema(value_type = Object)]
+    certificate: (),
+    algorithm: String,
+    public_key: String,
+    signature: String,
+}
+
+/// `Recording` of `types.ts`.
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Recording)]
 pub(super) struct Shown {
     id: RecordingId,
     call: CallId,
@@ -77,9 +107,18 @@ pub(super) struct Shown {
     gaps: Vec<Gap>,
     why: Option<String>,
     playable: bool,
+    /// A legal hold keeps it.
+    hold: bool,
+    /// Nobody without the right `dpo` sees it.
+    restricted: bool,
+    /// When the rules of retention remove it; null: never, or it is gone, or its call goes on.
+    removes_at: Option<String>,
+    /// Who spoke with the caller last.
+    agent: Option<AgentId>,
 }
 
-#[derive(Serialize)]
+/// Silence that stands for something; seconds from the start.
+#[derive(Serialize, ToSchema)]
 struct Gap {
     start: f64,
     seconds: f64,
@@ -87,7 +126,7 @@ struct Gap {
     why: String,
 }
 
-fn seconds(samples: u64) -> f64 {
+pub(super) fn seconds(samples: u64) -> f64 {
     samples as f64 / 8_000.0
 }
 
@@ -119,6 +158,51 @@ impl From<RecordingRow> for Shown {
             format: row.format,
             gaps: row.gaps.into_iter().map(gap).collect(),
             why: row.why,
+            hold: false,
+            restricted: false,
+            removes_at: None,
+            agent: None,
+        }
+    }
+}
+
+/// What recordings are shown with: rules, holds, and the calls of a page.
+struct Around {
+    rules: Rules,
+    holds: Holds,
+    calls: HashMap<CallId, CallRow>,
+}
+
+impl Around {
+    async fn of(desk: &Desk, rows: &[RecordingRow]) -> Result<Self, Problem> {
+        let (_, settings) = soon(desk.store().settings()).await?;
+        let holds = Holds::new(soon(desk.store().open_holds()).await?, desk.now());
+        let ids: BTreeSet<CallId> = rows.iter().map(|row| row.call).collect();
+        let ids: Vec<CallId> = ids.into_iter().collect();
+        let calls = soon(desk.store().call_rows(&ids)).await?;
+        Ok(Self { rules: Rules::of(&settings), holds, calls })
+    }
+
+    fn shown(&self, row: RecordingRow, visitor: &Visitor) -> Shown {
+        let (id, is_there) = (row.id, row.destroyed_at.is_none() && row.state != "discarded");
+        let call = self.calls.get(&row.call);
+        let ended = call.and_then(|call| {
+            Some(EndedCall {
+                id: call.id,
+                queue: call.first_queue.clone(),
+                arrived_at: call.arrived_at,
+                ended_at: call.ended_at?,
+                from: call.from.clone(),
+            })
+        });
+        let ended = ended.as_ref().filter(|_| is_there);
+        let due = ended.and_then(|call| self.rules.of_queue(&call.queue).removes_at(call.ended_at));
+        Shown {
+            hold: ended.is_some_and(|call| self.holds.of_recording(id, call).next().is_some()),
+            restricted: call.is_some_and(|call| call.restricted_at.is_some()),
+            removes_at: due.map(|due| due.at.to_rfc3339()),
+            agent: call.and_then(|call| call.agent.clone()),
+            ..Shown::to(row, visitor)
         }
     }
 }
@@ -132,33 +216,95 @@ impl Shown {
     }
 }
 
+/// Which recordings.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct By {
+    /// Not older than this.
+    #[param(value_type = Option<String>, format = DateTime)]
+    since: Option<At>,
+    /// Older than this.
+    #[param(value_type = Option<String>, format = DateTime)]
+    until: Option<At>,
+    /// The call's first queue.
+    #[param(value_type = Option<String>)]
+    queue: Option<QueueId>,
+    /// Of this call.
+    #[param(value_type = Option<String>)]
+    call: Option<CallId>,
+    /// In this state.
+    state: Option<String>,
+    /// Who spoke in it last.
+    #[param(value_type = Option<String>)]
+    agent: Option<AgentId>,
+    /// `true`: only those that a legal hold keeps.
+    hold: Option<bool>,
+}
+
 pub(super) async fn list(
     State(desk): State<Arc<Desk>>,
     Extension(visitor): Extension<Visitor>,
-    asked: Asked,
-) -> Result<Json<Page<Shown>>, Problem> {
-    let after = asked.after()?;
-    let bad = |detail: String| Problem::unprocessable("bad-filter", detail);
-    let since = asked.since.as_deref().map(|text| {
-        let at = OffsetDateTime::parse(text, &Rfc3339).ok();
-        let micros = at.and_then(|at| i64::try_from(at.unix_timestamp_nanos() / 1_000).ok());
-        micros.map(Timestamp::from_micros).ok_or_else(|| bad("`since` is a time by RFC 3339.".to_owned()))
-    });
-    let call =
-        asked.call.as_deref().map(|text| text.parse().map_err(|error| bad(format!("`call`: {error}."))));
-    if let Some(state) = asked.state.as_ref().filter(|state| !STATES.contains(&state.as_str())) {
-        return Err(bad(format!("`state` {state:?} is none of {}.", STATES.join(", "))));
+    asked: Asked<By>,
+) -> Result<Response, Problem> {
+    if let Some(state) = asked.by.state.as_ref().filter(|state| !STATES.contains(&state.as_str())) {
+        let detail = format!("`state` {state:?} is none of {}.", STATES.join(", "));
+        return Err(Problem::unprocessable("bad-filter", detail));
     }
-    let filter = Filter {
-        limit: PAGE,
-        since: since.transpose()?,
-        queue: asked.queue.map(QueueId),
-        call: call.transpose()?,
-        state: asked.state,
-        ..Filter::default()
+    let By { since, until, queue, call, state, agent, hold } = asked.by.clone();
+    let held = match hold {
+        Some(true) => {
+            let now = desk.now();
+            let holds = soon(desk.store().open_holds()).await?;
+            Some(holds.into_iter().filter(|hold| hold.holds(now)).map(|hold| hold.on).collect())
+        }
+        Some(false) | None => None,
     };
-    let Page { items, next } = soon(desk.store().recordings_page(&filter, after)).await?;
-    Ok(Json(Page { items: items.into_iter().map(|row| Shown::to(row, &visitor)).collect(), next }))
+    let filter = RecordingFilter {
+        since: since.map(|At(at)| at),
+        until: until.map(|At(at)| at),
+        queue,
+        call,
+        state,
+        agent,
+        held,
+        sight: visitor.sight(),
+    };
+    let (at, who) = (Arc::clone(&desk), visitor.clone());
+    listed(&desk, &visitor, &asked, "recordings", move |place| {
+        let (desk, who, filter) = (Arc::clone(&at), who.clone(), filter.clone());
+        async move {
+            let page = soon(desk.store().recording_list(&filter, &place)).await?;
+            let around = Around::of(&desk, &page.items).await?;
+            Ok(page.map(|row| around.shown(row, &who)))
+        }
+    })
+    .await
+}
+
+impl Listed for Shown {
+    const COLUMNS: &'static [&'static str] = &[
+        "id",
+        "call",
+        "queue",
+        "state",
+        "basis",
+        "basisDetail",
+        "armedAt",
+        "startedAt",
+        "endedAt",
+        "storedAt",
+        "destroyedAt",
+        "removedAt",
+        "salvaged",
+        "seconds",
+        "format",
+        "why",
+        "hold",
+        "restricted",
+        "removesAt",
+        "agent",
+    ];
+    const PERSONAL: bool = false;
 }
 
 pub(super) async fn show(
@@ -166,12 +312,16 @@ pub(super) async fn show(
     Extension(visitor): Extension<Visitor>,
     Recorded(id): Recorded,
 ) -> Result<Json<Shown>, Problem> {
-    Ok(Json(Shown::to(recording(&desk, id).await?, &visitor)))
+    let row = seen(&desk, &visitor, id).await?;
+    let around = Around::of(&desk, std::slice::from_ref(&row)).await?;
+    Ok(Json(around.shown(row, &visitor)))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = DestroyReason)]
 pub(super) struct Reason {
+    #[schema(value_type = String, min_length = 1, max_length = 1000)]
     reason: Redacted<String>,
 }
 
@@ -189,6 +339,7 @@ pub(super) async fn destroy(
     };
     // Asked first: who is told that there is none must not have destroyed something.
     let archive = desk.archive()?;
+    seen(&desk, &visitor, id).await?;
     let destroyed = RecordingChange::Destroyed {
         id,
         at: desk.now(),
@@ -202,6 +353,10 @@ pub(super) async fn destroy(
         Err(StoreError::State { state, .. }) if ["destroyed", "removed"].contains(&state.as_str()) => {
             return Err(gone());
         }
+        Err(StoreError::State { state, .. }) if state == "held" => {
+            let detail = "A legal hold is on it: nobody can destroy it before that is released.";
+            return Err(Problem::conflict("held", detail));
+        }
         Err(StoreError::State { .. }) => {
             return Err(Problem::conflict(
                 "not-whole",
@@ -211,7 +366,8 @@ pub(super) async fn destroy(
         Err(error) => return Err(error.into()),
     }
     (archive.wake)();
-    let shown = Shown::from(recording(&desk, id).await?);
+    let row = recording(&desk, id).await?;
+    let shown = Around::of(&desk, std::slice::from_ref(&row)).await?.shown(row, &visitor);
     Ok((StatusCode::ACCEPTED, Json(shown)).into_response())
 }
 
@@ -221,9 +377,10 @@ pub(super) fn gone() -> Problem {
 
 pub(super) async fn certificate(
     State(desk): State<Arc<Desk>>,
+    Extension(visitor): Extension<Visitor>,
     Recorded(id): Recorded,
 ) -> Result<Response, Problem> {
-    recording(&desk, id).await?;
+    seen(&desk, &visitor, id).await?;
     let Some(text) = soon(desk.store().certificate(id)).await? else {
         let detail = "There is no deletion certificate: the recording is not removed, or not all of it yet.";
         return Err(Problem::new(StatusCode::NOT_FOUND, "no-certificate", detail));
@@ -240,7 +397,7 @@ pub(super) async fn vcon(
     Recorded(id): Recorded,
 ) -> Result<Response, Problem> {
     let archive = desk.archive()?;
-    let row = recording(&desk, id).await?;
+    let row = seen(&desk, &visitor, id).await?;
     fits(&whole(&desk, &row).await?)?;
     let slot = begin(&desk, &visitor, id, None).await?;
     let Ok(Ok(room)) = timeout(QUEUED, Arc::clone(&desk.exporting).acquire_owned()).await else {
@@ -251,7 +408,7 @@ pub(super) async fn vcon(
     if !visitor.has(Right::ExportRecordings) {
         return Err(no_right());
     }
-    let row = recording(&desk, id).await?;
+    let row = seen(&desk, &visitor, id).await?;
     let audio = whole(&desk, &row).await?;
     fits(&audio)?;
     let at = desk.now();

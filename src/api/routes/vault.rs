@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::access::Right;
 use crate::api::desk::{Desk, soon};
@@ -15,6 +15,7 @@ use crate::api::guard::{Needs, Visitor};
 use crate::api::input::{Asked, Told, written};
 use crate::api::problem::Problem;
 use crate::ids::{ReconciliationId, Redacted};
+use crate::jobs;
 use crate::jobs::reconcile::{self, OrphanError, Scope};
 use crate::store::{
     Change, Cursor, FindingRow, JobChange, JobFigures, JobFilter, JobRow, Page, ReconciliationRow,
@@ -26,19 +27,35 @@ use super::route::{Route, get, post};
 
 pub(super) fn routes() -> Vec<Route> {
     const MANAGE: Needs = Needs::Right(Right::ManageVault);
+    const WATCH: Needs = Needs::Any(&[Right::ManageVault, Right::Monitor]);
     vec![
-        get("/jobs", MANAGE, jobs),
-        post("/jobs/{id}/retry", MANAGE, retry),
-        get("/alarms", MANAGE, alarms),
-        get("/reconciliations", MANAGE, reports),
-        post("/reconciliations", MANAGE, ask),
-        get("/reconciliations/{id}", MANAGE, report),
-        post("/reconciliations/{id}/orphans", MANAGE, remove_orphan),
+        get("/jobs", WATCH, jobs)
+            .says("What waits to be done, the oldest first.")
+            .query::<Paged>()
+            .gives::<Jobs>(),
+        post("/jobs/{id}/retry", MANAGE, retry)
+            .says("Has a job tried now.")
+            .gives_nothing(StatusCode::NO_CONTENT),
+        get("/alarms", WATCH, alarms).says("What a person should look at.").gives::<Vec<Alarm>>(),
+        get("/reconciliations", MANAGE, reports)
+            .says("Comparisons of database and store, the latest first.")
+            .query::<Paged>()
+            .gives::<Page<Report>>(),
+        post("/reconciliations", MANAGE, ask)
+            .says("Asks for a comparison; one that waits or runs already is taken.")
+            .takes::<Nothing>()
+            .gives_with::<Begun>(StatusCode::ACCEPTED),
+        get("/reconciliations/{id}", MANAGE, report)
+            .says("A comparison with what it found.")
+            .query::<Paged>()
+            .gives::<Whole>(),
+        post("/reconciliations/{id}/orphans", MANAGE, remove_orphan)
+            .says("Removes an object that belongs to nothing.")
+            .takes::<Orphan>()
+            .gives_nothing(StatusCode::NO_CONTENT),
     ]
 }
 
-/// Rows of a page.
-const PAGE: u32 = 100;
 /// The longest reason, in characters.
 const LONGEST_REASON: usize = 1_000;
 
@@ -46,9 +63,21 @@ fn time(at: Option<Timestamp>) -> Option<String> {
     at.map(Timestamp::to_rfc3339)
 }
 
+/// Which page.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Paged {
+    /// The `next` of the page before.
+    after: Option<String>,
+    /// Rows of a page; 50 if nothing is said.
+    #[param(minimum = 1, maximum = 500)]
+    limit: Option<u32>,
+}
+
 /// `VaultJob` of `types.ts`.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = VaultJob)]
 struct Job {
     id: String,
     kind: &'static str,
@@ -60,7 +89,7 @@ struct Job {
     leased_by: Option<String>,
     leased_until: Option<String>,
     error: Option<String>,
-    progress: Option<crate::store::Progress>,
+    progress: Option<Progress>,
 }
 
 impl From<JobRow> for Job {
@@ -76,13 +105,21 @@ impl From<JobRow> for Job {
             leased_by: row.leased_by,
             leased_until: time(row.leased_until),
             error: row.error,
-            progress: row.progress,
+            progress: row.progress.map(|crate::store::Progress { done, total }| Progress { done, total }),
         }
     }
 }
 
+/// How far a job is, in whatever it counts.
+#[derive(Serialize, ToSchema)]
+struct Progress {
+    done: u64,
+    total: u64,
+}
+
 /// Of a kind.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = JobFigures)]
 struct Figures {
     kind: &'static str,
     waiting: u64,
@@ -91,7 +128,7 @@ struct Figures {
     oldest: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct Jobs {
     kinds: Vec<Figures>,
     items: Vec<Job>,
@@ -99,7 +136,8 @@ pub(super) struct Jobs {
 }
 
 pub(super) async fn jobs(State(desk): State<Arc<Desk>>, asked: Asked) -> Result<Json<Jobs>, Problem> {
-    let filter = JobFilter { limit: PAGE, after: asked.after()?, ..JobFilter::default() };
+    let (after, limit) = asked.page()?;
+    let filter = JobFilter { limit, after, ..JobFilter::default() };
     let Page { items, next } = soon(desk.store().jobs(&filter)).await?;
     let kinds = soon(desk.store().job_figures(desk.now())).await?;
     let figures = |JobFigures { kind, waiting, running, oldest, failing }| Figures {
@@ -129,23 +167,43 @@ pub(super) async fn retry(
     Ok(StatusCode::NO_CONTENT)
 }
 
-pub(super) async fn alarms(State(desk): State<Arc<Desk>>) -> Result<Response, Problem> {
+/// What a person should look at.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Alarm {
+    kind: String,
+    what: String,
+    since: String,
+}
+
+pub(super) async fn alarms(State(desk): State<Arc<Desk>>) -> Result<Json<Vec<Alarm>>, Problem> {
+    Ok(Json(raised(&desk)?))
+}
+
+/// The alarms that are raised.
+///
+/// # Errors
+/// 404, when this server was given no vault.
+pub(super) fn raised(desk: &Desk) -> Result<Vec<Alarm>, Problem> {
     let alarms = desk.archive()?.alarms.list();
-    let shown = alarms.into_iter().map(
-        |alarm| json!({ "kind": alarm.kind.word(), "what": alarm.what, "since": alarm.since.to_rfc3339() }),
-    );
-    Ok(Json(shown.collect::<Vec<_>>()).into_response())
+    let shown = |alarm: jobs::Alarm| Alarm {
+        kind: alarm.kind.word().to_owned(),
+        what: alarm.what,
+        since: alarm.since.to_rfc3339(),
+    };
+    Ok(alarms.into_iter().map(shown).collect())
 }
 
 /// `Reconciliation` of `types.ts`.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Reconciliation)]
 pub(super) struct Report {
     id: ReconciliationId,
     state: &'static str,
     by: String,
     began_at: String,
     ended_at: Option<String>,
+    #[schema(value_type = Option<Object>)]
     counts: Option<serde_json::Value>,
     why: Option<String>,
 }
@@ -169,11 +227,13 @@ pub(super) async fn reports(
     State(desk): State<Arc<Desk>>,
     asked: Asked,
 ) -> Result<Json<Page<Report>>, Problem> {
-    let Page { items, next } = soon(desk.store().reconciliations(asked.after()?, PAGE)).await?;
+    let (after, limit) = asked.page()?;
+    let Page { items, next } = soon(desk.store().reconciliations(after, limit)).await?;
     Ok(Json(Page { items: items.into_iter().map(Report::from).collect(), next }))
 }
 
-#[derive(Serialize)]
+/// Who dealt with it, and when, if somebody did.
+#[derive(Serialize, ToSchema)]
 struct Finding {
     kind: String,
     subject: String,
@@ -197,20 +257,34 @@ impl From<FindingRow> for Finding {
     }
 }
 
+type Findings = Page<Finding>;
+
+/// `ReconciliationReport` of `types.ts`.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ReconciliationReport)]
+pub(super) struct Whole {
+    #[serde(flatten)]
+    report: Report,
+    findings: Findings,
+}
+
+/// The comparison that is asked for.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ReconciliationBegun)]
+pub(super) struct Begun {
+    id: ReconciliationId,
+}
+
 pub(super) async fn report(
     State(desk): State<Arc<Desk>>,
     Path(id): Path<String>,
     asked: Asked,
-) -> Result<Response, Problem> {
+) -> Result<Json<Whole>, Problem> {
     let row = report_of(&desk, &id).await?;
-    let Page { items, next } = soon(desk.store().findings(row.id, None, asked.after()?, PAGE)).await?;
+    let (after, limit) = asked.page()?;
+    let Page { items, next } = soon(desk.store().findings(row.id, None, after, limit)).await?;
     let findings = Page { items: items.into_iter().map(Finding::from).collect(), next };
-    let report = serde_json::to_value(Report::from(row));
-    let Ok(mut report) = report else {
-        return Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "failed", "The report cannot be shown."));
-    };
-    report["findings"] = json!(findings);
-    Ok(Json(report).into_response())
+    Ok(Json(Whole { report: Report::from(row), findings }))
 }
 
 async fn report_of(desk: &Desk, id: &str) -> Result<ReconciliationRow, Problem> {
@@ -219,7 +293,7 @@ async fn report_of(desk: &Desk, id: &str) -> Result<ReconciliationRow, Problem> 
     soon(desk.store().reconciliation(id)).await?.ok_or_else(none)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Nothing {}
 
@@ -232,13 +306,14 @@ pub(super) async fn ask(
     let archive = desk.archive()?;
     let asked = soon(reconcile::ask(desk.store(), visitor.actor(), Scope::Sample, desk.now())).await?;
     (archive.wake)();
-    Ok((StatusCode::ACCEPTED, Json(json!({ "id": asked.id }))).into_response())
+    Ok((StatusCode::ACCEPTED, Json(Begun { id: asked.id })).into_response())
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Orphan {
     name: String,
+    #[schema(value_type = String, min_length = 1, max_length = 1000)]
     reason: Redacted<String>,
 }
 

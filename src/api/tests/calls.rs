@@ -6,7 +6,7 @@ use crate::call::{Cause, Fact, Whom};
 use crate::consent::{Basis, OverrideCategory};
 use crate::ids::{LegId, PhoneNumber, RecordingId};
 use crate::settings::Language;
-use crate::store::{KekChange, KekProvider, Listened, ListenedTo, RecordingChange};
+use crate::store::{KekChange, KekProvider, Listened, ListenedTo, Place, RecordingChange};
 use ulid::Ulid;
 
 fn asked(house: &House) -> Vec<String> {
@@ -201,7 +201,7 @@ async fn own_calls_come_in_pages_with_notes_and_recordings() {
     let noted = house.audit("call.noted").await;
     let length = Some("22 characters".to_owned());
     assert_eq!(noted, [(Class::Modify, "user bob".to_owned(), format!("call {}.note", id(50)), length)]);
-    let log = format!("{:?}", house.store.own_calls(&"bob".into(), None, 1).await.unwrap());
+    let log = format!("{:?}", house.store.own_calls(&"bob".into(), false, &Place::first(1)).await.unwrap());
     assert!(!log.contains("Miller") && !log.contains("1234567"), "{log}");
 }
 

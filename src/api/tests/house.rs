@@ -19,9 +19,9 @@ use super::super::{Desktop, Front, Proxies, Readiness, Turn, install_metrics, st
 pub(in crate::api) use super::vault::{Kept, Raw};
 use super::*;
 use crate::audit::Actor;
-use crate::ids::AgentId;
+use crate::ids::{AgentId, QueueId};
 use crate::queue::NotReady;
-use crate::settings::{self, DiffOptions, Difference};
+use crate::settings::{self, DiffOptions, Difference, Language, Spoken, Wording};
 use crate::store::Store;
 use crate::time::Clock;
 
@@ -94,6 +94,8 @@ pub(in crate::api) struct Heard {
     pub(in crate::api) calls: Vec<CallView>,
     pub(in crate::api) agents: Vec<AgentView>,
     pub(in crate::api) queues: Vec<QueueView>,
+    /// What callers hear; `None`: nothing is known.
+    pub(in crate::api) wording: Option<Wording>,
 }
 
 pub(in crate::api) struct Fake {
@@ -118,6 +120,19 @@ impl Control for Fake {
     fn presence(&self, agent: AgentId, ready: Result<(), NotReady>) -> BoxFuture<'_, ()> {
         self.heard.lock().unwrap().presence.push((agent, ready));
         Box::pin(async {})
+    }
+
+    fn wording(&self, _queue: &QueueId, language: &Language) -> Wording {
+        self.heard.lock().unwrap().wording.clone().unwrap_or_else(|| Wording {
+            language: language.clone(),
+            welcome: Spoken::default(),
+            question: Spoken::default(),
+            refused: Spoken::default(),
+        })
+    }
+
+    fn realm(&self) -> &str {
+        "sayso"
     }
 
     fn lend(&self, agent: AgentId, until: Timestamp) -> Option<Credential> {
@@ -254,11 +269,21 @@ impl House {
         raw
     }
 
+    /// Changes the database past the store.
+    pub(in crate::api) async fn change(&self, statement: &'static str) {
+        self.raw().await.execute(statement).await.unwrap();
+    }
+
     /// The first column that a statement selects.
     pub(in crate::api) async fn select(&self, statement: &'static str) -> Vec<String> {
         let mut raw = self.raw().await;
         let rows = raw.fetch_all(statement).await.unwrap();
         rows.iter().map(|row| row.get::<String, _>(0)).collect()
+    }
+
+    /// Carries out a statement of the test's own.
+    pub(in crate::api) async fn execute(&self, statement: &str) {
+        self.raw().await.execute(sqlx::AssertSqlSafe(statement.to_owned())).await.unwrap();
     }
 
     /// Audit events of an action: class, who, object, new value; the earliest first.
@@ -316,6 +341,18 @@ impl Client {
     pub(in crate::api) async fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> TcpStream {
         let headers = [headers, &[("connection", "close")]].concat();
         self.request(method, path, &headers, None).await.socket
+    }
+
+    /// A request with a body, answered with bytes and the connection's end.
+    pub(in crate::api) async fn raw_with(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Raw {
+        let headers = [headers, &[("connection", "close")]].concat();
+        Raw::read(self.request(method, path, &headers, Some(body.to_owned())).await.socket).await
     }
 
     /// The same, and the answer.

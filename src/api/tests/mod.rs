@@ -1,13 +1,20 @@
 //! The routes over a real socket, the server behind them a fake one, the time a number.
 
+mod access;
 mod calls;
+mod document;
 mod events;
+mod history;
 pub(super) mod house;
 mod phone;
 mod plain;
+mod privacy;
 mod recordings;
+mod retention;
 mod routes;
 mod session;
+mod settings;
+mod sign_on;
 mod vault;
 
 use std::time::Duration;

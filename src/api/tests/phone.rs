@@ -1,8 +1,8 @@
 //! The phone that is lent, presence, the directory.
 
 use super::*;
-use crate::access::ABSOLUTE;
 use crate::queue::NotReady;
+use crate::settings::SessionRules;
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -34,7 +34,11 @@ async fn a_phone_is_lent_and_taken_back() {
     house.store.commit(Vec::new()).await.unwrap(); // behind the session's use, which nobody waits for
     house.pass(11 * HOUR);
     assert_eq!(bob.post("/phone", json!({})).await.status, 200);
-    assert_eq!(house.heard().lent[5].1, START + ABSOLUTE, "never longer than the session");
+    assert_eq!(
+        house.heard().lent[5].1,
+        START + SessionRules::default().absolute,
+        "never longer than the session"
+    );
     bob.ours("DELETE", "/session", None).await;
     assert_eq!(house.heard().taken_back, ["lent1", "lent2", "lent3", "lent4", "lent5", "lent6"]);
 }

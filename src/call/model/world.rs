@@ -27,6 +27,8 @@ pub(super) fn a_queue(n: usize, variant: u8) -> Queue {
         position_every: (n == 1).then(|| Duration::from_secs(15)),
         service_seconds: 20,
         wrap_up: Duration::from_secs([10, 0, 5][n]),
+        // Sometimes the night is closed.
+        hours: (n == 2 && variant % 3 == 2).then(settings::Hours::default),
         ..plain_queue(Policy::Never)
     }
 }
@@ -50,7 +52,7 @@ fn some_settings(variant: u8) -> Arc<Settings> {
         };
         if variant % 7 != 6 || n != 3 {
             let (credentials, phone) = (credentials.clone(), Default::default());
-            let agent = Agent { display_name: secret(), credentials, queues, phone };
+            let agent = Agent { display_name: secret(), credentials, queues, skills: Vec::new(), phone };
             settings.agents.insert((*name).into(), Arc::new(agent));
         }
     }
@@ -101,6 +103,11 @@ impl World {
         };
         let mut arrival = arrival(1 + self.shells.len() as u128, first);
         arrival.queue_id = QUEUES[n].into();
+        arrival.door = match bits % 11 {
+            0 => Door::Closed,
+            1 => Door::Elsewhere { id: "night".into(), queue: Arc::new(a_queue(2, 0)) },
+            _ => Door::Open,
+        };
         arrival.known = bit(10).then(|| Known { agreed: bit(11), at: self.now - Duration::from_secs(3600) });
         if bit(12) {
             arrival.from = None;

@@ -210,7 +210,7 @@ fn a_queue_is_asked_for_its_first_free_agent() {
     // Nobody is free in time.
     let (mut scene, by) = start();
     let since = scene.wait;
-    scene.input(Input::Overflow { to: None, since });
+    scene.input(Input::Overflow { to: Onward::End, since });
     assert_eq!(bridged(&scene), Some((scene.call.caller(), by)));
     // The agent does not wait for it: the caller does.
     let (mut scene, by) = start();

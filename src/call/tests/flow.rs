@@ -203,14 +203,14 @@ fn overflow_ends_the_call_or_leads_to_another_queue_at_the_same_place() {
     let arrived = Timestamp::from_micros(1_000_000_000);
     let mut scene = Scene::with(consent(), |_| {}).welcomed();
     scene.prompt_done().timer(TimerName::Key).press('1').store(true);
-    let second = || Some(Target::Queue { id: "support".into(), queue: Arc::new(queue(Policy::Never)) });
+    let second = || Onward::To(Target::Queue { id: "support".into(), queue: Arc::new(queue(Policy::Never)) });
     scene.input(Input::Overflow { to: second(), since: arrived });
     assert_eq!(scene.enqueued(), Some(("support".into(), None, arrived)));
     scene.store(true).ring(&["ann"]);
     assert!(scene.armed().is_some(), "the first queue's recording settings stay");
-    scene.input(Input::Overflow { to: None, since: arrived });
+    scene.input(Input::Overflow { to: Onward::End, since: arrived });
     assert!(scene.out.is_empty(), "not while phones ring");
-    scene.timer(TimerName::Ring).input(Input::Overflow { to: None, since: arrived });
+    scene.timer(TimerName::Ring).input(Input::Overflow { to: Onward::End, since: arrived });
     assert!(scene.ended());
     assert!(scene.has(|o| matches!(o, Output::Hangup { cause: Cause::WaitedTooLong, .. })));
     // A ring of queues comes to an end.
@@ -221,6 +221,64 @@ fn overflow_ends_the_call_or_leads_to_another_queue_at_the_same_place() {
     }
     scene.input(Input::Overflow { to: second(), since: arrived });
     assert!(scene.ended());
+}
+
+#[test]
+fn who_comes_when_it_is_closed_is_told_so_and_asked_nothing() {
+    let mut closed = arrival(1, queue(consent()));
+    closed.door = Door::Closed;
+    let mut scene = Scene::new(closed);
+    scene.input(Input::CallerConfirmed);
+    assert_eq!(scene.plays(), [Prompt::Closed]);
+    scene.press('1');
+    assert!(scene.out.is_empty(), "nothing was asked");
+    scene.prompt_done();
+    assert!(scene.ended() && scene.enqueued().is_none());
+    assert!(scene.has(|o| matches!(o, Output::Hangup { cause: Cause::Closed, .. })));
+    assert!(scene.answers().is_empty(), "no answer to remember");
+    assert!(matches!(scene.bases()[..], [ref basis] if !basis.allows()));
+    // Nor does a prompt whose end is never told hold anybody.
+    let mut closed = arrival(1, queue(Policy::Never));
+    closed.door = Door::Closed;
+    let mut scene = Scene::new(closed);
+    scene.input(Input::CallerConfirmed).timer(TimerName::Prompt);
+    assert!(scene.ended());
+}
+
+#[test]
+fn who_is_sent_on_because_it_is_closed_is_recorded_as_the_first_queue_says() {
+    let mut sent_on = arrival(1, queue(consent()));
+    let night = Arc::new(Queue { priority: 7, ..queue(Policy::Never) });
+    sent_on.door = Door::Elsewhere { id: "night".into(), queue: night };
+    let mut scene = Scene::new(sent_on).welcomed();
+    assert_eq!(scene.plays(), [Prompt::ConsentQuestion], "the first queue asks");
+    scene.prompt_done().press('1');
+    let since = Timestamp::from_micros(1_000_000_000);
+    assert_eq!(scene.enqueued(), Some(("night".into(), None, since)));
+    assert!(scene.has(|o| matches!(o, Output::Enqueue { priority: 7, .. })));
+    scene.store(true).recorded("ann", 1);
+    assert_eq!(scene.call.queue().0, "night");
+    assert_eq!(scene.call.arrival().queue_id.0, "sales");
+}
+
+#[test]
+fn overflow_to_a_queue_that_is_closed_ends_with_the_word_of_it() {
+    let arrived = Timestamp::from_micros(1_000_000_000);
+    let mut scene = Scene::with(consent(), |_| {}).welcomed();
+    scene.prompt_done().press('1').store(true).input(Input::Overflow { to: Onward::Closed, since: arrived });
+    assert_eq!(scene.plays(), [Prompt::Closed]);
+    scene.ring(&["ann"]);
+    assert!(!scene.has(|o| matches!(o, Output::Dial { .. })), "waits no more");
+    scene.input(Input::Overflow { to: Onward::End, since: arrived });
+    assert!(scene.out.is_empty());
+    scene.prompt_done();
+    assert!(scene.ended() && scene.bases().len() == 1);
+    // The caller may hang up before its end.
+    let mut scene = Scene::with(Policy::Never, |_| {}).welcomed();
+    scene.input(Input::Overflow { to: Onward::Closed, since: arrived });
+    let leg = scene.call.caller();
+    scene.input(Input::LegGone { leg, cause: Cause::HungUp });
+    assert!(scene.ended() && scene.bases().len() == 1);
 }
 
 #[test]

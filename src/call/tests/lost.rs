@@ -152,6 +152,19 @@ fn a_phone_that_cannot_be_rung_is_asked_for_again_and_one_that_declines_is_not()
     assert!(!scene.facts.iter().any(|f| matches!(f, Fact::LegEnded { leg, .. } if *leg == late)));
 }
 
+/// The server may ring anew in the very moment in which the agent hangs up.
+#[test]
+fn who_hangs_up_the_old_line_and_declines_the_new_one_was_done() {
+    let (mut scene, old) = lost();
+    let leg = anew(&mut scene);
+    scene.input(Input::LegGone { leg: old, cause: Cause::HungUp });
+    assert_eq!(scene.call.phase(), Phase::Lost, "a page lets its old line go for the new one, too");
+    scene.input(Input::LegGone { leg, cause: Cause::Declined });
+    assert!(scene.ended());
+    assert_eq!(hung_up(&scene), [(0, Cause::OtherSideGone)]);
+    assert_eq!(reports(&scene, "ann"), [AgentReport::Finished], "wrap-up, nothing missed");
+}
+
 /// A card number must not be recorded because a page was loaded anew.
 #[test]
 fn a_pause_survives_and_so_does_its_limit() {

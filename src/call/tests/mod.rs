@@ -45,6 +45,10 @@ pub(crate) fn queue(recording: Policy) -> Queue {
     Queue {
         retention: None,
         file_removal: None,
+        skills: Vec::new(),
+        hours: None,
+        closed: Vec::new(),
+        when_closed: Overflow::Hangup,
         language: Language("en".into()),
         recording,
         override_allowed: true,
@@ -77,6 +81,7 @@ pub(super) fn arrival(n: u128, queue: Queue) -> Arrival {
         language: Language("en".into()),
         question_sha256: "abc".into(),
         known: None,
+        door: Door::Open,
     }
 }
 

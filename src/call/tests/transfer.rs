@@ -236,6 +236,6 @@ fn an_offer_for_a_wait_that_was_left_rings_nobody() {
     scene.input(Input::Transfer { by, to: support() });
     assert_ne!(scene.wait, old, "though not a microsecond has passed");
     scene.input(Input::Ring { agents: vec!["bob".into()], since: old });
-    scene.input(Input::Overflow { to: None, since: old });
+    scene.input(Input::Overflow { to: Onward::End, since: old });
     assert!(scene.out.is_empty() && scene.call.phase() == Phase::Waiting);
 }

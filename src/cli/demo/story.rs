@@ -77,6 +77,7 @@ fn line(what: &What) -> Option<String> {
             Prompt::InvalidKey => "\"that key is not known\" is played".to_owned(),
             Prompt::PleaseWait => "\"please wait\" is played".to_owned(),
             Prompt::Position(n) => format!("\"you are number {n}\" is played"),
+            Prompt::Closed => "\"we are closed\" is played".to_owned(),
             Prompt::Music => "music is played".to_owned(),
         },
         What::Playing { .. } => return None,

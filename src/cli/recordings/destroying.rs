@@ -35,6 +35,9 @@ pub(super) async fn run(at: &AtConfig, id: RecordingId, reason: &str) -> anyhow:
         Err(StoreError::State { state, .. }) if ["destroyed", "removed"].contains(&state.as_str()) => {
             out(format_args!("{id}: its key was destroyed before\n"));
         }
+        Err(StoreError::State { state, .. }) if state == "held" => {
+            anyhow::bail!("a legal hold is on recording {id}: see `sayso holds list`")
+        }
         Err(StoreError::State { state, .. }) => {
             anyhow::bail!("recording {id} is {state}: there is nothing to destroy")
         }

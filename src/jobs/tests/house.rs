@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use ulid::Ulid;
 
 use super::super::context::Context;
-use super::super::{Alarms, Deps, JobsConfig, file, runner};
+use super::super::{Alarms, Deps, JobsConfig, SeparateStore, file, runner};
 use crate::audit::Actor;
 use crate::call::Fact;
 use crate::consent::RecordingPermit;
@@ -200,6 +200,10 @@ impl House {
             late: Duration::from_secs(900),
             plain,
             reconcile_every: Duration::ZERO,
+            separate_store: Some(SeparateStore {
+                dir: self.path("archive"),
+                key_file: self.path("archive.key"),
+            }),
         }
     }
 
@@ -220,6 +224,12 @@ impl House {
 }
 
 impl Run {
+    /// Nothing more is done, as a crash.
+    pub(super) async fn crash(self) {
+        self.task.abort();
+        let _ = self.task.await; // it was aborted
+    }
+
     pub(super) async fn stop(self) {
         self.stop.cancel();
         self.task.await.unwrap();

@@ -2,5 +2,7 @@
 //! step is taken in its order, wherever a crash comes.
 
 mod crash;
-mod house;
+pub(super) mod house;
+mod privacy;
+mod retention;
 mod trouble;

@@ -37,6 +37,7 @@ impl Driver {
             _ if self.over => return reply(answer, Err(Refusal::NoCall)),
             Ask::Supervise(mode) => return reply(answer, self.supervise(&who, mode)),
             Ask::Unsupervise => return reply(answer, self.unsupervise(&who)),
+            Ask::Revoke => return reply(answer, self.revoke(&who)),
             Ask::Transfer(to) => self.ask_transfer(&who, &to),
             Ask::Consult(to) => self.ask_consult(&who, &to),
             Ask::Complete => self.ask_of_asked(&who, OfAsked::Complete),
@@ -92,6 +93,14 @@ impl Driver {
         self.may(who, request)?;
         self.tell(input);
         Ok((by, action.map(|action| self.audited(who, Class::System, action))))
+    }
+
+    /// The caller's word, brought by somebody who is not in the call.
+    fn revoke(&mut self, who: &Asker) -> Result<(), Refusal> {
+        let told = self.audited(who, Class::Modify, "consent.revoked");
+        self.shared.keep(vec![told]);
+        self.tell(Input::Recording(RecordingRequest::Withdraw { entered_by: None }));
+        Ok(())
     }
 
     fn ask_recording(&mut self, who: &Asker, what: impl FnOnce(AgentId) -> RecordingRequest) -> Told {

@@ -161,7 +161,7 @@ impl Hub {
         queues.retain(|id, _| settings.queues.contains_key(id));
         let fewer = (agents.len(), queues.len()) != known;
         for (id, agent) in &settings.agents {
-            let (name, serves) = (agent.display_name.clone(), agent.queues.clone());
+            let (name, serves) = (agent.display_name.clone(), settings.served_by(id));
             let view = agents.entry(id.clone()).or_insert_with(|| logged_off(id.clone(), now));
             let was = (std::mem::replace(&mut view.name, name), std::mem::replace(&mut view.queues, serves));
             if was.0 != view.name || was.1 != view.queues {

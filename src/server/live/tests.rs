@@ -32,7 +32,7 @@ fn settings(agents: &[(&str, &str, &[&str])]) -> Settings {
     for (id, name, queues) in agents {
         let queues = queues.iter().map(|queue| QueueId::from(*queue)).collect();
         let (display_name, phone) = (Redacted((*name).to_owned()), Phone::default());
-        let agent = Agent { display_name, credentials: None, queues, phone };
+        let agent = Agent { display_name, credentials: None, queues, skills: Vec::new(), phone };
         settings.agents.insert((*id).into(), Arc::new(agent));
     }
     settings
@@ -277,5 +277,7 @@ fn an_empty_row() -> CallRow {
         agent: None,
         ended_at: None,
         end_cause: None,
+        anonymised_at: None,
+        restricted_at: None,
     }
 }

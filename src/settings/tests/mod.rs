@@ -1,13 +1,14 @@
 //! Apply files: what is read, what is refused and how, and that applying twice changes nothing.
 
-mod properties;
+mod hours;
+pub(super) mod properties;
 mod trunks;
 
 use super::*;
 use crate::consent::{AskRule, LegalBasis, Script};
 use crate::media::Digit;
 
-const REALM: &str = "sayso";
+pub(super) const REALM: &str = "sayso";
 const OPTIONS: DiffOptions = DiffOptions { prune: false, seed: [7; 32] };
 const PRUNE: DiffOptions = DiffOptions { prune: true, seed: [7; 32] };
 
@@ -28,20 +29,7 @@ fn errors(text: &str) -> Vec<String> {
 fn applied(settings: &Settings, text: &str, options: &DiffOptions) -> (Settings, Vec<String>) {
     let differences = diff(settings, &read(text), options).unwrap_or_else(|errors| panic!("{errors:?}"));
     let mut settings = settings.clone();
-    for Difference { kind, name, what } in &differences {
-        match (what, kind) {
-            (Changed::Added(new) | Changed::Altered { new, .. }, _) => settings.insert(name, new.clone()),
-            (Changed::Removed(_), Kind::Trunk) => drop(settings.trunks.remove(&name.as_str().into())),
-            (Changed::Removed(_), Kind::Queue) => drop(settings.queues.remove(&name.as_str().into())),
-            (Changed::Removed(_), Kind::Number) => drop(settings.numbers.remove(name)),
-            (Changed::Removed(_), Kind::Agent) => drop(settings.agents.remove(&name.as_str().into())),
-            (Changed::Removed(_), Kind::User) => drop(settings.users.remove(name)),
-            (Changed::Removed(_), Kind::Role) => drop(settings.roles.remove(name)),
-            (Changed::Removed(_), Kind::Webhook) => drop(settings.webhooks.remove(name)),
-            (Changed::Removed(_), Kind::Provider) => drop(settings.providers.remove(name)),
-            (Changed::Removed(_), Kind::System) => settings.system = None,
-        }
-    }
+    settings.apply(&differences);
     (settings, differences.iter().map(ToString::to_string).collect())
 }
 
@@ -244,21 +232,20 @@ queue = "support"
         errors(text),
         [
             "demo.toml:2: queue.support.legal-basis: is missing: recording = \"always\" needs one, { obligation = \"...\" } or { contract = \"...\" }",
-            "demo.toml:3: queue.support.wrapup: is unknown; allowed: recording, legal-basis, consent, language, override-allowed, pause-limit, destroy-on-withdrawal, on-recording-failure, strategy, priority, ring-timeout, wrap-up, max-wait, overflow, position-every, service-seconds; did you mean \"wrap-up\"?",
+            "demo.toml:3: queue.support.wrapup: is unknown; allowed: recording, legal-basis, consent, language, override-allowed, pause-limit, destroy-on-withdrawal, on-recording-failure, strategy, priority, ring-timeout, wrap-up, max-wait, overflow, position-every, service-seconds, retention, file-removal, skills, hours, closed, when-closed; did you mean \"wrap-up\"?",
             "demo.toml:4: queue.support.strategy: \"longest\" is unknown; allowed: longest-idle, round-robin, ring-all",
             "demo.toml:5: queue.support.ring-timeout: is \"20\"; a duration such as \"20s\", \"2m\", \"1h30m\" or \"90d\" is expected (units: d, h, m, s, ms)",
             "demo.toml:6: queue.support.max-wait: is the number 5; a duration such as \"20s\", \"2m\", \"1h30m\" or \"90d\" is expected (units: d, h, m, s, ms)",
             "demo.toml:7: queue.support.priority: is the number 300; a whole number from 0 to 255 is expected",
             "demo.toml:9: queue.support.consent: goes with recording = \"consent\" only: take it out, or change recording",
             "demo.toml:10: queue.support.consent.yes: \"12\" is no key; one of 0-9, *, #, A-D is expected",
-            "demo.toml:11: queu: is unknown; allowed: trunk, queue, number, agent, user; did you mean \"queue\"?",
+            "demo.toml:11: queu: is unknown; allowed: trunk, queue, number, agent, role, user, webhook, provider, system; did you mean \"queue\"?",
             "demo.toml:13: agent.bob.queues: is the text \"support\"; a list [...] is expected",
             "demo.toml:14: agent.bob.password: a password in quotes is expected",
             "demo.toml:16: trunk.carrier.networks: \"192.0.2.0/33\" is no network; \"192.0.2.0/24\", \"192.0.2.1\" or \"2001:db8::/32\" is expected",
             "demo.toml:17: trunk.nobody: is known by nothing: give networks = [\"192.0.2.0/24\"], or digest = { user = \"...\", password = \"...\" }, or outbound = { server = \"sip:...\" }, or several of them",
             "demo.toml:18: trunk.nobody.region: \"XX\" is no country such as \"DE\" or \"FI\"",
             "demo.toml:20: user.ada.password: is too short: more than 8 characters are expected",
-            "demo.toml:21: user.ada.role: \"boss\" is unknown; allowed: superuser, supervisor, agent, reporting, queue-administrator, ivr-administrator, recording-administrator, advanced-monitoring",
             "demo.toml:22: number.\"+49 30\": is no name: 1 to 64 letters (a-z), digits and ._-+*# are allowed",
         ]
     );
@@ -315,6 +302,58 @@ networks = ["192.0.2.77/24"]
     let (stored, _) = applied(&Settings::default(), "[queue.e]", &OPTIONS);
     assert_eq!(applied(&stored, "[number.1]\nqueue = \"e\"", &OPTIONS).1, ["+ number 1"], "stored will do");
     assert!(errors("[queue.a]\noverflow = { queue = \"a\" }")[0].contains("(a -> a)"));
+    let mixed =
+        "[queue.day]\nwhen-closed = { queue = \"night\" }\n[queue.night]\noverflow = { queue = \"day\" }";
+    let circle =
+        "demo.toml:2: queue.day.when-closed: leads in a circle (day -> night -> day): one of them must end";
+    assert_eq!(errors(mixed), [circle], "whichever way is taken");
+    let both = "[queue.a]\noverflow = { queue = \"b\" }\nwhen-closed = { queue = \"b\" }\n[queue.b]";
+    assert_eq!(applied(&Settings::default(), both, &OPTIONS).1, ["+ queue a", "+ queue b"], "no circle");
+}
+
+#[test]
+fn what_refers_to_roles_and_webhooks_is_checked() {
+    let text = "[user.a]\npassword = \"correct horse\"\nrole = \"boss\"\n\
+                [provider.idp]\nissuer = \"https://id.example\"\nclient-id = \"us\"\nroles = [\"staff = agent\", \"it = boss\"]\n\
+                [system.sayso]\nanchor-to = [\"store\", \"webhook notary\"]\n";
+    let defaults = "superuser, supervisor, agent, reporting, queue-administrator, ivr-administrator, \
+                    recording-administrator, advanced-monitoring";
+    assert_eq!(
+        errors(text),
+        [
+            format!(
+                "demo.toml:3: user.a.role: is the role \"boss\", which does not exist; roles: {defaults}"
+            ),
+            "demo.toml:4: provider.idp.roles: \"it\" stands for the role \"boss\", which does not exist"
+                .to_owned(),
+            "demo.toml:8: system.sayso.anchor-to: names the webhook \"notary\", which does not exist"
+                .to_owned(),
+        ]
+    );
+    let there = "[role.boss]\nrights = [\"wallboard\"]\n[webhook.notary]\nurl = \"https://n.example\"\nsecret = \"key\"\n";
+    assert_eq!(applied(&Settings::default(), &format!("{text}{there}"), &OPTIONS).1.len(), 5);
+}
+
+#[test]
+fn a_webhook_is_reached_by_tls_or_on_this_machine() {
+    let of = |url: &str| errors(&format!("[webhook.crm]\nsecret = \"key\"\nurl = {url:?}\n")).len();
+    let right =
+        |url: &str| parse(&format!("[webhook.crm]\nsecret = \"key\"\nurl = {url:?}\n"), "x", REALM).is_ok();
+    for url in
+        ["https://crm.example/sayso?a=b", "http://127.0.0.1:8080/x", "http://localhost", "http://[::1]:1/"]
+    {
+        assert!(right(url), "{url}");
+    }
+    for url in [
+        "http://crm.example",
+        "crm.example",
+        "https://",
+        "https://a:b@crm.example",
+        "http://localhost.evil.example",
+        "https://a b",
+    ] {
+        assert_eq!(of(url), 1, "{url}");
+    }
 }
 
 const PEOPLE: &str = "[agent.bob]\npassword = \"x\"\n[user.bob]\npassword = \"correct horse\"\nrole = \"agent\"\nagent = \"bob\"\n";

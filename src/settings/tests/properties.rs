@@ -2,18 +2,18 @@
 
 use std::fmt::Write as _;
 
-use proptest::collection::{btree_map, vec};
+use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option::of;
 use proptest::prelude::{Just, ProptestConfig, any, prop, prop_assert_eq, prop_oneof, proptest};
 use proptest::strategy::Strategy as Generator;
 
 use super::*;
 
-fn name() -> impl Generator<Value = String> {
+pub(in crate::settings) fn name() -> impl Generator<Value = String> {
     "[a-z][a-z0-9._-]{0,8}"
 }
 
-fn seconds(from: u64, to: u64) -> impl Generator<Value = Duration> {
+pub(in crate::settings) fn seconds(from: u64, to: u64) -> impl Generator<Value = Duration> {
     (from * 1_000..=to * 1_000).prop_map(Duration::from_millis)
 }
 
@@ -34,7 +34,37 @@ fn policy() -> impl Generator<Value = Policy> {
     prop_oneof![Just(Policy::Never), basis.prop_map(Policy::Always), script.prop_map(Policy::Consent)]
 }
 
-fn queue() -> impl Generator<Value = Queue> {
+pub(in crate::settings) fn keep() -> impl Generator<Value = Keep> {
+    prop_oneof![Just(Keep::Forever), seconds(60, 1 << 31).prop_map(Keep::For)]
+}
+
+/// Distinct, in order.
+fn skills() -> impl Generator<Value = Vec<String>> {
+    btree_set("[a-zé][a-z -]{0,6}[a-z]", 0..4).prop_map(|skills| skills.into_iter().collect())
+}
+
+/// Up to three openings a day, which do not overlap.
+pub(in crate::settings) fn hours() -> impl Generator<Value = Hours> {
+    vec(btree_set(0u16..=24 * 60, 0..6), 7).prop_map(|week| {
+        let mut hours = Hours::default();
+        for (day, bounds) in DAYS.iter().zip(week) {
+            let bounds: Vec<u16> = bounds.into_iter().collect();
+            let clock = |minute: u16| format!("{:02}:{:02}", minute / 60, minute % 60);
+            let openings =
+                bounds.chunks_exact(2).map(|pair| format!("{}-{}", clock(pair[0]), clock(pair[1])));
+            hours.set(day, openings.map(|text| text.parse().expect("hours")).collect()).expect("apart");
+        }
+        hours
+    })
+}
+
+fn days() -> impl Generator<Value = Vec<Day>> {
+    btree_set((2020i16..2040, 1i8..=12, 1i8..=28), 0..4).prop_map(|days| {
+        days.into_iter().map(|(year, month, day)| Day(jiff::civil::date(year, month, day))).collect()
+    })
+}
+
+pub(in crate::settings) fn queue() -> impl Generator<Value = Queue> {
     let choices = (any::<bool>(), any::<bool>(), any::<bool>(), 0usize..3, any::<u8>());
     let spans = (
         of(seconds(1, 3_600)),
@@ -44,12 +74,18 @@ fn queue() -> impl Generator<Value = Queue> {
         of(seconds(10, 3_600)),
         1u32..=3_600,
     );
-    ("[a-z]{2,3}", policy(), choices, spans).prop_map(|(language, recording, choices, spans)| {
+    let more = (of(keep()), of(keep()), skills(), of(hours()), days());
+    ("[a-z]{2,3}", policy(), choices, spans, more).prop_map(|(language, recording, choices, spans, more)| {
+        let (retention, file_removal, skills, hours, closed) = more;
         let (override_allowed, destroy_on_withdrawal, drop_call, strategy, priority) = choices;
         let (pause_limit, ring_timeout, wrap_up, max_wait, position_every, service_seconds) = spans;
         Queue {
-            retention: None,
-            file_removal: None,
+            retention,
+            file_removal,
+            skills,
+            hours,
+            closed,
+            when_closed: Overflow::Hangup,
             language: Language(language),
             recording,
             override_allowed,
@@ -118,12 +154,12 @@ fn outbound() -> impl Generator<Value = Outbound> {
 
 /// Settings whose references hold: numbers and agents name queues that are there, and each queue may
 /// overflow into the one before it.
-fn settings() -> impl Generator<Value = Settings> {
-    let queues = btree_map(name(), (queue(), any::<bool>()), 1..5);
+pub(in crate::settings) fn settings() -> impl Generator<Value = Settings> {
+    let queues = btree_map(name(), (queue(), any::<bool>(), any::<bool>()), 1..5);
     let numbers = btree_map("[+]?[0-9]{3,12}", (any::<prop::sample::Index>(), of("[a-z]{2}")), 0..4);
     let agents = btree_map(
         name(),
-        ("[^\\p{C}\\p{Z}\"\\\\]{1,9}", vec(any::<prop::sample::Index>(), 0..3), phone()),
+        ("[^\\p{C}\\p{Z}\"\\\\]{1,9}", vec(any::<prop::sample::Index>(), 0..3), skills(), phone()),
         0..4,
     );
     let trunks =
@@ -131,7 +167,11 @@ fn settings() -> impl Generator<Value = Settings> {
     (queues, numbers, agents, trunks).prop_map(|(queues, numbers, agents, trunks)| {
         let mut settings = Settings::default();
         let mut before = None;
-        for (name, (mut queue, overflows)) in queues {
+        for (name, (mut queue, overflows, night)) in queues {
+            queue.when_closed = match before.clone().filter(|_| night) {
+                Some(id) => Overflow::Queue(id),
+                None => Overflow::Hangup,
+            };
             queue.overflow = match before.filter(|_| overflows) {
                 Some(id) => Overflow::Queue(id),
                 None => Overflow::Hangup,
@@ -144,14 +184,15 @@ fn settings() -> impl Generator<Value = Settings> {
             let number = Number { queue: at.get(&ids).clone(), language: language.map(Language) };
             settings.numbers.insert(dialled, Arc::new(number));
         }
-        for (name, (display_name, at, phone)) in agents {
+        for (name, (display_name, at, skills, phone)) in agents {
             let queues: std::collections::BTreeSet<QueueId> =
                 at.iter().map(|at| at.get(&ids).clone()).collect();
             // By its name, as a password that is there stays when the file names none.
             let has_password = name.len() % 3 != 0;
             let credentials = has_password.then(|| ha1(&name, REALM, &format!("pw {name}")));
             let display_name = Redacted(display_name);
-            let agent = Agent { display_name, credentials, queues: queues.into_iter().collect(), phone };
+            let queues = queues.into_iter().collect();
+            let agent = Agent { display_name, credentials, queues, skills, phone };
             settings.agents.insert(AgentId(name), Arc::new(agent));
         }
         for (n, (name, (digest, max_calls, calls_per_second, speech, outbound))) in
@@ -186,6 +227,16 @@ fn settings() -> impl Generator<Value = Settings> {
     })
 }
 
+/// `mon 08:00-12:00 13:00-14:00, tue …`
+fn week_to_toml(week: &str) -> String {
+    let days = week.split(", ").filter(|day| *day != "never").map(|day| {
+        let (day, openings) = day.split_once(' ').expect("hours");
+        let openings: Vec<String> = openings.split(' ').map(|opening| format!("{opening:?}")).collect();
+        format!("{day} = [{}]", openings.join(", "))
+    });
+    format!("{{ {} }}", days.collect::<Vec<_>>().join(", "))
+}
+
 /// Settings as an operator would write them.
 fn to_toml(settings: &Settings) -> String {
     let mut text = String::new();
@@ -196,7 +247,10 @@ fn to_toml(settings: &Settings) -> String {
                 ("password", _) => format!("{:?}", format!("pw {name}")),
                 ("digest.password", _) => format!("{:?}", format!("pw trunk/{name}")),
                 ("outbound.password", _) => format!("{:?}", format!("pw out/{name}")),
-                ("networks" | "queues" | "codecs" | "outbound.prefixes", Shown::Plain(list)) => {
+                (
+                    "networks" | "queues" | "skills" | "closed" | "codecs" | "outbound.prefixes",
+                    Shown::Plain(list),
+                ) => {
                     let items: Vec<String> = list
                         .split(", ")
                         .filter(|item| !item.is_empty())
@@ -208,7 +262,8 @@ fn to_toml(settings: &Settings) -> String {
                     let (kind, name) = basis.split_once(' ').expect("two parts");
                     format!("{{ {kind} = {name:?} }}")
                 }
-                ("overflow", Shown::Plain(to)) => match to.strip_prefix("queue ") {
+                ("hours", Shown::Plain(week)) => week_to_toml(week),
+                ("overflow" | "when-closed", Shown::Plain(to)) => match to.strip_prefix("queue ") {
                     Some(queue) => format!("{{ queue = {queue:?} }}"),
                     None => format!("{to:?}"),
                 },

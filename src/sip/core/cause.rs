@@ -23,7 +23,8 @@ pub(crate) const fn to_status(cause: Cause) -> u16 {
         | Cause::MediaTimeout
         | Cause::AnsweredElsewhere
         | Cause::OtherSideGone
-        | Cause::WaitedTooLong => 480,
+        | Cause::WaitedTooLong
+        | Cause::Closed => 480,
         Cause::Unreachable | Cause::RecordingFailed | Cause::Shutdown => 503,
         Cause::Internal => 500,
     }
@@ -42,6 +43,7 @@ pub(super) const fn reason(cause: Cause) -> &'static str {
         Cause::MediaTimeout => "SIP;cause=500;text=\"Media time-out\"",
         Cause::AnsweredElsewhere => "SIP;cause=200;text=\"Call completed elsewhere\"",
         Cause::WaitedTooLong => "Q.850;cause=31;text=\"Waited too long\"",
+        Cause::Closed => "Q.850;cause=31;text=\"Closed\"",
         Cause::RecordingFailed => "SIP;cause=500;text=\"Recording failed\"",
         Cause::Shutdown => "SIP;cause=503;text=\"Shutting down\"",
         Cause::Internal => "SIP;cause=500;text=\"Internal error\"",
@@ -62,6 +64,7 @@ pub(super) const fn weight(cause: Cause) -> u8 {
         | Cause::AnsweredElsewhere
         | Cause::OtherSideGone
         | Cause::WaitedTooLong
+        | Cause::Closed
         | Cause::RecordingFailed
         | Cause::Shutdown
         | Cause::Internal => 0,

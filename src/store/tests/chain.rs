@@ -3,7 +3,7 @@
 use sqlx::Row as _;
 
 use super::*;
-use crate::audit::{BrokenLink, Why};
+use crate::audit::{Anchor, Anchors, BrokenLink, Person, Why};
 
 on_each_kind! {
     a_log_nobody_touched_is_whole,
@@ -13,6 +13,7 @@ on_each_kind! {
     inserted_rows_are_named,
     a_changed_personal_value_is_named,
     erasing_a_person_leaves_the_log_whole,
+    a_cut_behind_an_anchor_is_named,
     the_tables_refuse_what_would_break_the_log,
 }
 
@@ -22,6 +23,19 @@ async fn tampered(kind: Kind, tamper: &[&str]) -> Result<u64, BrokenLink> {
     for n in 0..10 {
         place.facts(vec![arrived(call(n), 0)]).await;
     }
+    alter(&place, kind, tamper).await;
+    verified(&place, Anchors::default()).await
+}
+
+async fn verified(place: &Place, anchors: Anchors) -> Result<u64, BrokenLink> {
+    match place.store.verify_audit_with(anchors, |_, _| {}).await {
+        Ok(proof) => Ok(proof.rows),
+        Err(StoreError::Broken(link)) => Err(link),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+async fn alter(place: &Place, kind: Kind, tamper: &[&str]) {
     let mut raw = place.raw().await;
     match kind {
         Kind::Sqlite => {
@@ -40,11 +54,34 @@ async fn tampered(kind: Kind, tamper: &[&str]) -> Result<u64, BrokenLink> {
     for statement in tamper {
         raw.execute(sql(kind, statement)).await.expect("tampers");
     }
-    match place.store.verify_audit(|_, _| {}).await {
-        Ok(proof) => Ok(proof.rows),
-        Err(StoreError::Broken(link)) => Err(link),
-        Err(error) => panic!("{error}"),
+}
+
+/// Who cuts the log and mends its head is found by an anchor alone; so is who writes it anew.
+async fn a_cut_behind_an_anchor_is_named(kind: Kind) {
+    let place = Place::new(kind).await;
+    for n in 0..10 {
+        place.facts(vec![arrived(call(n), 0)]).await;
     }
+    let head = place.store.audit_head().await.expect("reads");
+    let anchors = || Anchors::of([Anchor { head, at: at(5) }]);
+    place.facts(vec![arrived(call(10), 0)]).await;
+    assert_eq!(verified(&place, anchors()).await, Ok(11));
+    let cut = [
+        "DELETE FROM audit_sealed WHERE seq > 7",
+        "DELETE FROM audit WHERE seq > 7",
+        "UPDATE audit_head SET seq = 7, hash = (SELECT a.hash FROM audit a WHERE a.seq = 7)",
+    ];
+    alter(&place, kind, &cut).await;
+    assert_eq!(verified(&place, Anchors::default()).await, Ok(7), "the chain alone cannot tell");
+    let broken = BrokenLink { seq: 7, why: Why::Cut { anchored: 10, at: at(5) } };
+    assert_eq!(verified(&place, anchors()).await, Err(broken));
+    // Another process that does not know the old end goes on from the new one.
+    let other = place.again().await;
+    for n in 20..25 {
+        other.commit(vec![arrived(call(n), 0).into()]).await.expect("goes on");
+    }
+    let anew = BrokenLink { seq: 10, why: Why::Anchored { at: at(5) } };
+    assert_eq!(verified(&place, anchors()).await, Err(anew));
 }
 
 const COPY: &str = "version, at, class, actor_kind, actor, action, object_kind, object_id, attribute, about, \
@@ -117,8 +154,8 @@ async fn inserted_rows_are_named(kind: Kind) {
 
 async fn a_changed_personal_value_is_named(kind: Kind) {
     for change in [
-        "UPDATE audit_personal SET value = '+4930' WHERE seq = 4",
-        "UPDATE audit_personal SET salt = zeroblob(16) WHERE seq = 4",
+        "UPDATE audit_sealed SET sealed = zeroblob(40) WHERE seq = 4",
+        "UPDATE audit_sealed SET sealed = (SELECT o.sealed FROM audit_sealed o WHERE o.seq = 5) WHERE seq = 4",
     ] {
         let broken = BrokenLink { seq: 4, why: Why::Personal { field: "about" } };
         assert_eq!(tampered(kind, &[change]).await, Err(broken), "{change}");
@@ -128,8 +165,8 @@ async fn a_changed_personal_value_is_named(kind: Kind) {
 async fn erasing_a_person_leaves_the_log_whole(kind: Kind) {
     let place = Place::new(kind).await;
     place.facts(every_fact(call(0))).await;
-    let mut raw = place.raw().await;
-    raw.execute("DELETE FROM audit_personal WHERE value = '+49301234567'").await.expect("erases");
+    let erase = Change::ErasePerson { person: Person::number(&caller()), by: Actor::System };
+    place.store.commit(vec![erase]).await.expect("erases");
     place.facts(vec![arrived(call(1), 1)]).await;
     let proof = place.store.verify_audit(|_, _| {}).await.expect("whole");
     assert_eq!((proof.personal, proof.erased), (2, 3));
@@ -151,8 +188,8 @@ async fn the_tables_refuse_what_would_break_the_log(kind: Kind) {
         "DELETE FROM audit",
         "INSERT OR REPLACE INTO audit SELECT * FROM audit WHERE seq = 1",
         "INSERT INTO audit SELECT * FROM audit WHERE seq = 1",
-        "UPDATE audit_personal SET value = 'x'",
-        "INSERT OR REPLACE INTO audit_personal SELECT * FROM audit_personal",
+        "UPDATE audit_sealed SET sealed = zeroblob(40)",
+        "UPDATE persons SET key = zeroblob(32)",
         "UPDATE audit_head SET seq = seq - 1",
         "UPDATE audit_head SET hash = zeroblob(32)",
         "DELETE FROM audit_head",

@@ -217,19 +217,24 @@ async fn a_full_disk_is_survived() {
     place.facts(every_fact(call(0))).await;
     place.store.close().await;
     let location = Location::of(&place.url).expect("a file");
-    static PAGES: AtomicU32 = AtomicU32::new(80);
+    let pages: i64 =
+        sqlx::query_scalar("PRAGMA page_count").fetch_one(&mut place.raw().await).await.expect("counts");
+    static PAGES: AtomicU32 = AtomicU32::new(0);
+    PAGES.store(u32::try_from(pages).expect("few") + 40, Ordering::Relaxed);
     let limit = || format!("PRAGMA max_page_count = {}", PAGES.load(Ordering::Relaxed));
     let (jobs, queue) = mpsc::channel(8);
     let read = AnyPoolOptions::new().connect(&location.url.0).await.expect("connects");
     let node = Node::default();
-    let writer = Writer::new(Link::with(location, limit), Clock::start(), queue, Arc::clone(&node));
+    let secret = Secret::of(&mut place.raw().await).await.expect("reads");
+    let link = Link::with(location, limit);
+    let writer = Writer::new(link, Clock::start(), queue, Arc::clone(&node), secret.clone());
     tokio::spawn(writer.run());
-    let store = Store { read, dialect: Dialect::Sqlite, jobs, node };
+    let store = Store { read, dialect: Dialect::Sqlite, jobs, node, secret };
     let unit = |n| every_fact(call(n)).into_iter().map(Change::Fact).collect();
     let mut stored = 1;
     while store.commit(unit(stored)).await.is_ok() {
         stored += 1;
-        assert!(stored < 1_000, "80 pages hold no thousand calls");
+        assert!(stored < 1_000, "40 more pages hold no thousand calls");
     }
     PAGES.store(100_000, Ordering::Relaxed);
     store.commit(unit(stored)).await.expect("there is room again");

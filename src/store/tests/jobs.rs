@@ -276,6 +276,7 @@ async fn figures_count_each_kind(kind: Kind) {
         upload,
         none(JobKind::Destroy),
         none(JobKind::Reconcile),
+        none(JobKind::Retention),
     ];
     assert_eq!(figures, expected);
     let later = store.job_figures(at(60)).await.expect("reads");

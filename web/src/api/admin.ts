@@ -18,6 +18,12 @@ import type { Note, Right, Role } from './types'
 // and one of all:
 // GET    /system                 -> SystemDocument, ETag
 // PUT    /system SystemDocument  -> SystemDocument, ETag
+// An ETag is never given twice, so that an object which was removed and made again is another one. The system is there always: with
+// ETag "0" until it is set. `errors[].key` is a key of the document ("consent.yes"; "" is the whole), or, where something else would
+// be wrong by the change, one of the apply file ("number.100.queue"). 409 refused: nobody would be left with manage-roles, or who asks
+// would remove oneself. What somebody's `only-queues` do not name is not there for them (404), or not theirs to change (403).
+// Read beside who may change: queues by who sets prompts, trunks, agents or users, agents and roles by who manages users. /system:
+// `retention-…` takes configure-recording, the rest configure-system. A `must-change: true` holds at once, with the old password too.
 // Passwords and secrets go in and never come out: `password`, `digest.password`, `outbound.password`, `secret`,
 // `client-secret`; without them the stored one stays. Rights: configure-trunks (trunks, numbers), configure-queues or
 // configure-recording (queues: each may change only its part, else 403 no-right), configure-agents, manage-users (users; `role`,
@@ -84,7 +90,7 @@ export interface SystemDocument {
   'second-approver'?: boolean; 'keep-reports'?: string
 }
 // POST /queues/{name}/preview  QueueDocument   -> PolicyPreview    right as PUT; nothing is stored. The name may be new
-// POST /settings/check {kind, name, document}  -> {errors}         what PUT would say
+// POST /settings/check {kind, name, document}  -> {errors}         what PUT would say; kind as in the path, or "system"
 export interface PolicyPreview { sentence: string; findings: LintFinding[] }
 /** What the consent-flow linter finds; `stop` should not go live, `warn` deserves a thought. */
 export interface LintFinding { level: 'stop' | 'warn' | 'note'; rule: string; where: string; what: string }
@@ -150,15 +156,16 @@ export interface Ladder { lines: string[]; messages: { at: string; from: string;
 export interface Whys { sentence: string; rule: string; clock: { from: string; keep: string; at: string } | null; holds: Hold[]; history: { at: string; what: string; by: string }[] }
 export interface Waveform { seconds: number; caller: number[]; agent: number[] }
 // With manage-holds:
-// GET    /holds?active=true&after              -> Page<Hold>
-// POST   /holds {on, reason, until?}           -> 201 Hold         on: {recording} | {call} | {number} | {queue, since, until}
-// DELETE /holds/{id} {reason}                  -> 204
+// GET    /holds?active=true&after&limit&sort   -> Page<Hold>       a list as all others; who is limited to queues sees those of theirs
+// POST   /holds {on, reason, until?}           -> 201 Hold         on: {recording} | {call} | {number} | {queue, since, until}; 422 bad-hold, bad-reason; 409 gone
+// DELETE /holds/{id} {reason}                  -> 204              404 no-hold; 409 over. DELETE /recordings/{id}: 409 held while a hold is on it
+// In `Whys` reasons and numbers of holds are empty for who may not manage holds.
 export interface Hold { id: string; on: { kind: 'recording' | 'call' | 'number' | 'queue'; id: string; since: string | null; until: string | null }; reason: string; by: string; at: string; until: string | null; releasedAt: string | null; releasedBy: string | null }
 
 // ---- retention, with configure-recording
 // GET  /retention                              -> RetentionView
 // POST /retention/simulation {system?: {calls?, recordings?, reporting?}, queues?: Record<string, {retention?: string | null, "file-removal"?: string | null}>}
-//                                              -> Simulation       what would go if this were in force, beside what goes anyway
+//                                              -> Simulation       what would go if this were in force, beside what goes anyway; 422 bad-rule
 export interface RetentionView { rules: { queue: string | null; calls: string; recordings: string; from: 'system' | 'queue'; sentence: string }[]; reporting: string; lagSeconds: number; lastRun: string | null; removedToday: number; due: number; held: number; timeline: TimelineDay[] }
 export interface TimelineDay { day: string; recordings: number; calls: number }
 export interface Simulation { now: Impact; proposed: Impact; sooner: Example[]; timeline: TimelineDay[]; tookMs: number }

@@ -236,7 +236,7 @@ function ConflictDialog<T extends object>({ of, conflict, names, onSaved }: {
           <Table className="plain">
             <Table.Thead><Table.Tr>
               <Table.Th>{words.conflict.field}</Table.Th><Table.Th>{words.conflict.before}</Table.Th><Table.Th>{words.conflict.mine}</Table.Th>
-              <Table.Th>{words.conflict.theirs}</Table.Th><Table.Th /></Table.Tr></Table.Thead>
+              <Table.Th>{words.conflict.theirs}</Table.Th><Table.Th><span className="hidden">{words.conflict.choose}</span></Table.Th></Table.Tr></Table.Thead>
             <Table.Tbody>
               {all.map((one) => (
                 <Table.Tr key={one.key}>

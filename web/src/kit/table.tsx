@@ -216,7 +216,7 @@ function Grid<T>({ list, rows, error, pending, filtered, order }: {
   if (error && !rows) return <Alert color="red" variant="outline" role="alert">{faultWords(error)}</Alert>
   if (!rows || rows.length === 0) return <p className="soft list-none">{filtered ? words.table.none : list.empty ?? words.table.none}</p>
   return (
-    <div className="scroll" role="region" aria-labelledby={caption} tabIndex={0}>
+    <div className="scroll" role="group" aria-labelledby={caption} tabIndex={0}>
       <Table className="plain" highlightOnHover>
         <caption className="hidden" id={caption}>{list.label}</caption>
         <Table.Thead>
@@ -237,13 +237,14 @@ function Grid<T>({ list, rows, error, pending, filtered, order }: {
 }
 
 function Head<T>({ column, order }: { column: Column<T>; order: Order }) {
+  const words = useKitWords()
   return (
     <Table.Th scope="col" ta={column.right ? 'right' : undefined} aria-sort={order ? order.now ?? 'none' : undefined}>
       {order ? (
         <button type="button" className="sorter" onClick={() => { order.turn() }}>
           {column.label}<span className="sort-sign" data-order={order.now ?? 'none'}><Icon name="back" size={12} /></span>
         </button>
-      ) : column.label}
+      ) : column.label || <span className="hidden">{words.table.actions}</span>}
     </Table.Th>
   )
 }

@@ -17,6 +17,12 @@ it('replaces the old line of the same call, and ends no other', () => {
   expect(onIncoming({ purpose: 'offer', call: 'A' }, 'A', { call: 'A' })).toBe('busy')
 })
 
+it('does not come back to a call that was hung up just now', () => {
+  expect(onIncoming(back, 'A', null, 'A')).toBe('decline')
+  expect(onIncoming(back, 'A', null, 'B')).toBe('answer')
+  expect(onIncoming({ purpose: 'offer', call: 'A' }, 'A', null, 'A')).toBe('ring')
+})
+
 it('rings for the rest, but for a supervisor who asked for it', () => {
   expect(onIncoming({ purpose: 'offer', call: 'A' }, 'A', null)).toBe('ring')
   expect(onIncoming({ purpose: 'supervise', call: 'A' }, null, null)).toBe('answer')

@@ -36,6 +36,8 @@ const HOLD_TRIES = 100
 export class Line {
   readonly state: Store<LineState>
   microphone: MediaStream | null = null
+  /** The agent hung up. */
+  left = false
   private restartTimer: number | undefined
   private holdTimer: number | undefined
   private over = false
@@ -96,9 +98,16 @@ export class Line {
     this.session.answer({ mediaStream: this.microphone, pcConfig: this.config })
   }
 
+  /** Ends it by the agent's wish. */
   hangUp() {
+    this.left = true
     if (!this.over) this.session.terminate(this.state.get().phase === 'ringing' ? { status_code: 603 } : undefined)
   }
+
+  /** The server has given it up and rings another in its place. */
+  letGo() { if (!this.over) this.session.terminate() }
+
+  decline() { this.session.terminate({ status_code: 603 }) }
 
   busy() { this.session.terminate({ status_code: 486 }) }
 

@@ -28,6 +28,8 @@ const FIRST_WAIT = 1000
 const LONGEST_WAIT = 30_000
 /** Which call this browser spoke in last, for all its tabs: a page that is loaded anew takes it back. */
 const LAST_CALL = 'sayso.call'
+/** A call that was hung up so short ago does not come back by itself, ms: the server may not have heard of it yet. */
+const LEFT = 5000
 /** A new credential this long before the old one ends, ms. */
 const EARLY = 120_000
 
@@ -43,6 +45,8 @@ export class Phone {
   private again: number | undefined
   private renewal: number | undefined
   private running = false
+  /** The call the agent hung up last. */
+  private left: { call: string | null; at: number } | null = null
 
   constructor(readonly audio: Audio) {
     this.tab = 'locks' in navigator
@@ -187,7 +191,12 @@ export class Phone {
   private incoming(session: RTCSession, request: IncomingRequest) {
     const canSignal = () => this.store.get().link === 'registered'
     const line: Line = new Line(session, request, this.audio, this.config(), canSignal, () => { this.overWith(line) })
-    const then = onIncoming(line.state.get(), localStorage.getItem(LAST_CALL), this.line?.state.get() ?? null)
+    const then =
+      onIncoming(line.state.get(), localStorage.getItem(LAST_CALL), this.line?.state.get() ?? null, this.leftLately())
+    if (then === 'decline') {
+      line.decline()
+      return
+    }
     if (then === 'busy') {
       line.busy()
       return
@@ -195,13 +204,18 @@ export class Phone {
     const old = this.line
     this.line = line
     // Of the same call: the server has given it up and rings this one in its place.
-    old?.hangUp()
+    old?.letGo()
     line.state.subscribe(() => { if (this.line === line) this.shown() })
     this.shown()
     if (then === 'answer') void this.answer()
   }
 
+  private leftLately(): string | null {
+    return this.left && Date.now() - this.left.at < LEFT ? this.left.call : null
+  }
+
   private overWith(line: Line) {
+    if (line.left) this.left = { call: line.state.get().call, at: Date.now() }
     if (this.line !== line) return
     this.line = null
     this.shown()

@@ -28,7 +28,13 @@ pub(super) fn settings(networks: &[&str], agents: &[&str]) -> Settings {
     for name in agents {
         let credentials = Some(ha1(name, REALM, "secret"));
         let display_name = Redacted((*name).to_owned());
-        let agent = Agent { display_name, credentials, queues: Vec::new(), phone: Default::default() };
+        let agent = Agent {
+            display_name,
+            credentials,
+            queues: Vec::new(),
+            skills: Vec::new(),
+            phone: Default::default(),
+        };
         settings.agents.insert(AgentId::from(*name), Arc::new(agent));
     }
     settings

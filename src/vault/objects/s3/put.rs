@@ -272,9 +272,11 @@ impl S3 {
         let (kind, lock) = match about.class {
             ObjectClass::Recording => ("recording", settings.lock),
             ObjectClass::Segment => ("segment", None),
+            ObjectClass::Anchor => ("anchor", settings.lock),
         };
         let recording = about.recording.to_string();
-        let own = [("sayso-recording", recording.as_str()), ("sayso-kind", kind)];
+        let of = (about.class != ObjectClass::Anchor).then_some(("sayso-recording", recording.as_str()));
+        let own = of.into_iter().chain([("sayso-kind", kind)]);
         let all = settings.tags.iter().map(|(key, value)| (key.as_str(), value.as_str())).chain(own);
         let tags: Vec<String> =
             all.map(|(key, value)| format!("{}={}", escaped(key), escaped(value))).collect();

@@ -1,0 +1,87 @@
+//! The REST API, walked by its own OpenAPI document with schemathesis: no answer of 500 and more, each status and
+//! each shape as the document says, whatever is sent.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::harness::api::Session;
+use crate::harness::server::{Server, password};
+use crate::harness::shared;
+
+/// A superuser who has been granted the two rights that no role holds.
+const SETTINGS: &str = "[trunk.carrier]\nnetworks = [\"127.0.0.2/32\"]\n\
+     [number.\"+4930100\"]\nqueue = \"support\"\n\
+     [queue.support]\nlanguage = \"en\"\nrecording = \"consent\"\n\
+     [agent.ada]\nqueues = [\"support\"]\n\
+     [user.boss]\nrole = \"superuser\"\ngrants = [\"dpo\", \"customer-consent\"]\npassword = \"secret-of-boss\"\n\
+     must-change = false\nagent = \"ada\"\n";
+
+/// What a walker must not find: a stream has no end; logging out, and losing the session or the user that walks, ends
+/// the walk; a provider elsewhere is nobody's to call from a test.
+const LEFT_OUT: [&str; 6] = [
+    "/events",
+    "/session",
+    "/session/password",
+    "/session/list/{id}",
+    "/sign-on/{provider}",
+    "/sign-on/{provider}/callback",
+];
+
+#[test]
+fn the_api_is_as_its_document_says() {
+    let _machine = shared();
+    let server = Server::start(SETTINGS);
+    let boss = Session::open(server.http, "boss", &password("boss"));
+    let (status, document) = boss.ask("GET", "/openapi.json", None);
+    assert_eq!(status, 200);
+    let paths = document["paths"].as_object().expect("paths");
+    assert!(paths.len() > 80, "{} paths", paths.len());
+    for left_out in LEFT_OUT {
+        assert!(paths.contains_key(left_out), "{left_out} is no path any more");
+    }
+    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/schemathesis/bin/schemathesis");
+    assert!(program.exists(), "there is no schemathesis: run `make tools`");
+    let base = format!("http://{}/api/v1", server.http);
+    let mut command = Command::new(program);
+    command.args(["run", &format!("{base}/openapi.json"), "--url", &base, "--seed", "1", "--no-color"]);
+    command.args(["-H", "X-Sayso: 1", "-H", &format!("Cookie: {}", boss.cookie())]);
+    command.args(["--checks", "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"]);
+    command.args(["--phases", "examples,coverage,fuzzing", "--max-examples", "12", "--request-timeout", "20"]);
+    command.args(["--continue-on-failure", "--workers", "2"]);
+    for left_out in LEFT_OUT {
+        command.args(["--exclude-path", left_out]);
+    }
+    let output = command.env("HOME", server.dir.path()).current_dir(server.dir.path()).output();
+    let output = output.expect("schemathesis runs");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
+    // It lives, and is who it was.
+    assert_eq!(boss.ask("GET", "/session", None).0, 200);
+    server.audit_is_whole();
+}
+
+/// Every operation of the document that changes something or tells of somebody refuses whom it does not know.
+#[test]
+fn nothing_is_told_to_a_stranger() {
+    let _machine = shared();
+    let server = Server::start(SETTINGS);
+    let (_, document) = Session::stranger(server.http).ask("GET", "/openapi.json", None);
+    let stranger = Session::stranger(server.http);
+    let mut asked = 0;
+    for (path, methods) in document["paths"].as_object().expect("paths") {
+        for (method, operation) in methods.as_object().expect("methods") {
+            let needs = operation["x-needs"].as_array().map_or(0, Vec::len);
+            if needs == 0 {
+                continue;
+            }
+            let path = path.replace("{id}", "01ARZ3NDEKTSV4RRFFQ69G5FAV").replace("{name}", "support");
+            let body: Option<Value> = (method != "get").then(|| json!({}));
+            let (status, answer) = stranger.ask(&method.to_uppercase(), &path, body);
+            assert_eq!((status, answer["title"].as_str()), (401, Some("not-logged-in")), "{method} {path}");
+            asked += 1;
+        }
+    }
+    assert!(asked > 100, "{asked} operations");
+}

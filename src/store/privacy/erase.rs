@@ -1,0 +1,285 @@
+//! Erasing: the people's own rows first, as their numbers go with the calls; then call by call, each as one unit of work.
+//! What is held, or goes on, is left. Restricting: hidden, and nothing lost.
+
+use sqlx::AssertSqlSafe;
+
+use crate::audit::{Actor, AuditEvent, Class, Object, Person, Value};
+use crate::ids::{CallId, EntryId, PhoneNumber, RecordingId, TaskId};
+use crate::privacy::{ANONYMIZED, reversed};
+use crate::store::anonymise::AnonymiseChange;
+use crate::store::error::{Doing as _, StoreError};
+use crate::store::query::Cells;
+use crate::store::recorded::RecordingChange;
+use crate::store::writer::Work;
+use crate::store::{CertificateRow, Store};
+use crate::time::Timestamp;
+
+use super::tasks::of;
+use super::user;
+
+/// By which rule it goes, in certificates and audit rows.
+const RULE: &str = "dpo";
+
+/// How far the recordings of a task's calls are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unfinished {
+    /// Destroyed, and not all copies are removed yet.
+    pub destroyed: u64,
+    /// Removed, each with its certificate.
+    pub removed: u64,
+}
+
+/// The numbers of who called in a task's calls, and of its entries; not of those whose calls are left.
+const NUMBERS: &str = "SELECT DISTINCT p.number FROM (\
+     SELECT c.from_number AS number FROM calls c JOIN privacy_task_calls t ON t.call = c.id \
+     WHERE t.task = $1 AND t.state <> 'refused' \
+     UNION SELECT k.from_number FROM consents k JOIN privacy_task_calls t ON t.call = k.call \
+     WHERE t.task = $1 AND t.state <> 'refused' \
+     UNION SELECT d.number FROM directory d JOIN privacy_task_entries e ON e.entry = d.id WHERE e.task = $1\
+     ) AS p WHERE p.number LIKE '+%' AND p.number NOT IN (\
+     SELECT c.from_number FROM calls c JOIN privacy_task_calls t ON t.call = c.id \
+     WHERE t.task = $1 AND t.state = 'refused' AND c.from_number IS NOT NULL) ORDER BY p.number";
+
+/// Whether a hold is in force at `$2`.
+const HOLDS: &str = "h.released_at IS NULL AND (h.ends_at IS NULL OR h.ends_at > $2)";
+
+impl Work<'_> {
+    pub(super) async fn erase_people(&mut self, id: TaskId, at: Timestamp) -> Result<(), StoreError> {
+        let update =
+            "UPDATE privacy_tasks SET stage = 2 WHERE id = $1 AND stage < 2 RETURNING by_user, consents";
+        let row =
+            of(update, id).fetch_optional(&mut *self.connection).await.doing("taking a step of a task")?;
+        // It was taken before.
+        let Some(row) = row else { return Ok(()) };
+        let cells = Cells { table: "privacy_tasks", row: &row };
+        let (by, consents) = (user(&cells.get::<String>("by_user")?), cells.get::<i64>("consents")? == 1);
+        self.leave_what_is_held(id, at).await?;
+        let held =
+            format!("SELECT h.subject FROM holds h WHERE h.kind = 'number' AND h.subject = $1 AND {HOLDS}");
+        let rows =
+            of(NUMBERS, id).fetch_all(&mut *self.connection).await.doing("reading whom a task is about")?;
+        let mut numbers = Vec::new();
+        for row in &rows {
+            let number: String = Cells { table: "calls", row }.get("number")?;
+            let held = sqlx::query(AssertSqlSafe(held.clone())).bind(number.clone()).bind(at.as_micros());
+            let held = held.fetch_optional(&mut *self.connection).await.doing("looking for holds")?;
+            if held.is_none() {
+                numbers.push(number);
+            }
+        }
+        if consents {
+            self.erase_consents(id, &numbers, &by, at).await?;
+        }
+        self.erase_entries(id, &by, at).await?;
+        for number in numbers {
+            if !self.is_left(id, &number).await?
+                && let Some(number) = PhoneNumber::parse(&number, None)
+            {
+                self.erase_person(&Person::number(&number), &by).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Calls that go on or are held are left, before anything is erased for their sake.
+    async fn leave_what_is_held(&mut self, id: TaskId, at: Timestamp) -> Result<(), StoreError> {
+        let select = "SELECT o.call, CASE WHEN c.ended_at IS NULL THEN 1 ELSE 0 END AS goes_on FROM privacy_task_calls o \
+                      JOIN calls c ON c.id = o.call WHERE o.task = $1 AND o.state = 'waiting' ORDER BY o.call";
+        let rows = of(select, id).fetch_all(&mut *self.connection).await;
+        for row in &rows.doing("reading what a task is about")? {
+            let cells = Cells { table: "calls", row };
+            let call: CallId = cells.id("call")?;
+            let what = match cells.get::<i64>("goes_on")? {
+                1 => Some("going on".to_owned()),
+                _ => match self.is_not_held(&call.to_string(), None, "erased").await {
+                    Err(StoreError::State { state, .. }) => Some(state),
+                    result => result.map(|()| None)?,
+                },
+            };
+            if let Some(what) = what {
+                self.task_call_refused(id, call, &what, at).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Answers stay, and when and where they were given: each is the proof of a call. Whose they were goes.
+    async fn erase_consents(
+        &mut self,
+        id: TaskId,
+        numbers: &[String],
+        by: &Actor,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let update = format!(
+            "UPDATE consents SET from_number = $3 WHERE from_number = $1 AND NOT EXISTS (\
+             SELECT 1 FROM holds h JOIN calls c ON c.id = consents.call WHERE {HOLDS} \
+             AND ((h.kind = 'call' AND h.object = c.id) \
+             OR (h.kind = 'recording' AND h.object IN (SELECT r.id FROM recordings r WHERE r.call = c.id)) \
+             OR (h.kind = 'queue' AND h.subject = c.first_queue AND c.arrived_at <= h.span_until \
+                 AND (c.ended_at IS NULL OR c.ended_at >= h.span_since))))"
+        );
+        let mut erased = 0;
+        for number in numbers {
+            let update = sqlx::query(AssertSqlSafe(update.clone())).bind(number.clone());
+            let update = update.bind(at.as_micros()).bind(ANONYMIZED);
+            erased += update.execute(&mut *self.connection).await.doing("erasing consents")?.rows_affected();
+        }
+        let what = Object::new(super::TASK, id).attribute("consents");
+        let event = AuditEvent::new(Class::Modify, by.clone(), at, "consents.erased", what);
+        self.audit(event.new_value(Some(Value::plain(erased))));
+        let update = of("UPDATE privacy_tasks SET consent_rows = $2 WHERE id = $1", id);
+        let update = update.bind(i64::try_from(erased).unwrap_or(i64::MAX));
+        update.execute(&mut *self.connection).await.map(drop).doing("counting erased consents")
+    }
+
+    async fn erase_entries(&mut self, id: TaskId, by: &Actor, at: Timestamp) -> Result<(), StoreError> {
+        let select = format!(
+            "SELECT d.id FROM directory d JOIN privacy_task_entries e ON e.entry = d.id WHERE e.task = $1 \
+             AND (d.number IS NULL OR NOT EXISTS (SELECT 1 FROM holds h WHERE h.kind = 'number' \
+             AND h.subject = d.number AND {HOLDS})) ORDER BY d.id"
+        );
+        let rows = sqlx::query(AssertSqlSafe(select)).bind(id.to_string()).bind(at.as_micros());
+        let rows = rows.fetch_all(&mut *self.connection).await.doing("reading entries")?;
+        for row in &rows {
+            let entry: EntryId = Cells { table: "directory", row }.id("id")?;
+            self.entry_removed(entry, by, at).await?;
+        }
+        let update = of("UPDATE privacy_tasks SET entries = $2 WHERE id = $1", id);
+        let update = update.bind(i64::try_from(rows.len()).unwrap_or(i64::MAX));
+        update.execute(&mut *self.connection).await.map(drop).doing("counting erased entries")
+    }
+
+    /// Whether something is left of whoever has this number: calls that the task is not about, consents, entries.
+    async fn is_left(&mut self, id: TaskId, number: &str) -> Result<bool, StoreError> {
+        let select = "SELECT 1 FROM calls c WHERE c.from_number = $2 AND NOT EXISTS (\
+                      SELECT 1 FROM privacy_task_calls t WHERE t.task = $1 AND t.call = c.id AND t.state <> 'refused') \
+                      UNION ALL SELECT 1 FROM consents k WHERE k.from_number = $2 \
+                      UNION ALL SELECT 1 FROM directory d WHERE d.number = $2 \
+                      UNION ALL SELECT 1 FROM legs l WHERE l.outside_reversed = $3 AND NOT EXISTS (\
+                      SELECT 1 FROM privacy_task_calls t WHERE t.task = $1 AND t.call = l.call AND t.state <> 'refused') \
+                      LIMIT 1";
+        let left = of(select, id).bind(number.to_owned()).bind(reversed(number));
+        let left = left.fetch_optional(&mut *self.connection).await;
+        Ok(left.doing("looking for what is left of a person")?.is_some())
+    }
+
+    pub(super) async fn erase_call(
+        &mut self,
+        id: TaskId,
+        call: CallId,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let select = "SELECT t.by_user, o.state FROM privacy_tasks t JOIN privacy_task_calls o ON o.task = t.id \
+                      WHERE t.id = $1 AND o.call = $2";
+        let row = of(select, id).bind(call.to_string()).fetch_optional(&mut *self.connection).await;
+        let row = row.doing("reading a task")?;
+        let row =
+            row.ok_or_else(|| StoreError::Missing { what: "call of the task", id: call.to_string() })?;
+        let cells = Cells { table: "privacy_tasks", row: &row };
+        if cells.get::<String>("state")? != "waiting" {
+            return Ok(());
+        }
+        let by = user(&cells.get::<String>("by_user")?);
+        let ended = "SELECT CASE WHEN ended_at IS NULL THEN 0 ELSE 1 END FROM calls WHERE id = $1";
+        let ended: Option<i64> = sqlx::query_scalar(ended)
+            .bind(call.to_string())
+            .fetch_optional(&mut *self.connection)
+            .await
+            .doing("reading a call")?;
+        // One that retention has removed meanwhile is erased.
+        if let Some(ended) = ended {
+            if ended == 0 {
+                let (what, id, state) = ("call", call.to_string(), "going on".to_owned());
+                return Err(StoreError::State { what, id, state, wanted: "erased" });
+            }
+            self.is_not_held(&call.to_string(), None, "erased").await?;
+            let why = format!("erased on request, task {id}");
+            for recording in self.recordings_to_destroy(call).await? {
+                let (rule, why, by) = (RULE.to_owned(), why.clone(), Actor::System);
+                self.recording(RecordingChange::Destroyed { id: recording, at, rule, why, by }).await?;
+            }
+            let rule = format!("{RULE}: {why}");
+            self.anonymise(&AnonymiseChange::Call { call, at, rule, by }).await?;
+            // Restricted or not, there is nobody's data left to be hidden.
+            self.erase_personal_of(&[call]).await?;
+        }
+        let update = "UPDATE privacy_task_calls SET state = 'done' WHERE task = $1 AND call = $2";
+        let update = of(update, id).bind(call.to_string());
+        update.execute(&mut *self.connection).await.map(drop).doing("storing how far a task is")
+    }
+
+    async fn recordings_to_destroy(&mut self, call: CallId) -> Result<Vec<RecordingId>, StoreError> {
+        let select = "SELECT id FROM recordings WHERE call = $1 \
+                      AND state NOT IN ('discarded', 'destroyed', 'removed') ORDER BY id";
+        let rows = sqlx::query(select).bind(call.to_string()).fetch_all(&mut *self.connection).await;
+        let rows = rows.doing("looking for recordings")?;
+        rows.iter().map(|row| Cells { table: "recordings", row }.id("id")).collect()
+    }
+
+    pub(super) async fn restricted(&mut self, id: TaskId, on: bool, at: Timestamp) -> Result<(), StoreError> {
+        let select = "SELECT t.by_user, c.id FROM privacy_tasks t JOIN privacy_task_calls o ON o.task = t.id \
+                      JOIN calls c ON c.id = o.call WHERE t.id = $1 AND (c.restricted_at IS NULL) = ($2 = 1) ORDER BY c.id";
+        let rows = of(select, id).bind(i64::from(on)).fetch_all(&mut *self.connection).await;
+        for row in &rows.doing("reading what a task is about")? {
+            let cells = Cells { table: "calls", row };
+            let (by, call): (String, CallId) = (cells.get("by_user")?, cells.id("id")?);
+            let update = "UPDATE calls SET restricted_at = $2 WHERE id = $1";
+            let update = sqlx::query(update).bind(call.to_string()).bind(on.then_some(at.as_micros()));
+            self.one("call", &call, update).await?;
+            let (action, old, new) = match on {
+                true => ("call.restricted", "no", "yes"),
+                false => ("call.unrestricted", "yes", "no"),
+            };
+            let what = Object::new("call", call).attribute("restricted");
+            let event = AuditEvent::new(Class::Modify, user(&by), at, action, what);
+            self.audit(event.old(Some(Value::plain(old))).new_value(Some(Value::plain(new))));
+        }
+        let update =
+            of("UPDATE privacy_task_calls SET state = 'done' WHERE task = $1 AND state = 'waiting'", id);
+        update.execute(&mut *self.connection).await.map(drop).doing("storing how far a task is")
+    }
+}
+
+/// The recordings of the calls that a task erased.
+const RECORDINGS: &str = "FROM recordings r JOIN privacy_task_calls t ON t.call = r.call \
+     WHERE t.task = $1 AND t.state = 'done' AND r.rule = 'dpo'";
+
+impl Store {
+    /// How far the removal of a task's recordings is.
+    ///
+    /// # Errors
+    /// When the database refuses, or a row cannot be read.
+    pub async fn privacy_unfinished(&self, id: TaskId) -> Result<Unfinished, StoreError> {
+        let select = format!("SELECT r.state, COUNT(*) AS n {RECORDINGS} GROUP BY r.state");
+        let rows = sqlx::query(AssertSqlSafe(select)).bind(id.to_string()).fetch_all(&self.read).await;
+        let mut found = Unfinished::default();
+        for row in &rows.doing("counting recordings")? {
+            let cells = Cells { table: "recordings", row };
+            let n = cells.number("n")?.unwrap_or_default();
+            match cells.get::<String>("state")?.as_str() {
+                "removed" => found.removed = n,
+                _ => found.destroyed += n,
+            }
+        }
+        Ok(found)
+    }
+
+    /// The certificates of the recordings that a task had destroyed, by recording.
+    ///
+    /// # Errors
+    /// When the database refuses, or a row cannot be read.
+    pub async fn privacy_proofs(&self, id: TaskId) -> Result<Vec<CertificateRow>, StoreError> {
+        let select = format!(
+            "SELECT f.recording, f.at, f.sha256 FROM certificates f WHERE f.recording IN (SELECT r.id {RECORDINGS}) \
+             ORDER BY f.recording"
+        );
+        let rows = sqlx::query(AssertSqlSafe(select)).bind(id.to_string()).fetch_all(&self.read).await;
+        let read = |row| {
+            let cells = Cells { table: "certificates", row };
+            let (recording, at) = (cells.id("recording")?, cells.time("at")?);
+            Ok(CertificateRow { recording, at, sha256: cells.get("sha256")? })
+        };
+        rows.doing("reading deletion certificates")?.iter().map(read).collect()
+    }
+}
