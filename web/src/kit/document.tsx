@@ -12,20 +12,9 @@ import { useKitWords } from '../texts/admin/kit'
 import { ConfirmButton } from './confirm'
 import { differences, merged, same, shown, suggested } from './differences'
 import { useFaultWords } from './fault'
+import { readDocument, writeDocument, type Stored } from './stored'
 
-export interface Stored<T> { document: T; version: string | null }
 export interface Conflict<T> { mine: T; base: T; theirs: Stored<T> | null }
-
-export async function readDocument<T>(path: string): Promise<Stored<T>> {
-  const response = await exchange('GET', path)
-  return { document: (await response.json()) as T, version: response.headers.get('ETag') }
-}
-
-/** `version` null: it is new, and there must be none yet. */
-export async function writeDocument<T>(path: string, document: T, version: string | null): Promise<Stored<T>> {
-  const response = await exchange('PUT', path, document, version === null ? { 'If-None-Match': '*' } : { 'If-Match': version })
-  return { document: (await response.json()) as T, version: response.headers.get('ETag') }
-}
 
 export interface DocumentState<T> {
   /** Undefined until it is read. */
@@ -236,7 +225,7 @@ function ConflictDialog<T extends object>({ of, conflict, names, onSaved }: {
           <Table className="plain">
             <Table.Thead><Table.Tr>
               <Table.Th>{words.conflict.field}</Table.Th><Table.Th>{words.conflict.before}</Table.Th><Table.Th>{words.conflict.mine}</Table.Th>
-              <Table.Th>{words.conflict.theirs}</Table.Th><Table.Th /></Table.Tr></Table.Thead>
+              <Table.Th>{words.conflict.theirs}</Table.Th><Table.Th><span className="hidden">{words.conflict.choose}</span></Table.Th></Table.Tr></Table.Thead>
             <Table.Tbody>
               {all.map((one) => (
                 <Table.Tr key={one.key}>

@@ -1,11 +1,12 @@
 // What all pages of the administration are made of.
 export { Chart, type Series } from './chart'
 export { ConfirmButton, ConfirmDialog, Work } from './confirm'
-export { DocumentForm, readDocument, useDocument, writeDocument, type DocumentState, type Stored } from './document'
+export { DocumentForm, useDocument, type DocumentState } from './document'
 export { useFaultWords } from './fault'
 export { saveFile } from './file'
 export { Checks, Choice, Choices, goodName, KeepField, ListField, MaybeSpanField, NumberField, SpanField, TextField } from './fields'
 export { Badge, Card, Facts, PageFrame, type Tone } from './page'
 export { NEW, SettingsPage, useAll, useNames, type FormProps } from './settings'
+export { readDocument, writeDocument, type Stored } from './stored'
 export { parseSpan, spanWords, splitSpan } from './span'
 export { LocalTable, ServerTable, type Column, type Filter } from './table'

@@ -237,13 +237,14 @@ function Grid<T>({ list, rows, error, pending, filtered, order }: {
 }
 
 function Head<T>({ column, order }: { column: Column<T>; order: Order }) {
+  const words = useKitWords()
   return (
     <Table.Th scope="col" ta={column.right ? 'right' : undefined} aria-sort={order ? order.now ?? 'none' : undefined}>
       {order ? (
         <button type="button" className="sorter" onClick={() => { order.turn() }}>
           {column.label}<span className="sort-sign" data-order={order.now ?? 'none'}><Icon name="back" size={12} /></span>
         </button>
-      ) : column.label}
+      ) : column.label || <span className="hidden">{words.table.actions}</span>}
     </Table.Th>
   )
 }

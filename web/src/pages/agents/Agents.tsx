@@ -54,7 +54,7 @@ function Editor({ of, draft }: FormProps<AgentDocument>) {
   return (
     <>
       <section className="inset" aria-label={words.person}>
-        <h3>{words.person}</h3>
+        <h2>{words.person}</h2>
         <div className="form-grid">
           <TextField label={names['display-name']} value={draft['display-name']} error={of.wrong('display-name')} onChange={(next) => { of.change({ 'display-name': next }) }} />
           <MultiSelect label={names.queues} value={draft.queues ?? []} error={of.wrong('queues')} data={[...new Set([...queues, ...(draft.queues ?? [])])]} searchable
@@ -63,7 +63,7 @@ function Editor({ of, draft }: FormProps<AgentDocument>) {
         </div>
       </section>
       <section className="inset" aria-label={words.phone}>
-        <h3>{words.phone}</h3>
+        <h2>{words.phone}</h2>
         <div className="form-grid">
           <Choice label={names.media} value={draft.media ?? 'auto'} options={options(words.media)} error={of.wrong('media')} onChange={(media) => { of.change({ media }) }} />
           <Choice label={names.srtp} value={draft.srtp ?? 'off'} options={options(words.srtp)} error={of.wrong('srtp')} onChange={(srtp) => { of.change({ srtp }) }} />

@@ -60,7 +60,7 @@ export function Replace({ id, prompt, onStored }: { id: string; prompt: Prompt |
       {sound && !check && !fault && <div className="row" role="status"><Loader size="sm" />{words.checking}</div>}
       {sound && check && (
         <section className="inset stack" aria-label={words.check}>
-          <h3 style={{ margin: 0 }}>{words.check}</h3>
+          <h2 style={{ margin: 0 }}>{words.check}</h2>
           <Measured check={check} />
           <div className="row"><Hear sound={sound} label={words.hearNew} /><span className="grow" />
             <Button variant="default" onClick={drop}>{words.discard}</Button><Button loading={busy} onClick={() => { void put() }}>{words.put}</Button></div>

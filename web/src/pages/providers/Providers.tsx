@@ -57,7 +57,7 @@ function Pairs({ pairs, onChange, error }: { pairs: Pair[]; onChange(pairs: Pair
   const put = (n: number, part: Partial<Pair>) => { onChange(pairs.map((pair, at) => (at === n ? { ...pair, ...part } : pair))) }
   return (
     <section className="inset" aria-label={words.names.roles}>
-      <h3>{words.names.roles}</h3>
+      <h2>{words.names.roles}</h2>
       <p className="soft small">{words.hints.roles}</p>
       {pairs.map((pair, n) => (
         <div key={n} className="row" role="group" aria-label={words.pairN(n + 1)} style={{ alignItems: 'flex-end', marginTop: 8 }}>

@@ -71,7 +71,7 @@ function Consent({ of, draft }: Pick<FormProps<QueueDocument>, 'of' | 'draft'>) 
   const { ask, age } = readAsk(consent.ask)
   return (
     <section className="inset" aria-label={names.consent}>
-      <h3>{names.consent}</h3>
+      <h2>{names.consent}</h2>
       <div className="form-grid">
         <Choices label={names.ask} value={ask} error={of.wrong('ask')} onChange={(next: Ask) => { change({ ask: writeAsk({ ask: next, age }) }) }}
           options={(['every-call', 'when-unknown', 'older-than'] as const).map((value) => ({ value, label: words.asks[value] }))}

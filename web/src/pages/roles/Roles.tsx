@@ -62,7 +62,7 @@ function Fixed() {
       {error && <Alert color="red" variant="outline" role="alert">{faultWords(error)}</Alert>}
       <Table className="plain">
         <caption className="hidden">{words.fixed}</caption>
-        <Table.Thead><Table.Tr><Table.Th>{words.title}</Table.Th><Table.Th>{words.names.rights}</Table.Th><Table.Th /></Table.Tr></Table.Thead>
+        <Table.Thead><Table.Tr><Table.Th>{words.title}</Table.Th><Table.Th>{words.names.rights}</Table.Th><Table.Th><span className="hidden">{words.copy}</span></Table.Th></Table.Tr></Table.Thead>
         <Table.Tbody>
           {(data?.roles ?? []).map(({ name, rights }) => (
             <Table.Tr key={name}>

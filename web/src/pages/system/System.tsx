@@ -76,7 +76,7 @@ function Fields({ of, draft }: { of: DocumentState<SystemDocument>; draft: Syste
 function Part({ title, lead, disabled, children }: { title: string; lead?: string; disabled: boolean; children: ReactNode }) {
   return (
     <section className="inset" aria-label={title}>
-      <h3>{title}</h3>
+      <h2>{title}</h2>
       {lead && <p className="soft small" style={{ marginBottom: 10 }}>{lead}</p>}
       <fieldset className="bare" disabled={disabled}><div className="form-grid">{children}</div></fieldset>
     </section>

@@ -32,6 +32,6 @@ function knownBy(words: Words, { networks, digest }: TrunkDocument): string {
 function Editor(props: FormProps<TrunkDocument>) {
   const words = useTrunksWords()
   return ([['identity', Identity], ['outbound', Outbound], ['media', Media]] as const).map(([step, Part]) => (
-    <section key={step} className="inset stack" aria-label={words.steps[step]}><h3 style={{ margin: 0 }}>{words.steps[step]}</h3><Part {...props} /></section>
+    <section key={step} className="inset stack" aria-label={words.steps[step]}><h2 style={{ margin: 0 }}>{words.steps[step]}</h2><Part {...props} /></section>
   ))
 }

@@ -57,7 +57,7 @@ function Editor({ of, draft, name }: FormProps<UserDocument>) {
   return (
     <>
       <section className="inset" aria-label={words.person}>
-        <h3>{words.person}</h3>
+        <h2>{words.person}</h2>
         <div className="form-grid">
           <TextField label={names['display-name']} value={draft['display-name']} error={of.wrong('display-name')} onChange={(next) => { of.change({ 'display-name': next }) }} />
           <PasswordInput label={names.password} description={of.isNew ? words.passwordHint : kit.form.secretKept} value={draft.password ?? ''} error={of.wrong('password')} autoComplete="new-password"
@@ -70,7 +70,7 @@ function Editor({ of, draft, name }: FormProps<UserDocument>) {
         <Switch mt="md" label={names['must-change']} checked={draft['must-change'] ?? false} onChange={(event) => { of.change({ 'must-change': event.currentTarget.checked }) }} />
       </section>
       <section className="inset" aria-label={words.rightsPart}>
-        <h3>{words.rightsPart}</h3>
+        <h2>{words.rightsPart}</h2>
         {(self || !managesRoles) && <p className="soft">{self ? words.notOwn : words.needsRoles}</p>}
         <fieldset className="bare stack" disabled={self || !managesRoles}>
           <div className="form-grid">

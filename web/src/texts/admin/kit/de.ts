@@ -27,7 +27,7 @@ export const de: Words = {
   conflict: {
     title: 'Jemand anderes war schneller',
     lead: 'Das wurde geändert, während Sie daran gearbeitet haben. Wählen Sie bei jedem Unterschied, was gelten soll, und speichern Sie.',
-    field: 'Einstellung', before: 'Vorher', mine: 'Ihres', theirs: 'Jetzt gespeichert', save: 'Ausgewähltes speichern', takeTheirs: 'Meines verwerfen',
+    choose: 'Wahl', field: 'Einstellung', before: 'Vorher', mine: 'Ihres', theirs: 'Jetzt gespeichert', save: 'Ausgewähltes speichern', takeTheirs: 'Meines verwerfen',
     none: 'Beide sagen jetzt dasselbe. Speichern Sie noch einmal, oder verwerfen Sie Ihres.', unset: 'nicht gesetzt', gone: 'Es wurde inzwischen von jemand anderem entfernt.',
   },
   chart: { asTable: 'Als Tabelle', total: 'Summe', noData: 'Noch keine Zahlen.' },

@@ -26,7 +26,7 @@ export const en = {
   conflict: {
     title: 'Somebody else was faster',
     lead: 'This was changed while you worked on it. Choose for each difference which one shall hold, then save.',
-    field: 'Setting', before: 'Before', mine: 'Yours', theirs: 'Now stored', save: 'Save what is chosen', takeTheirs: 'Discard mine',
+    choose: 'Choice', field: 'Setting', before: 'Before', mine: 'Yours', theirs: 'Now stored', save: 'Save what is chosen', takeTheirs: 'Discard mine',
     none: 'Both say the same now. Save again, or discard yours.', unset: 'not set', gone: 'It was removed by somebody else meanwhile.',
   },
   chart: { asTable: 'As a table', total: 'Total', noData: 'No figures yet.' },

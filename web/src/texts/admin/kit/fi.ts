@@ -27,7 +27,7 @@ export const fi: Words = {
   conflict: {
     title: 'Joku muu ehti ensin',
     lead: 'Tätä muutettiin, kun muokkasit sitä. Valitse jokaisesta erosta, kumpi jää voimaan, ja tallenna.',
-    field: 'Asetus', before: 'Ennen', mine: 'Sinun', theirs: 'Nyt tallennettuna', save: 'Tallenna valitut', takeTheirs: 'Hylkää omani',
+    choose: 'Valinta', field: 'Asetus', before: 'Ennen', mine: 'Sinun', theirs: 'Nyt tallennettuna', save: 'Tallenna valitut', takeTheirs: 'Hylkää omani',
     none: 'Molemmat ovat nyt samat. Tallenna uudelleen tai hylkää omasi.', unset: 'ei asetettu', gone: 'Joku muu poisti sen sillä välin.',
   },
   chart: { asTable: 'Taulukkona', total: 'Yhteensä', noData: 'Ei vielä lukuja.' },
