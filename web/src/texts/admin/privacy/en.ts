@@ -20,7 +20,7 @@ export const en = {
     consents: 'A CSV file of the consents.',
   },
   ask: (kind: string) => `${kind}…`, titleOf: (kind: string, calls: number, entries: number) => `${kind}: ${calls} ${calls === 1 ? 'call' : 'calls'}, ${entries} ${entries === 1 ? 'entry' : 'entries'}`,
-  reason: 'Reason', reasonHint: 'For example the number of the request', reasonMissing: 'Write a reason.', password: 'Password of the zip file', passwordHint: 'Optional. Send it on another way than the file.',
+  password: 'Password of the zip file', passwordHint: 'Optional. Send it on another way than the file.',
   eraseTick: (calls: number, entries: number) => `I have checked that these ${calls} calls and ${entries} directory entries are those of the person who asks.`, tickMissing: 'Tick the box first.',
   start: 'Start', started: 'The task was made. Follow it under Tasks.', needsApproval: 'Another data protection officer has to approve it.', eraseConfirm: 'Erase for good',
   tasks: 'Tasks', tasksLead: 'What was asked for, how far it is, and its files.', noTasks: 'No tasks yet.', kind: 'What', by: 'Asked by', at: 'Asked', progress: 'Progress', approvedBy: 'Approved by', file: 'Result', ended: 'Ended', expires: (when: string) => `until ${when}`, counts: 'Of',

@@ -21,7 +21,7 @@ export const fi: Words = {
     consents: 'CSV-tiedosto suostumuksista.',
   },
   ask: (kind) => `${kind}…`, titleOf: (kind, calls, entries) => `${kind}: ${calls} ${calls === 1 ? 'puhelu' : 'puhelua'}, ${entries} ${entries === 1 ? 'merkintä' : 'merkintää'}`,
-  reason: 'Syy', reasonHint: 'Esimerkiksi pyynnön numero', reasonMissing: 'Kirjoita syy.', password: 'Zip-tiedoston salasana', passwordHint: 'Vapaaehtoinen. Lähetä se muuta tietä kuin tiedosto.',
+  password: 'Zip-tiedoston salasana', passwordHint: 'Vapaaehtoinen. Lähetä se muuta tietä kuin tiedosto.',
   eraseTick: (calls, entries) => `Olen tarkistanut, että nämä ${calls} puhelua ja ${entries} hakemistomerkintää kuuluvat pyytäjälle.`, tickMissing: 'Merkitse ensin ruutu.',
   start: 'Aloita', started: 'Tehtävä on luotu. Seuraa sitä tehtävissä.', needsApproval: 'Toisen tietosuojavastaavan on hyväksyttävä se.', eraseConfirm: 'Poista lopullisesti',
   tasks: 'Tehtävät', tasksLead: 'Mitä pyydettiin, miten pitkällä se on, ja tiedostot.', noTasks: 'Ei vielä tehtäviä.', kind: 'Mitä', by: 'Pyytäjä', at: 'Pyydetty', progress: 'Edistyminen', approvedBy: 'Hyväksyjä', file: 'Tulos', ended: 'Päättyi', expires: (when) => `${when} asti`, counts: 'Mistä',
