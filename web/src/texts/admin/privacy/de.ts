@@ -22,7 +22,7 @@ export const de: Words = {
   },
   ask: (kind) => `${kind}…`, titleOf: (kind, calls, entries) => `${kind}: ${calls} ${calls === 1 ? 'Anruf' : 'Anrufe'}, ${entries} ${entries === 1 ? 'Eintrag' : 'Einträge'}`,
   password: 'Passwort der zip-Datei', passwordHint: 'Freiwillig. Schicken Sie es auf anderem Weg als die Datei.',
-  eraseTick: (calls, entries) => `Ich habe geprüft, dass diese ${calls} Anrufe und ${entries} Verzeichniseinträge die der Person sind, die fragt.`, tickMissing: 'Setzen Sie zuerst das Häkchen.',
+  eraseTick: (calls, entries) => `Ich habe geprüft, dass das Gewählte (Anrufe: ${calls}, Verzeichniseinträge: ${entries}) zu der Person gehört, die fragt.`, tickMissing: 'Setzen Sie zuerst das Häkchen.',
   start: 'Starten', started: 'Der Auftrag ist angelegt. Sie sehen ihn unter Aufträge.', needsApproval: 'Eine zweite datenschutzbeauftragte Person muss ihn freigeben.', eraseConfirm: 'Endgültig löschen',
   tasks: 'Aufträge', tasksLead: 'Was verlangt wurde, wie weit es ist, und die Dateien.', noTasks: 'Noch keine Aufträge.', kind: 'Was', by: 'Verlangt von', at: 'Verlangt', progress: 'Fortschritt', approvedBy: 'Freigegeben von', file: 'Ergebnis', ended: 'Beendet', expires: (when) => `bis ${when}`, counts: 'Wovon',
   countsOf: (calls, recordings, consents, entries) => [[calls, 'Anrufe'], [recordings, 'Aufnahmen'], [consents, 'Einwilligungen'], [entries, 'Einträge']].filter(([n]) => n).map(([n, what]) => `${n} ${what}`).join(', ') || '–',

@@ -21,7 +21,7 @@ export const en = {
   },
   ask: (kind: string) => `${kind}…`, titleOf: (kind: string, calls: number, entries: number) => `${kind}: ${calls} ${calls === 1 ? 'call' : 'calls'}, ${entries} ${entries === 1 ? 'entry' : 'entries'}`,
   password: 'Password of the zip file', passwordHint: 'Optional. Send it on another way than the file.',
-  eraseTick: (calls: number, entries: number) => `I have checked that these ${calls} calls and ${entries} directory entries are those of the person who asks.`, tickMissing: 'Tick the box first.',
+  eraseTick: (calls: number, entries: number) => `I have checked that what is selected (calls: ${calls}, directory entries: ${entries}) is of the person who asks.`, tickMissing: 'Tick the box first.',
   start: 'Start', started: 'The task was made. Follow it under Tasks.', needsApproval: 'Another data protection officer has to approve it.', eraseConfirm: 'Erase for good',
   tasks: 'Tasks', tasksLead: 'What was asked for, how far it is, and its files.', noTasks: 'No tasks yet.', kind: 'What', by: 'Asked by', at: 'Asked', progress: 'Progress', approvedBy: 'Approved by', file: 'Result', ended: 'Ended', expires: (when: string) => `until ${when}`, counts: 'Of',
   countsOf: (calls: number, recordings: number, consents: number, entries: number) => [[calls, 'calls'], [recordings, 'recordings'], [consents, 'consents'], [entries, 'entries']].filter(([n]) => n).map(([n, what]) => `${n} ${what}`).join(', ') || '–',

@@ -22,7 +22,7 @@ export const fi: Words = {
   },
   ask: (kind) => `${kind}…`, titleOf: (kind, calls, entries) => `${kind}: ${calls} ${calls === 1 ? 'puhelu' : 'puhelua'}, ${entries} ${entries === 1 ? 'merkintä' : 'merkintää'}`,
   password: 'Zip-tiedoston salasana', passwordHint: 'Vapaaehtoinen. Lähetä se muuta tietä kuin tiedosto.',
-  eraseTick: (calls, entries) => `Olen tarkistanut, että nämä ${calls} puhelua ja ${entries} hakemistomerkintää kuuluvat pyytäjälle.`, tickMissing: 'Merkitse ensin ruutu.',
+  eraseTick: (calls, entries) => `Olen tarkistanut, että valitut (puheluja: ${calls}, hakemistomerkintöjä: ${entries}) kuuluvat pyytäjälle.`, tickMissing: 'Merkitse ensin ruutu.',
   start: 'Aloita', started: 'Tehtävä on luotu. Seuraa sitä tehtävissä.', needsApproval: 'Toisen tietosuojavastaavan on hyväksyttävä se.', eraseConfirm: 'Poista lopullisesti',
   tasks: 'Tehtävät', tasksLead: 'Mitä pyydettiin, miten pitkällä se on, ja tiedostot.', noTasks: 'Ei vielä tehtäviä.', kind: 'Mitä', by: 'Pyytäjä', at: 'Pyydetty', progress: 'Edistyminen', approvedBy: 'Hyväksyjä', file: 'Tulos', ended: 'Päättyi', expires: (when) => `${when} asti`, counts: 'Mistä',
   countsOf: (calls, recordings, consents, entries) => [[calls, 'puhelua'], [recordings, 'tallennetta'], [consents, 'suostumusta'], [entries, 'merkintää']].filter(([n]) => n).map(([n, what]) => `${n} ${what}`).join(', ') || '–',
