@@ -145,7 +145,7 @@ export interface Ladder { lines: string[]; messages: { at: string; from: string;
 
 // ---- recordings: types.ts has list and audio. Beside them, with listen-recordings:
 // GET  /recordings/{id}/why                    -> Whys             why it is still here, or why it went
-// GET  /recordings/{id}/waveform               -> Waveform         peaks of both sides; opens no listening: 428 as /audio
+// GET  /recordings/{id}/waveform               -> Waveform         peaks of both sides, 0 to 1; opens listening: 428 as /audio; 413 too-large: no picture
 // `Recording` has more: hold: boolean, restricted: boolean, removesAt: string | null, agent: string | null. More filters: until, agent, hold=true, limit, sort.
 export interface Whys { sentence: string; rule: string; clock: { from: string; keep: string; at: string } | null; holds: Hold[]; history: { at: string; what: string; by: string }[] }
 export interface Waveform { seconds: number; caller: number[]; agent: number[] }

@@ -1,5 +1,4 @@
-// The player: a waveform of both sides over an <audio> that asks for ranges. Nothing is fetched before "play": that is
-// when listening begins and is logged.
+// The player: a waveform of both sides over an <audio> that asks for ranges; no sound is fetched before "play".
 import { ActionIcon, Button, NativeSelect, Switch } from '@mantine/core'
 import { useEffect, useMemo, useRef, useState } from 'react'
 

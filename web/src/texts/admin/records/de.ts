@@ -62,7 +62,7 @@ export const de: Words = {
     player: 'Wiedergabe', play: 'Abspielen', pause: 'Pause', position: 'Stelle', speed: 'Tempo', skip: 'Stille überspringen', skipSaves: (clock) => `spart ${clock}`,
     balance: 'Balance', balanceCaller: 'Anrufer', balanceAgent: 'Agent', muteCaller: 'Anrufer stumm', muteAgent: 'Agent stumm',
     balanceAt: (caller, agent) => `Anrufer ${caller}, Agent ${agent}`,
-    back5: '5 Sekunden zurück', forward5: '5 Sekunden vor', logged: 'Das Anhören steht im Abhörprotokoll, sobald Sie abspielen.',
+    back5: '5 Sekunden zurück', forward5: '5 Sekunden vor', willLog: 'Dass Sie anhören, wird mit Ihrem Namen und der Zeit ins Abhörprotokoll geschrieben.', logged: 'Dass Sie sie geöffnet haben, steht im Abhörprotokoll.',
     listens: (since) => `Angehört seit ${since}; das steht im Abhörprotokoll.`,
     gapWord: 'Lücke: Nichts wurde aufgenommen', gap: (from, length, why) => `${from}: Lücke von ${length}, ${why}`,
     gapWhy: { 'paused': 'angehalten', 'hold': 'Anrufer gehalten', 'consulting': 'Rückfrage', 'crash': 'Server abgestürzt', 'overload': 'Überlast', 'loss': 'Pakete verloren', 'failed': 'Rekorder ausgefallen' },

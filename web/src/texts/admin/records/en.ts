@@ -61,7 +61,7 @@ export const en = {
     player: 'Player', play: 'Play', pause: 'Pause', position: 'Position', speed: 'Speed', skip: 'Skip silence', skipSaves: (clock: string) => `saves ${clock}`,
     balance: 'Balance', balanceCaller: 'Caller', balanceAgent: 'Agent', muteCaller: 'Mute caller', muteAgent: 'Mute agent',
     balanceAt: (caller: string, agent: string) => `caller ${caller}, agent ${agent}`,
-    back5: '5 seconds back', forward5: '5 seconds on', logged: 'Listening is written to the listening log from the moment you play.',
+    back5: '5 seconds back', forward5: '5 seconds on', willLog: 'That you listen will be written to the listening log, with your name and the time.', logged: 'That you opened it is written to the listening log.',
     listens: (since: string) => `Listening since ${since}, written to the listening log.`,
     gapWord: 'Gap: nothing was recorded', gap: (from: string, length: string, why: string) => `${from}: gap of ${length}, ${why}`,
     gapWhy: { 'paused': 'paused', 'hold': 'caller on hold', 'consulting': 'consultation', 'crash': 'server crashed', 'overload': 'overload', 'loss': 'packets lost', 'failed': 'recorder failed' } as Record<string, string>,

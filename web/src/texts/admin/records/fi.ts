@@ -62,7 +62,7 @@ export const fi: Words = {
     player: 'Soitin', play: 'Toista', pause: 'Tauko', position: 'Kohta', speed: 'Nopeus', skip: 'Ohita hiljaisuus', skipSaves: (clock) => `säästää ${clock}`,
     balance: 'Tasapaino', balanceCaller: 'Soittaja', balanceAgent: 'Asiakaspalvelija', muteCaller: 'Mykistä soittaja', muteAgent: 'Mykistä asiakaspalvelija',
     balanceAt: (caller, agent) => `soittaja ${caller}, asiakaspalvelija ${agent}`,
-    back5: '5 sekuntia taakse', forward5: '5 sekuntia eteen', logged: 'Kuuntelu kirjataan kuuntelulokiin toiston alkaessa.',
+    back5: '5 sekuntia taakse', forward5: '5 sekuntia eteen', willLog: 'Kuuntelu kirjataan kuuntelulokiin nimelläsi ja ajan kanssa.', logged: 'Avaamisesi on kirjattu kuuntelulokiin.',
     listens: (since) => `Kuunneltu ${since} alkaen; se on kuuntelulokissa.`,
     gapWord: 'Aukko: mitään ei tallennettu', gap: (from, length, why) => `${from}: aukko ${length}, ${why}`,
     gapWhy: { 'paused': 'keskeytetty', 'hold': 'soittaja pidossa', 'consulting': 'konsultointi', 'crash': 'palvelin kaatui', 'overload': 'ylikuorma', 'loss': 'paketteja hävisi', 'failed': 'tallennin petti' },
