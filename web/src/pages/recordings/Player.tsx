@@ -1,5 +1,4 @@
-// The player: a waveform of both sides over an <audio> that asks for ranges. Nothing is fetched before "play": that is
-// when listening begins and is logged.
+// The player: a waveform of both sides over an <audio> that asks for ranges; no sound is fetched before "play".
 import { ActionIcon, Button, NativeSelect, Switch } from '@mantine/core'
 import { useEffect, useMemo, useRef, useState } from 'react'
 
@@ -86,10 +85,10 @@ export function Player({ recording, wave, src }: { recording: Recording; wave: W
       onClick={() => { setMuted({ ...muted, [name]: !muted[name] }) }}>{label}</Button>
   )
   return (
-    <div className="player" role="group" aria-label={words.recordings.player} aria-describedby="player-keys" tabIndex={0} onKeyDown={onKeyDown}>
+    <div className="rec-player" role="group" aria-label={words.recordings.player} aria-describedby="player-keys" tabIndex={0} onKeyDown={onKeyDown}>
       <audio ref={audio} src={src} preload="none" onPlay={() => { setPlaying(true) }} onPause={() => { setPlaying(false) }} onEnded={() => { setPlaying(false) }}
         onSeeked={() => { setAt(audio.current?.currentTime ?? 0) }} onError={() => { void failed() }} />
-      <div className="wave" role="img" aria-label={words.recordings.waveform(clock(seconds))}>
+      <div className="rec-wave" role="img" aria-label={words.recordings.waveform(clock(seconds))}>
         <span className="side" data-side="caller">{words.recordings.balanceCaller}</span>
         <span className="side" data-side="agent">{words.recordings.balanceAgent}</span>
         <div ref={drawing} />
@@ -97,7 +96,7 @@ export function Player({ recording, wave, src }: { recording: Recording; wave: W
       </div>
       <input type="range" className="seek" min={0} max={seconds} step={0.1} value={Math.min(at, seconds)} aria-label={words.recordings.position}
         aria-valuetext={`${clock(at)} / ${clock(seconds)}`} onChange={(event) => { seek(Number(event.currentTarget.value)) }} />
-      <div className="player-row">
+      <div className="rec-player-row">
         <ActionIcon variant="default" size="lg" aria-label={words.recordings.back5} onClick={() => { seek(at - STEP) }}>−5</ActionIcon>
         <Button onClick={toggle} leftSection={<Icon name={playing ? 'hold' : 'resume'} size={18} />} miw={130}>{playing ? words.recordings.pause : words.recordings.play}</Button>
         <ActionIcon variant="default" size="lg" aria-label={words.recordings.forward5} onClick={() => { seek(at + STEP) }}>+5</ActionIcon>
@@ -107,7 +106,7 @@ export function Player({ recording, wave, src }: { recording: Recording; wave: W
         <Switch size="sm" checked={skip} onChange={(event) => { setSkip(event.currentTarget.checked) }}
           label={quiet.length > 0 ? `${words.recordings.skip} (${words.recordings.skipSaves(clock(saved(quiet)))})` : words.recordings.skip} disabled={quiet.length === 0} />
       </div>
-      <div className="player-row">
+      <div className="rec-player-row">
         {side('caller', words.recordings.muteCaller)}
         <label className="balance">
           <span>{words.recordings.balanceCaller}</span>

@@ -70,15 +70,24 @@ function RecordingFacts({ of }: { of: Recording }) {
   )
 }
 
-/** Reads the waveform; asks for a reason where the server wants one. */
+/** Reads the waveform when it is asked for (that opens listening), with a reason where the server wants one. */
 function Listen({ of }: { of: Recording }) {
   const t = useTexts()
   const words = useRecordsWords()
   const faultWords = useFaultWords()
   const [since, setSince] = useState<string | null>(null)
+  const [wanted, setWanted] = useState(false)
   const { data, error, isPending, refetch } = useQuery({
-    queryKey: ['waveform', of.id], retry: false, staleTime: Infinity, queryFn: () => request<Waveform>('GET', `${path(of.id)}/waveform`),
+    queryKey: ['waveform', of.id], enabled: wanted, retry: false, staleTime: Infinity, queryFn: () => waveformOf(of),
   })
+  if (!wanted) {
+    return (
+      <div className="idle" style={{ minHeight: 150 }}>
+        <p>{words.recordings.willLog}</p>
+        <Button onClick={() => { setWanted(true) }}>{words.recordings.startListening}</Button>
+      </div>
+    )
+  }
   if (data) {
     return (
       <>
@@ -100,6 +109,16 @@ function Listen({ of }: { of: Recording }) {
       <div className="apart">{said ?? faultWords(error)}<Button size="xs" variant="default" onClick={() => { void refetch() }}>{t.common.retry}</Button></div>
     </Alert>
   )
+}
+
+/** One that is too long for a picture is heard without. */
+async function waveformOf({ id, seconds }: Recording): Promise<Waveform> {
+  try {
+    return await request<Waveform>('GET', `${path(id)}/waveform`)
+  } catch (fault) {
+    if (fault instanceof Fault && fault.title === 'too-large') return { seconds: seconds ?? 0, caller: [], agent: [] }
+    throw fault
+  }
 }
 
 function AskReason({ id, onListens }: { id: string; onListens(listens: Listens): void }) {

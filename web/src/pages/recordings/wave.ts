@@ -14,7 +14,7 @@ export function useWave(drawing: RefObject<HTMLDivElement | null>, audio: RefObj
     const dark = scheme === 'dark'
     const side = (waveColor: string, progressColor: string) => ({ waveColor, progressColor })
     const wave = WaveSurfer.create({
-      container: drawing.current, media: audio.current, peaks: [caller, agent], duration: seconds, height: HEIGHT, cursorWidth: 2,
+      container: drawing.current, media: audio.current, peaks: caller.length > 0 ? [caller, agent] : [[0], [0]], duration: seconds, height: HEIGHT, cursorWidth: 2,
       cursorColor: dark ? '#ffffff' : '#163a5c', barWidth: 2, barGap: 1, barRadius: 1, normalize: true, dragToSeek: true,
       splitChannels: [
         side(dark ? '#4a86c4' : '#86afda', dark ? '#d9e6f4' : '#1f4e79'),

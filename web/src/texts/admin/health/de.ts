@@ -1,7 +1,7 @@
 import type { Words } from './en'
 
 export const de: Words = {
-  title: 'Zustand', lead: 'Ist alles in Ordnung, und wenn nicht, was zu tun ist.', well: 'Alles ist in Ordnung.', alarms: 'Alarme', alarm: 'Alarm', since: 'Seit', what: 'Was', todo: 'Was zu tun ist',
+  title: 'Zustand', lead: 'Ist alles in Ordnung, und wenn nicht, was zu tun ist.', well: 'Alles ist in Ordnung.', alarms: 'Alarme', since: 'Seit', what: 'Was',
   kinds: {
     'upload-backlog': 'Uploads stauen sich', 'disk-reserve': 'Platte fast voll', 'store-away': 'Speicher nicht erreichbar', 'object-conflict': 'Am Platz einer Aufnahme liegt etwas anderes',
     'destruction-waits': 'Vernichtung wartet', 'recording-failed': 'Aufnahme schlägt fehl', 'recording-damaged': 'Eine Aufnahme ist beschädigt', 'recording-lost': 'Eine Aufnahme ist verloren',
@@ -20,7 +20,7 @@ export const de: Words = {
   jobs: 'Aufgaben', jobsLead: 'Was zu tun bleibt, das Älteste zuerst.', noJobs: 'Nichts wartet.', kind: 'Art', waiting: 'Wartend', running: 'Laufend', failing: 'Fehlschlagend', oldest: 'Älteste', subject: 'Über', attempts: 'Versuche', due: 'Fällig', progress: 'Fortschritt', error: 'Letzter Fehler', retry: 'Jetzt versuchen', retryOf: (kind, subject) => `${kind} ${subject} erneut versuchen`, retried: 'Sie ist jetzt fällig.',
   jobKinds: { rescue: 'Nach Absturz retten', encode: 'Kodieren', upload: 'Upload', destroy: 'Vernichten', reconcile: 'Abgleichen', retention: 'Aufbewahrung', privacy: 'Personenbezogene Daten', webhook: 'Webhook', anchor: 'Anker' },
   running_: (who) => `läuft auf ${who}`, progressOf: (kind) => `Fortschritt: ${kind}`,
-  reconciliations: 'Abgleiche von Datenbank und Speicher', reconciliationsLead: 'Jeder findet, was im einen ist und nicht im anderen.', noReconciliations: 'Noch keine.', begin: 'Jetzt abgleichen', begun: 'Er beginnt.', began: 'Begonnen', ended: 'Beendet', by: 'Von', findings: 'Befunde', open: 'Öffnen', openOf: (when) => `Abgleich vom ${when} öffnen`,
+  reconciliations: 'Abgleiche von Datenbank und Speicher', reconciliationsLead: 'Jeder findet, was im einen ist und nicht im anderen.', noReconciliations: 'Noch keine.', begin: 'Jetzt abgleichen', begun: 'Er beginnt.', began: 'Begonnen', ended: 'Beendet', by: 'Von', findings: 'Befunde', openOf: (when) => `Abgleich vom ${when} öffnen`,
   recStates: { running: 'Läuft', ended: 'Beendet', failed: 'Aufgegeben' }, detail: (when) => `Abgleich vom ${when}`, noFindings: 'Keine Befunde: Beide stimmen überein.', resolved: 'Erledigt', orphan: 'Entfernen…', orphanTitle: 'Dieses Objekt aus dem Speicher entfernen', orphanLead: 'Es gehört zu keiner bekannten Aufnahme. Entfernt ist es endgültig weg.', orphanConfirm: 'Endgültig entfernen', orphanOf: (name) => `${name} entfernen`, removed: 'Entfernt.', counts: 'Zahlen',
   findingKinds: {
     'orphan': 'Objekt ohne Aufnahme', 'lost': 'Aufnahme ohne Objekt', 'wrong-size': 'Falsche Größe', 'wrong-content': 'Falscher Inhalt', 'unfinished-upload': 'Unfertiger Upload', 'late-job': 'Verspätete Aufgabe', 'no-job': 'Fehlende Aufgabe',
@@ -31,5 +31,5 @@ export const de: Words = {
     'traced': 'Vernichtet und gesucht', 'elsewhere': 'In Zwischenspeichern anderer Knoten', 'healed': 'Behoben', 'losses': 'Tonverluste', 'failed-lately': 'Kürzlich fehlgeschlagen',
   },
   faults: { 'not-now': 'Es gehört inzwischen zu einer Aufnahme.', 'locked': 'Der Speicher hält es gesperrt.', 'store-away': 'Der Speicher ist nicht erreichbar.', 'no-orphan': 'Es ist nicht mehr da.' },
-  none: '–', refreshed: (when) => `Stand ${when}`, now: 'jetzt',
+  none: '–', now: 'jetzt',
 }

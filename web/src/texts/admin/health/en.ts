@@ -1,6 +1,6 @@
 // Words of health: alarms, nodes, jobs, reconciliations.
 export const en = {
-  title: 'Health', lead: 'Is everything well, and if not, what to do.', well: 'Nothing is wrong.', alarms: 'Alarms', alarm: 'Alarm', since: 'Since', what: 'What', todo: 'What to do',
+  title: 'Health', lead: 'Is everything well, and if not, what to do.', well: 'Nothing is wrong.', alarms: 'Alarms', since: 'Since', what: 'What',
   kinds: {
     'upload-backlog': 'Uploads pile up', 'disk-reserve': 'Disk almost full', 'store-away': 'Store cannot be reached', 'object-conflict': 'Something else lies in a recording’s place',
     'destruction-waits': 'Destruction waits', 'recording-failed': 'Recording fails', 'recording-damaged': 'A recording is damaged', 'recording-lost': 'A recording is lost',
@@ -19,7 +19,7 @@ export const en = {
   jobs: 'Jobs', jobsLead: 'What waits to be done, the oldest first.', noJobs: 'Nothing waits.', kind: 'Kind', waiting: 'Waiting', running: 'Running', failing: 'Failing', oldest: 'Oldest', subject: 'About', attempts: 'Attempts', due: 'Due', progress: 'Progress', error: 'Last error', retry: 'Retry now', retryOf: (kind: string, subject: string) => `Retry ${kind} ${subject}`, retried: 'It is due now.',
   jobKinds: { rescue: 'Put right after a crash', encode: 'Encode', upload: 'Upload', destroy: 'Destroy', reconcile: 'Compare', retention: 'Retention', privacy: 'People’s data', webhook: 'Webhook', anchor: 'Anchor' } as Record<string, string>,
   running_: (who: string) => `runs on ${who}`, progressOf: (kind: string) => `Progress of ${kind}`,
-  reconciliations: 'Comparisons of database and store', reconciliationsLead: 'Each finds what is in one and not in the other.', noReconciliations: 'None yet.', begin: 'Compare now', begun: 'It begins.', began: 'Began', ended: 'Ended', by: 'By', findings: 'Findings', open: 'Open', openOf: (when: string) => `Open the comparison of ${when}`,
+  reconciliations: 'Comparisons of database and store', reconciliationsLead: 'Each finds what is in one and not in the other.', noReconciliations: 'None yet.', begin: 'Compare now', begun: 'It begins.', began: 'Began', ended: 'Ended', by: 'By', findings: 'Findings', openOf: (when: string) => `Open the comparison of ${when}`,
   recStates: { running: 'Running', ended: 'Ended', failed: 'Gave up' }, detail: (when: string) => `Comparison of ${when}`, noFindings: 'No findings: both agree.', resolved: 'Resolved', orphan: 'Remove…', orphanTitle: 'Remove this object from the store', orphanLead: 'It belongs to no recording that is known. Removed, it is gone for good.', orphanConfirm: 'Remove for good', orphanOf: (name: string) => `Remove ${name}`, removed: 'Removed.', counts: 'Counts',
   findingKinds: {
     'orphan': 'Object without recording', 'lost': 'Recording without object', 'wrong-size': 'Wrong size', 'wrong-content': 'Wrong content', 'unfinished-upload': 'Unfinished upload', 'late-job': 'Late job', 'no-job': 'Job missing',
@@ -30,7 +30,7 @@ export const en = {
     'traced': 'Destroyed and looked for', 'elsewhere': 'In other nodes’ spools', 'healed': 'Mended', 'losses': 'Losses of audio', 'failed-lately': 'Failed lately',
   } as Record<string, string>,
   faults: { 'not-now': 'It belongs to a recording by now.', 'locked': 'The store keeps it locked.', 'store-away': 'The store cannot be reached.', 'no-orphan': 'It is not there any more.' } as Record<string, string>,
-  none: '–', refreshed: (when: string) => `As of ${when}`, now: 'now',
+  none: '–', now: 'now',
 }
 
 export type Words = typeof en

@@ -1,7 +1,7 @@
 import type { Words } from './en'
 
 export const fi: Words = {
-  title: 'Kunto', lead: 'Onko kaikki hyvin, ja jos ei, mitä pitää tehdä.', well: 'Kaikki on kunnossa.', alarms: 'Hälytykset', alarm: 'Hälytys', since: 'Alkaen', what: 'Mitä', todo: 'Mitä tehdä',
+  title: 'Kunto', lead: 'Onko kaikki hyvin, ja jos ei, mitä pitää tehdä.', well: 'Kaikki on kunnossa.', alarms: 'Hälytykset', since: 'Alkaen', what: 'Mitä',
   kinds: {
     'upload-backlog': 'Siirrot ruuhkautuvat', 'disk-reserve': 'Levy lähes täynnä', 'store-away': 'Varastoon ei saada yhteyttä', 'object-conflict': 'Tallenteen paikalla on jotain muuta',
     'destruction-waits': 'Tuhoaminen odottaa', 'recording-failed': 'Tallennus epäonnistuu', 'recording-damaged': 'Tallenne on vahingoittunut', 'recording-lost': 'Tallenne on kadonnut',
@@ -20,7 +20,7 @@ export const fi: Words = {
   jobs: 'Työt', jobsLead: 'Mitä on tekemättä, vanhin ensin.', noJobs: 'Mikään ei odota.', kind: 'Laji', waiting: 'Odottaa', running: 'Käynnissä', failing: 'Epäonnistuu', oldest: 'Vanhin', subject: 'Koskee', attempts: 'Yrityksiä', due: 'Vuorossa', progress: 'Edistyminen', error: 'Viimeisin virhe', retry: 'Yritä nyt', retryOf: (kind, subject) => `Yritä uudelleen: ${kind} ${subject}`, retried: 'Se on nyt vuorossa.',
   jobKinds: { rescue: 'Pelastus kaatumisen jälkeen', encode: 'Pakkaus', upload: 'Siirto', destroy: 'Tuhoaminen', reconcile: 'Vertailu', retention: 'Säilytys', privacy: 'Henkilötiedot', webhook: 'Webhook', anchor: 'Ankkuri' },
   running_: (who) => `käynnissä: ${who}`, progressOf: (kind) => `Edistyminen: ${kind}`,
-  reconciliations: 'Tietokannan ja varaston vertailut', reconciliationsLead: 'Kukin löytää sen, mikä on toisessa mutta ei toisessa.', noReconciliations: 'Ei vielä.', begin: 'Vertaa nyt', begun: 'Vertailu alkaa.', began: 'Alkoi', ended: 'Päättyi', by: 'Tekijä', findings: 'Löydökset', open: 'Avaa', openOf: (when) => `Avaa vertailu ${when}`,
+  reconciliations: 'Tietokannan ja varaston vertailut', reconciliationsLead: 'Kukin löytää sen, mikä on toisessa mutta ei toisessa.', noReconciliations: 'Ei vielä.', begin: 'Vertaa nyt', begun: 'Vertailu alkaa.', began: 'Alkoi', ended: 'Päättyi', by: 'Tekijä', findings: 'Löydökset', openOf: (when) => `Avaa vertailu ${when}`,
   recStates: { running: 'Käynnissä', ended: 'Päättynyt', failed: 'Luovutti' }, detail: (when) => `Vertailu ${when}`, noFindings: 'Ei löydöksiä: molemmat täsmäävät.', resolved: 'Selvitetty', orphan: 'Poista…', orphanTitle: 'Poista tämä kohde varastosta', orphanLead: 'Se ei kuulu mihinkään tunnettuun tallenteeseen. Poistettuna se on lopullisesti poissa.', orphanConfirm: 'Poista lopullisesti', orphanOf: (name) => `Poista ${name}`, removed: 'Poistettu.', counts: 'Luvut',
   findingKinds: {
     'orphan': 'Kohde ilman tallennetta', 'lost': 'Tallenne ilman kohdetta', 'wrong-size': 'Väärä koko', 'wrong-content': 'Väärä sisältö', 'unfinished-upload': 'Keskeneräinen siirto', 'late-job': 'Myöhästynyt työ', 'no-job': 'Työ puuttuu',
@@ -31,5 +31,5 @@ export const fi: Words = {
     'traced': 'Tuhottuja etsitty', 'elsewhere': 'Muiden solmujen välivarastoissa', 'healed': 'Korjattu', 'losses': 'Äänen menetyksiä', 'failed-lately': 'Epäonnistui äskettäin',
   },
   faults: { 'not-now': 'Se kuuluu jo tallenteeseen.', 'locked': 'Varasto pitää sen lukittuna.', 'store-away': 'Varastoon ei saada yhteyttä.', 'no-orphan': 'Sitä ei enää ole.' },
-  none: '–', refreshed: (when) => `Tilanne ${when}`, now: 'nyt',
+  none: '–', now: 'nyt',
 }
