@@ -22,8 +22,10 @@ pub enum Tells {
 /// An action: its word, the classes its rows may have, what they tell.
 pub type Action = (&'static str, &'static [Class], Tells);
 
+const ASKED: &[Class] = &[Class::Modify, Class::Read];
 const CONFIG: &[Class] = &[Class::Config];
 const CONFIG_OR_RIGHTS: &[Class] = &[Class::Config, Class::Rights];
+const ENDED: &[Class] = &[Class::Modify, Class::Read, Class::Failure];
 const FAILURE: &[Class] = &[Class::Failure];
 const MODIFY: &[Class] = &[Class::Modify];
 const PRESENCE: &[Class] = &[Class::Presence];
@@ -60,16 +62,26 @@ pub const ACTIONS: &[Action] = &[
     ("call.noted", MODIFY, Tells::New),
     ("call.queued", SYSTEM, Tells::Change),
     ("call.removed", MODIFY, Tells::New),
+    ("call.restricted", MODIFY, Tells::Change),
     ("call.returned", SYSTEM, Tells::New),
     ("call.supervised", READ, Tells::Change),
     ("call.supervision-ended", READ, Tells::New),
     ("call.three-way", SYSTEM, Tells::Nothing),
     ("call.transferred", SYSTEM, Tells::New),
+    ("call.unrestricted", MODIFY, Tells::Change),
     ("consent.given", MODIFY, Tells::New),
     ("consent.overridden", MODIFY, Tells::New),
     ("consent.override-refused", FAILURE, Tells::Nothing),
     ("consent.refused", MODIFY, Tells::New),
+    ("consent.revoked", MODIFY, Tells::Perhaps),
     ("consent.withdrawn", MODIFY, Tells::Change),
+    ("consents.erased", MODIFY, Tells::New),
+    ("consents.exported", READ, Tells::New),
+    ("consents.reset", MODIFY, Tells::New),
+    ("directory-entry.added", MODIFY, Tells::New),
+    ("directory-entry.changed", MODIFY, Tells::Change),
+    ("directory-entry.removed", MODIFY, Tells::Perhaps),
+    ("directory.imported", MODIFY, Tells::New),
     ("finding.resolved", MODIFY, Tells::Change),
     ("job.hurried", MODIFY, Tells::New),
     ("kek.made", CONFIG, Tells::Change),
@@ -85,6 +97,15 @@ pub const ACTIONS: &[Action] = &[
     ("outside.dialled", SYSTEM, Tells::New),
     ("person.erased", MODIFY, Tells::Change),
     ("phone.lent", RIGHTS, Tells::Nothing),
+    ("privacy-task.approved", RIGHTS, Tells::Perhaps),
+    ("privacy-task.archived", READ, Tells::New),
+    ("privacy-task.asked", ASKED, Tells::New),
+    ("privacy-task.call-refused", FAILURE, Tells::New),
+    ("privacy-task.downloaded", READ, Tells::Perhaps),
+    ("privacy-task.ended", ENDED, Tells::New),
+    ("privacy-task.file-removed", MODIFY, Tells::New),
+    ("privacy-task.refused", RIGHTS, Tells::New),
+    ("privacy.searched", READ, Tells::New),
     ("prompt.imported", CONFIG, Tells::Change),
     ("reconciliation.ended", SYSTEM_OR_FAILURE, Tells::New),
     ("reconciliation.failed", SYSTEM_OR_FAILURE, Tells::New),
@@ -120,7 +141,9 @@ pub const ACTIONS: &[Action] = &[
     ("user.logged-in", RIGHTS, Tells::Nothing),
     ("user.logged-out", RIGHTS, Tells::Nothing),
     ("user.login-failed", FAILURE, Tells::New),
+    ("user.provider-bound", RIGHTS, Tells::New),
     ("user.recovery-code-used", RIGHTS, Tells::Perhaps),
+    ("user.role-kept", FAILURE, Tells::Change),
     ("user.second-factor-added", RIGHTS, Tells::Change),
     ("user.second-factor-removed", RIGHTS, Tells::Change),
     ("user.session-ended", RIGHTS, Tells::Nothing),

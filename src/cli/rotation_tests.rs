@@ -155,7 +155,7 @@ async fn a_rotation_seals_everything_anew_and_says_who_did_it() {
         place.audited("kek.resealed").await,
         ada(old.as_str(), format!("249 recordings' keys by {new}"))
     );
-    assert_eq!(place.audited("kek.retired").await, ada(old.as_str(), String::new()));
+    assert_eq!(place.audited("kek.retired").await, ada(old.as_str(), "retired".to_owned()));
     assert_eq!(place.audited("kek.removed").await, ada(old.as_str(), "from the key file".to_owned()));
     assert_eq!(place.audited("kek.made").await[0], ("user ada".to_owned(), new, "file".to_owned()));
     place.store.verify_audit(|_, _| {}).await.unwrap();

@@ -277,6 +277,7 @@ async fn figures_count_each_kind(kind: Kind) {
         none(JobKind::Destroy),
         none(JobKind::Reconcile),
         none(JobKind::Retention),
+        none(JobKind::Privacy),
     ];
     assert_eq!(figures, expected);
     let later = store.job_figures(at(60)).await.expect("reads");
