@@ -108,10 +108,6 @@ export function answer({ method, path, body, headers, user }) {
   const all = kinds[kind]
   if (encoded === undefined) return json({ items: Object.entries(all).map(([name, document]) => ({ name, version: etagOf(document), document: hidden(document) })), next: null })
   if (kind === 'queues' && more === 'preview') return json(preview(name, body))
-  if (kind === 'trunks' && more === 'test') {
-    return all[name]?.outbound ? json({ ok: true, status: 200, milliseconds: 23, what: '200 OK from sbc.carrier.example' })
-      : json({ ok: false, status: null, milliseconds: null, what: 'The trunk has no outbound server.' })
-  }
   if (more !== undefined) return null
   return stored(method, name in all, all[name], body, headers, (next) => {
     if (next === undefined) delete all[name]

@@ -1,9 +1,9 @@
 // Requests of the administrators' pages (`admin.ts` says what they are). Lists go by `kit`'s ServerTable, documents by its
 // useDocument.
 import type {
-  Anchor, AuditVerdict, CallDetail, CallReport, ConsentReport, DefaultRoles, Delivery, Found, Hold, Kind, Ladder, MySession, Named, Node, Overview,
-  PolicyPreview, Prompt, PromptCheck, QueueDocument, RecoveryCodes, RetentionView, SecondFactor, Selection, SignOn, Simulation, Task, TaskKind, Token,
-  TrunkTest, UserState, Waveform, Whys,
+  Anchor, AuditVerdict, CallDetail, CallReport, ConsentReport, DefaultRoles, Delivery, Found, Hold, Kind, MySession, Named, Node, Overview,
+  PolicyPreview, QueueDocument, RecoveryCodes, RetentionView, SecondFactor, Selection, SignOn, Simulation, Task, TaskKind, Token,
+  UserState, Waveform, Whys,
 } from './admin'
 import { exchange, request } from './client'
 import type { Alarm, Page, Right, Session } from './types'
@@ -21,7 +21,6 @@ export const admin = {
   check: (kind: Kind | 'system', name: string, document: object) =>
     request<{ errors: { key: string; what: string }[] }>('POST', '/settings/check', { kind, name, document }),
   defaultRoles: () => request<DefaultRoles>('GET', '/default-roles'),
-  testTrunk: (name: string) => request<TrunkTest>('POST', `/trunks/${part(name)}/test`),
   overview: () => request<Overview>('GET', '/overview'),
   nodes: () => request<Node[]>('GET', '/nodes'),
   alarms: () => request<Alarm[]>('GET', '/alarms'),
@@ -48,20 +47,9 @@ export const admin = {
   testWebhook: (name: string) => request<Delivery>('POST', `/webhooks/${part(name)}/test`),
   retryDelivery: (name: string, id: string) => request<void>('POST', `/webhooks/${part(name)}/deliveries/${part(id)}/retry`),
 
-  // ---- prompts
-  prompts: () => request<Prompt[]>('GET', '/prompts'),
-  promptAudio: (id: string, version: string | null) => `/api/v1/prompts/${part(id)}/audio${version ? `?version=${part(version)}` : ''}`,
-  previewPrompt: async (id: string, audio: Blob) => jsonOf<PromptCheck>(await exchange('POST', `/prompts/${part(id)}/preview`, audio)),
-  putPrompt: async (id: string, audio: Blob, version: string | null) =>
-    jsonOf<PromptCheck>(await exchange('PUT', `/prompts/${part(id)}`, audio, version === null ? { 'If-None-Match': '*' } : { 'If-Match': `"${version}"` })),
-  restorePrompt: (id: string, version: string) => request<void>('POST', `/prompts/${part(id)}/restore`, { version }),
-  removePrompt: (id: string) => request<void>('DELETE', `/prompts/${part(id)}`),
-  promptText: (id: string, text: string) => request<void>('PUT', `/prompts/${part(id)}/text`, { text }),
-
   // ---- calls and recordings
   call: (id: string) => request<CallDetail>('GET', `/calls/${part(id)}`),
   callData: (id: string, data: Record<string, string>) => request<void>('PUT', `/calls/${part(id)}/data`, data),
-  ladder: (id: string) => request<Ladder>('GET', `/calls/${part(id)}/ladder`),
   why: (id: string) => request<Whys>('GET', `/recordings/${part(id)}/why`),
   waveform: (id: string) => request<Waveform>('GET', `/recordings/${part(id)}/waveform`),
   addHold: (hold: { on: object; reason: string; until?: string }) => request<Hold>('POST', '/holds', hold),

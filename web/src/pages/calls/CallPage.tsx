@@ -1,9 +1,9 @@
-// One call: facts, parties, what happened, answers, recordings, notes, attached data, SIP messages.
+// One call: facts, parties, what happened, answers, recordings, notes, attached data.
 import { Alert, Table } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 
-import type { CallDetail, Ladder } from '../../api/admin'
-import { Fault, request } from '../../api/client'
+import type { CallDetail } from '../../api/admin'
+import { request } from '../../api/client'
 import { useDesk } from '../../app/hooks'
 import { address } from '../../app/route'
 import { NoteForm } from '../../desktop/Notes'
@@ -17,7 +17,6 @@ import { basisWords, Read, StateBadge } from '../records/shared'
 
 import { AttachedData } from './AttachedData'
 import { callerOf, lengthOf } from './Calls'
-import { LadderDiagram } from './LadderDiagram'
 
 const path = (id: string) => `/calls/${encodeURIComponent(id)}`
 
@@ -54,7 +53,6 @@ export function CallPage({ id }: { id: string }) {
               </Card>
             </div>
           </div>
-          {may(session, 'monitor') && <SipMessages id={id} />}
         </>
       )}</Read>
     </PageFrame>
@@ -95,7 +93,7 @@ function Parties({ call }: { call: CallDetail }) {
         <Table.Tbody>
           {call.legs.map((leg) => (
             <Table.Tr key={leg.n}>
-              <Table.Th scope="row">{leg.agent ? words.calls.agentLine(leg.agent) : leg.n === 0 ? words.calls.callerParty : leg.outside ?? words.calls.lineNames.outside}
+              <Table.Th scope="row">{leg.agent ? words.calls.agentLine(leg.agent) : leg.n === 0 ? words.calls.callerParty : leg.outside ?? words.calls.outside}
                 {leg.trunk && <span className="soft"> ({words.calls.trunkLine(leg.trunk)})</span>}</Table.Th>
               <Table.Td>{t.format.instant(leg.dialledAt)}</Table.Td>
               <Table.Td>{leg.connectedAt ? t.format.instant(leg.connectedAt) : words.calls.notConnected}</Table.Td>
@@ -170,28 +168,5 @@ function RecordingsOf({ call }: { call: CallDetail }) {
         </li>
       ))}
     </ul>
-  )
-}
-
-function SipMessages({ id }: { id: string }) {
-  const words = useRecordsWords()
-  const { data, error } = useQuery({
-    queryKey: ['ladder', id], retry: false,
-    queryFn: async (): Promise<Ladder> => {
-      try {
-        return await request<Ladder>('GET', `${path(id)}/ladder`)
-      } catch (fault) {
-        if (fault instanceof Fault && fault.status === 404) return { lines: [], messages: [], cut: false }
-        throw fault
-      }
-    },
-  })
-  return (
-    <Card title={words.calls.ladder}>
-      <p className="soft" style={{ marginBottom: 10 }}>{words.calls.ladderLead}</p>
-      <Read data={data} error={error}>{(ladder) => (
-        ladder.messages.length === 0 ? <p className="soft">{words.calls.noLadder}</p> : <LadderDiagram ladder={ladder} />
-      )}</Read>
-    </Card>
   )
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 
 import { en } from '../../texts/admin/queues/en'
-import { hoursWords, isDay, minutes, nextSlot, openMinutes, readSlot, slotFaults, withDay, writeSlot } from './hours'
+import { hoursWords, isDay, minutes, nextSlot, openMinutes, readSlot, shownEnd, slotFaults, withDay, writeSlot } from './hours'
 
 describe('opening hours', () => {
   it('reads times', () => {
@@ -11,6 +11,12 @@ describe('opening hours', () => {
   })
   it('writes midnight at the end as the end of the day', () => {
     expect(writeSlot({ from: '18:00', to: '00:00' })).toBe('18:00-24:00')
+    // What was stored so comes back so, whichever end is changed.
+    const { from, to } = readSlot('18:00-24:00')
+    expect(shownEnd(to)).toBe('00:00')
+    expect(writeSlot({ from: '17:00', to })).toBe('17:00-24:00')
+    expect(writeSlot({ from, to: shownEnd(to) })).toBe('18:00-24:00')
+    expect(slotFaults(['00:00-24:00'])).toEqual([null])
     expect(readSlot('08:00-12:00')).toEqual({ from: '08:00', to: '12:00' })
   })
   it('finds what is wrong with a day', () => {

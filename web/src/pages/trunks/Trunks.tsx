@@ -1,12 +1,11 @@
-// Trunks: the list, one with its test, and the wizard that makes a new one.
+// Trunks: the list, one, and the wizard that makes a new one.
 import { useMemo } from 'react'
 
 import type { Named, TrunkDocument } from '../../api/admin'
-import { Badge, Card, SettingsPage, type Column, type FormProps } from '../../kit'
+import { Badge, SettingsPage, type Column, type FormProps } from '../../kit'
 import { useTrunksWords, type Words } from '../../texts/admin/trunks'
 
 import { Identity, Media, Outbound } from './parts'
-import { Test } from './Test'
 import { directionOf } from './trunk'
 import { Wizard } from './Wizard'
 
@@ -21,7 +20,7 @@ export default function Trunks({ parts }: { parts: string[] }) {
   ], [words])
   return (
     <SettingsPage<TrunkDocument> kind="trunks" parts={parts} title={words.title} lead={words.lead} add={words.add} empty={words.empty} columns={columns} fresh={{}} names={words.names}
-      mayChange Form={Editor} wizard={<Wizard />} Beside={({ name, document }) => <Card title={words.testNow}><Test name={name} hasServer={document.outbound !== undefined} /></Card>} />
+      mayChange Form={Editor} wizard={<Wizard />} />
   )
 }
 

@@ -1,4 +1,4 @@
-// A new trunk, step by step: who it is, calls out, sound; then it is stored, asked whether it is there, and given numbers.
+// A new trunk, step by step: who it is, calls out, sound; then it is stored, and given numbers.
 import { Alert, Button, Stack, Stepper, TextInput } from '@mantine/core'
 import { useQueryClient } from '@tanstack/react-query'
 import { useEffect, useRef, useState } from 'react'
@@ -15,7 +15,6 @@ import { useKitWords } from '../../texts/admin/kit'
 import { useTrunksWords } from '../../texts/admin/trunks'
 
 import { Identity, Media, Outbound } from './parts'
-import { Test } from './Test'
 import { stepOf, STEPS, STORES, type Step } from './trunk'
 
 export function Wizard() {
@@ -80,7 +79,6 @@ export function Wizard() {
               )}
               {step === 'outbound' && <Outbound of={of} draft={draft} />}
               {step === 'media' && <Media of={of} draft={draft} />}
-              {step === 'test' && <><p>{words.testLead}</p><Test name={name} hasServer={stored?.outbound !== undefined} /></>}
               {step === 'numbers' && <Numbers />}
             </Stack>
           </div>

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 
-import { directionOf, stepOf, withDigest, withOutbound } from './trunk'
+import { directionOf, stepOf, STEPS, STORES, withDigest, withOutbound } from './trunk'
 
 describe('trunks', () => {
   it('have no empty log-in', () => {
@@ -16,6 +16,9 @@ describe('trunks', () => {
     expect(directionOf({ networks: ['192.0.2.1'] })).toBe('inbound')
     expect(directionOf({ outbound: { server: 's' } })).toBe('outboundShort')
     expect(directionOf({ digest: { user: 'u' }, outbound: { server: 's' } })).toBe('both')
+  })
+  it('are stored before they are given numbers', () => {
+    expect(STEPS.slice(STEPS.indexOf(STORES) + 1)).toEqual(['numbers'])
   })
   it('lead back to the step of a fault', () => {
     expect(stepOf('trunk.x.outbound.server')).toBe('outbound')

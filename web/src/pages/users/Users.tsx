@@ -17,6 +17,8 @@ import { useUsersWords } from '../../texts/admin/users'
 import { ALL_RIGHTS, ROLES } from '../roles/rights'
 import { RightsField } from '../roles/RightsField'
 
+import { mustChange, withPassword } from './user'
+
 export default function Users({ parts }: { parts: string[] }) {
   const words = useUsersWords()
   const roles = useRolesWords()
@@ -36,7 +38,7 @@ export default function Users({ parts }: { parts: string[] }) {
     options: [...ROLES.map((value) => ({ value: value as string, label: roles.roles[value] })), ...own.map((value) => ({ value, label: value }))] }], [words, roles, own])
   return (
     <SettingsPage<UserDocument> kind="users" parts={parts} title={words.title} lead={words.lead} add={words.add} empty={words.empty} columns={columns} filters={filters}
-      fits={({ document }, _, role) => document.role === role} fresh={{ 'role': 'agent', 'must-change': true }} names={words.names}
+      fits={({ document }, _, role) => document.role === role} fresh={{ role: 'agent' }} names={words.names}
       mayChange={may(session, 'manage-users')} nameField={{ label: words.id }} Form={Editor} Beside={State} />
   )
 }
@@ -61,13 +63,13 @@ function Editor({ of, draft, name }: FormProps<UserDocument>) {
         <div className="form-grid">
           <TextField label={names['display-name']} value={draft['display-name']} error={of.wrong('display-name')} onChange={(next) => { of.change({ 'display-name': next }) }} />
           <PasswordInput label={names.password} description={of.isNew ? words.passwordHint : kit.form.secretKept} value={draft.password ?? ''} error={of.wrong('password')} autoComplete="new-password"
-            onChange={(event) => { of.change({ password: event.currentTarget.value || undefined }) }} />
+            onChange={(event) => { of.change(withPassword(draft, of.stored, event.currentTarget.value)) }} />
           <Choice label={names.agent} value={draft.agent} none={words.noAgent} error={of.wrong('agent')} options={agents.map((one) => ({ value: one.name, label: one.document['display-name'] ?? one.name }))}
             onChange={(agent) => { of.change({ agent }) }} />
           <Choice label={names.language} value={draft.language} none={words.asBrowser} error={of.wrong('language')}
             options={Object.entries(LANGUAGES).map(([value, { languageName }]) => ({ value, label: languageName }))} onChange={(language) => { of.change({ language }) }} />
         </div>
-        <Switch mt="md" label={names['must-change']} checked={draft['must-change'] ?? false} onChange={(event) => { of.change({ 'must-change': event.currentTarget.checked }) }} />
+        <Switch mt="md" label={names['must-change']} checked={mustChange(draft, of.isNew)} onChange={(event) => { of.change({ 'must-change': event.currentTarget.checked }) }} />
       </section>
       <section className="inset" aria-label={words.rightsPart}>
         <h2>{words.rightsPart}</h2>

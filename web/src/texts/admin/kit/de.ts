@@ -4,15 +4,15 @@ export const de: Words = {
   table: {
     filters: 'Filter', clear: 'Filter löschen', csv: 'CSV exportieren', more: 'Mehr zeigen', none: 'Nichts gefunden.', any: 'Alle',
     search: 'Suchen', shown: (n, more) => `${n}${more ? '+' : ''} ${n === 1 ? 'Zeile' : 'Zeilen'}`,
-    refresh: 'Neu laden', sortBy: (column) => `Nach ${column} sortieren`, open: (name) => `${name} öffnen`, actions: 'Aktionen',
+    refresh: 'Neu laden', open: (name) => `${name} öffnen`, actions: 'Aktionen',
     newest: 'das Neueste zuerst', oldest: 'das Älteste zuerst', from: 'Von', to: 'Bis',
   },
-  confirm: { reason: 'Grund', missing: 'Schreiben Sie einen Grund.', cancel: 'Abbrechen', yes: 'Ja', no: 'Nein', sure: 'Sind Sie sicher?' },
+  confirm: { reason: 'Grund', missing: 'Schreiben Sie einen Grund.', cancel: 'Abbrechen', yes: 'Ja', no: 'Nein' },
   work: { done: (done, total) => `${done} von ${total}`, running: 'Läuft…' },
   form: {
     save: 'Speichern', saved: 'Gespeichert.', revert: 'Änderungen verwerfen', remove: 'Entfernen', removed: 'Entfernt.', add: 'Hinzufügen', create: 'Anlegen', cancel: 'Abbrechen', close: 'Schließen',
     name: 'Name', nameHint: 'Buchstaben, Ziffern, . - und _; später nicht änderbar.', nameBad: 'Nur 1 bis 64 Buchstaben (a–z), Ziffern, . - und _.',
-    unsaved: 'Es gibt Änderungen, die nicht gespeichert sind.', readOnly: 'Sie dürfen das ansehen, aber nicht ändern.', edit: 'Bearbeiten', copy: 'Kopieren', copied: 'Kopiert.',
+    unsaved: 'Es gibt Änderungen, die nicht gespeichert sind.', readOnly: 'Sie dürfen das ansehen, aber nicht ändern.', copy: 'Kopieren', copied: 'Kopiert.',
     wrong: 'So kann das nicht gespeichert werden:', usual: (value) => `Üblich: ${value}`, systemDefault: (value) => `Wie das System: ${value}`,
     systemUnknown: 'Wie das System',
     forever: 'Für immer', for: 'Für', never: 'Nie', amount: 'Menge', unit: 'Einheit', optional: 'freiwillig', secretKept: 'Leer lassen, um das Gespeicherte zu behalten.',

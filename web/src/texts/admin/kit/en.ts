@@ -3,15 +3,15 @@ export const en = {
   table: {
     filters: 'Filters', clear: 'Clear filters', csv: 'Export CSV', more: 'Show more', none: 'Nothing found.', any: 'Any',
     search: 'Search', shown: (n: number, more: boolean) => `${n}${more ? '+' : ''} ${n === 1 ? 'row' : 'rows'}`,
-    refresh: 'Refresh', sortBy: (column: string) => `Sort by ${column}`, open: (name: string) => `Open ${name}`, actions: 'Actions',
+    refresh: 'Refresh', open: (name: string) => `Open ${name}`, actions: 'Actions',
     newest: 'the latest first', oldest: 'the oldest first', from: 'From', to: 'To',
   },
-  confirm: { reason: 'Reason', missing: 'Write a reason.', cancel: 'Cancel', yes: 'Yes', no: 'No', sure: 'Are you sure?' },
+  confirm: { reason: 'Reason', missing: 'Write a reason.', cancel: 'Cancel', yes: 'Yes', no: 'No' },
   work: { done: (done: number, total: number) => `${done} of ${total}`, running: 'Running…' },
   form: {
     save: 'Save', saved: 'Saved.', revert: 'Discard changes', remove: 'Remove', removed: 'Removed.', add: 'Add', create: 'Create', cancel: 'Cancel', close: 'Close',
     name: 'Name', nameHint: 'Letters, digits, . - and _; it cannot be changed later.', nameBad: '1 to 64 letters (a–z), digits, . - and _ only.',
-    unsaved: 'There are changes that are not saved.', readOnly: 'You may look at this, but not change it.', edit: 'Edit', copy: 'Copy', copied: 'Copied.',
+    unsaved: 'There are changes that are not saved.', readOnly: 'You may look at this, but not change it.', copy: 'Copy', copied: 'Copied.',
     wrong: 'This cannot be saved yet:', usual: (value: string) => `Usual: ${value}`, systemDefault: (value: string) => `As the system: ${value}`,
     systemUnknown: 'As the system',
     forever: 'For ever', for: 'For', never: 'Never', amount: 'Amount', unit: 'Unit', optional: 'optional', secretKept: 'Leave empty to keep the stored one.',

@@ -4,15 +4,15 @@ export const fi: Words = {
   table: {
     filters: 'Suodattimet', clear: 'Tyhjennä suodattimet', csv: 'Vie CSV', more: 'Näytä lisää', none: 'Mitään ei löytynyt.', any: 'Kaikki',
     search: 'Hae', shown: (n, more) => `${n}${more ? '+' : ''} ${n === 1 ? 'rivi' : 'riviä'}`,
-    refresh: 'Päivitä', sortBy: (column) => `Järjestä: ${column}`, open: (name) => `Avaa ${name}`, actions: 'Toiminnot',
+    refresh: 'Päivitä', open: (name) => `Avaa ${name}`, actions: 'Toiminnot',
     newest: 'uusin ensin', oldest: 'vanhin ensin', from: 'Alkaen', to: 'Asti',
   },
-  confirm: { reason: 'Syy', missing: 'Kirjoita syy.', cancel: 'Peruuta', yes: 'Kyllä', no: 'Ei', sure: 'Oletko varma?' },
+  confirm: { reason: 'Syy', missing: 'Kirjoita syy.', cancel: 'Peruuta', yes: 'Kyllä', no: 'Ei' },
   work: { done: (done, total) => `${done}/${total}`, running: 'Käynnissä…' },
   form: {
     save: 'Tallenna', saved: 'Tallennettu.', revert: 'Hylkää muutokset', remove: 'Poista', removed: 'Poistettu.', add: 'Lisää', create: 'Luo', cancel: 'Peruuta', close: 'Sulje',
     name: 'Nimi', nameHint: 'Kirjaimia, numeroita, . - ja _; ei voi muuttaa myöhemmin.', nameBad: 'Vain 1–64 kirjainta (a–z), numeroita, . - ja _.',
-    unsaved: 'Muutoksia ei ole tallennettu.', readOnly: 'Voit katsoa tätä, mutta et muuttaa.', edit: 'Muokkaa', copy: 'Kopioi', copied: 'Kopioitu.',
+    unsaved: 'Muutoksia ei ole tallennettu.', readOnly: 'Voit katsoa tätä, mutta et muuttaa.', copy: 'Kopioi', copied: 'Kopioitu.',
     wrong: 'Tätä ei voi vielä tallentaa:', usual: (value) => `Oletus: ${value}`, systemDefault: (value) => `Kuten järjestelmässä: ${value}`,
     systemUnknown: 'Kuten järjestelmässä',
     forever: 'Pysyvästi', for: 'Ajan', never: 'Ei koskaan', amount: 'Määrä', unit: 'Yksikkö', optional: 'valinnainen', secretKept: 'Jätä tyhjäksi, jos tallennettu säilyy.',

@@ -42,12 +42,7 @@ export const de: Words = {
     notes: 'Notizen', noNotes: 'Keine Notizen.', data: 'Angehängte Daten', noData: 'Keine Daten angehängt.', key: 'Schlüssel', value: 'Wert',
     addData: 'Zeile hinzufügen', removeData: (key) => `${key} entfernen`, saveData: 'Daten speichern', editData: 'Ändern…',
     dataTooMuch: 'Höchstens 32 Schlüssel mit 64 Zeichen, Werte mit höchstens 1.000 Zeichen.',
-    ladder: 'SIP-Nachrichten', ladderLead: 'Die Signalisierung dieses Anrufs, wie sie durch den Server ging. Inhalte und Rufnummern sind geschwärzt.',
-    noLadder: 'Von diesem Anruf sind keine SIP-Nachrichten aufbewahrt.', cut: 'Von einem so langen Anruf sind nur die ersten Nachrichten aufbewahrt.',
-    ladderTitle: (n, lines) => `SIP-Nachrichten des Anrufs: ${n}, zwischen ${lines}`,
-    rung: (at, from, to, what) => `${at}: ${from} an ${to}: ${what}`,
-    rest: (span) => `${span} später`, showText: 'Als Tabelle', showDrawing: 'Als Diagramm', from: 'Von', to: 'An', message: 'Nachricht', time: 'Zeit', leg: 'Zweig',
-    lineNames: { sayso: 'Sayso', outside: 'Außen' }, trunkLine: (name) => `Trunk ${name}`, agentLine: (name) => `Agent ${name}`,
+    outside: 'Außen', trunkLine: (name) => `Trunk ${name}`, agentLine: (name) => `Agent ${name}`,
     hold: 'Anruf sperren…',
   },
   recordings: {

@@ -43,12 +43,7 @@ export const en = {
     notes: 'Notes', noNotes: 'No notes.', data: 'Attached data', noData: 'No data attached.', key: 'Key', value: 'Value',
     addData: 'Add a line', removeData: (key: string) => `Remove ${key}`, saveData: 'Save data', editData: 'Change…',
     dataTooMuch: 'At most 32 keys of 64 characters, values of at most 1,000 characters.',
-    ladder: 'SIP messages', ladderLead: 'Signalling of this call as it crossed the server. Bodies and numbers are redacted.',
-    noLadder: 'No SIP messages are kept of this call.', cut: 'Only the first messages are kept of a call this long.',
-    ladderTitle: (n: number, lines: string) => `SIP messages of the call: ${n}, between ${lines}`,
-    rung: (at: string, from: string, to: string, what: string) => `${at}: ${from} to ${to}: ${what}`,
-    rest: (span: string) => `${span} later`, showText: 'As a table', showDrawing: 'As a diagram', from: 'From', to: 'To', message: 'Message', time: 'Time', leg: 'Leg',
-    lineNames: { sayso: 'Sayso', outside: 'Outside' } as Record<string, string>, trunkLine: (name: string) => `Trunk ${name}`, agentLine: (name: string) => `Agent ${name}`,
+    outside: 'Outside', trunkLine: (name: string) => `Trunk ${name}`, agentLine: (name: string) => `Agent ${name}`,
     hold: 'Hold this call…',
   },
   recordings: {

@@ -42,12 +42,7 @@ export const fi: Words = {
     notes: 'Muistiinpanot', noNotes: 'Ei muistiinpanoja.', data: 'Liitetiedot', noData: 'Ei liitetietoja.', key: 'Avain', value: 'Arvo',
     addData: 'Lisää rivi', removeData: (key) => `Poista ${key}`, saveData: 'Tallenna tiedot', editData: 'Muuta…',
     dataTooMuch: 'Enintään 32 avainta, 64 merkkiä kukin; arvoissa enintään 1 000 merkkiä.',
-    ladder: 'SIP-viestit', ladderLead: 'Tämän puhelun merkinanto palvelimen läpi kulkeneena. Sisällöt ja numerot on peitetty.',
-    noLadder: 'Tästä puhelusta ei ole säilytetty SIP-viestejä.', cut: 'Näin pitkästä puhelusta säilytetään vain ensimmäiset viestit.',
-    ladderTitle: (n, lines) => `Puhelun SIP-viestit: ${n}, osapuolina ${lines}`,
-    rung: (at, from, to, what) => `${at}: ${from} → ${to}: ${what}`,
-    rest: (span) => `${span} myöhemmin`, showText: 'Taulukkona', showDrawing: 'Kaaviona', from: 'Lähettäjä', to: 'Vastaanottaja', message: 'Viesti', time: 'Aika', leg: 'Haara',
-    lineNames: { sayso: 'Sayso', outside: 'Ulkopuoli' }, trunkLine: (name) => `Runkoyhteys ${name}`, agentLine: (name) => `Asiakaspalvelija ${name}`,
+    outside: 'Ulkopuoli', trunkLine: (name) => `Runkoyhteys ${name}`, agentLine: (name) => `Asiakaspalvelija ${name}`,
     hold: 'Estä puhelun poisto…',
   },
   recordings: {

@@ -2,11 +2,11 @@ import type { Words } from './en'
 
 export const de: Words = {
   title: 'Trunks', lead: 'Netzbetreiber, von denen Anrufe kommen und zu denen sie gehen.', add: 'Neuer Trunk', empty: 'Noch keine Trunks. Der Assistent führt durch das Anlegen.',
-  steps: { identity: 'Wer es ist', outbound: 'Anrufe hinaus', media: 'Ton', test: 'Probe', numbers: 'Rufnummern' },
+  steps: { identity: 'Wer es ist', outbound: 'Anrufe hinaus', media: 'Ton', numbers: 'Rufnummern' },
   identityLead: 'Ein Trunk ist an den Netzen zu erkennen, aus denen er anruft, an einer Anmeldung oder an beidem. Wer nur angerufen wird, braucht keines.', outboundLead: 'Wohin Anrufe zu Nummern draußen gehen. Lassen Sie es aus, wenn der Trunk nur Anrufe bringt.',
-  mediaLead: 'Was diesem Trunk angeboten wird.', testLead: 'Der Trunk ist gespeichert. Sein Server wird jetzt gefragt, ob er da ist (SIP OPTIONS).', numbersLead: 'Welche Nummern dieses Trunks zu welcher Warteschlange führen.', name: 'Name des Trunks', nameHint: 'Zum Beispiel der Betreiber: carrier-de',
-  outboundOn: 'Anrufe gehen über diesen Trunk hinaus', test: 'OPTIONS senden', testNow: 'Verbindung prüfen', ok: (ms) => `Er antwortet${ms === null ? '' : ` in ${ms} ms`}.`, bad: 'Er antwortet nicht, wie er soll.', noServer: 'Er hat keinen Server zu fragen: Er bringt nur Anrufe.', status: 'Status',
-  store: 'Speichern und weiter', finish: 'Fertig', addNumber: 'Rufnummer hinzufügen', number: 'Rufnummer', queue: 'Warteschlange', stored: 'Gespeichert.', existing: 'Bisherige Rufnummern', noNumbers: 'Noch keine Rufnummern.', skip: 'Überspringen', step: (n, of) => `Schritt ${n} von ${of}`,
+  mediaLead: 'Was diesem Trunk angeboten wird.', numbersLead: 'Welche Nummern dieses Trunks zu welcher Warteschlange führen.', name: 'Name des Trunks', nameHint: 'Zum Beispiel der Betreiber: carrier-de',
+  outboundOn: 'Anrufe gehen über diesen Trunk hinaus',
+  store: 'Speichern und weiter', finish: 'Fertig', addNumber: 'Rufnummer hinzufügen', number: 'Rufnummer', queue: 'Warteschlange', stored: 'Gespeichert.', existing: 'Bisherige Rufnummern', noNumbers: 'Noch keine Rufnummern.', step: (n, of) => `Schritt ${n} von ${of}`,
   srtp: { off: 'Nicht verschlüsselt', optional: 'Verschlüsselt, wo es geht', required: 'Immer verschlüsselt' }, inbound: 'Herein', outboundShort: 'Hinaus', both: 'Herein und hinaus', direction: 'Richtung', identified: 'Erkannt an', login: (user) => `Anmeldung ${user}`,
   names: {
     'networks': 'Netze, aus denen er anruft', 'digest': 'Anmeldung', 'digest.user': 'Benutzer seiner Anmeldung hier', 'digest.password': 'Passwort seiner Anmeldung hier', 'max-calls': 'Höchstens Anrufe zugleich', 'calls-per-second': 'Höchstens neue Anrufe je Sekunde', 'region': 'Land der Nummern ohne +',

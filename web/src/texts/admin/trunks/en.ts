@@ -1,10 +1,10 @@
 export const en = {
   title: 'Trunks', lead: 'Carriers that calls come from and go to.', add: 'New trunk', empty: 'No trunks yet. The wizard leads through making one.',
-  steps: { identity: 'Who it is', outbound: 'Calls out', media: 'Sound', test: 'Test', numbers: 'Numbers' },
+  steps: { identity: 'Who it is', outbound: 'Calls out', media: 'Sound', numbers: 'Numbers' },
   identityLead: 'A trunk is known by the networks it calls from, by a log-in, or by both. One that is only called needs neither.', outboundLead: 'Where calls to outside numbers go. Leave it off for a trunk that only brings calls.',
-  mediaLead: 'What is offered to this trunk.', testLead: 'The trunk is stored. Its server is now asked whether it is there (SIP OPTIONS).', numbersLead: 'Which numbers of this trunk lead to which queue.', name: 'Name of the trunk', nameHint: 'For example the carrier: carrier-fi',
-  outboundOn: 'Calls go out by this trunk', test: 'Send OPTIONS', testNow: 'Test the connection', ok: (ms: number | null) => `It answers${ms === null ? '' : ` in ${ms} ms`}.`, bad: 'It does not answer as it should.', noServer: 'It has no server to ask: it only brings calls.', status: 'Status',
-  store: 'Store and go on', finish: 'Finish', addNumber: 'Add number', number: 'Number', queue: 'Queue', stored: 'Stored.', existing: 'Numbers so far', noNumbers: 'No numbers yet.', skip: 'Skip', step: (n: number, of: number) => `Step ${n} of ${of}`,
+  mediaLead: 'What is offered to this trunk.', numbersLead: 'Which numbers of this trunk lead to which queue.', name: 'Name of the trunk', nameHint: 'For example the carrier: carrier-fi',
+  outboundOn: 'Calls go out by this trunk',
+  store: 'Store and go on', finish: 'Finish', addNumber: 'Add number', number: 'Number', queue: 'Queue', stored: 'Stored.', existing: 'Numbers so far', noNumbers: 'No numbers yet.', step: (n: number, of: number) => `Step ${n} of ${of}`,
   srtp: { off: 'Not encrypted', optional: 'Encrypted where it can', required: 'Encrypted always' }, inbound: 'In', outboundShort: 'Out', both: 'In and out', direction: 'Direction', identified: 'Known by', login: (user: string) => `log-in ${user}`,
   names: {
     'networks': 'Networks it calls from', 'digest': 'Log-in', 'digest.user': 'User of its log-in here', 'digest.password': 'Password of its log-in here', 'max-calls': 'Calls at once, at most', 'calls-per-second': 'New calls a second, at most', 'region': 'Country of numbers without +',

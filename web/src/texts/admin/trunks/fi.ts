@@ -2,11 +2,11 @@ import type { Words } from './en'
 
 export const fi: Words = {
   title: 'Runkoyhteydet', lead: 'Operaattorit, joilta puhelut tulevat ja joille ne menevät.', add: 'Uusi runkoyhteys', empty: 'Ei vielä runkoyhteyksiä. Ohjattu toiminto auttaa tekemään sellaisen.',
-  steps: { identity: 'Mikä se on', outbound: 'Puhelut ulos', media: 'Ääni', test: 'Koe', numbers: 'Numerot' },
+  steps: { identity: 'Mikä se on', outbound: 'Puhelut ulos', media: 'Ääni', numbers: 'Numerot' },
   identityLead: 'Runkoyhteys tunnetaan verkoista, joista se soittaa, kirjautumisesta tai molemmista. Jolle vain soitetaan, ei tarvitse kumpaakaan.', outboundLead: 'Minne puhelut ulkonumeroihin menevät. Jätä pois, jos yhteys vain tuo puheluja.',
-  mediaLead: 'Mitä tälle yhteydelle tarjotaan.', testLead: 'Yhteys on tallennettu. Sen palvelimelta kysytään nyt, onko se paikalla (SIP OPTIONS).', numbersLead: 'Mitkä yhteyden numerot johtavat mihinkin jonoon.', name: 'Runkoyhteyden nimi', nameHint: 'Esimerkiksi operaattori: carrier-fi',
-  outboundOn: 'Puhelut menevät ulos tätä kautta', test: 'Lähetä OPTIONS', testNow: 'Kokeile yhteyttä', ok: (ms) => `Se vastaa${ms === null ? '' : ` ${ms} ms:ssa`}.`, bad: 'Se ei vastaa kuten pitäisi.', noServer: 'Sillä ei ole palvelinta: se vain tuo puheluja.', status: 'Tila',
-  store: 'Tallenna ja jatka', finish: 'Valmis', addNumber: 'Lisää numero', number: 'Numero', queue: 'Jono', stored: 'Tallennettu.', existing: 'Numerot tähän asti', noNumbers: 'Ei vielä numeroita.', skip: 'Ohita', step: (n, of) => `Vaihe ${n}/${of}`,
+  mediaLead: 'Mitä tälle yhteydelle tarjotaan.', numbersLead: 'Mitkä yhteyden numerot johtavat mihinkin jonoon.', name: 'Runkoyhteyden nimi', nameHint: 'Esimerkiksi operaattori: carrier-fi',
+  outboundOn: 'Puhelut menevät ulos tätä kautta',
+  store: 'Tallenna ja jatka', finish: 'Valmis', addNumber: 'Lisää numero', number: 'Numero', queue: 'Jono', stored: 'Tallennettu.', existing: 'Numerot tähän asti', noNumbers: 'Ei vielä numeroita.', step: (n, of) => `Vaihe ${n}/${of}`,
   srtp: { off: 'Salaamaton', optional: 'Salattu kun mahdollista', required: 'Aina salattu' }, inbound: 'Sisään', outboundShort: 'Ulos', both: 'Sisään ja ulos', direction: 'Suunta', identified: 'Tunnetaan', login: (user) => `kirjautuminen ${user}`,
   names: {
     'networks': 'Verkot, joista se soittaa', 'digest': 'Kirjautuminen', 'digest.user': 'Sen käyttäjä täällä', 'digest.password': 'Sen salasana täällä', 'max-calls': 'Puheluja yhtä aikaa enintään', 'calls-per-second': 'Uusia puheluja sekunnissa enintään', 'region': 'Maa numeroille ilman +',

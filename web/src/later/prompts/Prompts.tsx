@@ -3,23 +3,23 @@ import { Alert, Button, TextInput } from '@mantine/core'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useMemo, useState } from 'react'
 
-import type { Prompt } from '../../api/admin'
-import { admin } from '../../api/admin-client'
 import { address, go } from '../../app/route'
 import { Badge, Choice, goodName, LocalTable, NEW, PageFrame, useFaultWords, type Column, type Tone } from '../../kit'
 import { LANGUAGES } from '../../kit/languages'
 import { useLiveQueues } from '../../kit/names'
 import { useTexts } from '../../texts'
 import { useKitWords } from '../../texts/admin/kit'
-import { usePromptsWords } from '../../texts/admin/prompts'
+import type { Prompt } from '../admin'
+import { later } from '../client'
 
 import { One } from './One'
 import { promptId, promptWords } from './prompts'
+import { usePromptsWords } from './texts'
 
 const TONES: Record<Prompt['source'], Tone> = { shipped: 'plain', imported: 'good', missing: 'bad' }
 
 export default function Prompts({ parts: [id] }: { parts: string[] }) {
-  const { data, error } = useQuery({ queryKey: ['prompts'], queryFn: admin.prompts, staleTime: 0 })
+  const { data, error } = useQuery({ queryKey: ['prompts'], queryFn: later.prompts, staleTime: 0 })
   const words = usePromptsWords()
   const faultWords = useFaultWords()
   const queries = useQueryClient()

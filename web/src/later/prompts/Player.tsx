@@ -3,7 +3,8 @@ import { Alert, Button } from '@mantine/core'
 import { useEffect, useRef, useState } from 'react'
 
 import { useFaultWords } from '../../kit'
-import { usePromptsWords } from '../../texts/admin/prompts'
+
+import { usePromptsWords } from './texts'
 
 export function Hear({ sound, label }: { sound: Blob; label: string }) {
   const words = usePromptsWords()

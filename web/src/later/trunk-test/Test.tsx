@@ -2,20 +2,21 @@
 import { Alert } from '@mantine/core'
 import { useState } from 'react'
 
-import type { TrunkTest } from '../../api/admin'
-import { admin } from '../../api/admin-client'
 import { CommandButton } from '../../app/hooks'
-import { useTrunksWords } from '../../texts/admin/trunks'
+import type { TrunkTest } from '../admin'
+import { later } from '../client'
+
+import { useTrunkTestWords } from './texts'
 
 export function Test({ name, hasServer }: { name: string; hasServer: boolean }) {
-  const words = useTrunksWords()
+  const words = useTrunkTestWords()
   const [result, setResult] = useState<TrunkTest | null>(null)
   if (!hasServer) return <p className="soft">{words.noServer}</p>
   return (
     <div className="stack">
       <div><CommandButton variant="default" act={async () => {
         setResult(null)
-        setResult(await admin.testTrunk(name))
+        setResult(await later.testTrunk(name))
       }}>{words.test}</CommandButton></div>
       <div role="status">
         {result && (

@@ -2,42 +2,44 @@
 import { SegmentedControl, Table } from '@mantine/core'
 import { useMemo, useState } from 'react'
 
-import type { Ladder } from '../../api/admin'
-import { draw, type Rung } from '../../logic/ladder'
 import { clock } from '../../logic/time'
 import { useTexts } from '../../texts'
-import { useRecordsWords, type Words } from '../../texts/admin/records'
+import type { Ladder } from '../admin'
+
+import { draw, type Rung } from './ladder'
+import './ladder.css'
+import { useLadderWords, type Words } from './texts'
 
 export function LadderDiagram({ ladder }: { ladder: Ladder }) {
-  const words = useRecordsWords()
+  const words = useLadderWords()
   const [shape, setShape] = useState<'drawing' | 'text'>('drawing')
   return (
     <>
-      <SegmentedControl size="xs" mb="sm" aria-label={words.calls.ladder} value={shape} onChange={(value) => { setShape(value as 'drawing' | 'text') }}
-        data={[{ value: 'drawing', label: words.calls.showDrawing }, { value: 'text', label: words.calls.showText }]} />
+      <SegmentedControl size="xs" mb="sm" aria-label={words.ladder} value={shape} onChange={(value) => { setShape(value as 'drawing' | 'text') }}
+        data={[{ value: 'drawing', label: words.showDrawing }, { value: 'text', label: words.showText }]} />
       {shape === 'drawing' ? <Drawing ladder={ladder} /> : <Messages ladder={ladder} />}
-      {ladder.cut && <p className="soft">{words.calls.cut}</p>}
+      {ladder.cut && <p className="soft">{words.cut}</p>}
     </>
   )
 }
 
 function lineName(words: Words, line: string): string {
-  if (line.startsWith('trunk ')) return words.calls.trunkLine(line.slice(6))
-  if (line.startsWith('agent ')) return words.calls.agentLine(line.slice(6))
-  return words.calls.lineNames[line] ?? line
+  if (line.startsWith('trunk ')) return words.trunkLine(line.slice(6))
+  if (line.startsWith('agent ')) return words.agentLine(line.slice(6))
+  return words.lineNames[line] ?? line
 }
 
 const short = (text: string, most: number) => (text.length > most ? `${text.slice(0, most - 1)}…` : text)
 
 function Drawing({ ladder }: { ladder: Ladder }) {
   const t = useTexts()
-  const words = useRecordsWords()
+  const words = useLadderWords()
   const { width, height, lines, rungs, rests } = useMemo(() => draw(ladder), [ladder])
   const names = lines.map(({ name }) => lineName(words, name)).join(', ')
   return (
-    <div className="scroll" role="group" aria-label={words.calls.ladder} tabIndex={0}>
+    <div className="scroll" role="group" aria-label={words.ladder} tabIndex={0}>
       <svg className="ladder" width={width} height={height} viewBox={`0 0 ${width} ${height}`} style={{ width, minWidth: width }} role="list"
-        aria-label={words.calls.ladderTitle(rungs.length, names)}>
+        aria-label={words.ladderTitle(rungs.length, names)}>
         {lines.map(({ name, x }) => (
           <g key={name} className="name" aria-hidden="true">
             <line className="line" x1={x} x2={x} y1={36} y2={height - 8} />
@@ -48,12 +50,12 @@ function Drawing({ ladder }: { ladder: Ladder }) {
         {rests.map(({ y, seconds }) => (
           <g key={y} aria-hidden="true">
             <line className="rest" x1={16} x2={width - 16} y1={y} y2={y} />
-            <text className="soft-text" x={width - 16} y={y - 5} textAnchor="end">{words.calls.rest(clock(seconds))}</text>
+            <text className="soft-text" x={width - 16} y={y - 5} textAnchor="end">{words.rest(clock(seconds))}</text>
           </g>
         ))}
         {rungs.map((rung) => (
           <g key={rung.n} className="rung" data-kind={rung.kind} role="listitem"
-            aria-label={words.calls.rung(t.format.instant(rung.at), lineName(words, rung.from), lineName(words, rung.to), sayOf(rung))}>
+            aria-label={words.rung(t.format.instant(rung.at), lineName(words, rung.from), lineName(words, rung.to), sayOf(rung))}>
             <title>{`${t.format.instant(rung.at)} · ${rung.what} · CSeq ${rung.cseq}${rung.body ? ` · ${rung.body}` : ''}`}</title>
             <Arrow rung={rung} />
             <text className="soft-text" x={6} y={rung.y + 4}>{after(rung.after)}</text>
@@ -92,13 +94,13 @@ function Arrow({ rung }: { rung: Rung }) {
 
 function Messages({ ladder }: { ladder: Ladder }) {
   const t = useTexts()
-  const words = useRecordsWords()
+  const words = useLadderWords()
   return (
-    <div className="scroll" role="group" aria-label={words.calls.ladder} tabIndex={0}>
+    <div className="scroll" role="group" aria-label={words.ladder} tabIndex={0}>
       <Table className="plain">
         <Table.Thead><Table.Tr>
-          <Table.Th>{words.calls.time}</Table.Th><Table.Th>{words.calls.from}</Table.Th><Table.Th>{words.calls.to}</Table.Th><Table.Th>{words.calls.message}</Table.Th>
-          <Table.Th>CSeq</Table.Th><Table.Th ta="right">{words.calls.leg}</Table.Th>
+          <Table.Th>{words.time}</Table.Th><Table.Th>{words.from}</Table.Th><Table.Th>{words.to}</Table.Th><Table.Th>{words.message}</Table.Th>
+          <Table.Th>CSeq</Table.Th><Table.Th ta="right">{words.leg}</Table.Th>
         </Table.Tr></Table.Thead>
         <Table.Tbody>
           {ladder.messages.map((message, n) => (

@@ -3,8 +3,8 @@ import { Alert, Button } from '@mantine/core'
 import { useEffect, useRef, useState } from 'react'
 
 import { clock } from '../../logic/time'
-import { usePromptsWords } from '../../texts/admin/prompts'
 
+import { usePromptsWords } from './texts'
 import { wavOf } from './wav'
 
 /** Longest prompt that is recorded, ms: as much as anybody listens to. */
