@@ -367,7 +367,10 @@ mod tests {
             assert_eq!(Chest::open(&path, ulid(ID), &key()).unwrap().contents(|_| {}).unwrap(), contents);
             let sealed = std::fs::read(&path).unwrap();
             let plain: HashSet<&[u8]> = text.windows(32).take(251).collect();
-            assert!(!sealed.windows(32).any(|part| plain.contains(part)), "{length}: nothing is in the clear");
+            assert!(
+                !sealed.windows(32).any(|part| plain.contains(part)),
+                "{length}: nothing is in the clear"
+            );
         }
     }
 
