@@ -85,7 +85,7 @@ impl Header {
         let (list, name) = (needed(0, LONGEST_LIST)?, needed(1, LONGEST_NAME)?);
         let number = field(2).map(|text| {
             let parsed = PhoneNumber::parse(&text, None).filter(|_| text.starts_with('+'));
-            parsed.ok_or("`number` is no number with + and country, such as +49 30 1234567".to_owned())
+            parsed.ok_or("`number` is no number with + and country, such as +49 89 7654321".to_owned())
         });
         let email = field(3).map(|text| {
             let text = fits(3, text, LONGEST_EMAIL, false)?;
@@ -129,9 +129,10 @@ pub fn read_directory(
         Err(_) => return Err(at(1, "the file is no CSV in UTF-8".to_owned())),
     };
     let columns = header.0.iter().flatten().count();
+    let mut lines = Lines { text, at: 0, line: 1 };
     Ok(reader.into_records().map(move |record| match record {
         Ok(record) => {
-            let line = record.position().map_or(0, csv::Position::line);
+            let line = lines.of(record.position());
             if record.len() != columns {
                 let what = format!("it has {} fields, the first line {columns}", record.len());
                 return Err(at(line, what));
@@ -139,10 +140,34 @@ pub fn read_directory(
             header.entry(&record).map(|entry| (line, entry)).map_err(|what| at(line, what))
         }
         Err(error) => {
-            let line = error.position().map_or(0, csv::Position::line);
+            let line = lines.of(error.position());
             Err(at(line, "it is no text in UTF-8".to_owned()))
         }
     }))
+}
+
+/// The numbers of lines. A reader of CSV tells where the record before ended: what ended it, and empty lines, may lie
+/// between that and the record.
+struct Lines<'a> {
+    text: &'a [u8],
+    at: usize,
+    line: u64,
+}
+
+impl Lines<'_> {
+    /// The line at which a record begins; records come in their order.
+    fn of(&mut self, position: Option<&csv::Position>) -> u64 {
+        let from = position.and_then(|position| usize::try_from(position.byte()).ok()).unwrap_or(self.at);
+        while let Some(octet) = self.text.get(self.at)
+            && (self.at < from || [b'\r', b'\n'].contains(octet))
+        {
+            self.at += 1;
+            // CR LF is one end.
+            let ends = *octet == b'\n' || (*octet == b'\r' && self.text.get(self.at) != Some(&b'\n'));
+            self.line += u64::from(ends);
+        }
+        self.line
+    }
 }
 
 impl NewEntry {
@@ -180,6 +205,18 @@ mod tests {
         );
         let (line, bob) = read[1].clone().unwrap();
         assert_eq!((line, &bob.number, bob.email_key().as_deref()), (4, &None, Some("bob@example.org")));
+    }
+
+    #[test]
+    fn lines_are_counted_as_an_editor_counts_them() {
+        for end in ["\n", "\r\n", "\r"] {
+            let text = format!("list,name,email{end}{end}a,\"x{end}y\",a@b{end}{end}a,z,b@b{end}a,,c@b");
+            let lines: Vec<u64> = read(&text)
+                .iter()
+                .map(|read| read.as_ref().map_or_else(|bad| bad.line, |(line, _)| *line))
+                .collect();
+            assert_eq!(lines, [3, 6, 7], "{end:?}");
+        }
     }
 
     #[test]

@@ -26,10 +26,11 @@ pub fn words(text: &str) -> BTreeSet<String> {
     found
 }
 
-/// An e-mail address as it is compared: without the space around it and without case.
+/// An e-mail address as it is compared: without the space around it, without case, and without characters that cannot be
+/// shown: no database takes them all.
 #[must_use]
 pub fn email_key(text: &str) -> String {
-    text.trim().to_lowercase()
+    text.trim().chars().filter(|c| !c.is_control()).collect::<String>().to_lowercase()
 }
 
 fn cut(word: &str) -> String {
@@ -54,6 +55,7 @@ mod tests {
         assert_eq!(of(" \t--- \n"), [""; 0]);
         assert_eq!(of("a a A"), ["a"]);
         assert_eq!(email_key(" Anna@Example.ORG "), "anna@example.org");
+        assert_eq!(email_key("an\0na@b\u{1b}"), "anna@b");
     }
 
     #[test]

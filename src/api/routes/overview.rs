@@ -91,6 +91,8 @@ pub(super) struct Overview {
     recordings: Recordings,
     /// With configure-recording or monitor.
     retention: Late,
+    /// What was asked about people's data and is not over; with dpo, else null.
+    tasks: Option<u64>,
     /// With view-audit-log.
     audit: Log,
     /// What the linter says of the queues; with configure-queues, configure-recording or configure-prompts.
@@ -160,6 +162,9 @@ pub(super) async fn overview(
     if any(&[Right::Monitor, Right::ConfigureRecording]) {
         shown.recordings = recordings(&desk, &visitor).await?;
         shown.retention = late(&desk).await?;
+    }
+    if any(&[Right::Dpo]) {
+        shown.tasks = Some(soon(desk.store().privacy_tasks_open()).await?);
     }
     if any(&[Right::ViewAuditLog]) {
         let rows = soon(desk.store().audit_head()).await?.seq;

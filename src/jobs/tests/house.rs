@@ -20,7 +20,7 @@ use crate::media::tap::{CHUNK, Chunk, ChunkSink as _, End};
 use crate::settings::Language;
 use crate::store::{
     Change, JobChange, JobFilter, JobKind, JobRow, KekChange, KekProvider, RecordingChange, RecordingRow,
-    Store,
+    Store, StoreError,
 };
 use crate::time::Clock;
 use crate::vault::objects::{Objects, ObjectsConfig};
@@ -167,8 +167,16 @@ impl House {
     /// Has all jobs tried now.
     pub(in crate::jobs) async fn hurry(&self) {
         for job in self.jobs().await {
-            let hurry = JobChange::Hurry { id: job.id, at: self.deps.clock.now(), by: Actor::System };
-            self.deps.store.commit(vec![Change::Job(hurry)]).await.unwrap();
+            let at = self.deps.clock.now();
+            if job.due <= at {
+                continue;
+            }
+            let hurry = JobChange::Hurry { id: job.id, at, by: Actor::System };
+            match self.deps.store.commit(vec![Change::Job(hurry)]).await {
+                // Missing: it was done a moment ago.
+                Ok(()) | Err(StoreError::Missing { .. }) => {}
+                Err(error) => panic!("{error}"),
+            }
         }
     }
 

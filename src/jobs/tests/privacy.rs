@@ -14,8 +14,8 @@ use crate::privacy::ANONYMIZED;
 use crate::retention::HoldOn;
 use crate::settings::Language;
 use crate::store::{
-    AuditFilter, Change, HoldChange, NewTask, NoteChange, PrivacyChange, TaskCounts,
-    TaskKind, TaskRow, TaskState, Whose,
+    AuditFilter, Change, HoldChange, NewTask, NoteChange, PrivacyChange, TaskCounts, TaskKind, TaskRow,
+    TaskState, Whose,
 };
 use crate::vault::{Chest, Format, KeySource, Keyring, WrappedKey};
 
@@ -228,7 +228,8 @@ async fn a_move_is_read_back_before_anything_is_erased_wherever_it_was_cut() {
         let mut zip = Vec::new();
         Chest::open_archived(&path, &keys).unwrap().1.read_to_end(&mut zip).unwrap();
         let mut zip = ::zip::ZipArchive::new(std::io::Cursor::new(zip)).unwrap();
-        let mut names: Vec<String> = (0..zip.len()).map(|n| zip.by_index(n).unwrap().name().unwrap().into_owned()).collect();
+        let mut names: Vec<String> =
+            (0..zip.len()).map(|n| zip.by_index(n).unwrap().name().unwrap().into_owned()).collect();
         names.sort();
         assert_eq!(
             names,

@@ -55,7 +55,7 @@ impl Work<'_> {
         let (by, consents) = (user(&cells.get::<String>("by_user")?), cells.get::<i64>("consents")? == 1);
         self.leave_what_is_held(id, at).await?;
         let held =
-            format!("SELECT h.subject FROM holds h WHERE h.kind = 'number' AND h.subject = $1 AND {HOLDS}");
+            format!("SELECT h.number FROM holds h WHERE h.kind = 'number' AND h.number = $1 AND {HOLDS}");
         let rows =
             of(NUMBERS, id).fetch_all(&mut *self.connection).await.doing("reading whom a task is about")?;
         let mut numbers = Vec::new();
@@ -116,7 +116,7 @@ impl Work<'_> {
              SELECT 1 FROM holds h JOIN calls c ON c.id = consents.call WHERE {HOLDS} \
              AND ((h.kind = 'call' AND h.object = c.id) \
              OR (h.kind = 'recording' AND h.object IN (SELECT r.id FROM recordings r WHERE r.call = c.id)) \
-             OR (h.kind = 'queue' AND h.subject = c.first_queue AND c.arrived_at <= h.span_until \
+             OR (h.kind = 'queue' AND h.object = c.first_queue AND c.arrived_at <= h.span_until \
                  AND (c.ended_at IS NULL OR c.ended_at >= h.span_since))))"
         );
         let mut erased = 0;
@@ -137,7 +137,7 @@ impl Work<'_> {
         let select = format!(
             "SELECT d.id FROM directory d JOIN privacy_task_entries e ON e.entry = d.id WHERE e.task = $1 \
              AND (d.number IS NULL OR NOT EXISTS (SELECT 1 FROM holds h WHERE h.kind = 'number' \
-             AND h.subject = d.number AND {HOLDS})) ORDER BY d.id"
+             AND h.number = d.number AND {HOLDS})) ORDER BY d.id"
         );
         let rows = sqlx::query(AssertSqlSafe(select)).bind(id.to_string()).bind(at.as_micros());
         let rows = rows.fetch_all(&mut *self.connection).await.doing("reading entries")?;

@@ -109,7 +109,8 @@ impl Store {
             add_consents(&mut consents, &self.by_digits(select, digits, span).await?)?;
         }
         // An address is a word of what is attached to a call, and so is each part of a name.
-        let exact = person.email.iter().map(|email| vec![(email.clone(), format!("{email}\0"))]);
+        // No word holds a control character, and PostgreSQL takes no NUL.
+        let exact = person.email.iter().map(|email| vec![(email.clone(), format!("{email}\u{1}"))]);
         let begun = (!person.name.is_empty())
             .then(|| person.name.iter().map(|word| Person::range_of(word)).collect());
         for words in exact.chain(begun) {

@@ -53,7 +53,7 @@ function Parts({ figures }: { figures: Figures }) {
         {any('monitor', 'configure-recording') && <Tile title={words.retention} big={retention.due} says={words.due} href={to('retention')} facts={[
           [words.lag, retention.lagSeconds > 3600 ? <Badge tone="bad">{spanWords(kit.units, `${Math.round(retention.lagSeconds / 60)}m`)}</Badge> : words.onTime],
         ]} />}
-        {any('dpo') && figures.tasks !== undefined && <Tile title={words.people} big={figures.tasks} says={words.tasks} href={to('privacy')} facts={[]} />}
+        {any('dpo') && typeof figures.tasks === 'number' && <Tile title={words.people} big={figures.tasks} says={words.tasks} href={to('privacy')} facts={[]} />}
         {any('view-audit-log') && (
           <Tile title={words.audit} big={audit.rows} says={words.rows} href={to('audit')} facts={[
             [words.anchored, audit.anchoredAt ? t.format.moment(audit.anchoredAt) : words.never],
