@@ -98,8 +98,6 @@ export interface PolicyPreview { sentence: string; findings: LintFinding[] }
 export interface LintFinding { level: 'stop' | 'warn' | 'note'; rule: string; where: string; what: string }
 // GET  /default-roles                          -> {name, rights}[] the fixed ones, and all rights with their sentences
 export interface DefaultRoles { roles: { name: Role; rights: Right[] }[]; rights: { right: Right; what: string; special: boolean }[] }
-// POST /trunks/{name}/test                     -> TrunkTest        right configure-trunks: OPTIONS to its server
-export interface TrunkTest { ok: boolean; status: number | null; milliseconds: number | null; what: string }
 
 // ---- sign-on
 // POST /session takes `code` beside user and password: 401 code-needed asks for it (a second factor, or a recovery code);
@@ -139,7 +137,6 @@ export interface Token { id: string; name: string; by: string; rights: Right[]; 
 //      state: running, ended, abandoned, restricted (dpo alone sees these); q: in notes and attached data (needs since; 92 days at most)
 // GET  /calls/{id}                             -> CallDetail       404 no-call
 // PUT  /calls/{id}/data  Record<string,string> -> 204              attached data: at most 32 keys (letters, digits, . _ -), 1,000 characters each; 422 bad-data, 409 not-now
-// GET  /calls/{id}/ladder                      -> Ladder           right monitor: its SIP messages, without bodies and numbers
 export interface Call {
   id: string; arrivedAt: string; queue: string; firstQueue: string; caller: string | null; dialled: string; trunk: string | null
   agent: string | null; connectedAt: string | null; endedAt: string | null; endCause: string | null
@@ -154,8 +151,6 @@ export interface CallDetail extends Call {
   notes: Note[]
   data: Record<string, string>
 }
-/** Lifelines are `sayso`, `trunk NAME`, `agent NAME`, `outside`. */
-export interface Ladder { lines: string[]; messages: { at: string; from: string; to: string; what: string; cseq: string; body: string | null; leg: number }[]; cut: boolean }
 
 // ---- recordings: types.ts has list and audio. Beside them, with listen-recordings:
 // GET  /recordings/{id}/why                    -> Whys             why it is still here, or why it went
@@ -192,17 +187,6 @@ export interface Example { recording: string; call: string; queue: string; at: s
 export interface Consent { call: string; at: string; queue: string; caller: string | null; answer: string; agreed: boolean; digit: string | null; channel: string | null; question: string | null; language: string | null; reset: boolean }
 export interface ConsentReport { rows: { key: string; asked: number; given: number; refused: number; wrongKeys: number; silent: number; hungUp: number; withdrawn: number }[]; total: ConsentReport['rows'][number] }
 export interface CallReport { rows: { key: string; offered: number; answered: number; abandoned: number; recorded: number; waitSeconds: number; talkSeconds: number; serviceLevel: number | null }[]; total: CallReport['rows'][number] }
-
-// ---- prompts, with configure-prompts. A prompt is QUEUE~LANGUAGE~NAME, or LANGUAGE~NAME for all queues
-// GET    /prompts                              -> Prompt[]         shipped and imported; `missing` ones too
-// GET    /prompts/{id}/audio?version=SHA256    -> audio/wav        16 kHz, for hearing
-// POST   /prompts/{id}/preview  audio octets   -> PromptCheck      any common format; nothing is stored
-// PUT    /prompts/{id}          audio octets   -> 200 | 201 PromptCheck   stored and in force; If-Match as settings; 422 bad-audio
-// POST   /prompts/{id}/restore {version}       -> 204
-// DELETE /prompts/{id}                         -> 204              the shipped one, or that for all queues, holds again
-// PUT    /prompts/{id}/text {text}             -> 204              what is spoken (the linter reads it)
-export interface Prompt { id: string; queue: string | null; language: string; name: string; source: 'shipped' | 'imported' | 'missing'; seconds: number | null; lufs: number | null; text: string | null; version: string | null; versions: { version: string; at: string; by: string }[]; usedBy: string[] }
-export interface PromptCheck { version: string; seconds: number; lufs: number; peak: number; clipped: boolean; silenceStart: number; silenceEnd: number; converted: string; warnings: string[] }
 
 // ---- audit log, with view-audit-log
 // A page of /audit may have fewer rows than its limit, none even, and still a `next`: so many rows were looked through for what no index finds. `q`: a whole number (+49…), or text.
@@ -244,3 +228,20 @@ export interface Entry { id: string; list: string; name: string; number: string 
 // GET  /overview                               -> Overview         any of wallboard, monitor, view-reports, configure-*: what each may see; the rest is 0 or empty
 export interface Node { id: string; version: string; since: string; seenAt: string; calls: number; draining: boolean; here: boolean }
 export interface Overview { alarms: { kind: string; what: string; since: string }[]; callsNow: number; today: { offered: number; answered: number; recorded: number; consentGiven: number; consentAsked: number }; recordings: { stored: number; waiting: number; failed: number }; retention: { due: number; lagSeconds: number }; tasks?: number; audit: { rows: number; anchoredAt: string | null }; findings: { queue: string; level: string; what: string }[] }
+
+/* ---- not built yet: the server has none of these routes, and the pages that ask for them are told 404.
+   POST /trunks/{name}/test                     -> TrunkTest        right configure-trunks: OPTIONS to its server
+   GET  /calls/{id}/ladder                      -> Ladder           right monitor: its SIP messages, without bodies and numbers
+   Prompts, with configure-prompts. A prompt is QUEUE~LANGUAGE~NAME, or LANGUAGE~NAME for all queues:
+   GET    /prompts                              -> Prompt[]         shipped and imported; `missing` ones too
+   GET    /prompts/{id}/audio?version=SHA256    -> audio/wav        16 kHz, for hearing
+   POST   /prompts/{id}/preview  audio octets   -> PromptCheck      any common format; nothing is stored
+   PUT    /prompts/{id}          audio octets   -> 200 | 201 PromptCheck   stored and in force; If-Match as settings; 422 bad-audio
+   POST   /prompts/{id}/restore {version}       -> 204
+   DELETE /prompts/{id}                         -> 204              the shipped one, or that for all queues, holds again
+   PUT    /prompts/{id}/text {text}             -> 204              what is spoken (the linter reads it) */
+export interface TrunkTest { ok: boolean; status: number | null; milliseconds: number | null; what: string }
+/** Lifelines are `sayso`, `trunk NAME`, `agent NAME`, `outside`. */
+export interface Ladder { lines: string[]; messages: { at: string; from: string; to: string; what: string; cseq: string; body: string | null; leg: number }[]; cut: boolean }
+export interface Prompt { id: string; queue: string | null; language: string; name: string; source: 'shipped' | 'imported' | 'missing'; seconds: number | null; lufs: number | null; text: string | null; version: string | null; versions: { version: string; at: string; by: string }[]; usedBy: string[] }
+export interface PromptCheck { version: string; seconds: number; lufs: number; peak: number; clipped: boolean; silenceStart: number; silenceEnd: number; converted: string; warnings: string[] }
