@@ -47,8 +47,18 @@ fn the_api_is_as_its_document_says() {
     let mut command = Command::new(program);
     command.args(["run", &format!("{base}/openapi.json"), "--url", &base, "--seed", "1", "--no-color"]);
     command.args(["-H", "X-Sayso: 1", "-H", &format!("Cookie: {}", boss.cookie())]);
-    command.args(["--checks", "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"]);
-    command.args(["--phases", "examples,coverage,fuzzing", "--max-examples", "12", "--request-timeout", "20"]);
+    command.args([
+        "--checks",
+        "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance",
+    ]);
+    command.args([
+        "--phases",
+        "examples,coverage,fuzzing",
+        "--max-examples",
+        "12",
+        "--request-timeout",
+        "20",
+    ]);
     command.args(["--continue-on-failure", "--workers", "2"]);
     for left_out in LEFT_OUT {
         command.args(["--exclude-path", left_out]);
@@ -59,7 +69,8 @@ fn the_api_is_as_its_document_says() {
     assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
     // What it set may have ended the walker's session: whatever it did, the server lives and told of it.
     let tested = text.lines().find_map(|line| line.trim().strip_prefix("Tested: ")).unwrap_or("0");
-    let tested: usize = tested.split(|c: char| !c.is_ascii_digit()).next().unwrap_or("0").parse().unwrap_or(0);
+    let tested: usize =
+        tested.split(|c: char| !c.is_ascii_digit()).next().unwrap_or("0").parse().unwrap_or(0);
     assert!(tested > 100, "{tested} operations were tested:\n{text}");
     assert_eq!(Session::stranger(server.http).ask("GET", "/openapi.json", None).0, 200);
     server.audit_is_whole();

@@ -28,7 +28,9 @@ impl Provider {
         let mut process = Process::start("node", &mut command);
         let stdout = process.child().stdout.take().expect("stdout is piped");
         let mut issuer = String::new();
-        BufReader::new(stdout).read_line(&mut issuer).expect("the provider says where it is: run `make tools`");
+        BufReader::new(stdout)
+            .read_line(&mut issuer)
+            .expect("the provider says where it is: run `make tools`");
         let issuer = issuer.trim().to_owned();
         assert!(issuer.starts_with("http://127.0.0.1:"), "{issuer:?}: run `make tools`");
         Self { issuer, _process: process }

@@ -158,7 +158,7 @@ fn reason_of(text: &str) -> anyhow::Result<Redacted<String>> {
 
 fn told(result: Result<(), StoreError>) -> anyhow::Result<()> {
     match result {
-        Err(StoreError::State { what, id, state, .. }) if what == "hold" => {
+        Err(StoreError::State { what: "hold", id, state, .. }) => {
             bail!("hold {id} is {state} already")
         }
         Err(StoreError::State { what, id, state, .. }) => {

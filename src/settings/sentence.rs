@@ -56,13 +56,11 @@ pub fn sentence(name: &QueueId, queue: &Queue, system: &System, zone: &TimeZone,
         }
     };
     told.push('.');
-    for more in
-        [override_(queue), withdrawal(queue), failure(queue), data(queue, calls, recordings), hours(queue)]
-    {
-        if let Some(more) = more {
-            told.push(' ');
-            told.push_str(&more);
-        }
+    let more =
+        [override_(queue), withdrawal(queue), failure(queue), data(queue, calls, recordings), hours(queue)];
+    for more in more.into_iter().flatten() {
+        told.push(' ');
+        told.push_str(&more);
     }
     told
 }

@@ -133,13 +133,11 @@ fn operation(route: &Route, schemas: &mut Schemas) -> OperationBuilder {
         .build();
     let refused = ResponseBuilder::new().description("Refused").content("application/problem+json", problem);
     operation = operation.response("default", refused);
-    operation = match route.needs {
-        Needs::Nothing => operation.securities(Some(Vec::<SecurityRequirement>::new())),
-        _ => operation.securities(Some([
-            SecurityRequirement::new("session", [] as [&str; 0]),
-            SecurityRequirement::new("token", [] as [&str; 0]),
-        ])),
-    };
+    operation = operation.securities(Some(if route.needs == Needs::Nothing {
+        Vec::new()
+    } else {
+        ["session", "token"].map(|by| SecurityRequirement::new(by, [] as [&str; 0])).to_vec()
+    }));
     let needs = ExtensionsBuilder::new().add("x-needs", json!(route.needs.words())).build();
     operation.extensions(Some(needs))
 }

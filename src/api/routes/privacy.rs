@@ -5,7 +5,6 @@ mod tasks;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Instant;
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -132,7 +131,7 @@ async fn search(
     Extension(visitor): Extension<Visitor>,
     Told(whom): Told<Whom>,
 ) -> Result<Json<Found>, Problem> {
-    let began = Instant::now();
+    let began = desk.now();
     let text = |text: &'_ Option<Redacted<String>>| text.as_ref().map(|text| text.0.clone());
     let typed = [text(&whom.number), text(&whom.email), text(&whom.name)];
     let person =
@@ -163,7 +162,7 @@ async fn search(
         recordings: Group::of(recordings.into_iter().map(recording).collect()),
         entries: Group::of(entries.into_iter().map(Entry::from).collect()),
         too_many,
-        took_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+        took_ms: u64::try_from(desk.now().since(began).as_millis()).unwrap_or(u64::MAX),
     }))
 }
 

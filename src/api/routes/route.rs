@@ -154,12 +154,14 @@ impl Route {
 fn shape<B: ToSchema>(schemas: &mut Schemas) -> RefOr<Schema> {
     B::schemas(schemas);
     let schema = B::schema();
-    match &schema {
-        RefOr::T(Schema::Object(_) | Schema::OneOf(_) | Schema::AllOf(_) | Schema::AnyOf(_)) => {
-            let name = B::name().into_owned();
-            schemas.push((name.clone(), schema));
-            RefOr::Ref(utoipa::openapi::Ref::from_schema_name(name))
-        }
-        _ => schema,
+    let has_a_name = matches!(
+        schema,
+        RefOr::T(Schema::Object(_) | Schema::OneOf(_) | Schema::AllOf(_) | Schema::AnyOf(_))
+    );
+    if !has_a_name {
+        return schema;
     }
+    let name = B::name().into_owned();
+    schemas.push((name.clone(), schema));
+    RefOr::Ref(utoipa::openapi::Ref::from_schema_name(name))
 }

@@ -20,8 +20,6 @@ use crate::time::Timestamp;
 
 use super::route::{Route, delete, get, post};
 
-/// Rows of a page.
-
 pub(super) fn routes() -> Vec<Route> {
     const SYSTEM: Needs = Needs::Right(Right::ConfigureSystem);
     vec![

@@ -14,6 +14,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 
 use super::*;
+use crate::audit::Actor;
+use crate::settings::{Changed, Difference, Kind, Object, Provider};
 
 /// What the provider says; each test bends it.
 #[derive(Clone)]
@@ -200,11 +202,23 @@ async fn house(idp: &Idp, more: &str) -> House {
     let settings = format!(
         "[role.desk]\nrights = [\"take-calls\", \"view-calls\"]\n[provider.id]\ndisplay-name = \"House ID\"\n\
          issuer = \"{}\"\nclient-id = \"sayso\"\nclient-secret = \"north\"\n\
-         roles = [\"chiefs = superuser\", \"staff = desk\", \"ghosts = nothing\"]\n{more}\n",
+         roles = [\"chiefs = superuser\", \"staff = desk\"]\n{more}\n",
         idp.at
     );
     house.apply(&settings).await;
     house
+}
+
+/// A value that stands for a role which does not exist: no settings are taken with it, an older database may hold it.
+async fn ghosts(house: &House) {
+    let (_, settings) = house.store.settings().await.unwrap();
+    let stored = &settings.providers["id"];
+    let mut provider = Provider::clone(stored);
+    provider.roles.push(("ghosts".into(), "nothing".into()));
+    let (old, new) = (Object::Provider(Arc::clone(stored)), Object::Provider(Arc::new(provider)));
+    let what = Changed::Altered { old, new };
+    let difference = Difference { kind: Kind::Provider, name: "id".into(), what };
+    house.store.commit(vec![Change::Settings(vec![difference], Actor::System)]).await.unwrap();
 }
 
 /// To the provider, and back with its answer.
@@ -303,6 +317,7 @@ async fn a_user_who_is_there_keeps_the_role_and_a_name_is_one_person_s() {
     );
     idp.says(|says| says.bent = json!({ "sub": "subject-2" }));
     assert_eq!(fault(&sign_on(&house, &idp).await.1), "other-person", "another may have the name by now");
+    ghosts(&house).await;
     idp.says(|says| says.token = json!({ "preferred_username": "carol", "groups": ["ghosts"] }));
     assert_eq!(fault(&sign_on(&house, &idp).await.1), "no-role", "a role that does not exist");
     idp.says(|says| says.token = json!({ "preferred_username": "carol@example.org", "groups": [] }));

@@ -106,7 +106,7 @@ async fn erasure(house: &House, id: TaskId) -> Erasure {
     verify_erasure(&text, Some(house.deps().signer.public_key())).unwrap().0
 }
 
-async fn made(house: &House, row: &TaskRow) -> Vec<u8> {
+fn made(house: &House, row: &TaskRow) -> Vec<u8> {
     let file = row.file.clone().expect("something was made");
     let mut all = Vec::new();
     let key = WrappedKey(file.wrapped_key.0);
@@ -262,7 +262,7 @@ async fn a_zip_has_each_recording_with_its_manifest_and_says_which_are_broken() 
     let row = done(&house, id).await;
     assert_eq!((row.state, row.counts.recordings), (TaskState::Done, 1));
     assert!(row.what.as_ref().unwrap().contains(&broken.to_string()), "{row:?}");
-    let mut zip = ::zip::ZipArchive::new(std::io::Cursor::new(made(&house, &row).await)).unwrap();
+    let mut zip = ::zip::ZipArchive::new(std::io::Cursor::new(made(&house, &row))).unwrap();
     let mut manifest = String::new();
     zip.by_name(&format!("{whole}.wav.json")).unwrap().read_to_string(&mut manifest).unwrap();
     let told = crate::export::Manifest::verify(&manifest, Some(house.deps().signer.public_key())).unwrap();
@@ -303,7 +303,7 @@ async fn consents_are_written_out_before_they_are_reset_and_callers_are_asked_ag
                 (TaskState::Done, None),
                 "whose they were is forgotten"
             );
-            let text = String::from_utf8(made(&house, &row).await).unwrap();
+            let text = String::from_utf8(made(&house, &row)).unwrap();
             assert!(text.contains("'+49301234567") && text.contains("yes"), "{text}");
             assert_eq!(store.known_consent(&number()).await.unwrap(), None, "asked again");
             assert_eq!(store.consents_to_reset(&whose).await.unwrap(), 0);
@@ -316,7 +316,7 @@ async fn a_file_whose_time_is_over_goes_key_first() {
     let house = House::new(Format::Pcm16).await;
     let id = ask(&house, TaskKind::Report, &[first()], None).await;
     let row = done(&house, id).await;
-    assert!(!made(&house, &row).await.is_empty());
+    assert!(!made(&house, &row).is_empty());
     assert_eq!(house.deps().vault.chests().unwrap().len(), 1);
     let gone = PrivacyChange::FileGone { id, at: house.deps().clock.now() };
     house.deps().store.commit(vec![Change::Privacy(gone)]).await.unwrap();

@@ -64,10 +64,8 @@ fn ended(call: CallId, second: i64) -> Change {
 }
 
 fn state_of(error: &StoreError) -> &str {
-    match error {
-        StoreError::State { state, .. } => state,
-        other => panic!("{other}"),
-    }
+    let StoreError::State { state, .. } = error else { panic!("{error}") };
+    state
 }
 
 async fn refused(store: &Store, change: Change) -> StoreError {

@@ -35,6 +35,7 @@ const AHEAD: usize = 4;
 /// What can be asked here; consents are reset by routes of their own.
 #[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schema(as = TaskWord)]
 enum Word {
     Report,
     Zip,
@@ -98,6 +99,7 @@ pub(super) struct No {
 }
 
 #[derive(Serialize, ToSchema)]
+#[schema(as = TaskProgress)]
 struct Progress {
     done: u64,
     total: u64,
