@@ -6,6 +6,7 @@
 mod harness;
 
 mod browser;
+mod browser_admin;
 mod browser_desk;
 mod browser_listening;
 mod browser_looks;

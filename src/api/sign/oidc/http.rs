@@ -52,6 +52,8 @@ impl Http {
         let client = Client::builder()
             .tls_backend_preconfigured(tls)
             .redirect(redirect::Policy::none())
+            // A connection that was kept may be closed by the other side just as the next request goes out.
+            .pool_max_idle_per_host(0)
             .connect_timeout(PATIENCE / 2)
             .timeout(PATIENCE);
         // A proxy does not know what this machine calls itself.
