@@ -179,9 +179,12 @@ impl PrivacyCommand {
     }
 }
 
-/// The account that runs this, as a task names users.
+/// The account that runs this, as a task names users: without its number, so that nobody is two people, one here and one
+/// in the pages.
 fn name() -> String {
-    account().name().unwrap_or_default().to_owned()
+    let account = account();
+    let name = account.name().unwrap_or_default();
+    name.split(" (uid").next().unwrap_or_default().to_owned()
 }
 
 async fn find(store: &Store, whom: &Whom) -> anyhow::Result<Found> {

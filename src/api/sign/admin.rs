@@ -78,8 +78,9 @@ pub(in crate::api) async fn end_sessions(desk: &Desk, visitor: &Visitor, name: &
 pub(in crate::api) async fn remove_factor(desk: &Desk, visitor: &Visitor, name: &str) -> Result<(), Problem> {
     let account = of(desk, name).await?;
     let held = soon(desk.store().held(&account)).await?;
-    if !may_manage(&visitor.held, &held) {
-        let detail = "This user holds rights that you do not hold: a superuser has to do it.";
+    if name == visitor.user || !may_manage(&visitor.held, &held) {
+        let detail =
+            "One's own is removed with the password, and that of a user with more rights by a superuser.";
         return Err(Problem::new(StatusCode::FORBIDDEN, "no-right", detail));
     }
     if !soon(desk.store().second_factor(name)).await?.is_some_and(|factor| factor.confirmed) {

@@ -328,8 +328,12 @@ async fn a_user_who_is_there_keeps_the_role_and_a_name_is_one_person_s() {
 async fn the_last_who_grants_rights_keeps_them() {
     let idp = Idp::start().await;
     let house = house(&idp, "").await;
-    house.apply("[user.fresh]\nrole = \"reporting\"\n").await;
     idp.says(|says| says.token = json!({ "preferred_username": "boss", "groups": ["staff"] }));
+    assert_eq!(fault(&sign_on(&house, &idp).await.1), "no-user", "no name opens what a superuser may");
+    // One who was known before became the last of them.
+    house.apply("[user.boss]\nrole = \"reporting\"\n").await;
+    sign_on(&house, &idp).await;
+    house.apply("[user.boss]\nrole = \"superuser\"\n[user.fresh]\nrole = \"reporting\"\n").await;
     let (boss, _) = sign_on(&house, &idp).await;
     assert_eq!(boss.get("/session").await.json()["role"], "superuser");
     let row =

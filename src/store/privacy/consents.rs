@@ -23,9 +23,9 @@ impl Work<'_> {
         at: Timestamp,
     ) -> Result<(), StoreError> {
         let insert = "INSERT INTO consents (call, from_number, at, queue, answer, agreed) \
-                      SELECT k.call, k.from_number, $2, k.queue, 'withdrawn', 0 FROM (\
+                      SELECT k.call, k.from_number, CASE WHEN k.at > $2 THEN k.at ELSE $2 END, k.queue, 'withdrawn', 0 FROM (\
                       SELECT call, from_number, queue, answer, at FROM consents WHERE from_number = $1 \
-                      ORDER BY at DESC, n DESC LIMIT 1) AS k WHERE k.answer <> 'withdrawn' AND k.at <= $2 RETURNING call";
+                      ORDER BY at DESC, n DESC LIMIT 1) AS k WHERE k.answer <> 'withdrawn' RETURNING call";
         let row = sqlx::query(insert).bind(number.as_e164().to_owned()).bind(at.as_micros());
         let row = row.fetch_optional(&mut *self.connection).await.doing("storing a withdrawal")?;
         let Some(row) = row else { return Ok(()) };
@@ -52,7 +52,7 @@ impl Work<'_> {
             AuditEvent::new(Class::Modify, user(&by), at, "consents.reset", Object::new(super::TASK, id));
         let event = match number {
             Some(number) => {
-                let update = "UPDATE consents SET reset_at = $2 WHERE from_number = $1 AND reset_at IS NULL AND at <= $2";
+                let update = "UPDATE consents SET reset_at = $2 WHERE from_number = $1 AND reset_at IS NULL";
                 let done = sqlx::query(update).bind(number.clone()).bind(at.as_micros());
                 let done = done.execute(&mut *self.connection).await.doing("resetting consents")?;
                 event

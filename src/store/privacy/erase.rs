@@ -124,6 +124,11 @@ impl Work<'_> {
             let update = sqlx::query(AssertSqlSafe(update.clone())).bind(number.clone());
             let update = update.bind(at.as_micros()).bind(ANONYMIZED);
             erased += update.execute(&mut *self.connection).await.doing("erasing consents")?.rows_affected();
+            // An answer that a hold keeps must not become the last one because a later one is gone.
+            let stays =
+                sqlx::query("UPDATE consents SET reset_at = $2 WHERE from_number = $1 AND reset_at IS NULL");
+            let stays = stays.bind(number.clone()).bind(at.as_micros());
+            stays.execute(&mut *self.connection).await.doing("resetting consents that are held")?;
         }
         let what = Object::new(super::TASK, id).attribute("consents");
         let event = AuditEvent::new(Class::Modify, by.clone(), at, "consents.erased", what);

@@ -42,11 +42,16 @@ pub(super) fn change(
             Object::Number(number) => sees(visitor, [&number.queue])?,
             Object::Agent(agent) => sees(visitor, &agent.queues)?,
             Object::User(user) => within(visitor, user)?,
+            // What is all queues' is not for whose rights hold for some.
             Object::Trunk(_)
             | Object::Role(_)
             | Object::Webhook(_)
             | Object::Provider(_)
-            | Object::System(_) => {}
+            | Object::System(_) => {
+                if visitor.held.queues().is_some() {
+                    return Err(no_right("Your rights hold for some queues, and this is for all."));
+                }
+            }
         }
     }
     match (old, new) {
@@ -154,6 +159,9 @@ fn user(
     };
     if old.is_some_and(|old| name != visitor.user && !may_manage(&visitor.held, &held(old))) {
         return Err(no_right("This user has rights that you have not."));
+    }
+    if name == visitor.user && old.zip(new).is_some_and(|(old, new)| old.password_hash != new.password_hash) {
+        return Err(no_right("One's own password is changed with the old one, on one's own page."));
     }
     let Some(new) = new else {
         let own = "Nobody removes oneself: another user has to.";

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::access::{Claims, Mapped, leaves_no_superuser, mapped};
+use crate::access::{Claims, Mapped, Right, leaves_no_superuser, mapped};
 use crate::api::desk::{Desk, random};
 use crate::api::guard::{By, Visitor};
 use crate::audit::{Actor, AuditEvent, Class, Value};
@@ -78,6 +78,18 @@ impl Person {
         let role = said.role.as_ref().map(|word| role(&settings, word).ok_or(Fault::NoRole)).transpose()?;
         let stored = settings.users.get(&user).cloned();
         let made = bound.as_ref().map_or(stored.is_none(), |identity| identity.made);
+        // A name that a provider lets people choose must not open what the strongest of this system may, nor pass by a
+        // second factor.
+        if bound.is_none()
+            && let Some(stored) = &stored
+        {
+            let held = desk.store().held(stored).await?;
+            let strong = held.has(Right::ManageRoles) || held.rights().any(Right::is_special);
+            let factor = desk.store().second_factor(&user).await?.is_some_and(|factor| factor.confirmed);
+            if strong || factor {
+                return Err(Fault::NoUser);
+            }
+        }
         // Whom the provider made has here what the provider says, and nothing without it.
         if made && role.is_none() {
             return Err(if stored.is_none() && !provider.make_users { Fault::NoUser } else { Fault::NoRole });
