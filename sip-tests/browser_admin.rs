@@ -130,7 +130,7 @@ fn a_company_s_own_provider_says_who_somebody_is() {
         (Some("kim"), Some("supervisor")),
         "{session}"
     );
-    assert_eq!(session["by"], "provider");
+    assert_eq!(session["by"], "corp");
     let rows = server.rows(&["audit", "list", "--action", "user.logged-in"]);
     assert!(rows.iter().any(|row| row.to_string().contains("kim")), "{rows:?}");
 }

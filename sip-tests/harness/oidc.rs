@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{ChildStdout, Command, Stdio};
 
 use super::Process;
 
@@ -16,6 +16,8 @@ pub(crate) struct Provider {
     /// Its issuer URL.
     pub(crate) issuer: String,
     _process: Process,
+    /// Open as long as it writes: it dies of a pipe without a reader.
+    _stdout: BufReader<ChildStdout>,
 }
 
 impl Provider {
@@ -26,13 +28,11 @@ impl Provider {
         command.arg(script).args([CLIENT, SECRET, back]);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut process = Process::start("node", &mut command);
-        let stdout = process.child().stdout.take().expect("stdout is piped");
+        let mut stdout = BufReader::new(process.child().stdout.take().expect("stdout is piped"));
         let mut issuer = String::new();
-        BufReader::new(stdout)
-            .read_line(&mut issuer)
-            .expect("the provider says where it is: run `make tools`");
+        stdout.read_line(&mut issuer).expect("the provider says where it is: run `make tools`");
         let issuer = issuer.trim().to_owned();
         assert!(issuer.starts_with("http://127.0.0.1:"), "{issuer:?}: run `make tools`");
-        Self { issuer, _process: process }
+        Self { issuer, _process: process, _stdout: stdout }
     }
 }
