@@ -244,7 +244,8 @@ fn a_new_ssrc_in_mid_call_is_the_same_caller() {
     find(&ada.heard[switched + 800..], &second.said).assert("after", 5, SAME, 0.0);
     let [left, right] = only_recording(&server);
     let half = left.len() / 2;
-    find(&left[left.len() - 4 * RATE..], &second.said).assert("recorded after", 3, SAME, 0.0);
+    // A caller of these tests that a busy machine holds up is late: a recording stretches over that.
+    find(&left[left.len() - 4 * RATE..], &second.said).assert("recorded after", 3, SAME, 2.0 * SLIPS);
     assert!(half > 4 * RATE && left.len() == right.len(), "{} and {} samples", left.len(), right.len());
     assert_eq!(quality(&server, 0)["strangers"], 0, "the same address is no stranger");
 }

@@ -103,6 +103,18 @@ impl Visitor {
         self.held.has(right)
     }
 
+    /// For what is not of one queue or another.
+    ///
+    /// # Errors
+    /// 403, when the user's rights hold for some queues.
+    pub(super) fn of_all_queues(&self) -> Result<(), Problem> {
+        if self.held.queues().is_none() {
+            return Ok(());
+        }
+        let detail = "Your rights hold for some queues, and this is for all.";
+        Err(Problem::new(StatusCode::FORBIDDEN, "no-right", detail))
+    }
+
     /// Whether the user's rights hold for this queue.
     pub(super) fn sees(&self, queue: &QueueId) -> bool {
         self.held.sees(queue)

@@ -178,13 +178,22 @@ fn kind(value: &DeValue<'_>) -> String {
 
 /// A text.
 pub(super) fn text<'v>(value: &'v DeValue<'_>) -> Result<&'v str, String> {
-    value.as_str().ok_or_else(|| format!("is {}; a text in quotes is expected", kind(value)))
+    let text = value.as_str().ok_or_else(|| format!("is {}; a text in quotes is expected", kind(value)))?;
+    if steers(text) { Err(STEERS.to_owned()) } else { Ok(text) }
 }
+
+/// What a terminal would obey; a database takes no NUL.
+fn steers(text: &str) -> bool {
+    text.contains(|c: char| c.is_control() && !['\n', '\r', '\t'].contains(&c))
+}
+
+const STEERS: &str = "holds a control character, which no text here may";
 
 /// A text that must not show in an error.
 pub(super) fn secret(value: &DeValue<'_>) -> Result<String, String> {
     match value.as_str() {
         Some("") => Err("is empty; a password is expected".to_owned()),
+        Some(text) if steers(text) => Err(STEERS.to_owned()),
         Some(text) => Ok(text.to_owned()),
         None => Err("a password in quotes is expected".to_owned()),
     }

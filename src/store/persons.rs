@@ -255,7 +255,7 @@ impl Work<'_> {
     }
 
     /// Removes the sealed values of an object's rows, and of those whose id begins with its id and a slash: legs.
-    async fn erase_rows_of(&mut self, object: &str) -> Result<(), StoreError> {
+    pub(super) async fn erase_rows_of(&mut self, object: &str) -> Result<(), StoreError> {
         let exact = "DELETE FROM audit_sealed WHERE seq IN (SELECT seq FROM audit WHERE object_id = $1)";
         // The octet behind `/` is `0`: a range, which an index takes.
         let below = "DELETE FROM audit_sealed WHERE seq IN \

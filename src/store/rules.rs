@@ -82,10 +82,13 @@ impl Rules {
         }
     }
 
-    /// Whether an event is written. That a class was switched off or on always is.
+    /// Whether an event is written. That a class was switched off or on always is, and what is done about people's data
+    /// (domain rule 18).
     pub(super) fn writes(&self, event: &AuditEvent) -> bool {
         let switch = event.what.kind == "system" && event.what.attribute.as_deref() == Some("audit-off");
-        switch || !self.off.contains(&event.class)
+        let people =
+            ["privacy", "privacy-task", "directory", "directory-entry"].contains(&event.what.kind.as_ref());
+        switch || people || !self.off.contains(&event.class)
     }
 
     /// Who is told of something.

@@ -192,6 +192,7 @@ pub(super) async fn list(
     Extension(visitor): Extension<Visitor>,
     asked: Asked<By>,
 ) -> Result<Response, Problem> {
+    visitor.of_all_queues()?;
     note_reading(&desk, &visitor).await?;
     let (store, by) = (desk.store().clone(), asked.by.clone());
     listed::<AuditRow, _, _, _>(&desk, &visitor, &asked, "audit", move |place| {
@@ -236,6 +237,7 @@ pub(super) async fn export(
     Extension(visitor): Extension<Visitor>,
     asked: Asked<By>,
 ) -> Result<Response, Problem> {
+    visitor.of_all_queues()?;
     let (after, _) = asked.page()?;
     let place = Place { after, limit: LOT, order: Order::Oldest };
     let event = AuditEvent::new(
@@ -327,6 +329,7 @@ pub(super) async fn verify(
     State(desk): State<Arc<Desk>>,
     Extension(visitor): Extension<Visitor>,
 ) -> Result<Json<AuditVerdict>, Problem> {
+    visitor.of_all_queues()?;
     let Ok(_turn) = PROVING.try_acquire() else {
         return Err(Problem::conflict(
             "not-now",
@@ -433,6 +436,7 @@ pub(super) async fn anchor_now(
     State(desk): State<Arc<Desk>>,
     Extension(visitor): Extension<Visitor>,
 ) -> Result<(StatusCode, Json<Vec<AnchorAt>>), Problem> {
+    visitor.of_all_queues()?;
     let archive = desk.archive()?;
     let (_, settings) = soon(desk.store().settings()).await?;
     let with = Anchoring {

@@ -94,6 +94,7 @@ async fn export(
     Extension(visitor): Extension<Visitor>,
     Told(Which { number, since, until }): Told<Which>,
 ) -> Result<Response, Problem> {
+    visitor.of_all_queues()?;
     let number = number.as_ref().map(number_of).transpose()?;
     let what = Object::new("privacy", "consents");
     let event = AuditEvent::new(Class::Read, visitor.actor(), desk.now(), "consents.exported", what);
@@ -157,6 +158,7 @@ async fn withdraw(
     Extension(visitor): Extension<Visitor>,
     Told(Withdrawal { number, reason }): Told<Withdrawal>,
 ) -> Result<Json<Withdrawn>, Problem> {
+    visitor.of_all_queues()?;
     let (number, reason) = (number_of(&number)?, reason_of(&reason)?);
     let known = soon(desk.store().known_consent(&number)).await?;
     let mut withdrawn = u64::from(known.is_some_and(|known| known.agreed));
@@ -208,6 +210,7 @@ async fn reset(
     Extension(visitor): Extension<Visitor>,
     Told(Resetting { number, all, reason }): Told<Resetting>,
 ) -> Result<Json<Reset>, Problem> {
+    visitor.of_all_queues()?;
     let whose = match (&number, all) {
         (Some(number), false) => Whose::Of(number_of(number)?),
         (None, true) => Whose::Everybodys,

@@ -137,6 +137,8 @@ impl Work<'_> {
         self.one("entry of the directory", &id, delete).await?;
         // What the log says of it and of nobody's number.
         self.erase_person(&crate::audit::Person::object(ENTRY, id.to_string()), by).await?;
+        // And under a number's key, which others need still.
+        self.erase_rows_of(&id.to_string()).await?;
         let what = Object::new(ENTRY, id);
         self.audit(AuditEvent::new(Class::Modify, by.clone(), at, "directory-entry.removed", what));
         Ok(())

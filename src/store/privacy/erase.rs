@@ -72,6 +72,10 @@ impl Work<'_> {
         }
         self.erase_entries(id, &by, at).await?;
         for number in numbers {
+            // Holds that are over keep neither whom they were about nor why.
+            let over = "UPDATE holds SET number = $2, reason = $2 WHERE kind = 'number' AND number = $1";
+            let over = sqlx::query(over).bind(number.clone()).bind(ANONYMIZED);
+            over.execute(&mut *self.connection).await.doing("erasing whom holds were about")?;
             if !self.is_left(id, &number).await?
                 && let Some(number) = PhoneNumber::parse(&number, None)
             {
@@ -160,7 +164,7 @@ impl Work<'_> {
         let select = "SELECT 1 FROM calls c WHERE c.from_number = $2 AND NOT EXISTS (\
                       SELECT 1 FROM privacy_task_calls t WHERE t.task = $1 AND t.call = c.id AND t.state <> 'refused') \
                       UNION ALL SELECT 1 FROM consents k WHERE k.from_number = $2 \
-                      UNION ALL SELECT 1 FROM directory d WHERE d.number = $2 \
+                      UNION ALL SELECT 1 FROM directory d WHERE d.reversed = $3 \
                       UNION ALL SELECT 1 FROM legs l WHERE l.outside_reversed = $3 AND NOT EXISTS (\
                       SELECT 1 FROM privacy_task_calls t WHERE t.task = $1 AND t.call = l.call AND t.state <> 'refused') \
                       LIMIT 1";
@@ -247,8 +251,8 @@ impl Work<'_> {
 }
 
 /// The recordings of the calls that a task erased.
-const RECORDINGS: &str = "FROM recordings r JOIN privacy_task_calls t ON t.call = r.call \
-     WHERE t.task = $1 AND t.state = 'done' AND r.rule = 'dpo'";
+const OF_CALLS: &str = "FROM recordings r JOIN privacy_task_calls t ON t.call = r.call \
+     WHERE t.task = $1 AND t.state = 'done'";
 
 impl Store {
     /// How far the removal of a task's recordings is.
@@ -256,7 +260,10 @@ impl Store {
     /// # Errors
     /// When the database refuses, or a row cannot be read.
     pub async fn privacy_unfinished(&self, id: TaskId) -> Result<Unfinished, StoreError> {
-        let select = format!("SELECT r.state, COUNT(*) AS n {RECORDINGS} GROUP BY r.state");
+        // Whoever destroyed it: nothing is told to be gone of which a copy may be left.
+        let select = format!(
+            "SELECT r.state, COUNT(*) AS n {OF_CALLS} AND (r.rule = 'dpo' OR r.state = 'destroyed') GROUP BY r.state"
+        );
         let rows = sqlx::query(AssertSqlSafe(select)).bind(id.to_string()).fetch_all(&self.read).await;
         let mut found = Unfinished::default();
         for row in &rows.doing("counting recordings")? {
@@ -276,7 +283,7 @@ impl Store {
     /// When the database refuses, or a row cannot be read.
     pub async fn privacy_proofs(&self, id: TaskId) -> Result<Vec<CertificateRow>, StoreError> {
         let select = format!(
-            "SELECT f.recording, f.at, f.sha256 FROM certificates f WHERE f.recording IN (SELECT r.id {RECORDINGS}) \
+            "SELECT f.recording, f.at, f.sha256 FROM certificates f WHERE f.recording IN (SELECT r.id {OF_CALLS} AND r.rule = 'dpo') \
              ORDER BY f.recording"
         );
         let rows = sqlx::query(AssertSqlSafe(select)).bind(id.to_string()).fetch_all(&self.read).await;

@@ -81,6 +81,8 @@ pub(super) async fn put(
         let status = if is_new && kind != Kind::System { StatusCode::CREATED } else { StatusCode::OK };
         let differences = made(desk, &all, kind, name, &document).await??;
         let Some(new) = after(&differences, kind, name) else {
+            // Who may not change it is told nothing by that either, such as whether a password was the right one.
+            may::change(visitor, &all.settings, name, old.as_ref(), old.as_ref())?;
             let same = old.ok_or_else(no_object)?;
             return Ok(tagged(StatusCode::OK, version(&all, kind, name), &same));
         };

@@ -47,11 +47,7 @@ pub(super) fn change(
             | Object::Role(_)
             | Object::Webhook(_)
             | Object::Provider(_)
-            | Object::System(_) => {
-                if visitor.held.queues().is_some() {
-                    return Err(no_right("Your rights hold for some queues, and this is for all."));
-                }
-            }
+            | Object::System(_) => visitor.of_all_queues()?,
         }
     }
     match (old, new) {
