@@ -38,6 +38,20 @@ impl Sources {
     }
 }
 
+/// Log-ins of unknown names that the audit log tells of, wherever they come from: who has many addresses fills no disk.
+const STRANGERS: Rate = Rate { burst: 300, every: Duration::from_secs(2) };
+
+/// The log-ins of unknown names of late.
+#[derive(Default)]
+pub struct Strangers(Bucket);
+
+impl Strangers {
+    /// Whether this one is told, or only counted.
+    pub fn told(&mut self, now: Timestamp) -> bool {
+        self.0.take(STRANGERS, now)
+    }
+}
+
 /// Where log-ins come from: an IPv4 address, or an IPv6 network of 64 bits, since whoever has one address of
 /// such a network has all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -81,6 +95,15 @@ impl Attempts {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_a_flood_of_strangers_not_all_are_told() {
+        let start = Timestamp::from_micros(1_795_000_000_000_000);
+        let mut strangers = Strangers::default();
+        assert_eq!((0..1_000).filter(|_| strangers.told(start)).count(), 300);
+        let later = start + Duration::from_secs(60);
+        assert_eq!((0..1_000).filter(|_| strangers.told(later)).count(), 30);
+    }
 
     #[test]
     fn so_many_failures_lock_for_so_long() {

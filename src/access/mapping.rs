@@ -7,6 +7,10 @@ use crate::settings::Provider;
 /// The longest name a user can have in the settings.
 const LONGEST_NAME: usize = 64;
 
+/// An address, and whether it was proven (Core 1.0 §5.1).
+const EMAIL: &str = "email";
+const VERIFIED: &str = "email_verified";
+
 /// The claims about somebody, as the provider signed or answered them.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Claims(pub Map<String, Value>);
@@ -22,7 +26,8 @@ impl Claims {
     #[must_use]
     pub fn complete(&self, provider: &Provider) -> bool {
         let roles = provider.roles.is_empty() || self.0.contains_key(&provider.role_claim);
-        self.0.contains_key(&provider.user_claim) && roles
+        let proof = provider.user_claim != EMAIL || self.0.contains_key(VERIFIED);
+        self.0.contains_key(&provider.user_claim) && proof && roles
     }
 
     /// With others, where these say nothing.
@@ -62,9 +67,8 @@ pub struct Mapped {
 /// Reads the claims as the provider's settings say.
 #[must_use]
 pub fn mapped(provider: &Provider, claims: &Claims) -> Mapped {
-    // An address that the provider says was never proven is anybody's.
-    let unproven =
-        provider.user_claim == "email" && claims.0.get("email_verified") == Some(&Value::Bool(false));
+    // An address of which the provider does not say that it was proven is anybody's.
+    let unproven = provider.user_claim == EMAIL && claims.0.get(VERIFIED) != Some(&Value::Bool(true));
     let name = claims.text(&provider.user_claim).filter(|name| could_be_name(name) && !unproven);
     let values = claims.all(&provider.role_claim);
     let role = provider.roles.iter().find(|(value, _)| values.contains(&value.as_str()));
@@ -143,6 +147,10 @@ mod tests {
         };
         assert_eq!(name(json!(true)).as_deref(), Some("ada"));
         assert_eq!(name(json!(false)), None);
+        assert_eq!(name(json!("true")), None);
+        let silent = claims(json!({ "email": "ada", "groups": [] }));
+        assert_eq!(mapped(&provider, &silent).name, None);
+        assert!(!silent.complete(&provider), "the provider is asked for more");
     }
 
     #[test]

@@ -13,7 +13,7 @@ mod standing;
 mod superuser;
 
 pub use held::Held;
-pub use lockout::{Attempts, FORGOTTEN, Source, Sources};
+pub use lockout::{Attempts, FORGOTTEN, Source, Sources, Strangers};
 pub use mapping::{Claims, Mapped, could_be_name, mapped};
 pub use passwords::{BadPassword, LONGEST_PASSWORD, PASSWORD_OVER, expires, fits};
 pub use rights::{Right, rights};
@@ -23,4 +23,4 @@ pub use second_factor::{
 };
 pub use session::{SESSIONS, Session, TOUCH};
 pub use standing::{Owes, Standing};
-pub use superuser::{leaves_no_superuser, may_manage};
+pub use superuser::{leaves_no_superuser, may_manage, superusers};

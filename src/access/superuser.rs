@@ -4,22 +4,34 @@ use crate::settings::{Settings, User};
 
 use super::{Held, Right};
 
-/// Whether in these settings nobody holds `manage-roles`: nobody could grant rights, or give them back. A change by
-/// which it becomes so (it was not so before, and is after) is refused by whoever makes it.
+/// Whether in these settings nobody holds `manage-roles` for all queues: nobody could grant rights, or give them back. A
+/// change by which it becomes so (it was not so before, and is after) is refused by whoever makes it.
 #[must_use]
 pub fn leaves_no_superuser(settings: &Settings) -> bool {
+    superusers(settings).next().is_none()
+}
+
+/// Who holds `manage-roles`, and for all queues: whose rights hold for some changes nobody else's.
+pub fn superusers(settings: &Settings) -> impl Iterator<Item = &str> {
     let holds = |user: &User| {
         let custom = user.custom_role.as_ref().and_then(|role| settings.roles.get(role));
-        Held::of(user, custom.map(|role| &**role)).has(Right::ManageRoles)
+        let held = Held::of(user, custom.map(|role| &**role));
+        held.has(Right::ManageRoles) && held.queues().is_none()
     };
-    !settings.users.values().any(|user| holds(user))
+    settings.users.iter().filter(move |(_, user)| holds(user)).map(|(name, _)| name.as_str())
 }
 
 /// Whether somebody may act upon another's log-in (give a password, remove a second factor, remove the user): whoever
-/// could log in as somebody else could do what they can. So it takes all their rights, or the one to grant them.
+/// could log in as somebody else could do what they can. So it takes all their rights, or the one to grant them, and for
+/// all their queues.
 #[must_use]
 pub fn may_manage(actor: &Held, other: &Held) -> bool {
-    actor.has(Right::ManageRoles) || other.rights().all(|right| actor.has(right))
+    let queues = match (actor.queues(), other.queues()) {
+        (None, _) => true,
+        (Some(_), None) => false,
+        (Some(own), Some(theirs)) => theirs.is_subset(own),
+    };
+    queues && (actor.has(Right::ManageRoles) || other.rights().all(|right| actor.has(right)))
 }
 
 #[cfg(test)]
@@ -61,8 +73,11 @@ mod tests {
         assert!(!leaves_no_superuser(&settings));
         settings.users.remove("boss");
         let granted = User { grants: vec![Right::ManageRoles], ..user(Role::Agent) };
-        settings.users.insert("bob".into(), Arc::new(granted));
+        settings.users.insert("bob".into(), Arc::new(granted.clone()));
         assert!(!leaves_no_superuser(&settings));
+        let limited = User { only_queues: Some(vec!["sales".into()]), ..granted };
+        settings.users.insert("bob".into(), Arc::new(limited));
+        assert!(leaves_no_superuser(&settings), "who sees some queues gives nobody else rights for others");
     }
 
     #[test]
@@ -75,5 +90,23 @@ mod tests {
         let officer = held(Role::Reporting, &[Right::Dpo]);
         assert!(may_manage(&boss, &officer), "who grants the right may");
         assert!(!may_manage(&clerk, &officer));
+    }
+
+    #[test]
+    fn nobody_takes_over_who_has_more_queues() {
+        let held = |role, queues: Option<&[&str]>| {
+            let only_queues = queues.map(|queues| queues.iter().map(|&queue| queue.into()).collect());
+            Held::of(&User { only_queues, ..user(role) }, None)
+        };
+        let boss = held(Role::Superuser, Some(&["a", "b"]));
+        for (other, may) in [
+            (held(Role::Agent, Some(&["a"])), true),
+            (held(Role::Agent, Some(&["a", "b"])), true),
+            (held(Role::Agent, Some(&["a", "c"])), false),
+            (held(Role::Agent, None), false),
+        ] {
+            assert_eq!(may_manage(&boss, &other), may, "{other:?}");
+        }
+        assert!(may_manage(&held(Role::Superuser, None), &boss));
     }
 }

@@ -1,5 +1,7 @@
 //! Lists, in one way for all: a page as JSON, or everything the filter finds as CSV (RFC 4180, UTF-8, a header).
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::body::Body;
 use axum::http::{HeaderValue, header};
@@ -36,7 +38,7 @@ pub(super) trait Listed: Serialize + Send + 'static {
 /// # Errors
 /// What `read` says of the first page, 400 for a place that is none, 503 when the audit log cannot be written.
 pub(super) async fn listed<T, Q, R, F>(
-    desk: &Desk,
+    desk: &Arc<Desk>,
     visitor: &Visitor,
     asked: &Asked<Q>,
     name: &'static str,
@@ -64,7 +66,8 @@ where
         let filter = (!asked.filter.0.is_empty()).then(|| Value::Personal(asked.filter.0.clone()));
         soon(desk.store().commit(vec![Change::Audit(taken.new_value(filter))])).await?;
     }
-    let table = Table { read, place, ready: Some(first), left: MOST, begun: false };
+    let still = Still { desk: Arc::clone(desk), visitor: visitor.clone() };
+    let table = Table { read, place, ready: Some(first), left: MOST, begun: false, still: Some(still) };
     let body = Body::from_stream(unfold(Some(table), |table| async {
         let mut table = table?;
         match table.next().await {
@@ -86,6 +89,22 @@ struct Table<T, R> {
     ready: Option<Page<T>>,
     left: usize,
     begun: bool,
+    /// Whose it is; `None`: nobody's, in a test.
+    still: Option<Still>,
+}
+
+/// Who takes something that takes long.
+pub(super) struct Still {
+    pub(super) desk: Arc<Desk>,
+    pub(super) visitor: Visitor,
+}
+
+impl Still {
+    /// Whether they still may what they might when it began.
+    pub(super) async fn may(&self) -> bool {
+        let now = self.desk.again(&self.visitor).await;
+        now.is_ok_and(|now| now.is_some_and(|now| now.held == self.visitor.held && now.owes().is_none()))
+    }
 }
 
 /// Breaks the connection off, so that nobody takes a part for the whole.
@@ -119,6 +138,11 @@ where
                 line(&mut lines, std::iter::once(told).chain(empty));
             }
             next @ (None | Some(_)) => {
+                if let Some(still) = &self.still
+                    && !still.may().await
+                {
+                    return Err(BrokenOff);
+                }
                 self.place.after = next;
                 let page = (self.read)(self.place.clone()).await;
                 self.ready = Some(page.map_err(|_| BrokenOff)?);
@@ -218,7 +242,7 @@ mod tests {
             };
             let place = Place::first(LOT);
             let first = read(place.clone()).await.ok();
-            let mut table = Table { read, place, ready: first, left: MOST, begun: false };
+            let mut table = Table { read, place, ready: first, left: MOST, begun: false, still: None };
             let mut text = Vec::new();
             while let Some(lines) = table.next().await.unwrap() {
                 text.extend_from_slice(&lines);

@@ -1,6 +1,6 @@
 //! What the routes share: the server, the store, and what lives as long as a session does.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, StatusCode};
 use tokio::sync::{Semaphore, broadcast, watch};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use crate::access::{self, Right, Source, Sources};
+use crate::access::{self, Right, Source, Sources, Strangers};
 use crate::ids::{AgentId, CallId, Redacted};
 use crate::settings::{User, hash_password};
 use crate::store::{SessionKey, SignedIn, Store, StoreError};
@@ -21,6 +21,7 @@ use super::control::{Ask, Asker, Control};
 use super::guard::{By, Visitor};
 use super::listening::Listening;
 use super::problem::Problem;
+use super::sign;
 use super::sign::oidc::Providers;
 use super::sign::seal::Sealing;
 use super::view::{PartyKind, PartyState, PartyView};
@@ -41,6 +42,8 @@ const NAMES: usize = 64;
 const WAITING: usize = 64;
 /// Ends of sessions that an event stream may have to hear yet.
 const ENDS: usize = 64;
+/// Reads at once of what no index finds: they take a connection for seconds, and sessions are read by the same ones.
+const SEARCHES: usize = 1;
 /// A read of the database that somebody waits for takes no longer; it answers in milliseconds, or it is away.
 pub(super) const SOON: Duration = Duration::from_secs(3);
 
@@ -90,6 +93,7 @@ pub(super) struct Desk {
     held: Mutex<HashMap<SessionKey, Held>>,
     ended: broadcast::Sender<Ended>,
     sources: Mutex<Sources>,
+    strangers: Mutex<Strangers>,
     /// One try at a time for each name, so that tries made together cannot all be the first.
     pub(super) names: Vec<tokio::sync::Mutex<()>>,
     /// Hashing a password takes a core and 19 MB for tens of milliseconds.
@@ -106,6 +110,11 @@ pub(super) struct Desk {
     pub(super) listening: Listening,
     /// A vCon is in memory several times while it is made, and once until it is sent.
     pub(super) exporting: Arc<Semaphore>,
+    searching: Arc<Semaphore>,
+    /// The audit log is proven by one at a time, and not before this.
+    pub(super) proving: tokio::sync::Mutex<Option<Timestamp>>,
+    /// Webhooks that are tested now.
+    testing: Mutex<BTreeSet<String>>,
 }
 
 impl Desk {
@@ -119,6 +128,7 @@ impl Desk {
             held: Mutex::default(),
             ended: broadcast::channel(ENDS).0,
             sources: Mutex::default(),
+            strangers: Mutex::default(),
             names: (0..NAMES).map(|_| tokio::sync::Mutex::default()).collect(),
             hashing: Arc::new(Semaphore::new((cores / 2).max(1))),
             waiting: Semaphore::new(WAITING),
@@ -129,6 +139,9 @@ impl Desk {
             proxies,
             listening: Listening::default(),
             exporting: Arc::new(Semaphore::new(VCONS)),
+            searching: Arc::new(Semaphore::new(SEARCHES)),
+            proving: tokio::sync::Mutex::default(),
+            testing: Mutex::default(),
         })
     }
 
@@ -184,6 +197,46 @@ impl Desk {
         }))
     }
 
+    /// Who asks, as things are now: for what takes long, since rights, session and token may end meanwhile.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub(super) async fn again(&self, visitor: &Visitor) -> Result<Option<Visitor>, Problem> {
+        match visitor.by {
+            By::Password | By::Provider(_) => self.visitor(visitor.key).await,
+            By::Token(_) => sign::token_again(self, visitor.key).await,
+        }
+    }
+
+    /// Does a read that goes through many rows: few at once, and each to its end, since a database goes on with it when
+    /// nobody waits any more.
+    ///
+    /// # Errors
+    /// 503 `busy` when others do so for long, and as [`soon`].
+    pub(super) async fn search<T: Send + 'static>(
+        &self,
+        read: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let Ok(Ok(place)) = timeout(SOON, Arc::clone(&self.searching).acquire_owned()).await else {
+            let detail = "Others search through much just now: try again.";
+            return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail));
+        };
+        let read = tokio::spawn(async move {
+            let _place = place;
+            read.await
+        });
+        match timeout(SOON, read).await {
+            Ok(Ok(read)) => Ok(read?),
+            Ok(Err(_)) | Err(_) => Err(no_answer()),
+        }
+    }
+
+    /// A webhook's turn to be tested; `None`: it is being tested.
+    pub(super) fn test_of(self: &Arc<Self>, webhook: &str) -> Option<Test> {
+        let begun = lock(&self.testing).insert(webhook.to_owned());
+        begun.then(|| Test { desk: Arc::clone(self), webhook: webhook.to_owned() })
+    }
+
     /// What stands for a name that is nobody's: it tells one from another, and nothing of them.
     pub(super) fn nobodys(&self, name: &str) -> String {
         format!("?{}", hex::encode(&hmac::sign(&self.key, name.as_bytes()).as_ref()[..8]))
@@ -202,6 +255,11 @@ impl Desk {
     /// A log-in from there failed.
     pub(super) fn failed(&self, ip: IpAddr) {
         lock(&self.sources).failed(Source::from(ip), self.now());
+    }
+
+    /// Whether the audit log tells of this log-in of an unknown name.
+    pub(super) fn tells_stranger(&self) -> bool {
+        lock(&self.strangers).told(self.now())
     }
 
     /// Keeps in mind that a phone was lent to a session.
@@ -375,6 +433,18 @@ impl Drop for Seat {
     }
 }
 
+/// A webhook that is tested; over when it is dropped.
+pub(super) struct Test {
+    desk: Arc<Desk>,
+    webhook: String,
+}
+
+impl Drop for Test {
+    fn drop(&mut self) {
+        lock(&self.desk.testing).remove(&self.webhook);
+    }
+}
+
 /// Waits for a read of the database, but not for long.
 ///
 /// # Errors
@@ -382,11 +452,13 @@ impl Drop for Seat {
 pub(super) async fn soon<T>(read: impl Future<Output = Result<T, StoreError>>) -> Result<T, Problem> {
     match timeout(SOON, read).await {
         Ok(read) => Ok(read?),
-        Err(_) => {
-            let detail = "The database does not answer: try again.";
-            Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail))
-        }
+        Err(_) => Err(no_answer()),
     }
+}
+
+fn no_answer() -> Problem {
+    let detail = "The database does not answer: try again.";
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail)
 }
 
 /// 32 random bytes.

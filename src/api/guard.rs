@@ -241,7 +241,7 @@ pub(super) fn cookie_of<'h>(headers: &'h HeaderMap, named: &str) -> Option<&'h s
     pairs.find(|(name, _)| *name == named).map(|(_, value)| value)
 }
 
-/// What a session with this token is stored as.
+/// What a session or a token for machines is stored as: who reads the database cannot use it.
 pub(super) fn key_of(token: &str) -> SessionKey {
     let mut key = [0; 32];
     key.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());

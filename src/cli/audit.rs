@@ -120,7 +120,8 @@ fn time(text: &str) -> Result<Timestamp, String> {
 impl Which {
     fn filter(self, limit: u32, oldest: bool) -> AuditFilter {
         let Self { class, object, action, actor, since, until, find } = self;
-        AuditFilter { limit, since, until, class, object, action, actor, q: find, oldest, behind: None }
+        let (behind, unrestricted) = (None, false);
+        AuditFilter { limit, since, until, class, object, action, actor, q: find, oldest, behind, unrestricted }
     }
 }
 
@@ -168,17 +169,14 @@ async fn export(at: &AtConfig, which: Which, to: Option<&Path>) -> anyhow::Resul
     let mut filter = which.filter(LOT, true);
     let (mut rows, mut last) = (0, Head::EMPTY);
     loop {
-        let lot = store.audit_export(&filter).await?;
-        let is_last = lot.len() < LOT as usize;
+        let (lot, rest) = store.audit_export(&filter).await?;
         for (row, previous) in lot.iter().filter(|(row, _)| row.seq <= end) {
             to.write_all(row_line(row, *previous).as_bytes())?;
             (rows, last) = (rows + 1, row.head());
         }
-        bar.set_position(last.seq);
-        filter.behind = Some(last.seq);
-        if is_last || lot.last().is_some_and(|(row, _)| row.seq >= end) {
-            break;
-        }
+        let Some(behind) = rest.filter(|behind| *behind < end) else { break };
+        bar.set_position(behind);
+        filter.behind = Some(behind);
     }
     to.write_all(end_line(rows, last).as_bytes())?;
     to.flush()?;

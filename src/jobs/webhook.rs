@@ -42,6 +42,8 @@ const GIVE_UP: Duration = Duration::from_secs(3 * 86_400);
 const KEPT: Duration = Duration::from_secs(30 * 86_400);
 /// What ended is removed each time so many looks have passed; the figures are taken more often.
 const TIDY: u32 = 600;
+/// Lots of a thousand that are given up in one go: after a long stop all may be old.
+const MOST_LOTS: u32 = 100;
 const FIGURES: u32 = 5;
 
 /// Sends one event `test` now, whether or not the webhook is enabled, and tells how that went; it is not tried again.
@@ -150,8 +152,16 @@ impl Work {
     /// Removes what is old. What is tried is given up by who tries it; this is for webhooks that are gone.
     async fn tidy(&self) -> Result<(), StoreError> {
         let at = self.ctx.clock.now();
-        let tidied = WebhookChange::Tidied { ended: at - KEPT, came: at - GIVE_UP - 2 * LONGEST, at };
-        self.ctx.store.commit(vec![Change::Webhook(tidied)]).await
+        let came = at - GIVE_UP - 2 * LONGEST;
+        for _ in 0..MOST_LOTS {
+            let tidied = WebhookChange::Tidied { ended: at - KEPT, came, at };
+            self.ctx.store.commit(vec![Change::Webhook(tidied)]).await?;
+            let (_, oldest) = self.ctx.store.deliveries_waiting().await?;
+            if oldest.is_none_or(|oldest| oldest >= came) {
+                break;
+            }
+        }
+        Ok(())
     }
 
     async fn read_settings(&mut self) -> Result<(), StoreError> {

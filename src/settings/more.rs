@@ -64,7 +64,7 @@ pub struct Provider {
     pub user_claim: String,
     /// The claim whose values are mapped to roles; `groups`.
     pub role_claim: String,
-    /// `value = role`: the first that fits. Who has none may not log in, unless the user exists here.
+    /// `value = role`: the first that fits. Who has none may not log in, if there are any.
     pub roles: Vec<(String, String)>,
     /// Whether a user who is not known yet is made at the first log-in.
     pub make_users: bool,
@@ -184,7 +184,12 @@ pub(super) fn role_attributes(role: &CustomRole, list: &mut Vec<(&'static str, S
 
 /// The attributes of a webhook.
 pub(super) fn webhook_attributes(webhook: &Webhook, list: &mut Vec<(&'static str, Shown)>) {
-    list.push(("url", Shown::Plain(webhook.url.clone())));
+    // What stands behind the path is a secret of the receiver's, often.
+    let (place, query) = webhook.url.split_once('?').unwrap_or((&webhook.url, ""));
+    list.push(("url", Shown::Plain(place.to_owned())));
+    if !query.is_empty() {
+        list.push(("url-query", Shown::Secret(query.to_owned())));
+    }
     list.push(("secret", Shown::Secret(webhook.secret.0.clone())));
     list.push(("events", Shown::Plain(webhook.events.join(", "))));
     list.push(("enabled", Shown::Plain(webhook.enabled.to_string())));

@@ -1,12 +1,12 @@
 //! An agent's own calls with their notes, and the listening log.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row as _};
 
 use crate::audit::{Actor, AuditEvent, Class, Object, Value};
-use crate::ids::{AgentId, CallId, QueueId, RecordingId, Redacted};
+use crate::ids::{AgentId, CallId, RecordingId, Redacted};
 use crate::time::Timestamp;
 
 use super::Store;
@@ -48,9 +48,8 @@ pub struct ListeningFilter {
     pub call: Option<CallId>,
     /// Of this recording.
     pub recording: Option<RecordingId>,
-    /// Of calls of these first queues; `None`: of all. What was heard of restricted calls is told to all who look after
-    /// the log: it is about who listened.
-    pub queues: Option<BTreeSet<QueueId>>,
+    /// Of which calls whoever asks may know.
+    pub sight: Sight,
 }
 
 impl Work<'_> {
@@ -167,10 +166,9 @@ impl Store {
         filter: &ListeningFilter,
         place: &Place,
     ) -> Result<Page<ListenedRow>, StoreError> {
-        let ListeningFilter { since, until, who, call, recording, queues } = filter;
-        let sight = Sight { queues: queues.clone(), restricted: true };
+        let ListeningFilter { since, until, who, call, recording, sight } = filter;
         let mut select = Select::new(LISTENING);
-        if who.is_some() || call.is_some() || recording.is_some() || queues.is_some() {
+        if who.is_some() || call.is_some() || recording.is_some() || sight.queues.is_some() {
             select.sort();
         }
         select
@@ -178,7 +176,7 @@ impl Store {
             .when("l.who = {}", who.as_deref())
             .when("l.call = {}", call.map(|call| call.to_string()))
             .when("l.recording = {}", recording.map(|recording| recording.to_string()))
-            .seen(("c.first_queue", "c.restricted_at"), None, &sight);
+            .seen(("c.first_queue", "c.restricted_at"), None, sight);
         let by = [("l.at", "at"), ("l.n", "n")];
         let rows = select.page(by, place, true).rows(&self.read, "reading the listening log").await?;
         let rows: Vec<ListenedRow> = rows.iter().map(read_listened).collect::<Result<_, StoreError>>()?;

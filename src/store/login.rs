@@ -1,9 +1,12 @@
 //! Second factors, earlier passwords, providers' people, tokens for machines (domain rule 23).
 
+use std::collections::BTreeMap;
+
 use sqlx::Any;
 use sqlx::any::{AnyArguments, AnyRow};
 use sqlx::query::Query;
 
+use crate::audit::{Actor, AuditEvent, Class, Object as Audited, Value};
 use crate::ids::Redacted;
 use crate::settings::{Changed, Difference, Object, Provider, SYSTEM, System, User};
 use crate::time::Timestamp;
@@ -78,6 +81,15 @@ pub enum LoginChange {
     TokenUsed {
         /// Which one.
         id: String,
+        /// When.
+        at: Timestamp,
+    },
+    /// All that somebody made are good no longer: each is audited.
+    TokensRevoked {
+        /// Who made them.
+        maker: String,
+        /// Who wants it so.
+        by: Actor,
         /// When.
         at: Timestamp,
     },
@@ -158,6 +170,7 @@ impl Work<'_> {
                 let update = "UPDATE tokens SET used = $2 WHERE id = $1 AND (used IS NULL OR used < $2)";
                 self.execute(sqlx::query(update).bind(id.clone()).bind(at.as_micros())).await
             }
+            LoginChange::TokensRevoked { maker, by, at } => self.revoke_tokens_of(maker, by, *at).await,
             LoginChange::TokenRevoked { id, at } => {
                 let update = "UPDATE tokens SET revoked = $2 WHERE id = $1 AND revoked IS NULL";
                 let update = sqlx::query(update).bind(id.clone()).bind(at.as_micros());
@@ -168,13 +181,21 @@ impl Work<'_> {
 
     /// What follows from a change of settings: a user's new password is kept in mind; a user or provider that is removed
     /// leaves nothing that another of the same name would find.
-    pub(super) async fn log_ins_follow(&mut self, difference: &Difference) -> Result<(), StoreError> {
+    pub(super) async fn log_ins_follow(
+        &mut self,
+        difference: &Difference,
+        who: &Actor,
+    ) -> Result<(), StoreError> {
         let name = &difference.name;
         match &difference.what {
             Changed::Added(Object::User(user)) => self.keep_password(name, user).await,
             Changed::Altered { old: Object::User(old), new: Object::User(new) }
                 if old.password_hash != new.password_hash =>
             {
+                // Whoever had the old one may have made tokens with it.
+                if *who != Actor::User(name.clone()) {
+                    self.revoke_tokens_of(name, who, self.now).await?;
+                }
                 self.keep_password(name, new).await
             }
             Changed::Removed(Object::User(_)) => {
@@ -185,11 +206,11 @@ impl Work<'_> {
                     "DELETE FROM login_failures WHERE name = $1",
                     "DELETE FROM log_ins WHERE name = $1",
                     "DELETE FROM identities WHERE name = $1",
+                    "DELETE FROM made_users WHERE name = $1",
                 ] {
                     self.execute(sqlx::query(delete).bind(name.clone())).await?;
                 }
-                let revoke = "UPDATE tokens SET revoked = $2 WHERE maker = $1 AND revoked IS NULL";
-                self.execute(sqlx::query(revoke).bind(name.clone()).bind(self.now.as_micros())).await
+                self.revoke_tokens_of(name, who, self.now).await
             }
             // Another provider's subjects are other people.
             Changed::Altered { old: Object::Provider(old), new: Object::Provider(new) }
@@ -200,6 +221,24 @@ impl Work<'_> {
             Changed::Removed(Object::Provider(_)) => self.forget_people_of(name).await,
             Changed::Added(_) | Changed::Altered { .. } | Changed::Removed(_) => Ok(()),
         }
+    }
+
+    async fn revoke_tokens_of(&mut self, maker: &str, by: &Actor, at: Timestamp) -> Result<(), StoreError> {
+        let revoke =
+            "UPDATE tokens SET revoked = $2 WHERE maker = $1 AND revoked IS NULL RETURNING id, name, expires";
+        let revoke = sqlx::query(revoke).bind(maker.to_owned()).bind(at.as_micros());
+        let rows = revoke.fetch_all(&mut *self.connection).await.doing("revoking tokens")?;
+        for row in &rows {
+            let cells = Cells { table: "tokens", row };
+            // One that has ended by itself is no news.
+            if cells.time("expires")? > at {
+                let what = Audited::new("token", cells.get::<String>("id")?);
+                let event = AuditEvent::new(Class::Rights, by.clone(), at, "token.revoked", what);
+                let old = format!("{} by {maker}", cells.get::<String>("name")?);
+                self.audit(event.old(Some(Value::Plain(old))));
+            }
+        }
+        Ok(())
     }
 
     /// When somebody logged in last.
@@ -258,7 +297,13 @@ impl Work<'_> {
             .bind(user.clone())
             .bind(i64::from(*made))
             .bind(at.as_micros());
-        self.or_conflict(insert, "identity", user).await
+        self.or_conflict(insert, "identity", user).await?;
+        if !*made {
+            return Ok(());
+        }
+        let insert = "INSERT INTO made_users (name, provider, at) VALUES ($1, $2, $3) ON CONFLICT (name) DO NOTHING";
+        let insert = sqlx::query(insert).bind(user.clone()).bind(provider.clone()).bind(at.as_micros());
+        self.execute(insert).await
     }
 
     pub(super) async fn execute(&mut self, statement: Statement) -> Result<(), StoreError> {
@@ -365,6 +410,33 @@ impl Store {
             user: cells.get("name")?,
             made: cells.get::<i64>("made")? != 0,
         }))
+    }
+}
+
+impl Store {
+    /// The users whom a provider made and who are still there, each with the provider's name: nobody knows their
+    /// passwords, unless one was set since.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn made_users(&self) -> Result<BTreeMap<String, String>, StoreError> {
+        let rows = sqlx::query("SELECT name, provider FROM made_users").fetch_all(&self.read).await;
+        let rows = rows.doing("reading whom providers made")?;
+        let read = |row| {
+            let cells = Cells { table: "made_users", row };
+            Ok((cells.get("name")?, cells.get("provider")?))
+        };
+        rows.iter().map(read).collect()
+    }
+
+    /// Whether a provider made this user, be the provider's word still known or not.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn was_made(&self, user: &str) -> Result<bool, StoreError> {
+        let select = sqlx::query("SELECT 1 FROM made_users WHERE name = $1").bind(user.to_owned());
+        let row = select.fetch_optional(&self.read).await;
+        row.map(|row| row.is_some()).doing("looking for whom providers made")
     }
 }
 

@@ -1,5 +1,7 @@
 //! People who log in: their sessions, their failures, their settings by name.
 
+use std::time::Duration;
+
 use aws_lc_rs::digest::{SHA256, digest};
 use sqlx::Row as _;
 
@@ -13,6 +15,9 @@ use super::change::{SessionChange, SessionKey};
 use super::error::{Doing as _, StoreError};
 use super::query::Cells;
 use super::writer::Work;
+
+/// So old a failure may be that another node counted while a log-in was looked at; no lock is shorter.
+const MEANWHILE: Duration = Duration::from_secs(60);
 
 /// A session that holds, and whose it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,11 +110,15 @@ impl Work<'_> {
         let old = old.bind((last - FORGOTTEN).as_micros());
         old.execute(&mut *self.connection).await.doing("forgetting old failed log-ins")?;
         let upsert = "INSERT INTO login_failures (name, failures, last) VALUES ($1, $2, $3) \
-                      ON CONFLICT (name) DO UPDATE SET failures = excluded.failures, last = excluded.last";
+                      ON CONFLICT (name) DO UPDATE SET last = excluded.last, failures = CASE \
+                      WHEN excluded.failures <= login_failures.failures AND login_failures.last > $4 \
+                      THEN login_failures.failures + 1 ELSE excluded.failures END";
+        // Another node may have counted one since it was read: then this is one more. What is older was forgotten.
         sqlx::query(upsert)
             .bind(user.to_owned())
             .bind(i64::from(attempts.failures))
             .bind(last.as_micros())
+            .bind((last - MEANWHILE).as_micros())
             .execute(&mut *self.connection)
             .await
             .map(drop)

@@ -4,7 +4,6 @@ use sqlx::AssertSqlSafe;
 use sqlx::any::AnyRow;
 
 use crate::ids::{AgentId, CallId, QueueId, RecordingId};
-use crate::retention::HoldOn;
 use crate::time::Timestamp;
 
 use super::Store;
@@ -32,8 +31,8 @@ pub struct RecordingFilter {
     pub state: Option<String>,
     /// Of calls in which this agent spoke last.
     pub agent: Option<AgentId>,
-    /// Only those on which one of these holds is, by itself or with its call.
-    pub held: Option<Vec<HoldOn>>,
+    /// Only those that a legal hold keeps at this time.
+    pub held: Option<Timestamp>,
     /// What may be seen.
     pub sight: Sight,
 }
@@ -102,8 +101,8 @@ impl Store {
         if call.is_some() || agent.is_some() {
             select.sort();
         }
-        if let Some(held) = held {
-            select_held(&mut select, held);
+        if let Some(at) = held {
+            select_held(&mut select, *at, self.holds_queues(*at).await?);
         }
         select
             .between("r.armed_at", *since, *until)
@@ -116,6 +115,14 @@ impl Store {
         let rows: Vec<RecordingRow> = rows.iter().map(read_recording).collect::<Result<_, StoreError>>()?;
         let at = |row: &RecordingRow| Cursor { at: row.armed_at.as_micros(), id: row.id.to_string() };
         Ok(Page::of(rows, place.limit, at))
+    }
+
+    /// Whether calls of a whole queue are held.
+    async fn holds_queues(&self, at: Timestamp) -> Result<bool, StoreError> {
+        let select = "SELECT 1 FROM holds h WHERE h.kind = 'queue' AND h.released_at IS NULL \
+                      AND (h.ends_at IS NULL OR h.ends_at > $1) LIMIT 1";
+        let row = sqlx::query(select).bind(at.as_micros()).fetch_optional(&self.read).await;
+        row.map(|row| row.is_some()).doing("looking for holds")
     }
 
     /// A recording, if its call may be seen.
@@ -299,26 +306,26 @@ impl Store {
     }
 }
 
-/// Only recordings that one of these holds keeps, as [`Holds`](crate::retention::Holds) tells them: of calls that ended,
-/// and as long as there is something to keep.
-fn select_held(select: &mut Select, held: &[HoldOn]) {
-    let each: Vec<String> = held
-        .iter()
-        .map(|on| match on {
-            HoldOn::Recording(id) => format!("r.id = {}", select.bind(id.to_string())),
-            HoldOn::Call(id) => format!("r.call = {}", select.bind(id.to_string())),
-            HoldOn::Number(number) => {
-                let number = select.bind(number.0.as_str());
-                format!("r.call IN (SELECT h.id FROM calls h WHERE h.from_number = {number})")
-            }
-            HoldOn::Queue { queue, since, until } => {
-                let (queue, since, until) = (select.bind(queue), select.bind(*since), select.bind(*until));
-                format!("(c.first_queue = {queue} AND c.arrived_at <= {until} AND c.ended_at >= {since})")
-            }
-        })
-        .collect();
-    let any = if each.is_empty() { "1 = 0".to_owned() } else { each.join(" OR ") };
-    select.only(&format!("({any})")).only("c.ended_at IS NOT NULL");
+/// The recordings that holds of one recording, one call or one number keep: few, however many holds there are. `{}`: now.
+const HELD: &str = "SELECT h.object FROM holds h WHERE h.kind = 'recording' AND h.released_at IS NULL \
+     AND (h.ends_at IS NULL OR h.ends_at > {}) UNION ALL \
+     SELECT x.id FROM holds h JOIN recordings x ON x.call = h.object WHERE h.kind = 'call' \
+     AND h.released_at IS NULL AND (h.ends_at IS NULL OR h.ends_at > {}) UNION ALL \
+     SELECT x.id FROM holds h JOIN calls k ON k.from_number = h.number JOIN recordings x ON x.call = k.id \
+     WHERE h.kind = 'number' AND h.released_at IS NULL AND (h.ends_at IS NULL OR h.ends_at > {})";
+
+/// Those of a queue's calls in a span: many.
+const QUEUE_HELD: &str = "SELECT 1 FROM holds h WHERE h.kind = 'queue' AND h.released_at IS NULL \
+     AND (h.ends_at IS NULL OR h.ends_at > {}) AND h.object = c.first_queue AND c.arrived_at <= h.span_until \
+     AND c.ended_at >= h.span_since";
+
+/// Only recordings that a hold keeps, as [`Holds`](crate::retention::Holds) tells them: of calls that ended, and as long
+/// as there is something to keep.
+fn select_held(select: &mut Select, at: Timestamp, queues: bool) {
+    let now = select.bind(at);
+    let held = format!("r.id IN ({HELD})").replace("{}", &now);
+    let or_queue = if queues { format!(" OR EXISTS ({QUEUE_HELD})").replace("{}", &now) } else { String::new() };
+    select.only(&format!("({held}{or_queue})")).only("c.ended_at IS NOT NULL");
     select.only("r.destroyed_at IS NULL").only("r.state <> 'discarded'");
 }
 

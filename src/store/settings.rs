@@ -46,7 +46,7 @@ impl Work<'_> {
                 Some(new) => self.put(name, new).await?,
                 None => self.remove(*kind, name).await?,
             }
-            self.log_ins_follow(difference).await?;
+            self.log_ins_follow(difference, who).await?;
             for change in difference.attributes() {
                 self.audit(of_attribute(difference, change, who, self.now));
             }

@@ -104,7 +104,7 @@ pub enum WebhookChange {
         /// When.
         at: Timestamp,
     },
-    /// Rows that ended before `ended` go, a thousand at most; what waits since before `came` is given up.
+    /// Rows that ended before `ended` go; what waits since before `came` is given up. A thousand each at most.
     Tidied {
         /// Rows that ended before this go.
         ended: Timestamp,
@@ -296,8 +296,9 @@ impl Work<'_> {
         let row = row.ok_or(StoreError::Missing { what: WHAT, id: id.to_string() })?;
         let cells = Cells { table: "webhook_deliveries", row: &row };
         let (webhook, old) = (cells.get::<String>("webhook")?, cells.get::<String>("state")?);
-        let update = "UPDATE webhook_deliveries SET state = 'waiting', at = $2, due = $2, ended_at = NULL \
-                      WHERE id = $1";
+        // Whoever has it at this moment has it no longer.
+        let update = "UPDATE webhook_deliveries SET state = 'waiting', at = $2, due = $2, ended_at = NULL, \
+                      leased_by = NULL, leased_until = NULL WHERE id = $1";
         sqlx::query(update)
             .bind(id.to_string())
             .bind(at.as_micros())
@@ -315,11 +316,13 @@ impl Work<'_> {
         const DOING: &str = "tidying up deliveries";
         // Of a webhook that was disabled or removed: nobody tries those.
         let give_up = "UPDATE webhook_deliveries SET state = 'failed', ended_at = $2, what = COALESCE(what, $3) \
-                       WHERE state = 'waiting' AND at < $1 AND leased_until IS NULL";
+                       WHERE id IN (SELECT o.id FROM webhook_deliveries o WHERE o.state = 'waiting' \
+                       AND o.at < $1 AND o.leased_until IS NULL ORDER BY o.id LIMIT $4)";
         sqlx::query(give_up)
             .bind(came.as_micros())
             .bind(at.as_micros())
             .bind("it was not sent: the webhook is disabled or gone")
+            .bind(TIDIED)
             .execute(&mut *self.connection)
             .await
             .doing(DOING)?;

@@ -1,7 +1,8 @@
 //! The one task that writes: group commit.
 //!
 //! It takes whatever units of work wait, applies each in a savepoint of one transaction, commits
-//! once, then answers all. A unit that fails is rolled back alone and told so. The audit chain goes on
+//! once, then answers all. A unit that fails is rolled back alone and told so; where it is the audit rows of all that
+//! the database does not take, each unit has a transaction of its own. The audit chain goes on
 //! from where this writer left it, or from where another process (`sayso apply`, another node) has moved
 //! its end since.
 //!
@@ -10,26 +11,30 @@
 //! became of it: its units wait until the audit log says so, for who is told that a unit failed stores it
 //! again.
 
+mod apply;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::{AnyConnection, Connection as _};
+use sqlx::Connection as _;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep, timeout};
 
-use crate::audit::{AuditEvent, Head};
+use crate::audit::Head;
 use crate::time::{Clock, Timestamp};
 
 use super::Node;
-use super::audit::{chain, holds, lock_head};
+use super::audit::{holds, lock_head};
 use super::change::Change;
 use super::dialect::Dialect;
 use super::error::{Doing as _, StoreError};
-use super::kek::KekChange;
 use super::link::{Link, no_answer};
 use super::persons::Secret;
-use super::recorded::RecordingChange;
 use super::rules::Rules;
+
+use apply::{Known, With, apply, destroys_key};
+
+pub(super) use apply::Work;
 
 /// How long deleted keys may stay in the write-ahead log while there is no pause.
 const SHRED_WITHIN: Duration = Duration::from_secs(1);
@@ -71,6 +76,12 @@ impl Batch {
             // Whoever asked may have stopped waiting.
             let _ = answer.send(result);
         }
+    }
+
+    /// Each unit by itself.
+    fn apart(self) -> impl Iterator<Item = Self> {
+        let units = self.units.into_iter().zip(self.answers);
+        units.map(|(unit, answer)| Self { units: vec![unit], answers: vec![answer] })
     }
 
     fn fail(self, error: &StoreError) {
@@ -208,14 +219,26 @@ impl Writer {
         timeout(pause, received).await.is_ok_and(|count| count > 0) || !self.queue.is_closed()
     }
 
-    /// Settles what is in doubt, then applies a batch.
+    /// Applies a batch. If the database will never take it whole, such as an audit row with a text that it refuses, its
+    /// units are applied one by one: the bad one fails alone.
     async fn commit(&mut self, batch: Batch) {
+        let Some(refused) = self.together(batch).await else { return };
+        tracing::warn!(units = refused.units.len(), "units of work are stored one by one");
+        for one in refused.apart() {
+            // One alone is told what became of it.
+            let _ = self.together(one).await;
+        }
+    }
+
+    /// Settles what is in doubt, then applies a batch in one transaction; gives it back when it may do apart.
+    async fn together(&mut self, batch: Batch) -> Option<Batch> {
         let shreds = batch.units.iter().flatten().any(destroys_key);
         loop {
             // It was asked for just now, and was away for long.
             let recent = self.away.as_ref().filter(|away| self.clock.now().since(away.tried) < AGAIN);
             if let Some(error) = recent.and_then(|away| away.longer_than(PATIENCE)) {
-                return batch.fail(error);
+                batch.fail(error);
+                return None;
             }
             let mut outcome = self.settle().await;
             if batch.units.is_empty() {
@@ -229,21 +252,27 @@ impl Writer {
                     if shreds {
                         self.to_shred = self.to_shred.or(Some(self.clock.now()));
                     }
-                    return batch.tell(results);
+                    batch.tell(results);
+                    return None;
                 }
-                Err(Failure::Refused(error)) => return batch.fail(&error),
+                Err(Failure::Refused(error)) if error.is_final() && batch.units.len() > 1 => return Some(batch),
+                Err(Failure::Refused(error)) => {
+                    batch.fail(&error);
+                    return None;
+                }
                 Err(Failure::Doubt(error, committing)) => {
                     self.goes_away(error);
                     self.doubt = Some((batch, committing));
-                    return;
+                    return None;
                 }
                 Err(Failure::Passing(error)) => self.goes_away(error),
             }
             if batch.units.is_empty() {
-                return;
+                return None;
             }
             if let Some(error) = self.away.as_ref().and_then(|away| away.longer_than(PATIENCE)) {
-                return batch.fail(error);
+                batch.fail(error);
+                return None;
             }
             sleep(AGAIN).await;
         }
@@ -387,185 +416,4 @@ async fn in_time<T>(
 
 fn passes(dialect: Dialect, error: &StoreError) -> bool {
     matches!(error, StoreError::Database { source, .. } if dialect.passes(source))
-}
-
-/// What a transaction is applied with.
-#[derive(Clone, Copy)]
-struct With<'a> {
-    dialect: Dialect,
-    clock: Clock,
-    node: Option<&'a str>,
-    secret: &'a Secret,
-}
-
-/// What is known of the database since the last transaction.
-struct Known {
-    /// The chain's end.
-    head: Option<Head>,
-    rules: Option<Arc<Rules>>,
-}
-
-/// One transaction: the units, each in a savepoint, then their audit rows behind the chain's end, of which there is a new
-/// one afterwards. `committing` is set when COMMIT is sent.
-async fn apply(
-    connection: &mut AnyConnection,
-    with: With<'_>,
-    units: &[Vec<Change>],
-    known: &mut Known,
-    committing: &mut Option<Committing>,
-) -> Result<Results, StoreError> {
-    let With { dialect, .. } = with;
-    let mut outer = connection.begin_with(dialect.begin_write()).await.doing("beginning a transaction")?;
-    let mut rules = Rules::now(&mut outer, known.rules.as_ref()).await?;
-    let mut results = Vec::with_capacity(units.len());
-    let mut events = Vec::new();
-    // A unit alone needs no savepoint: if it fails, so does the transaction.
-    let alone = units.len() == 1;
-    for changes in units {
-        let result = if alone {
-            Work::apply(&mut outer, with, &rules, changes).await
-        } else {
-            let mut inner = outer.begin().await.doing("setting a savepoint")?;
-            let result = Work::apply(&mut inner, with, &rules, changes).await;
-            match result {
-                Ok(_) => inner.commit().await.doing("releasing a savepoint")?,
-                Err(_) => inner.rollback().await.doing("rolling back to a savepoint")?,
-            }
-            result
-        };
-        if result.is_ok() && changes.iter().any(|change| matches!(change, Change::Settings(..))) {
-            rules = Rules::now(&mut outer, Some(&rules)).await?;
-        }
-        match result {
-            // No fault of the unit's: all of it once more.
-            Err(error) if passes(dialect, &error) => return Err(error),
-            result => results.push(result.map(|more| events.extend(more))),
-        }
-    }
-    if alone && results.iter().any(Result::is_err) {
-        outer.rollback().await.doing("rolling back a transaction")?;
-        return Ok(results);
-    }
-    let mut end = None;
-    if !events.is_empty() {
-        end = Some(chain(&mut outer, known.head, events, with.secret).await?);
-    }
-    *committing = Some(Committing { results, end });
-    outer.commit().await.doing("committing a transaction")?;
-    known.head = end.or(known.head);
-    known.rules = Some(rules);
-    Ok(committing.take().map(|done| done.results).unwrap_or_default())
-}
-
-fn destroys_key(change: &Change) -> bool {
-    match change {
-        Change::Recording(
-            RecordingChange::Discarded { .. }
-            | RecordingChange::Destroyed { .. }
-            | RecordingChange::Rewrapped { .. },
-        )
-        | Change::Kek(KekChange::Retired { .. })
-        | Change::ErasePerson { .. }
-        | Change::ErasePersonalOf { .. } => true,
-        Change::Anonymise(change) => change.erases(),
-        Change::Privacy(change) => change.erases(),
-        Change::Recording(
-            RecordingChange::Armed { .. }
-            | RecordingChange::Started { .. }
-            | RecordingChange::Finished { .. }
-            | RecordingChange::Salvaged { .. }
-            | RecordingChange::Encoded { .. }
-            | RecordingChange::Stored { .. }
-            | RecordingChange::Removed { .. }
-            | RecordingChange::Failed { .. },
-        )
-        | Change::Kek(KekChange::Made { .. })
-        | Change::Job(_)
-        | Change::Adopt(_)
-        | Change::Report(_)
-        | Change::Fact(_)
-        | Change::Agent { .. }
-        | Change::LegStats { .. }
-        | Change::Settings(..)
-        | Change::SettingsSince { .. }
-        | Change::Prompt(_)
-        | Change::Session(_)
-        | Change::Attempts { .. }
-        | Change::Note(_)
-        | Change::Listened(_)
-        | Change::Hold(_)
-        | Change::Login(_)
-        | Change::Webhook(_)
-        | Change::Anchor(_)
-        | Change::Particulars(_)
-        | Change::Node(_)
-        | Change::Audit(_) => false,
-    }
-}
-
-/// One unit of work being applied: the connection within its savepoint, and what is to be audited.
-pub(super) struct Work<'c> {
-    pub(super) connection: &'c mut AnyConnection,
-    pub(super) now: Timestamp,
-    pub(super) dialect: Dialect,
-    /// The spool of the node that writes.
-    pub(super) node: Option<&'c str>,
-    pub(super) secret: &'c Secret,
-    pub(super) rules: &'c Rules,
-    /// The audit events so far, still to be chained and written.
-    pub(super) events: Vec<AuditEvent>,
-}
-
-impl<'c> Work<'c> {
-    /// Applies a unit of work; the audit events to be written.
-    async fn apply(
-        connection: &'c mut AnyConnection,
-        with: With<'c>,
-        rules: &'c Rules,
-        changes: &[Change],
-    ) -> Result<Vec<AuditEvent>, StoreError> {
-        let With { dialect, clock, node, secret } = with;
-        let events = Vec::new();
-        let mut work = Self { connection, now: clock.now(), dialect, node, secret, rules, events };
-        work.apply_all(changes).await?;
-        work.tell_webhooks().await?;
-        work.events.retain(|event| rules.writes(event));
-        Ok(work.events)
-    }
-
-    async fn apply_all(&mut self, changes: &[Change]) -> Result<(), StoreError> {
-        for change in changes {
-            match change {
-                Change::Fact(fact) => self.fact(fact).await?,
-                Change::Recording(change) => self.recording(change.clone()).await?,
-                Change::Job(change) => self.job(change).await?,
-                Change::Adopt(adoption) => self.adopt(adoption).await?,
-                Change::Kek(change) => self.kek(change).await?,
-                Change::Report(change) => self.report(change).await?,
-                Change::Agent { agent, state, at } => self.agent(agent, state, *at).await?,
-                Change::LegStats { leg, quality } => self.leg_quality(*leg, quality).await?,
-                Change::Settings(differences, who) => self.settings(differences, who, None).await?,
-                Change::SettingsSince { generation, differences, who } => {
-                    self.settings(differences, who, Some(*generation)).await?;
-                }
-                Change::Prompt(prompt) => self.prompt(prompt.clone()).await?,
-                Change::Session(change) => self.session(change).await?,
-                Change::Attempts { user, attempts } => self.attempts(user, *attempts).await?,
-                Change::Note(note) => self.note(note).await?,
-                Change::Listened(listened) => self.listened(listened).await?,
-                Change::Hold(change) => self.holds(change).await?,
-                Change::Anonymise(change) => self.anonymise(change).await?,
-                Change::Privacy(change) => self.privacy(change).await?,
-                Change::Login(change) => self.login(change).await?,
-                Change::Webhook(change) => self.webhook(change).await?,
-                Change::Anchor(change) => self.anchor(change).await?,
-                Change::Particulars(change) => self.particulars(change).await?,
-                Change::ErasePerson { person, by } => self.erase_person(person, by).await?,
-                Change::ErasePersonalOf { calls } => self.erase_personal_of(calls).await?,
-                Change::Node(node) => self.node_seen(node).await?,
-                Change::Audit(event) => self.audit(event.clone()),
-            }
-        }
-        Ok(())
-    }
 }

@@ -376,7 +376,7 @@ impl Playing {
         }
         self.checked = now;
         self.slot.goes_on(now);
-        let visitor = self.desk.visitor(self.visitor.key).await;
+        let visitor = self.desk.again(&self.visitor).await;
         let visitor = visitor.ok().flatten().filter(|visitor| visitor.has(Right::ListenRecordings));
         let row = match &visitor {
             Some(visitor) => seen(&self.desk, visitor, self.id).await.ok(),

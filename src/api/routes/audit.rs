@@ -10,12 +10,11 @@ use axum::{Extension, Json};
 use bytes::Bytes;
 use futures_util::stream::try_unfold;
 use serde::{Deserialize, Serialize};
-use tokio::sync::Semaphore;
 use ulid::Ulid;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::access::Right;
-use crate::api::csv::{Listed, listed};
+use crate::api::csv::{Listed, Still, listed};
 use crate::api::desk::{Desk, soon};
 use crate::api::guard::{Needs, Visitor};
 use crate::api::input::{Asked, At};
@@ -24,7 +23,7 @@ use crate::audit::{
     Anchor, AuditEvent, BrokenLink, Class, Head, Object, Row, Sealed, Value, Why, end_line, row_line,
 };
 use crate::jobs::anchor::{AnchorFault, Anchoring, anchor, known};
-use crate::store::{AnchorPlace, AnchorRow, AuditFilter, Change, Order, Page, Place, Store, StoreError};
+use crate::store::{AnchorPlace, AnchorRow, AuditFilter, Change, Order, Page, Place, StoreError};
 use crate::time::Clock;
 
 use super::route::{Route, get, post};
@@ -50,7 +49,7 @@ pub(super) fn routes() -> Vec<Route> {
             .says("Where the log's head was anchored, the latest first.")
             .query::<Paged>()
             .gives::<Page<AnchorAt>>(),
-        post("/audit/anchors", VIEW, anchor_now)
+        post("/audit/anchors", Needs::Right(Right::ConfigureSystem), anchor_now)
             .says("Anchors the log's head now, at each place of the settings.")
             .gives_with::<Vec<AnchorAt>>(StatusCode::CREATED),
     ]
@@ -63,8 +62,8 @@ const LOT: u32 = 2_000;
 /// The object of the rows that tell of the log itself.
 const LOG: &str = "log";
 
-/// Proofs take all cores and read the whole log: one at a time.
-static PROVING: Semaphore = Semaphore::const_new(1);
+/// A proof reads the whole log: after one, so many times as long as it took there is none.
+const PAUSES: u32 = 9;
 
 #[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -116,7 +115,7 @@ pub(super) struct By {
 }
 
 impl By {
-    fn filter(&self, place: &Place) -> AuditFilter {
+    fn filter(&self, visitor: &Visitor, place: &Place) -> AuditFilter {
         let text = |text: &Option<String>| text.clone().filter(|text| !text.trim().is_empty());
         AuditFilter {
             limit: place.limit,
@@ -129,6 +128,7 @@ impl By {
             q: text(&self.q),
             oldest: place.order == Order::Oldest,
             behind: place.after.as_ref().map(crate::store::Cursor::row),
+            unrestricted: !visitor.has(Right::Dpo),
         }
     }
 }
@@ -195,9 +195,17 @@ pub(super) async fn list(
     visitor.of_all_queues()?;
     note_reading(&desk, &visitor).await?;
     let (store, by) = (desk.store().clone(), asked.by.clone());
+    let (at, who) = (Arc::clone(&desk), visitor.clone());
     listed::<AuditRow, _, _, _>(&desk, &visitor, &asked, "audit", move |place| {
-        let (store, filter) = (store.clone(), by.filter(&place));
-        async move { Ok(soon(store.audit_page(&filter)).await?.map(AuditRow::from)) }
+        let (desk, store, filter) = (Arc::clone(&at), store.clone(), by.filter(&who, &place));
+        async move {
+            let page = if filter.reads_rows() {
+                desk.search(async move { store.audit_page(&filter).await }).await?
+            } else {
+                soon(store.audit_page(&filter)).await?
+            };
+            Ok(page.map(AuditRow::from))
+        }
     })
     .await
 }
@@ -223,7 +231,7 @@ async fn note_reading(desk: &Desk, visitor: &Visitor) -> Result<(), Problem> {
 
 /// An export on its way.
 struct Lines {
-    store: Store,
+    still: Still,
     filter: AuditFilter,
     /// Rows after this one came while it was made.
     end: u64,
@@ -250,49 +258,62 @@ pub(super) async fn export(
     let filter = (!asked.filter.0.is_empty()).then(|| Value::Personal(asked.filter.0.clone()));
     soon(desk.store().commit(vec![Change::Audit(event.new_value(filter))])).await?;
     let end = soon(desk.store().audit_head()).await?.seq;
+    let filter = asked.by.filter(&visitor, &place);
     let lines = Lines {
-        store: desk.store().clone(),
-        filter: asked.by.filter(&place),
+        still: Still { desk, visitor },
+        filter,
         end,
         rows: 0,
         last: Head::EMPTY,
         done: false,
     };
     let body = Body::from_stream(try_unfold(lines, |mut lines| async move {
-        let text = lines
-            .next()
-            .await
-            .inspect_err(|error| tracing::error!(%error, "an export of the log ends early"));
-        Ok::<_, StoreError>(text?.map(|text| (Bytes::from(text), lines)))
+        let text = lines.next().await?;
+        Ok::<_, BrokenOff>(text.map(|text| (Bytes::from(text), lines)))
     }));
     let kind = HeaderValue::from_static("application/jsonl");
     let file = HeaderValue::from_static("attachment; filename=\"audit.jsonl\"");
     Ok(([(header::CONTENT_TYPE, kind), (header::CONTENT_DISPOSITION, file)], body).into_response())
 }
 
+/// Breaks the connection off, so that nobody takes a part for the whole.
+#[derive(Debug, thiserror::Error)]
+#[error("broken off")]
+struct BrokenOff;
+
 impl Lines {
     /// The next lines; `None`: that was all.
-    async fn next(&mut self) -> Result<Option<String>, StoreError> {
-        if self.done {
-            return Ok(None);
-        }
-        let rows = self.store.audit_export(&self.filter).await?;
-        self.done = rows.len() < LOT as usize;
+    async fn next(&mut self) -> Result<Option<String>, BrokenOff> {
         let mut text = String::new();
-        for (row, previous) in rows {
-            if row.seq > self.end {
-                self.done = true;
-                break;
-            }
+        // So many rows are looked through at once, and maybe none of them is asked for.
+        while text.is_empty() && !self.done {
+            self.more(&mut text).await?;
+        }
+        Ok((!text.is_empty()).then_some(text))
+    }
+
+    async fn more(&mut self, text: &mut String) -> Result<(), BrokenOff> {
+        if !self.still.may().await {
+            return Err(BrokenOff);
+        }
+        let (store, filter) = (self.still.desk.store().clone(), self.filter.clone());
+        let read = self.still.desk.search(async move { store.audit_export(&filter).await }).await;
+        let (rows, rest) = read.map_err(|problem| {
+            tracing::error!(status = %problem.status(), "an export of the audit log ends early");
+            BrokenOff
+        })?;
+        for (row, previous) in rows.into_iter().filter(|(row, _)| row.seq <= self.end) {
             text.push_str(&row_line(&row, previous));
             self.rows += 1;
             self.last = row.head();
-            self.filter.behind = Some(row.seq);
         }
+        let rest = rest.filter(|behind| *behind < self.end);
+        self.done = rest.is_none();
+        self.filter.behind = rest;
         if self.done {
             text.push_str(&end_line(self.rows, self.last));
         }
-        Ok(Some(text))
+        Ok(())
     }
 }
 
@@ -330,12 +351,16 @@ pub(super) async fn verify(
     Extension(visitor): Extension<Visitor>,
 ) -> Result<Json<AuditVerdict>, Problem> {
     visitor.of_all_queues()?;
-    let Ok(_turn) = PROVING.try_acquire() else {
+    let Ok(mut turn) = desk.proving.try_lock() else {
         return Err(Problem::conflict(
             "not-now",
             "The log is being verified this moment: wait for the result.",
         ));
     };
+    if let Some(until) = turn.filter(|until| desk.now() < *until) {
+        let detail = format!("The log was verified just now. Try again after {}.", until.to_rfc3339());
+        return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-many", detail));
+    }
     let store = desk.store();
     let key = desk.archive().ok().map(|archive| archive.signer.public_key());
     let (_, settings) = soon(store.settings()).await?;
@@ -345,6 +370,7 @@ pub(super) async fn verify(
     let began = clock.now();
     let proven = store.verify_audit_with(anchors, |_, _| {}).await;
     let took = clock.now().since(began);
+    *turn = Some(desk.now() + took * PAUSES);
     let head = soon(store.audit_head()).await?;
     let (rows, head, broken) = match proven {
         Ok(proof) => (proof.rows, proof.head, None),

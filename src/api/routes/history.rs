@@ -25,6 +25,7 @@ use crate::store::{
 use crate::time::Timestamp;
 
 use super::consents::Consent;
+use super::past::spoke;
 use super::route::{Route, get, put};
 
 pub(super) fn routes() -> Vec<Route> {
@@ -32,8 +33,8 @@ pub(super) fn routes() -> Vec<Route> {
     vec![
         get("/calls", VIEW, list).says("Calls, past ones and those that go on.").lists::<By, Call>(),
         get("/calls/{id}", VIEW, show).says("A call with all that belongs to it.").gives::<Detail>(),
-        put("/calls/{id}/data", VIEW, attach)
-            .says("What is attached to a call is this from now on.")
+        put("/calls/{id}/data", Needs::Right(Right::TakeCalls), attach)
+            .says("What is attached to a call is this from now on. With `view-calls` of any call, else of one's own.")
             .takes::<BTreeMap<String, String>>()
             .gives_nothing(StatusCode::NO_CONTENT),
     ]
@@ -167,7 +168,12 @@ pub(super) async fn list(
     listed(&desk, &visitor, &asked, "calls", move |place| {
         let (desk, filter) = (Arc::clone(&at), filter.clone());
         async move {
-            let page = soon(desk.store().call_list(&filter, &place)).await?;
+            let page = if filter.words.is_some() {
+                let store = desk.store().clone();
+                desk.search(async move { store.call_list(&filter, &place).await }).await?
+            } else {
+                soon(desk.store().call_list(&filter, &place)).await?
+            };
             let ids: Vec<CallId> = page.items.iter().map(|row| row.id).collect();
             let recordings = soon(desk.store().recordings_counted(&ids)).await?;
             Ok(page.map(|row| {
@@ -352,7 +358,12 @@ pub(super) async fn attach(
         );
         return Err(Problem::unprocessable("bad-data", detail));
     }
-    soon(desk.store().call_seen(call, &visitor.sight())).await?.ok_or_else(Problem::no_call)?;
+    // A right to see is none to write: a machine that reads has `view-calls` alone.
+    let seen = visitor.has(Right::ViewCalls)
+        && soon(desk.store().call_seen(call, &visitor.sight())).await?.is_some();
+    if !seen && !(visitor.account.agent.is_some() && spoke(&desk, &visitor, call).await?) {
+        return Err(Problem::no_call());
+    }
     let change = ParticularsChange::Data { call, data, at: desk.now(), by: visitor.actor() };
     match soon(async { Ok(desk.store().commit(vec![Change::Particulars(change)]).await) }).await? {
         Ok(()) => Ok(StatusCode::NO_CONTENT),

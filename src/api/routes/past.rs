@@ -17,7 +17,7 @@ use crate::api::input::{Asked, At, Everything, Of, Told, written};
 use crate::api::problem::Problem;
 use crate::ids::{CallId, QueueId, RecordingId, Redacted};
 use crate::store::{
-    Change, ListenedRow, ListeningFilter, NoteChange, OwnCallRow, OwnRecordingRow, StoreError,
+    Change, ListenedRow, ListeningFilter, NoteChange, OwnCallRow, OwnRecordingRow, Sight, StoreError,
 };
 use crate::time::Timestamp;
 
@@ -176,7 +176,9 @@ pub(super) async fn own_listening(
     Extension(visitor): Extension<Visitor>,
     asked: Asked,
 ) -> Result<Response, Problem> {
-    let filter = ListeningFilter { who: Some(visitor.user.clone()), ..ListeningFilter::default() };
+    // What one has done oneself one knows.
+    let (who, sight) = (Some(visitor.user.clone()), Sight::whole());
+    let filter = ListeningFilter { who, sight, ..ListeningFilter::default() };
     entries(&desk, &visitor, &asked, "own-listening-log", filter).await
 }
 
@@ -187,8 +189,7 @@ pub(super) async fn all_listening(
 ) -> Result<Response, Problem> {
     let ByEntry { since, until, who, call, recording } = asked.by.clone();
     let (since, until) = (since.map(|At(at)| at), until.map(|At(at)| at));
-    let queues = visitor.held.queues().cloned();
-    let filter = ListeningFilter { since, until, who, call, recording, queues };
+    let filter = ListeningFilter { since, until, who, call, recording, sight: visitor.sight() };
     entries(&desk, &visitor, &asked, "listening-log", filter).await
 }
 
@@ -205,6 +206,17 @@ async fn entries<Q>(
         async move { Ok(soon(desk.store().listening_log(&filter, &place)).await?.map(Entry::from)) }
     })
     .await
+}
+
+/// Whether a call is one's own, now or then; restricted ones are nobody's without the right.
+pub(super) async fn spoke(desk: &Desk, visitor: &Visitor, call: CallId) -> Result<bool, Problem> {
+    let agent = visitor.agent()?;
+    if desk.own_call(visitor, call).is_ok() {
+        return Ok(true);
+    }
+    let sight = Sight { queues: None, restricted: visitor.has(Right::Dpo) };
+    let seen = soon(desk.store().call_seen(call, &sight)).await?.is_some();
+    Ok(seen && soon(desk.store().spoke(agent, call)).await?)
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -226,8 +238,7 @@ pub(super) async fn note(
             format!("A note has 1 to {LONGEST_NOTE} characters, and none that only steers a terminal.");
         return Err(Problem::unprocessable("bad-note", detail));
     };
-    let agent = visitor.agent()?;
-    if desk.own_call(&visitor, call).is_err() && !desk.store().spoke(agent, call).await? {
+    if !spoke(&desk, &visitor, call).await? {
         return Err(Problem::no_call());
     }
     let note = NoteChange {

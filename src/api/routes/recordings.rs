@@ -253,14 +253,7 @@ pub(super) async fn list(
         return Err(Problem::unprocessable("bad-filter", detail));
     }
     let By { since, until, queue, call, state, agent, hold } = asked.by.clone();
-    let held = match hold {
-        Some(true) => {
-            let now = desk.now();
-            let holds = soon(desk.store().open_holds()).await?;
-            Some(holds.into_iter().filter(|hold| hold.holds(now)).map(|hold| hold.on).collect())
-        }
-        Some(false) | None => None,
-    };
+    let held = hold.is_some_and(|held| held).then(|| desk.now());
     let filter = RecordingFilter {
         since: since.map(|At(at)| at),
         until: until.map(|At(at)| at),
@@ -406,7 +399,7 @@ pub(super) async fn vcon(
         return Err(busy("Too many vCons are made or sent just now: try again."));
     };
     // While it waited, rights may have been taken and the recording destroyed.
-    let visitor = desk.visitor(visitor.key).await?.ok_or_else(Problem::not_logged_in)?;
+    let visitor = desk.again(&visitor).await?.ok_or_else(Problem::not_logged_in)?;
     if !visitor.has(Right::ExportRecordings) {
         return Err(no_right());
     }

@@ -36,6 +36,7 @@ pub(super) fn routes() -> Vec<Route> {
             .gives_nothing(OK),
         post("/session/second-factor", Needs::Session, begin_factor)
             .says("Begins a second factor: its secret, shown once. It counts once a code of it was seen.")
+            .takes::<OwnPassword>()
             .gives::<SecondFactor>(),
         put("/session/second-factor", Needs::Session, add_factor)
             .says("The second factor that was begun counts; gives recovery codes, shown once.")
@@ -208,10 +209,15 @@ pub(super) async fn change_password(
 
 pub(super) async fn begin_factor(
     State(desk): State<Arc<Desk>>,
+    ConnectInfo(ends): ConnectInfo<Ends>,
     Extension(visitor): Extension<Visitor>,
+    headers: HeaderMap,
+    Told(OwnPassword { password }): Told<OwnPassword>,
 ) -> Result<Json<SecondFactor>, Problem> {
-    let secret = sign::begin_factor(&desk, &visitor).await?;
-    Ok(Json(SecondFactor { secret: base32(&secret), uri: totp_uri(&secret, &visitor.user) }))
+    let (from, user) = (desk.source(ends, &headers), visitor.user.clone());
+    let begun = async move { sign::begin_factor(&desk, &visitor, password.0, from).await };
+    let secret = sign::to_the_end(begun).await?;
+    Ok(Json(SecondFactor { secret: base32(&secret), uri: totp_uri(&secret, &user) }))
 }
 
 pub(super) async fn add_factor(

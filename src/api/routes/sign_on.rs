@@ -48,18 +48,24 @@ struct Offered {
 }
 
 async fn offered(State(desk): State<Arc<Desk>>) -> Result<Json<SignOn>, Problem> {
-    let providers = soon(desk.store().providers()).await?;
+    let providers = if desk.url().is_some() { soon(desk.store().providers()).await? } else { Vec::new() };
     let system = soon(desk.store().system()).await?;
     let offered = providers.into_iter().map(|(name, it)| Offered { name, display_name: it.display_name });
     let password_longer_than = system.passwords.longer_than;
     Ok(Json(SignOn { providers: offered.collect(), password_longer_than }))
 }
 
-async fn begin(State(desk): State<Arc<Desk>>, Path(name): Path<String>, headers: HeaderMap) -> Response {
-    match oidc::begin(&desk, &name, &headers).await {
+async fn begin(
+    State(desk): State<Arc<Desk>>,
+    ConnectInfo(ends): ConnectInfo<Ends>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    let from = desk.source(ends, &headers);
+    match oidc::begin(&desk, &name, &headers, from).await {
         Ok((place, trip)) => lead(&place, vec![trip_cookie(&desk, &trip, TRIP.as_secs())]),
         Err(fault) => {
-            tracing::info!(provider = name, %fault, "nobody can be sent to a provider");
+            tracing::debug!(provider = name, %fault, "nobody can be sent to a provider");
             lead(&at_fault(&fault), Vec::new())
         }
     }
@@ -78,9 +84,12 @@ async fn finish(
     let at = Arc::clone(&desk);
     let done = sign::to_the_end(async move {
         let trip = cookie_of(&headers, trip_name(at.secure())).map(str::to_owned);
-        let done = oidc::finish(&at, &name, back, trip.as_deref(), &headers, from).await;
-        if let (Ok(_), Some(before)) = (&done, before) {
-            sign::replace(&at, before).await?;
+        let done = oidc::finish(&at, &name, back, trip.as_deref(), from).await;
+        if done.is_ok() {
+            let left = trip.and_then(|trip| oidc::before(&at, &trip));
+            for before in before.into_iter().chain(left) {
+                sign::replace(&at, before).await?;
+            }
         }
         Ok(done)
     })

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::extract::{ConnectInfo, Path, State};
+use axum::http::{HeaderMap, StatusCode};
 use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::access::Right;
+use crate::api::Ends;
 use crate::api::desk::{Desk, soon};
 use crate::api::guard::{Needs, Visitor};
 use crate::api::input::{Asked, Told};
@@ -39,6 +40,10 @@ pub(super) struct NewToken {
     rights: Vec<Right>,
     /// At most 365.
     days: u16,
+    /// One's own, once more; a session by a provider has none.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    password: Option<Redacted<String>>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -91,10 +96,15 @@ async fn list(State(desk): State<Arc<Desk>>, asked: Asked) -> Result<Json<Tokens
 
 async fn make(
     State(desk): State<Arc<Desk>>,
+    ConnectInfo(ends): ConnectInfo<Ends>,
     Extension(visitor): Extension<Visitor>,
-    Told(NewToken { name, rights, days }): Told<NewToken>,
+    headers: HeaderMap,
+    Told(NewToken { name, rights, days, password }): Told<NewToken>,
 ) -> Result<(StatusCode, Json<MadeToken>), Problem> {
-    let (row, secret) = sign::make_token(&desk, &visitor, &name, &rights, days).await?;
+    let from = desk.source(ends, &headers);
+    let wanted = sign::Wanted { name, rights, days, password };
+    let made = async move { sign::make_token(&desk, &visitor, wanted, from).await };
+    let (row, secret) = sign::to_the_end(made).await?;
     Ok((StatusCode::CREATED, Json(MadeToken { token: row.into(), secret })))
 }
 

@@ -23,10 +23,10 @@ pub(super) fn routes() -> Vec<Route> {
     vec![
         get("/users/{name}/state", MANAGE, state).says("How a user's log-in stands.").gives::<UserState>(),
         post("/users/{name}/unlock", MANAGE, unlock)
-            .says("Forgets a user's failed log-ins.")
+            .says("Forgets a user's failed log-ins; nobody does it for somebody with more rights or queues.")
             .gives_nothing(OK),
         delete("/users/{name}/sessions", MANAGE, end_sessions)
-            .says("Ends all sessions of a user.")
+            .says("Ends all sessions of a user, and the tokens that the user made.")
             .gives_nothing(OK),
         delete("/users/{name}/second-factor", MANAGE, remove_factor)
             .says("Removes a user's second factor; nobody removes that of somebody with more rights.")

@@ -9,7 +9,7 @@ use serde::Serialize;
 use ulid::Ulid;
 use utoipa::ToSchema;
 
-use crate::access::Right;
+use crate::access::{Right, could_be_name};
 use crate::api::desk::{Desk, soon};
 use crate::api::guard::{Needs, Visitor};
 use crate::api::input::Asked;
@@ -78,6 +78,9 @@ pub(super) async fn deliveries(
     asked: Asked,
 ) -> Result<Json<Page<Delivery>>, Problem> {
     let (after, limit) = asked.page()?;
+    if !could_be_name(&name) {
+        return Err(no_webhook());
+    }
     let page = soon(desk.store().deliveries(&name, after, limit)).await?;
     if page.items.is_empty() {
         // One that is gone still tells what was sent.
@@ -92,6 +95,9 @@ pub(super) async fn test(
     Path(name): Path<String>,
 ) -> Result<Json<Delivery>, Problem> {
     let hook = webhook_of(&desk, &name).await?;
+    let Some(_turn) = desk.test_of(&name) else {
+        return Err(Problem::conflict("not-now", "It is being tested this moment: wait for the result."));
+    };
     let sent = webhook::test(desk.store(), Clock::start(), (&name, &hook), visitor.actor()).await?;
     Ok(Json(sent.into()))
 }
@@ -115,6 +121,9 @@ pub(super) async fn retry(
 
 async fn webhook_of(desk: &Desk, name: &str) -> Result<Arc<Webhook>, Problem> {
     let (_, settings) = soon(desk.store().settings()).await?;
-    let none = || Problem::new(StatusCode::NOT_FOUND, "no-object", "There is no such webhook.");
-    settings.webhooks.get(name).cloned().ok_or_else(none)
+    settings.webhooks.get(name).cloned().ok_or_else(no_webhook)
+}
+
+fn no_webhook() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "no-object", "There is no such webhook.")
 }

@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 
-use crate::access::{Attempts, may_manage};
+use crate::access::{Attempts, could_be_name, may_manage};
 use crate::api::desk::{Desk, Ended, soon};
 use crate::api::guard::Visitor;
 use crate::api::problem::Problem;
@@ -42,9 +42,9 @@ pub(in crate::api) async fn state(desk: &Desk, visitor: &Visitor, name: &str) ->
 /// Forgets the user's failed log-ins.
 ///
 /// # Errors
-/// 404 `no-user`.
+/// 403 `no-right`, 404 `no-user`.
 pub(in crate::api) async fn unlock(desk: &Desk, visitor: &Visitor, name: &str) -> Result<(), Problem> {
-    of(desk, name).await?;
+    manageable(desk, visitor, name).await?;
     let attempts = soon(desk.store().attempts(name)).await?;
     if attempts == Attempts::default() {
         return Ok(());
@@ -55,17 +55,19 @@ pub(in crate::api) async fn unlock(desk: &Desk, visitor: &Visitor, name: &str) -
     desk.store().commit(vec![forgotten, Change::Audit(event)]).await.map_err(Problem::from)
 }
 
-/// Ends all of the user's sessions.
+/// Ends all of the user's sessions and tokens.
 ///
 /// # Errors
-/// 404 `no-user`.
+/// 403 `no-right`, 404 `no-user`.
 pub(in crate::api) async fn end_sessions(desk: &Desk, visitor: &Visitor, name: &str) -> Result<(), Problem> {
-    let account = of(desk, name).await?;
+    let account = manageable(desk, visitor, name).await?;
     let rows = soon(desk.store().sessions(name, &account)).await?;
     let ended = Change::Session(SessionChange::AllEnded { user: name.to_owned() });
+    let at = desk.now();
+    let revoked = LoginChange::TokensRevoked { maker: name.to_owned(), by: visitor.actor(), at };
     let event = audited(desk, visitor, name, "user.sessions-ended", "sessions");
     let event = event.old(Some(Value::plain(rows.len()))).new_value(Some(Value::plain(0)));
-    desk.store().commit(vec![ended, Change::Audit(event)]).await?;
+    desk.store().commit(vec![ended, Change::Audit(event), Change::Login(revoked)]).await?;
     desk.over(&Ended::All(name.to_owned()));
     Ok(())
 }
@@ -76,11 +78,9 @@ pub(in crate::api) async fn end_sessions(desk: &Desk, visitor: &Visitor, name: &
 /// # Errors
 /// 403 `no-right`, 404 `no-user`.
 pub(in crate::api) async fn remove_factor(desk: &Desk, visitor: &Visitor, name: &str) -> Result<(), Problem> {
-    let account = of(desk, name).await?;
-    let held = soon(desk.store().held(&account)).await?;
-    if name == visitor.user || !may_manage(&visitor.held, &held) {
-        let detail =
-            "One's own is removed with the password, and that of a user with more rights by a superuser.";
+    manageable(desk, visitor, name).await?;
+    if name == visitor.user {
+        let detail = "One's own second factor is removed with the password, on one's own page.";
         return Err(Problem::new(StatusCode::FORBIDDEN, "no-right", detail));
     }
     if !soon(desk.store().second_factor(name)).await?.is_some_and(|factor| factor.confirmed) {
@@ -104,7 +104,20 @@ fn audited(
 }
 
 async fn of(desk: &Desk, name: &str) -> Result<User, Problem> {
-    soon(desk.store().user(name))
-        .await?
-        .ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "no-user", "There is no such user."))
+    let none = || Problem::new(StatusCode::NOT_FOUND, "no-user", "There is no such user.");
+    if !could_be_name(name) {
+        return Err(none());
+    }
+    soon(desk.store().user(name)).await?.ok_or_else(none)
+}
+
+/// A user upon whose log-in the visitor may act.
+async fn manageable(desk: &Desk, visitor: &Visitor, name: &str) -> Result<User, Problem> {
+    let account = of(desk, name).await?;
+    let held = soon(desk.store().held(&account)).await?;
+    if may_manage(&visitor.held, &held) {
+        return Ok(account);
+    }
+    let detail = "This user has rights, or sees queues, that you do not.";
+    Err(Problem::new(StatusCode::FORBIDDEN, "no-right", detail))
 }

@@ -52,20 +52,29 @@ pub(super) async fn asked(desk: &Desk, name: &str, code: Option<Redacted<String>
     Ok(Asked::Passed(vec![Change::Login(used), Change::Audit(event)]))
 }
 
-/// A second factor begins: its secret, shown once. It counts with [`add_factor`].
+/// A second factor begins: its secret, shown once. It counts with [`add_factor`]. The password is asked: who finds a
+/// browser open must not lock its owner out.
 ///
 /// # Errors
-/// 409 `has-one` or `no-password`.
+/// 409 `has-one` or `no-password`, 422 `wrong-password`, 423 `locked`.
 pub(in crate::api) async fn begin_factor(
-    desk: &Desk,
+    desk: &Arc<Desk>,
     visitor: &Visitor,
+    password: String,
+    from: IpAddr,
 ) -> Result<[u8; SECRET_BYTES], Problem> {
     with_password(visitor)?;
+    let _turn = Turn::take(desk, &visitor.user).await?;
+    let (_, attempts) = again(desk, &visitor.user, password, from).await?;
     let mut secret = [0; SECRET_BYTES];
     rand::fill(&mut secret).expect("the system's random number generator answers");
     let sealed = Redacted(desk.sealing.seal(&sealed_as(&visitor.user), &secret));
     let begun = LoginChange::FactorBegun { user: visitor.user.clone(), secret: sealed, at: desk.now() };
-    match desk.store().commit(vec![Change::Login(begun)]).await {
+    let mut changes = vec![Change::Login(begun)];
+    if attempts != Attempts::default() {
+        changes.push(Change::Attempts { user: visitor.user.clone(), attempts: Attempts::default() });
+    }
+    match desk.store().commit(changes).await {
         Ok(()) => Ok(secret),
         Err(StoreError::Conflict { .. }) => Err(has_one()),
         Err(error) => Err(error.into()),

@@ -30,7 +30,7 @@ use super::guard::{By, Visitor, key_of};
 use super::problem::Problem;
 
 pub(super) use admin::{end_sessions, remove_factor, state, unlock};
-pub(super) use bearer::{bearer, make_token, revoke_token, token};
+pub(super) use bearer::{Wanted, bearer, make_token, revoke_token, token, token_again};
 pub(super) use factor::{add_factor, begin_factor, drop_factor};
 pub(super) use password::change_password;
 pub(super) use sessions::{end_own, id_of as session_id, own_sessions};
@@ -212,8 +212,13 @@ async fn failed(desk: &Desk, name: &str, wrong: &Wrong, known: &Known, from: IpA
         let event = AuditEvent::new(Class::Failure, Actor::System, now, action, what.clone());
         event.about(Some(from.to_string()))
     };
-    let mut changes =
-        vec![Change::Audit(event("user.login-failed", &what).new_value(Some(Value::plain(why))))];
+    let mut changes = Vec::new();
+    if matches!(wrong, Wrong::Name) && !desk.tells_stranger() {
+        metrics::counter!("sayso_logins_untold_total").increment(1);
+    } else {
+        let failed = event("user.login-failed", &what).new_value(Some(Value::plain(why)));
+        changes.push(Change::Audit(failed));
+    }
     let problem = match wrong {
         Wrong::Locked(until) => {
             let detail = format!("Too many log-ins failed. Try again after {}.", until.to_rfc3339());

@@ -21,7 +21,7 @@ async fn log_in(house: &House, user: &str, code: &str) -> Answer {
 
 /// Adds a second factor: its secret and the recovery codes.
 async fn add_factor(client: &Client, passed: Duration) -> (String, Vec<String>) {
-    let begun = client.post("/session/second-factor", json!({})).await;
+    let begun = client.post("/session/second-factor", json!({ "password": PASSWORD })).await;
     assert_eq!(begun.status, 200, "{begun:?}");
     let secret = begun.json()["secret"].as_str().unwrap().to_owned();
     assert!(begun.json()["uri"].as_str().unwrap().contains(&format!("?secret={secret}&")));
@@ -112,11 +112,11 @@ async fn a_second_factor_is_asked_once_it_was_seen_and_each_code_is_good_once() 
     let add =
         async |code: &str| bob.ours("PUT", "/session/second-factor", Some(json!({ "code": code }))).await;
     assert_eq!(add("123456").await.problem(), (409, "not-begun".into()));
-    let first = bob.post("/session/second-factor", json!({})).await.json();
+    let first = bob.post("/session/second-factor", json!({ "password": PASSWORD })).await.json();
     house.log_in("bob").await; // it does not count before a code of it was seen
     let (secret, _) = add_factor(&bob, Duration::ZERO).await;
     assert_ne!(first["secret"], secret, "the one begun before is forgotten");
-    assert_eq!(bob.post("/session/second-factor", json!({})).await.problem(), (409, "has-one".into()));
+    assert_eq!(bob.post("/session/second-factor", json!({ "password": PASSWORD })).await.problem(), (409, "has-one".into()));
     assert_eq!(add("123456").await.problem(), (409, "has-one".into()));
     assert_eq!(bob.get("/session").await.json()["secondFactor"], true);
 
@@ -233,7 +233,7 @@ async fn own_sessions_are_listed_and_ended() {
 #[tokio::test]
 async fn who_manages_users_helps_who_cannot_log_in() {
     let house = House::new().await;
-    house.apply("[user.helper]\npassword = \"correct horse\"\nmust-change = false\nrole = \"reporting\"\ngrants = [\"manage-users\"]\n").await;
+    house.apply("[user.helper]\npassword = \"correct horse\"\nmust-change = false\nrole = \"reporting\"\ngrants = [\"manage-users\", \"take-calls\", \"override\"]\n").await;
     let helper = house.log_in("helper").await;
     let bob = house.log_in("bob").await;
     add_factor(&bob, Duration::ZERO).await;
@@ -253,17 +253,27 @@ async fn who_manages_users_helps_who_cannot_log_in() {
     assert_eq!(helper.ours("DELETE", "/users/bob/sessions", None).await.status, 204);
     stream.expect("logged-out").await;
     assert_eq!(bob.get("/session").await.status, 401);
-    // Bob may override, the helper may not: it takes somebody with more rights.
-    let removed = helper.ours("DELETE", "/users/bob/second-factor", None).await;
-    assert_eq!(removed.problem(), (403, "no-right".into()));
+    // The boss may more than the helper: it takes somebody with as many rights, and queues.
+    house.apply("[user.local]\npassword = \"correct horse\"\nmust-change = false\nrole = \"superuser\"\nonly-queues = [\"support\"]\n").await;
+    let local = house.log_in("local").await;
+    for (who, whom) in [(&helper, "boss"), (&local, "boss"), (&local, "bob")] {
+        for (method, path) in [("POST", "unlock"), ("DELETE", "sessions"), ("DELETE", "second-factor")] {
+            let answer = who.ours(method, &format!("/users/{whom}/{path}"), None).await;
+            assert_eq!(answer.problem(), (403, "no-right".into()), "{method} {whom} {path}");
+        }
+    }
     let boss = house.log_in("boss").await;
+    let own = boss.ours("DELETE", "/users/boss/second-factor", None).await;
+    assert_eq!(own.problem(), (403, "no-right".into()), "that takes the password");
     assert_eq!(boss.ours("DELETE", "/users/bob/second-factor", None).await.status, 204);
     house.log_in("bob").await;
     for (method, path) in
         [("GET", "state"), ("POST", "unlock"), ("DELETE", "sessions"), ("DELETE", "second-factor")]
     {
-        let answer = boss.ours(method, &format!("/users/nobody/{path}"), None).await;
-        assert_eq!(answer.problem(), (404, "no-user".into()), "{method} {path}");
+        for nobody in ["nobody", "bo%00b"] {
+            let answer = boss.ours(method, &format!("/users/{nobody}/{path}"), None).await;
+            assert_eq!(answer.problem(), (404, "no-user".into()), "{method} {nobody} {path}");
+        }
     }
     let row = |who: &str, what: &str, new: Option<&str>| {
         (Class::Rights, format!("user {who}"), format!("user bob.{what}"), new.map(str::to_owned))
@@ -286,7 +296,7 @@ impl Machine<'_> {
 }
 
 async fn token<'h>(house: &'h House, boss: &Client, rights: &[&str]) -> (Machine<'h>, String) {
-    let body = json!({ "name": "grafana", "rights": rights, "days": 30 });
+    let body = json!({ "name": "grafana", "rights": rights, "days": 30, "password": PASSWORD });
     let made = boss.post("/tokens", body).await;
     assert_eq!(made.status, 201, "{made:?}");
     let made = made.json();
@@ -299,7 +309,7 @@ async fn token<'h>(house: &'h House, boss: &Client, rights: &[&str]) -> (Machine
 async fn a_token_opens_what_its_rights_open_and_nothing_of_people() {
     let (house, _kept) = House::kept(false).await;
     let boss = house.log_in("boss").await;
-    let (machine, id) = token(&house, &boss, &["manage-vault", "view-listening-logs", "manage-users"]).await;
+    let (machine, id) = token(&house, &boss, &["take-calls", "override", "manage-vault", "view-listening-logs", "manage-users"]).await;
     assert_eq!(machine.ask("GET", "/listening-log", None).await.status, 200);
     assert_eq!(machine.ask("POST", "/users/bob/unlock", None).await.status, 204, "no X-Sayso is asked");
     for path in
@@ -320,7 +330,7 @@ async fn a_token_opens_what_its_rights_open_and_nothing_of_people() {
     let listed = boss.get("/tokens").await.json();
     let expected = json!({
         "id": id, "name": "grafana", "by": "boss",
-        "rights": ["view-listening-logs", "manage-vault", "manage-users"],
+        "rights": ["take-calls", "override", "view-listening-logs", "manage-vault", "manage-users"],
         "createdAt": START.to_rfc3339(), "expiresAt": (START + DAY * 30).to_rfc3339(),
         "usedAt": START.to_rfc3339(), "revokedAt": null,
     });
@@ -356,7 +366,10 @@ async fn a_token_ends_and_loses_what_its_maker_loses() {
     assert_eq!(boss.ours("DELETE", &format!("/tokens/{id}"), None).await.status, 204);
     assert_eq!(machine.ask("GET", "/jobs", None).await.status, 401, "revoked");
     assert_eq!(boss.ours("DELETE", &format!("/tokens/{id}"), None).await.status, 204, "it is what was asked");
-    assert_eq!(boss.ours("DELETE", "/tokens/nothing", None).await.problem(), (404, "no-token".into()));
+    for nothing in ["nothing", "a%00b"] {
+        let none = boss.ours("DELETE", &format!("/tokens/{nothing}"), None).await;
+        assert_eq!(none.problem(), (404, "no-token".into()), "{nothing}");
+    }
     house.pass(DAY * 30 - Duration::from_secs(1));
     assert_eq!(other.ask("GET", "/jobs", None).await.status, 200);
     house.pass(Duration::from_secs(1));
@@ -370,7 +383,8 @@ async fn a_token_carries_only_what_a_machine_may() {
     let house = House::new().await;
     let boss = house.log_in("boss").await;
     let make = async |name: &str, rights: &[&str], days: u16| {
-        boss.post("/tokens", json!({ "name": name, "rights": rights, "days": days })).await.problem()
+        let body = json!({ "name": name, "rights": rights, "days": days, "password": PASSWORD });
+        boss.post("/tokens", body).await.problem()
     };
     for right in ["manage-roles", "dpo", "customer-consent"] {
         assert_eq!(make("x", &[right], 1).await, (422, "bad-rights".into()), "{right}");
@@ -381,7 +395,8 @@ async fn a_token_carries_only_what_a_machine_may() {
     assert_eq!(make("x", &["monitor"], 0).await, (422, "bad-days".into()));
     assert_eq!(make("x", &["monitor"], 366).await, (422, "bad-days".into()));
     assert_eq!(make("x", &["flying"], 1).await, (400, "bad-request".into()));
-    let (machine, id) = token(&house, &boss, &["configure-system", "manage-users"]).await;
+    let rights = ["take-calls", "override", "configure-system", "manage-users"];
+    let (machine, id) = token(&house, &boss, &rights).await;
     let body = json!({ "name": "child", "rights": ["manage-users"], "days": 1 });
     assert_eq!(machine.ask("POST", "/tokens", Some(body)).await.problem(), (403, "no-right".into()));
     house.log_in("bob").await;
@@ -389,7 +404,7 @@ async fn a_token_carries_only_what_a_machine_may() {
     let [(class, who, ..)] = &house.audit("user.sessions-ended").await[..] else { panic!("one row") };
     assert_eq!((*class, who.as_str()), (Class::Rights, "user token grafana by boss"));
     let made = house.audit("token.made").await;
-    let rights = Some("manage-users, configure-system".to_owned());
+    let rights = Some("take-calls, override, manage-users, configure-system".to_owned());
     assert!(
         made.contains(&(Class::Rights, "user boss".into(), format!("token {id}.rights"), rights)),
         "{made:?}"
@@ -420,4 +435,62 @@ async fn a_removed_user_leaves_nothing_behind() {
     );
     assert_eq!(boss.get("/session").await.status, 401);
     house.log_in("boss").await; // and no second factor that nobody has
+}
+
+#[tokio::test]
+async fn what_outlives_a_session_or_locks_its_owner_out_takes_the_password() {
+    let house = House::new().await;
+    let boss = house.log_in("boss").await;
+    let wanted = |password: Value| {
+        json!({ "name": "x", "rights": ["monitor"], "days": 1, "password": password })
+    };
+    for wrong in [json!("wrong horse"), Value::Null] {
+        assert_eq!(boss.post("/tokens", wanted(wrong)).await.problem(), (422, "wrong-password".into()));
+    }
+    let begun = boss.post("/session/second-factor", json!({ "password": "wrong horse" })).await;
+    assert_eq!(begun.problem(), (422, "wrong-password".into()));
+    assert_eq!(house.select("SELECT name FROM second_factors").await, Vec::<String>::new());
+    assert_eq!(house.audit("user.login-failed").await.len(), 3, "each is counted as a log-in is");
+    assert_eq!(boss.post("/tokens", wanted(json!(PASSWORD))).await.status, 201);
+    assert_eq!(house.store.attempts("boss").await.unwrap().failures, 0, "and forgotten with the right one");
+}
+
+#[tokio::test]
+async fn tokens_end_when_somebody_ends_their_maker_s_sessions() {
+    let (house, _kept) = House::kept(false).await;
+    let boss = house.log_in("boss").await;
+    let (machine, _) = token(&house, &boss, &["manage-vault"]).await;
+    house.apply("[user.other]\npassword = \"correct horse\"\nmust-change = false\nrole = \"superuser\"\n").await;
+    let other = house.log_in("other").await;
+    assert_eq!(machine.ask("GET", "/jobs", None).await.status, 200);
+    assert_eq!(other.ours("DELETE", "/users/boss/sessions", None).await.status, 204);
+    assert_eq!(machine.ask("GET", "/jobs", None).await.status, 401);
+    assert_eq!(house.audit("token.revoked").await[0].1, "user other");
+}
+
+#[tokio::test]
+async fn a_machine_hears_and_exports_until_its_token_ends() {
+    let (house, kept) = House::kept(false).await;
+    // More than the buffers of two sockets hold.
+    let id = kept.record(1, 4_000_000).await;
+    let boss = house.log_in("boss").await;
+    let (machine, of) = token(&house, &boss, &["listen-recordings", "export-recordings"]).await;
+    let bearer = format!("Bearer {}", machine.1);
+    let headers = [("authorization", bearer.as_str())];
+    let exported = house.stranger().raw("GET", &format!("/api/v1/recordings/{id}/vcon"), &headers).await;
+    assert_eq!(exported.status, 200);
+    let audio = format!("/api/v1/recordings/{id}/audio");
+    for ends in [false, true] {
+        let mut asked = house.stranger().ask("GET", &audio, &headers).await;
+        let mut begin = vec![0; 1_000];
+        tokio::io::AsyncReadExt::read_exact(&mut asked, &mut begin).await.unwrap();
+        if ends {
+            assert_eq!(boss.ours("DELETE", &format!("/tokens/{of}"), None).await.status, 204);
+        }
+        house.pass(Duration::from_secs(6));
+        let mut rest = Vec::new();
+        // However the socket tells it.
+        let _ended = tokio::io::AsyncReadExt::read_to_end(&mut asked, &mut rest).await;
+        assert_eq!(rest.len() < 15_000_000, ends, "{} bytes came", rest.len());
+    }
 }

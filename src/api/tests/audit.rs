@@ -78,6 +78,39 @@ async fn rows_are_listed_filtered_and_paged_and_who_reads_them_is_in_them() {
     assert_eq!((&gone["items"][0]["about"], &gone["items"][0]["erased"]), (&Value::Null, &json!(true)));
 }
 
+#[tokio::test]
+async fn what_is_said_of_restricted_people_takes_the_right_to_it() {
+    let (house, _kept) = House::kept(false).await;
+    house.apply("[user.dora]\npassword = \"correct horse\"\nmust-change = false\nrole = \"superuser\"\ngrants = [\"dpo\"]\n").await;
+    house.change("UPDATE calls SET restricted_at = 1").await;
+    for (user, sees) in [("boss", false), ("dora", true)] {
+        let who = house.log_in(user).await;
+        let found = who.get("/audit?q=%2B49301234567").await.json();
+        assert_eq!(found["items"].as_array().unwrap().len(), usize::from(sees), "{user}: {found}");
+        let row = &who.get("/audit?action=call.arrived").await.json()["items"][0];
+        assert_eq!(row["about"], if sees { json!("+49301234567") } else { Value::Null }, "{user}");
+        assert_eq!((&row["new"], &row["old"]), (&row["new"], &Value::Null));
+        assert!(sees || row["new"].is_null(), "{row}");
+        let raw = who.raw("GET", "/api/v1/audit/export?action=call.arrived", &[]).await;
+        let text = unchunked(&raw.body);
+        assert_eq!(text.contains("+49301234567"), sees, "{user}");
+        let mut verifier = ExportVerifier::default();
+        for line in text.lines() {
+            verifier.line(line).unwrap();
+        }
+        assert_eq!(verifier.finish().unwrap().rows, 1);
+    }
+}
+
+#[tokio::test]
+async fn who_reads_the_log_anchors_nothing() {
+    let (house, _kept) = House::kept(false).await;
+    house.apply("[user.reader]\npassword = \"correct horse\"\nmust-change = false\nrole = \"reporting\"\ngrants = [\"view-audit-log\"]\n").await;
+    let reader = house.log_in("reader").await;
+    assert_eq!(reader.get("/audit").await.status, 200);
+    assert_eq!(reader.post("/audit/anchors", json!({})).await.problem(), (403, "no-right".to_owned()));
+}
+
 /// What came in chunks (RFC 9112 §7.1).
 fn unchunked(mut body: &[u8]) -> String {
     let mut text = Vec::new();
@@ -144,6 +177,9 @@ async fn the_log_is_proven_and_anchored() {
     assert_eq!(verdict["anchors"], json!({ "checked": 2, "fault": null }));
     assert_eq!(house.audit("audit.verified").await.len(), 1);
 
+    let again = boss.post("/audit/verify", json!({})).await;
+    assert_eq!(again.problem(), (429, "too-many".to_owned()), "a log is not read again and again");
+    house.pass(Duration::from_secs(600));
     house.tamper("DROP TRIGGER audit_no_update").await;
     house.tamper("UPDATE audit SET new = 'nothing' WHERE seq = 2").await;
     let verdict = boss.post("/audit/verify", json!({})).await.json();

@@ -131,6 +131,43 @@ async fn each_sees_the_calls_that_the_rights_allow() {
 }
 
 #[tokio::test]
+async fn a_right_to_see_is_none_to_write_and_restricted_calls_are_nobody_s() {
+    let house = house().await;
+    house
+        .apply(
+            "[role.looks]\nrights = [\"view-calls\", \"view-listening-logs\"]\n[user.looker]\n\
+             password = \"correct horse\"\nmust-change = false\nrole = \"looks\"\n",
+        )
+        .await;
+    let (looker, bob) = (house.log_in("looker").await, house.log_in("bob").await);
+    let path = |n: u128| format!("/calls/{}/data", id(n));
+    assert_eq!(looker.ours("PUT", &path(0), Some(json!({}))).await.problem(), (403, "no-right".into()));
+    assert_eq!(bob.ours("PUT", &path(0), Some(json!({}))).await.problem(), (404, "no-call".into()));
+    for n in [0, 2] {
+        let leg = crate::ids::LegId { call: id(n), n: 1 };
+        let to = crate::call::Whom::Agent("bob".into());
+        let facts =
+            [Fact::Dialled { leg, to, at: at(1) }, Fact::Connected { leg, at: at(2) }].map(Change::Fact);
+        house.store.commit(facts.into()).await.unwrap();
+        for to in [id(n)].map(|call| crate::store::ListenedTo::Live { call, mode: "listen" }) {
+            let listened = crate::store::Listened { at: START, who: "lead".into(), to, reason: None };
+            house.store.commit(vec![Change::Listened(listened)]).await.unwrap();
+        }
+    }
+    assert_eq!(bob.ours("PUT", &path(0), Some(json!({}))).await.status, 204, "his own");
+    assert_eq!(bob.ours("PUT", &path(2), Some(json!({}))).await.status, 404, "restricted");
+    let note = |n: u128| format!("/calls/{}/notes", id(n));
+    assert_eq!(bob.post(&note(0), json!({ "text": "x" })).await.status, 204);
+    assert_eq!(bob.post(&note(2), json!({ "text": "x" })).await.problem(), (404, "no-call".into()));
+    let entries = async |who: &str, path: &str| {
+        house.log_in(who).await.get(path).await.json()["items"].as_array().unwrap().len()
+    };
+    assert_eq!(entries("looker", "/listening-log").await, 1);
+    assert_eq!(entries("dpo", "/listening-log").await, 2);
+    assert_eq!(entries("lead", "/my/listening-log").await, 2, "what one has done one knows");
+}
+
+#[tokio::test]
 async fn a_call_is_shown_with_all_that_belongs_to_it() {
     let house = house().await;
     let boss = house.log_in("boss").await;

@@ -198,7 +198,7 @@ async fn info(State(idp): State<Arc<Idp>>, headers: HeaderMap) -> Json<Value> {
 
 /// A house with the provider; `more` of its settings.
 async fn house(idp: &Idp, more: &str) -> House {
-    let house = House::new().await;
+    let house = House::at(Some("http://desk.test:8080")).await;
     let settings = format!(
         "[role.desk]\nrights = [\"take-calls\", \"view-calls\"]\n[provider.id]\ndisplay-name = \"House ID\"\n\
          issuer = \"{}\"\nclient-id = \"sayso\"\nclient-secret = \"north\"\n\
@@ -283,7 +283,7 @@ async fn who_the_provider_names_is_let_in_with_the_role_it_says() {
         again.ours("PUT", "/session/password", Some(change)).await.problem(),
         (409, "no-password".into())
     );
-    assert_eq!(again.post("/session/second-factor", json!({})).await.problem(), (409, "no-password".into()));
+    assert_eq!(again.post("/session/second-factor", json!({ "password": "x" })).await.problem(), (409, "no-password".into()));
     house.apply("[system.sayso]\nsecond-factor = \"required\"\n").await;
     assert_eq!(again.get("/my/listening-log").await.status, 200, "the provider asks for what it wants");
     house.pass(Duration::from_secs(12 * 3_600));
@@ -309,6 +309,15 @@ async fn a_user_who_is_there_keeps_the_role_and_a_name_is_one_person_s() {
     let house = house(&idp, "").await;
     assert_eq!(fault(&sign_on(&house, &idp).await.1), "no-user", "it makes none");
     idp.says(|says| says.token = json!({ "preferred_username": "bob", "groups": [] }));
+    assert_eq!(fault(&sign_on(&house, &idp).await.1), "no-role", "it says roles, and none of his");
+    idp.says(|says| says.token["groups"] = json!(["chiefs"]));
+    sign_on(&house, &idp).await;
+    assert_eq!(house.store.user("bob").await.unwrap().unwrap().role.word(), "superuser");
+    idp.says(|says| says.token["groups"] = json!([]));
+    assert_eq!(fault(&sign_on(&house, &idp).await.1), "no-role", "what it took away does not stay");
+    // A provider that says no roles leaves them to who manages users.
+    let plain = format!("issuer = \"{}\"\nclient-id = \"sayso\"\nclient-secret = \"north\"\n", idp.at);
+    house.apply(&format!("[user.bob]\nrole = \"agent\"\n[provider.id]\n{plain}")).await;
     let (bob, _) = sign_on(&house, &idp).await;
     let session = bob.get("/session").await.json();
     assert_eq!(
@@ -317,10 +326,11 @@ async fn a_user_who_is_there_keeps_the_role_and_a_name_is_one_person_s() {
     );
     idp.says(|says| says.bent = json!({ "sub": "subject-2" }));
     assert_eq!(fault(&sign_on(&house, &idp).await.1), "other-person", "another may have the name by now");
+    house.apply(&format!("[provider.id]\n{plain}roles = [\"staff = agent\"]\n")).await;
     ghosts(&house).await;
     idp.says(|says| says.token = json!({ "preferred_username": "carol", "groups": ["ghosts"] }));
     assert_eq!(fault(&sign_on(&house, &idp).await.1), "no-role", "a role that does not exist");
-    idp.says(|says| says.token = json!({ "preferred_username": "carol@example.org", "groups": [] }));
+    idp.says(|says| says.token = json!({ "preferred_username": "carol@example.org", "groups": ["staff"] }));
     assert_eq!(fault(&sign_on(&house, &idp).await.1), "bad-name");
 }
 
@@ -464,4 +474,67 @@ async fn a_provider_that_becomes_another_one_knows_nobody_and_its_sessions_end()
     house.apply("[provider.id]\nissuer = \"https://id.example\"\nclient-id = \"sayso\"\n").await;
     assert!(house.select("SELECT name FROM identities").await.is_empty());
     assert_eq!(ada.get("/session").await.status, 401);
+}
+
+#[tokio::test]
+async fn whom_a_provider_made_has_what_it_says_also_when_it_is_set_anew() {
+    let idp = Idp::start().await;
+    let house = house(&idp, "make-users = true").await;
+    sign_on(&house, &idp).await;
+    let anew = |client: &str, roles: &str| {
+        format!(
+            "[provider.id]\nissuer = \"{}\"\nclient-id = \"{client}\"\nclient-secret = \"north\"\n{roles}\n",
+            idp.at
+        )
+    };
+    // Forgotten as with another issuer, and known again by name: still nobody has a role that nothing says.
+    house.apply("[provider.id]\nissuer = \"https://id.example\"\nclient-id = \"sayso\"\n").await;
+    house.apply(&anew("sayso", "")).await;
+    assert_eq!(fault(&sign_on(&house, &idp).await.1), "no-role");
+    house.apply(&anew("sayso", "roles = [\"staff = agent\"]")).await;
+    let (ada, _) = sign_on(&house, &idp).await;
+    assert_eq!(ada.get("/session").await.json()["role"], "agent");
+}
+
+#[tokio::test]
+async fn a_provider_that_is_away_is_asked_by_one_and_not_again_at_once() {
+    let idp = Idp::start().await;
+    let house = house(&idp, "").await;
+    // A provider that says it is another one does not answer as it should.
+    house
+        .apply(&format!("[provider.odd]\nissuer = \"{}/\"\nclient-id = \"sayso\"\n", idp.at))
+        .await;
+    let ask = async || house.stranger().get("/sign-on/odd").await.headers["location"].clone();
+    let all = futures_util::future::join_all((0..8).map(|_| ask())).await;
+    assert!(all.iter().all(|place| place.ends_with("provider-away")), "{all:?}");
+    assert_eq!(idp.count("discovery"), 1, "the others have the same answer");
+    house.pass(Duration::from_secs(10));
+    ask().await;
+    assert_eq!(idp.count("discovery"), 2);
+}
+
+#[tokio::test]
+async fn the_session_that_a_browser_had_ends_with_a_sign_on() {
+    let idp = Idp::start().await;
+    let house = house(&idp, "make-users = true").await;
+    let before = house.log_in("bob").await;
+    let answer = before.get("/sign-on/id").await;
+    let mut browser = house.stranger();
+    browser.cookie = Some(answer.headers["set-cookie"].split(';').next().unwrap().to_owned());
+    assert_eq!(before.get("/session").await.status, 200);
+    // The cookie of the session does not come along from another site.
+    let back = from_elsewhere(&browser, &idp.authorize(&answer.headers["location"])).await;
+    assert_eq!(back.headers["location"], "/");
+    assert_eq!(before.get("/session").await.status, 401);
+}
+
+#[tokio::test]
+async fn nobody_is_sent_to_a_provider_from_a_place_that_nobody_named() {
+    let idp = Idp::start().await;
+    let house = House::new().await;
+    house.apply(&format!("[provider.id]\nissuer = \"{}\"\nclient-id = \"sayso\"\n", idp.at)).await;
+    assert_eq!(house.stranger().get("/sign-on").await.json()["providers"], json!([]));
+    let answer = house.stranger().get("/sign-on/id").await;
+    assert_eq!(answer.headers["location"], "/#/log-in?fault=no-url");
+    assert_eq!(idp.count("discovery"), 0);
 }

@@ -12,7 +12,7 @@ use super::super::Store;
 use super::super::error::{Doing as _, StoreError};
 use super::super::page::{Cursor, Page};
 use super::super::query::count;
-use super::{SELECT, bytes, head, read};
+use super::{SELECT, bytes, head, put_openings, read};
 
 /// Rows that are looked through at once for what no index finds.
 const WINDOW: u64 = 50_000;
@@ -48,6 +48,9 @@ pub struct AuditFilter {
     pub oldest: bool,
     /// Only rows behind this number, in the order of the list.
     pub behind: Option<u64>,
+    /// Nothing of restricted people and calls (domain rule 20): for who has not the right `dpo`. Their rows come without
+    /// values, and their numbers find none.
+    pub unrestricted: bool,
 }
 
 impl Default for AuditFilter {
@@ -63,13 +66,15 @@ impl Default for AuditFilter {
             q: None,
             oldest: false,
             behind: None,
+            unrestricted: false,
         }
     }
 }
 
 impl AuditFilter {
-    /// Whether only reading row by row tells what fits.
-    fn reads_rows(&self) -> bool {
+    /// Whether only reading row by row tells what fits: then it takes long.
+    #[must_use]
+    pub fn reads_rows(&self) -> bool {
         let Self { action, actor, q, object, .. } = self;
         let text = q.as_ref().is_some_and(|q| number(q).is_none());
         object.is_none() && (action.is_some() || actor.is_some() || text)
@@ -132,7 +137,7 @@ impl Store {
     pub async fn audit(&self, filter: &AuditFilter) -> Result<Vec<Row>, StoreError> {
         let Some(range) = self.range(filter).await? else { return Ok(Vec::new()) };
         let rows = self.rows_of(filter, range, filter.limit, SELECT).await?;
-        rows.iter().map(|row| read(row).map_err(StoreError::from)).collect()
+        self.veiled(filter, rows.iter().map(read).collect::<Result<_, _>>()?).await
     }
 
     /// A page of the audit log. Where no index finds what is asked for, a page may have fewer rows than its limit, none
@@ -166,16 +171,23 @@ impl Store {
             rest = then;
             windows += 1;
         }
+        page.items = self.veiled(filter, page.items).await?;
         Ok(page)
     }
 
-    /// Rows for an export, the oldest first, each with the hash of the row before it: at most `limit`, behind `behind`.
+    /// Rows for an export, the oldest first, each with the hash of the row before it: at most `limit`, behind `behind`;
+    /// and the row behind which the rest is, if there may be one. A row that says something of a restricted person is as
+    /// an erased one where `unrestricted` is asked for: so it still verifies.
     ///
     /// # Errors
     /// As [`Store::audit`].
-    pub async fn audit_export(&self, filter: &AuditFilter) -> Result<Vec<(Row, Hash)>, StoreError> {
+    pub async fn audit_export(
+        &self,
+        filter: &AuditFilter,
+    ) -> Result<(Vec<(Row, Hash)>, Option<u64>), StoreError> {
         let filter = AuditFilter { oldest: true, ..filter.clone() };
-        let Some(range) = self.range(&filter).await? else { return Ok(Vec::new()) };
+        let Some(whole) = self.range(&filter).await? else { return Ok((Vec::new(), None)) };
+        let (range, rest) = if filter.reads_rows() { cut(whole, true) } else { (whole, None) };
         let before = "SELECT b.hash FROM audit b WHERE b.seq = a.seq - 1";
         let select = SELECT.replacen("a.hash,", &format!("a.hash, ({before}) AS previous,"), 1);
         let rows = self.rows_of(&filter, range, filter.limit, &select).await?;
@@ -184,7 +196,26 @@ impl Store {
                 bytes(row, "previous").map_err(|column| StoreError::Corrupt { table: "audit", column })?;
             Ok((read(row)?, previous.map_or(crate::audit::GENESIS, Hash)))
         };
-        rows.iter().map(read).collect()
+        let mut rows = rows.iter().map(read).collect::<Result<Vec<(Row, Hash)>, StoreError>>()?;
+        if filter.unrestricted {
+            let restricted = self.of_restricted(rows.iter().map(|(row, _)| row)).await?;
+            for (row, _) in rows.iter_mut().filter(|(row, _)| restricted.contains(&row.seq)) {
+                put_openings([&mut row.about, &mut row.old, &mut row.new], [None, None, None]);
+            }
+        }
+        let last = rows.last().map(|(row, _)| row.seq).filter(|_| rows.len() >= filter.limit as usize);
+        Ok((rows, last.or(rest.map(|rest| rest.from - 1))))
+    }
+
+    /// Rows as the filter lets them be seen.
+    async fn veiled(&self, filter: &AuditFilter, mut rows: Vec<Row>) -> Result<Vec<Row>, StoreError> {
+        if filter.unrestricted {
+            let restricted = self.of_restricted(&rows).await?;
+            for row in rows.iter_mut().filter(|row| restricted.contains(&row.seq)) {
+                (row.about, row.old, row.new) = (None, None, None);
+            }
+        }
+        Ok(rows)
     }
 
     /// Where the audit log ends now.
@@ -261,6 +292,12 @@ impl Store {
 
     /// The rows among which those of the filter are; `None`: there are none.
     async fn range(&self, filter: &AuditFilter) -> Result<Option<Range>, StoreError> {
+        if filter.unrestricted
+            && let Some(number) = filter.q.as_deref().and_then(number)
+            && self.is_restricted(&number).await?
+        {
+            return Ok(None);
+        }
         let head = self.audit_head().await?.seq;
         // Rows past the end are a forgery; they are shown.
         let (mut from, mut to) = (0, u64::MAX >> 1);

@@ -1,7 +1,9 @@
-//! The audit log's tables: chaining a row, reading rows back (`list`), proving the whole (`proof`).
+//! The audit log's tables: chaining a row, reading rows back (`list`), what they say
+//! of restricted people (`restricted`), proving the whole (`proof`).
 
 mod list;
 mod proof;
+mod restricted;
 
 use std::borrow::Cow;
 

@@ -15,6 +15,8 @@ use super::{SELECT, head, read};
 
 /// Rows read at once: some ten megabytes of them.
 const PAGE: i64 = 8_192;
+/// Rows that are hashed before other tasks have their turn: about a millisecond's work.
+const AT_ONCE: usize = 256;
 
 /// A stretch of the log: the rows behind `from`, up to `to`.
 #[derive(Clone, Copy, Debug)]
@@ -104,11 +106,12 @@ impl Store {
         Ok(proof)
     }
 
-    /// The log in as many parts as are checked at once. Readers of the server are left some connections.
+    /// The log in as many parts as are checked at once. Half of the connections are left to the server: sessions are read
+    /// by them, and what somebody searches for.
     async fn parts(&self, head: Head) -> Result<Vec<Part>, StoreError> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from) as u64;
         let page = u64::try_from(PAGE).unwrap_or(1);
-        let parts = cores.min(u64::from(READERS) - 1).min(head.seq / page).max(1);
+        let parts = cores.min(u64::from(READERS) / 2).min(head.seq / page).max(1);
         let mut from = Head::EMPTY;
         let mut all = Vec::new();
         for n in 1..=parts {
@@ -170,15 +173,17 @@ impl Reader {
             if page.is_empty() {
                 break;
             }
-            for row in &page {
-                let row = read(row)?;
-                verifier.push(&row)?;
-                self.anchors.check(row.head())?;
+            for some in page.chunks(AT_ONCE) {
+                for row in some {
+                    let row = read(row)?;
+                    verifier.push(&row)?;
+                    self.anchors.check(row.head())?;
+                }
+                // Other tasks of this thread have their turn.
+                tokio::task::yield_now().await;
             }
             // Who asked may have stopped listening.
             let _ = self.done.send(page.len() as u64);
-            // Other tasks of this thread have their turn.
-            tokio::task::yield_now().await;
         }
         Ok(verifier)
     }

@@ -13,6 +13,7 @@ use crate::settings::{DiffOptions, Settings, diff, parse};
 on_each_kind! {
     a_person_is_erased_by_the_key_in_every_row,
     a_call_is_erased_alone,
+    what_is_said_of_restricted_people_is_for_who_has_the_right,
     what_an_older_sayso_wrote_is_sealed_at_the_start,
     a_class_that_is_off_is_not_written_but_the_switch_is,
     rows_are_found_by_every_filter_page_by_page_both_ways,
@@ -74,6 +75,43 @@ async fn a_person_is_erased_by_the_key_in_every_row(kind: Kind) {
     assert_eq!(rows.iter().map(|row| row.seq).collect::<Vec<_>>(), [5]);
     let proof = store.verify_audit(|_, _| {}).await.expect("whole");
     assert_eq!((proof.personal, proof.erased), (2, 2));
+}
+
+async fn what_is_said_of_restricted_people_is_for_who_has_the_right(kind: Kind) {
+    let place = Place::new(kind).await;
+    let store = &place.store;
+    store.commit(vec![from(call(0), "+49301234567"), from(call(1), "+49307654321")]).await.expect("commits");
+    store.commit(vec![from(call(2), "+49301234567")]).await.expect("commits");
+    let restrict = format!("UPDATE calls SET restricted_at = 1 WHERE id = '{}'", call(0));
+    place.raw().await.execute(AssertSqlSafe(restrict)).await.expect("restricts");
+    let whole = AuditFilter { oldest: true, ..AuditFilter::default() };
+    let some = AuditFilter { unrestricted: true, ..whole.clone() };
+    let number = |filter: &AuditFilter, number: &str| AuditFilter { q: Some(number.into()), ..filter.clone() };
+    let shown = store.audit(&some).await.expect("reads");
+    assert_eq!(texts(&shown), [None, Some("+49307654321"), None], "the number, in whatever call");
+    assert_eq!(texts(&store.audit_page(&some).await.expect("reads").items), texts(&shown));
+    assert_eq!(texts(&store.audit(&whole).await.expect("reads")).iter().flatten().count(), 3);
+    let found = async |filter: &AuditFilter, of: &str| {
+        let filter = number(filter, of);
+        let (lines, _) = store.audit_export(&filter).await.expect("reads");
+        let page = store.audit_page(&filter).await.expect("reads");
+        (page.items.len(), store.audit(&filter).await.expect("reads").len(), lines.len())
+    };
+    assert_eq!(found(&some, "+49301234567").await, (0, 0, 0), "the number finds nothing");
+    assert_eq!(found(&whole, "+49301234567").await, (2, 2, 2));
+    assert_eq!(found(&some, "+49307654321").await, (1, 1, 1));
+    // What goes out is whole all the same.
+    let (lines, rest) = store.audit_export(&some).await.expect("reads");
+    let mut verifier = ExportVerifier::default();
+    for (row, previous) in &lines {
+        let line = row_line(row, *previous);
+        assert!(!line.contains("+49301234567"), "{line}");
+        verifier.line(&line).expect("as it was written");
+    }
+    let last = lines.last().expect("rows").0.head();
+    verifier.line(&end_line(3, last)).expect("the end");
+    let proof = verifier.finish().expect("whole");
+    assert_eq!((proof.rows, proof.personal, proof.erased, rest), (3, 1, 2, None));
 }
 
 async fn a_call_is_erased_alone(kind: Kind) {
@@ -223,13 +261,13 @@ async fn an_export_is_proven_without_the_database(kind: Kind) {
         let mut filter = AuditFilter { limit: 7, ..filter };
         let (mut verifier, mut rows, mut last) = (ExportVerifier::default(), 0, Head::EMPTY);
         loop {
-            let lot = place.store.audit_export(&filter).await.expect("reads");
+            let (lot, rest) = place.store.audit_export(&filter).await.expect("reads");
             for (row, previous) in &lot {
                 verifier.line(&row_line(row, *previous)).expect("as it was written");
                 (rows, last) = (rows + 1, row.head());
             }
-            filter.behind = Some(last.seq);
-            if lot.len() < 7 {
+            filter.behind = rest;
+            if rest.is_none() {
                 break;
             }
         }
@@ -388,12 +426,14 @@ async fn a_delivery_is_held_by_one_ends_and_is_tidied_up(kind: Kind) {
     assert_eq!(store.deliveries_waiting().await.expect("counts").0, 2);
 
     let by = Actor::User("ada".into());
-    let again = Change::Webhook(WebhookChange::Retry { id, by: by.clone(), at: later });
-    store.commit(vec![again]).await.expect("once more");
+    let again = || Change::Webhook(WebhookChange::Retry { id, by: by.clone(), at: later });
+    store.commit(vec![again()]).await.expect("once more");
     assert_eq!(store.deliveries_waiting().await.expect("counts").0, 3);
-    store.commit(lease("b", later)).await.expect("is due");
+    store.commit(lease("a", later)).await.expect("is due");
+    store.commit(vec![again()]).await.expect("asked for while a has it");
+    store.commit(lease("b", later)).await.expect("is due at once");
     store.commit(ended("b", &taken, later)).await.expect("taken");
-    let unknown = Change::Webhook(WebhookChange::Retry { id: Ulid(9), by, at: later });
+    let unknown = Change::Webhook(WebhookChange::Retry { id: Ulid(9), by: by.clone(), at: later });
     let unknown = store.commit(vec![unknown]).await;
     assert!(matches!(unknown, Err(StoreError::Missing { what: "delivery", .. })), "{unknown:?}");
 
@@ -409,6 +449,13 @@ async fn a_delivery_is_held_by_one_ends_and_is_tidied_up(kind: Kind) {
     let rows = store.deliveries("crm", None, 9).await.expect("reads").items;
     let states: Vec<&str> = rows.iter().map(|row| row.state.word()).collect();
     assert_eq!(states, ["failed", "failed"], "what was taken is gone, what waited is given up: {rows:?}");
+
+    let many = "INSERT INTO webhook_deliveries (id, webhook, event, body, at, state, due) \
+                WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1001) \
+                SELECT 'old' || i, 'gone', 'test', '{}', 1, 'waiting', 1 FROM n";
+    place.raw().await.execute(many).await.expect("waits");
+    store.commit(vec![tidied(at(0), second(1), second(3))]).await.expect("tidies");
+    assert_eq!(store.deliveries_waiting().await.expect("counts").0, 1, "a thousand at once");
 }
 
 async fn one_at_a_time_anchors_when_it_is_due(kind: Kind) {

@@ -13,6 +13,8 @@ use crate::settings::{DiffOptions, Settings, diff, parse};
 
 on_each_kind! {
     a_unit_that_fails_is_rolled_back_alone,
+    a_unit_whose_audit_rows_are_refused_fails_alone,
+    a_webhook_hears_of_the_unit_behind_the_one_that_sets_it,
     two_stores_on_one_database_keep_the_chain_whole,
     reopening_finds_all,
     what_waits_is_written_before_it_closes,
@@ -45,6 +47,48 @@ async fn a_unit_that_fails_is_rolled_back_alone(kind: Kind) {
         assert_eq!(stored, n % 3 != 0, "{n}: all of it or nothing");
     }
     assert_eq!(place.audit_rows().await, 80);
+}
+
+/// Audit rows are written for all units of a transaction, behind the last of them.
+async fn a_unit_whose_audit_rows_are_refused_fails_alone(kind: Kind) {
+    let place = Place::new(kind).await;
+    let index = "CREATE UNIQUE INDEX once ON audit (action) WHERE action = 'test.once'";
+    place.raw().await.execute(index).await.expect("an index");
+    let once = || {
+        Change::Audit(AuditEvent::new(Class::System, Actor::System, at(0), "test.once", Object::new("test", 1)))
+    };
+    place.store.commit(vec![once()]).await.expect("commits");
+    let mut waiting = Vec::new();
+    for n in 0..40 {
+        let last = if n == 20 { once() } else { answered(call(n), 1, yes()).into() };
+        waiting.push(place.store.submit(vec![arrived(call(n), 0).into(), last]).await);
+    }
+    for (n, unit) in waiting.into_iter().enumerate() {
+        let result = unit.wait().await;
+        assert_eq!(result.is_err(), n == 20, "{n}: {result:?}");
+        let stored = place.store.call(call(n as u128)).await.expect("reads").is_some();
+        assert_eq!(stored, n != 20, "{n}: all of it or nothing");
+    }
+    assert_eq!(place.audit_rows().await, 1 + 39 * 2);
+}
+
+async fn a_webhook_hears_of_the_unit_behind_the_one_that_sets_it(kind: Kind) {
+    let place = Place::new(kind).await;
+    let text = "[webhook.crm]\nurl = \"https://a.example/\"\nsecret = \"north-of-here\"\nevents = [\"call.ended\"]\n";
+    let file = parse(text, "test.toml", "sayso").expect("right");
+    let options = DiffOptions { prune: false, seed: [7; 32] };
+    let differences = diff(&Settings::default(), &file, &options).expect("right");
+    let who = Actor::User("boss".into());
+    let ended = Fact::Ended { call: call(0), at: at(1), cause: Cause::HungUp };
+    let store = &place.store;
+    // The first is under way when the others come: those are of one transaction.
+    let first = store.submit((0..500).map(note).collect()).await;
+    let set = store.submit(vec![Change::SettingsSince { generation: 0, differences, who }]).await;
+    let call = store.submit(vec![arrived(call(0), 0).into(), ended.into()]).await;
+    for unit in [first, set, call] {
+        unit.wait().await.expect("commits");
+    }
+    assert_eq!(store.deliveries("crm", None, 9).await.expect("reads").items.len(), 1);
 }
 
 async fn two_stores_on_one_database_keep_the_chain_whole(kind: Kind) {

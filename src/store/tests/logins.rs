@@ -14,6 +14,9 @@ on_each_kind! {
     somebody_of_a_provider_is_one_user_and_the_other_way_round,
     tokens_are_listed_in_pages_and_end_once,
     nobody_is_there_or_somebody_is,
+    tokens_end_with_the_password_that_somebody_else_sets,
+    whom_a_provider_made_is_known_when_the_provider_is_gone,
+    failures_that_two_nodes_count_are_two,
     earlier_passwords_are_kept_and_not_for_ever,
     a_removed_user_takes_all_of_it_along,
     users_of_before_have_a_password_to_remember,
@@ -134,6 +137,70 @@ async fn tokens_are_listed_in_pages_and_end_once(kind: Kind) {
     assert!(!row.lives(at(70)) && token(1, "ada").lives(at(100)) && !token(1, "ada").lives(at(101)));
     assert_eq!(store.token_of("token1").await.expect("reads"), Some(row));
     assert_eq!(store.token("nothing").await.expect("reads"), None);
+}
+
+async fn tokens_end_with_the_password_that_somebody_else_sets(kind: Kind) {
+    let place = Place::new(kind).await;
+    let store = &place.store;
+    apply(store, USERS, 1).await;
+    let lives = async || store.token("hash1").await.expect("reads").expect("a token").revoked.is_none();
+    let made = LoginChange::TokenMade {
+        token: TokenRow { expires: at(1_000_000_000), ..token(1, "ada") },
+        hash: "hash1".into(),
+    };
+    login(store, made).await.expect("makes");
+    apply(store, &USERS.replace("superuser", "reporting"), 2).await;
+    assert!(lives().await, "the password is the same");
+    let stored = store.user("ada").await.expect("reads").expect("ada");
+    let own = settings::User { password_hash: Redacted("own".into()), ..stored.clone() };
+    let object = |user: &settings::User| settings::Object::User(std::sync::Arc::new(user.clone()));
+    let change = async |old: &settings::User, new: &settings::User, who: &str| {
+        let what = settings::Changed::Altered { old: object(old), new: object(new) };
+        let difference = settings::Difference { kind: settings::Kind::User, name: "ada".into(), what };
+        store.commit(vec![Change::Settings(vec![difference], Actor::User(who.into()))]).await.expect("changes");
+    };
+    change(&stored, &own, "ada").await;
+    assert!(lives().await, "one's own choice");
+    let reset = settings::User { password_hash: Redacted("reset".into()), ..own.clone() };
+    change(&own, &reset, "boss").await;
+    assert!(!lives().await, "who had the old one may have made it");
+    let rows = store.audit(&AuditFilter { action: Some("token.revoked".into()), ..AuditFilter::default() }).await;
+    let rows = rows.expect("reads");
+    assert_eq!((rows.len(), rows[0].who.to_string()), (1, "user boss".to_owned()));
+    let all = LoginChange::TokensRevoked { maker: "ada".into(), by: Actor::System, at: at(5) };
+    login(store, all).await.expect("none is left");
+}
+
+async fn whom_a_provider_made_is_known_when_the_provider_is_gone(kind: Kind) {
+    let place = Place::new(kind).await;
+    let store = &place.store;
+    let provider = "[provider.id]\nissuer = \"https://id.example\"\nclient-id = \"sayso\"\n";
+    apply(store, &format!("{USERS}{provider}"), 1).await;
+    for (user, made) in [("ada", true), ("bob", false)] {
+        let subject = Redacted(user.to_owned());
+        let identity = Identity { provider: "id".into(), subject, user: user.into(), made };
+        login(store, LoginChange::Bound(identity, at(0))).await.expect("binds");
+    }
+    apply(store, USERS, 2).await;
+    assert_eq!(store.identity("id", "ada").await.expect("reads"), None);
+    assert!(store.was_made("ada").await.expect("reads") && !store.was_made("bob").await.expect("reads"));
+    assert_eq!(store.made_users().await.expect("reads"), [("ada".to_owned(), "id".to_owned())].into());
+    apply(store, "", 3).await;
+    assert!(store.made_users().await.expect("reads").is_empty(), "a removed user takes it along");
+}
+
+async fn failures_that_two_nodes_count_are_two(kind: Kind) {
+    let place = Place::new(kind).await;
+    let store = &place.store;
+    let failed = async |failures, second| {
+        let attempts = crate::access::Attempts { failures, last: Some(at(second)) };
+        store.commit(vec![Change::Attempts { user: "ada".into(), attempts }]).await.expect("counts");
+        store.attempts("ada").await.expect("reads").failures
+    };
+    assert_eq!(failed(1, 0).await, 1);
+    assert_eq!(failed(1, 1).await, 2, "another node saw none before it");
+    assert_eq!(failed(3, 2).await, 3, "one that saw both");
+    assert_eq!(failed(1, 3_600).await, 1, "those of before are forgotten");
 }
 
 async fn nobody_is_there_or_somebody_is(kind: Kind) {

@@ -15,6 +15,7 @@ export function answer({ method, path, body, user, users }) {
   if (!user) return null
   const [, first, second, third] = path.split('/').map(decodeURIComponent)
   if (path === '/session/second-factor') {
+    if (method === 'POST' && !body.password) return problem(422, 'wrong-password')
     if (method === 'POST') return json({ secret: 'JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP', uri: `otpauth://totp/Sayso:${user}?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Sayso` })
     if (method === 'PUT') {
       if (body.code !== '123456') return problem(422, 'wrong-code')
@@ -36,6 +37,7 @@ export function answer({ method, path, body, user, users }) {
   }
   if (path === '/tokens' && method === 'GET') return json({ items: tokens, next: null })
   if (path === '/tokens') {
+    if (body.password === '') return problem(422, 'wrong-password')
     const token = { id: randomUUID(), name: body.name, by: user, rights: body.rights, createdAt: at(), expiresAt: at(body.days * 86_400), usedAt: null, revokedAt: null }
     tokens.unshift(token)
     return json({ token, secret: `sayso_${randomUUID().replaceAll('-', '')}` }, 201)

@@ -28,7 +28,7 @@ export const admin = {
   // ---- sign-on
   signOn: () => request<SignOn>('GET', '/sign-on'),
   logIn: (user: string, password: string, code?: string) => request<Session>('POST', '/session', { user, password, ...(code ? { code } : {}) }),
-  beginSecondFactor: () => request<SecondFactor>('POST', '/session/second-factor'),
+  beginSecondFactor: (password: string) => request<SecondFactor>('POST', '/session/second-factor', { password }),
   confirmSecondFactor: (code: string) => request<RecoveryCodes>('PUT', '/session/second-factor', { code }),
   removeSecondFactor: (password: string) => request<void>('DELETE', '/session/second-factor', { password }),
   mySessions: () => request<MySession[]>('GET', '/session/list'),
@@ -38,7 +38,7 @@ export const admin = {
   endSessions: (name: string) => request<void>('DELETE', `/users/${part(name)}/sessions`),
   dropSecondFactor: (name: string) => request<void>('DELETE', `/users/${part(name)}/second-factor`),
   tokens: () => request<Page<Token>>('GET', '/tokens'),
-  makeToken: (name: string, rights: Right[], days: number) => request<{ token: Token; secret: string }>('POST', '/tokens', { name, rights, days }),
+  makeToken: (name: string, rights: Right[], days: number, password: string | null) => request<{ token: Token; secret: string }>('POST', '/tokens', { name, rights, days, password }),
   revokeToken: (id: string) => request<void>('DELETE', `/tokens/${part(id)}`),
 
   // ---- webhooks

@@ -108,8 +108,9 @@ export interface DefaultRoles { roles: { name: Role; rights: Right[] }[]; rights
 // GET    /sign-on/{provider}                   -> 302              to the provider; back at /api/v1/sign-on/{provider}/callback
 // GET    /sign-on/{provider}/callback          -> 302              to the pages, with a session, or `/#/log-in?fault=TITLE`:
 //        no-provider, provider-away, sign-on-late (took more than 10 minutes, or another browser), sign-on-refused (the provider
-//        says no), sign-on-failed (not to be believed), no-user, no-role, bad-name, other-person, too-many, unavailable
-// POST   /session/second-factor                -> SecondFactor     begins; 409 has-one
+//        says no), sign-on-failed (not to be believed), no-user, no-role, bad-name, other-person, too-many, unavailable,
+//        no-url (nobody said in `[http]` where browsers reach us)
+// POST   /session/second-factor {password}     -> SecondFactor     begins; 409 has-one, 422 wrong-password, 423 locked
 // PUT    /session/second-factor {code}         -> RecoveryCodes    it is on; 409 not-begun | has-one, 422 wrong-code
 // DELETE /session/second-factor {password}     -> 204              422 wrong-password, 423 locked
 // GET    /session/list                         -> MySession[]      own sessions
@@ -121,14 +122,16 @@ export interface MySession { id: string; createdAt: string; usedAt: string; curr
 // Session (types.ts) has more fields now: secondFactor: boolean, mustAddSecondFactor: boolean, queues: string[] | null,
 // passwordExpiresAt: string | null, by: string (`password`, or the provider's name)
 // With manage-users; 404 no-user:
+// each is 403 no-right for somebody with rights or queues that one has not, the last for oneself
 // POST   /users/{name}/unlock                  -> 204
-// DELETE /users/{name}/sessions                -> 204              all end
-// DELETE /users/{name}/second-factor           -> 204              403 no-right: of somebody with rights one has not
+// DELETE /users/{name}/sessions                -> 204              all end, and the tokens that the user made
+// DELETE /users/{name}/second-factor           -> 204
 // GET    /users/{name}/state                   -> UserState
 export interface UserState { lockedUntil: string | null; failures: number; sessions: number; secondFactor: boolean; lastLogIn: string | null }
 // With configure-system; a token has at most the rights of who makes it, and never manage-roles, dpo or customer-consent:
 // GET    /tokens                               -> Page<Token>
-// POST   /tokens {name, rights, days}          -> 201 {token: Token, secret}      shown once; at most 365 days; 422 bad-name | bad-rights | bad-days
+// POST   /tokens {name, rights, days, password} -> 201 {token: Token, secret}     shown once; at most 365 days; 422 bad-name | bad-rights | bad-days
+//        | wrong-password, 423 locked; the password is one's own, null in a session by a provider
 // DELETE /tokens/{id}                          -> 204
 export interface Token { id: string; name: string; by: string; rights: Right[]; createdAt: string; expiresAt: string; usedAt: string | null; revokedAt: string | null }
 
@@ -136,7 +139,7 @@ export interface Token { id: string; name: string; by: string; rights: Right[]; 
 // GET  /calls?since&until&queue&agent&number&state&q&after&limit&sort  -> Page<Call>  number: the last digits (3 or more);
 //      state: running, ended, abandoned, restricted (dpo alone sees these); q: in notes and attached data (needs since; 92 days at most)
 // GET  /calls/{id}                             -> CallDetail       404 no-call
-// PUT  /calls/{id}/data  Record<string,string> -> 204              attached data: at most 32 keys (letters, digits, . _ -), 1,000 characters each; 422 bad-data, 409 not-now
+// PUT  /calls/{id}/data  Record<string,string> -> 204              with take-calls, of one's own calls, or with view-calls too; attached data: at most 32 keys (letters, digits, . _ -), 1,000 characters each; 422 bad-data, 409 not-now
 export interface Call {
   id: string; arrivedAt: string; queue: string; firstQueue: string; caller: string | null; dialled: string; trunk: string | null
   agent: string | null; connectedAt: string | null; endedAt: string | null; endCause: string | null

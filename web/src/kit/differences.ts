@@ -36,10 +36,15 @@ function canonical(value: unknown): string {
   }) ?? 'undefined'
 }
 
-/** As people read it in a table. */
-export function shown(value: unknown): string {
+/** Keys whose values nobody reads over a shoulder, wherever in a document they are. */
+const SECRET = /(^|-)(password|secret)$/
+export const isSecret = (key: string): boolean => SECRET.test(key)
+
+/** As people read it in a table; what is secret is dots, as in its field. */
+export function shown(value: unknown, key = ''): string {
   if (value === undefined || value === null) return ''
-  if (Array.isArray(value)) return value.map(shown).join(', ')
-  if (typeof value === 'object') return Object.entries(value).map(([key, part]) => `${key}: ${shown(part)}`).join('; ')
+  if (isSecret(key)) return '••••••••'
+  if (Array.isArray(value)) return value.map((part) => shown(part)).join(', ')
+  if (typeof value === 'object') return Object.entries(value).map(([key, part]) => `${key}: ${shown(part, key)}`).join('; ')
   return String(value)
 }

@@ -216,7 +216,7 @@ function ConflictDialog<T extends object>({ of, conflict, names, onSaved }: {
       setFault(faultWords(error))
     }
   }
-  const value = (of: unknown) => shown(of) || <span className="soft">{words.conflict.unset}</span>
+  const value = (of: unknown, key: string) => shown(of, key) || <span className="soft">{words.conflict.unset}</span>
   return (
     <Modal opened onClose={() => { void settle(null) }} title={words.conflict.title} size="xl" closeButtonProps={{ 'aria-label': words.conflict.takeTheirs }}>
       <Stack>
@@ -230,7 +230,7 @@ function ConflictDialog<T extends object>({ of, conflict, names, onSaved }: {
               {all.map((one) => (
                 <Table.Tr key={one.key}>
                   <Table.Th scope="row">{nameOf(one.key, names)}</Table.Th>
-                  <Table.Td>{value(one.before)}</Table.Td><Table.Td>{value(one.mine)}</Table.Td><Table.Td>{value(one.theirs)}</Table.Td>
+                  <Table.Td>{value(one.before, one.key)}</Table.Td><Table.Td>{value(one.mine, one.key)}</Table.Td><Table.Td>{value(one.theirs, one.key)}</Table.Td>
                   <Table.Td>
                     <SegmentedControl size="xs" aria-label={nameOf(one.key, names)} value={picks[one.key]}
                       onChange={(pick) => { setPicks({ ...picks, [one.key]: pick as 'mine' | 'theirs' }) }}

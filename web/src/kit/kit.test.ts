@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 
 import { en } from '../texts/admin/kit/en'
-import { differences, merged, same, suggested } from './differences'
+import { differences, merged, same, shown, suggested } from './differences'
 import { asked, csvOf, dayAsMoment, setOf, sorted, type Filter } from './filters'
 import { parseSpan, spanWords, splitSpan } from './span'
 
@@ -23,6 +23,21 @@ describe('spans', () => {
     expect(spanWords(en.units, '1h30m')).toBe('1 hour 30 minutes')
     expect(spanWords(en.units, '0s')).toBe('0 seconds')
     expect(spanWords(en.units, 'forever')).toBe('forever')
+  })
+})
+
+describe('a conflict', () => {
+  it('never shows what was typed as a password or a secret', () => {
+    const documents = [{ password: 'correct horse' }, { 'client-secret': 'correct horse' }, { digest: { user: 'a', password: 'correct horse' } },
+      { outbound: { login: [{ user: 'a', secret: 'correct horse' }] } }]
+    for (const mine of documents) {
+      const rows = differences({}, mine, { user: 'b' }).map(({ key, mine }) => shown(mine, key))
+      expect(rows.join(), JSON.stringify(mine)).toContain('••••••••')
+      expect(rows.join(), JSON.stringify(mine)).not.toContain('horse')
+    }
+    expect(shown('1d', 'password-expires')).toBe('1d')
+    expect(shown(['a', 'b'], 'scopes')).toBe('a, b')
+    expect(shown(undefined, 'password')).toBe('')
   })
 })
 

@@ -5,11 +5,13 @@ use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde_json::{Map, Value};
 
-use crate::access::leaves_no_superuser;
+use crate::access::{leaves_no_superuser, superusers};
 use crate::api::desk::{Desk, random, soon};
 use crate::api::guard::Visitor;
 use crate::api::problem::Problem;
-use crate::settings::{Changed, Difference, DocumentError, Kind, Object, from_document, without};
+use crate::settings::{
+    Changed, Difference, DocumentError, Kind, Object, Settings, from_document, without,
+};
 use crate::store::{Change, StoreError, VersionedSettings};
 
 use super::fault::{Fault, changed, no_object, version_needed};
@@ -70,6 +72,10 @@ pub(super) async fn put(
     document: Map<String, Value>,
 ) -> Result<Response, Fault> {
     let meant = Meant::of(headers)?;
+    if kind == Kind::User && name == visitor.user && document.contains_key("password") {
+        // Also the right one: nobody tries one's own here, uncounted.
+        return Err(may::own_password().into());
+    }
     for _ in 0..TRIES {
         let all = soon(desk.store().versioned_settings()).await?;
         let old = all.settings.object(kind, name);
@@ -88,6 +94,13 @@ pub(super) async fn put(
         };
         let new = new.clone();
         may::change(visitor, &all.settings, name, old.as_ref(), Some(&new))?;
+        if let (Some(Object::Webhook(old)), Object::Webhook(new)) = (&old, &new)
+            && origin(&old.url) != origin(&new.url)
+            && !document.contains_key("secret")
+        {
+            let what = "is asked for anew when events go to another place".to_owned();
+            return Err(vec![DocumentError { key: "secret".to_owned(), what }].into());
+        }
         if store(desk, visitor, &all, differences).await? {
             return Ok(tagged(status, all.generation + 1, &new));
         }
@@ -152,6 +165,36 @@ pub(super) fn after<'d>(differences: &'d [Difference], kind: Kind, name: &str) -
     }
 }
 
+/// Scheme, host and port: who hears what is sent there.
+fn origin(url: &str) -> Option<String> {
+    reqwest::Url::parse(url).ok().map(|url| url.origin().ascii_serialization())
+}
+
+/// Refuses to take a provider away, or to make it another one, by which alone all come in who can grant rights: it made
+/// them, and nobody knows their passwords.
+async fn still_logs_in(desk: &Desk, then: &Settings, differences: &[Difference]) -> Result<(), Problem> {
+    let another = |difference: &&Difference| match &difference.what {
+        Changed::Removed(Object::Provider(_)) => true,
+        Changed::Altered { old: Object::Provider(old), new: Object::Provider(new) } => {
+            old.issuer != new.issuer || old.client_id != new.client_id
+        }
+        Changed::Added(_) | Changed::Altered { .. } | Changed::Removed(_) => false,
+    };
+    let gone: Vec<&str> =
+        differences.iter().filter(another).map(|difference| difference.name.as_str()).collect();
+    if gone.is_empty() {
+        return Ok(());
+    }
+    let made = soon(desk.store().made_users()).await?;
+    let by_it = |name: &str| made.get(name).is_some_and(|provider| gone.contains(&provider.as_str()));
+    if superusers(then).next().is_some() && superusers(then).all(by_it) {
+        let detail = "Everybody who can grant rights comes in by this provider alone: give somebody else the right \
+                      manage-roles first.";
+        return Err(Problem::conflict("refused", detail));
+    }
+    Ok(())
+}
+
 /// Stores it; `false`: something was changed meanwhile.
 async fn store(
     desk: &Desk,
@@ -161,6 +204,7 @@ async fn store(
 ) -> Result<bool, Fault> {
     let mut then = all.settings.clone();
     then.apply(&differences);
+    still_logs_in(desk, &then, &differences).await?;
     if leaves_no_superuser(&then) && !leaves_no_superuser(&all.settings) {
         let detail =
             "Nobody would be left who can grant rights: give somebody else the right manage-roles first.";

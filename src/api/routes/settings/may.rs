@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use axum::http::StatusCode;
 
-use crate::access::{Held, Right, may_manage};
+use crate::access::{Held, Right, may_manage, rights};
 use crate::api::guard::Visitor;
 use crate::api::problem::Problem;
 use crate::ids::QueueId;
-use crate::settings::{CustomRole, Object, Queue, Settings, System, User};
+use crate::settings::{CustomRole, Object, Overflow, Provider, Queue, Role, Settings, System, User};
 
 /// Whether an object is shown to somebody whose rights may hold for some queues only.
 pub(super) fn see(visitor: &Visitor, name: &str, object: &Object) -> bool {
@@ -65,6 +65,7 @@ pub(super) fn change(
             };
             role(visitor, name, old, new)
         }
+        (_, Some(Object::Provider(new))) => provider(visitor, settings, new),
         (old, Some(Object::System(new))) => {
             let usual = Arc::default();
             let old = match old {
@@ -104,6 +105,11 @@ fn needs(visitor: &Visitor, right: Right, what: &str) -> Result<(), Problem> {
     if visitor.has(right) { Ok(()) } else { Err(no_right(format!("To {what} takes the right {right}."))) }
 }
 
+/// One's own is changed by `/session/password`.
+pub(super) fn own_password() -> Problem {
+    no_right("One's own password is changed with the old one, on one's own page.")
+}
+
 fn no_right(detail: impl Into<String>) -> Problem {
     Problem::new(StatusCode::FORBIDDEN, "no-right", detail)
 }
@@ -125,6 +131,28 @@ fn queue(visitor: &Visitor, old: &Queue, new: &Queue) -> Result<(), Problem> {
     }
     if recorded_as_new != *new {
         needs(visitor, Right::ConfigureQueues, "change how a queue serves its callers")?;
+    }
+    // Where callers are led to is another queue's matter, too.
+    for (before, after) in [(&old.overflow, &new.overflow), (&old.when_closed, &new.when_closed)] {
+        match after {
+            Overflow::Queue(queue) if before != after => sees(visitor, [queue])?,
+            Overflow::Queue(_) | Overflow::Hangup => {}
+        }
+    }
+    Ok(())
+}
+
+/// By a provider's groups nobody gives more than one has: not to oneself, who may be in one of them, nor to others.
+fn provider(visitor: &Visitor, settings: &Settings, new: &Provider) -> Result<(), Problem> {
+    for (_, word) in &new.roles {
+        let given = match (settings.roles.get(word), Role::WORDS.iter().find(|(known, _)| known == word)) {
+            (_, Some((_, role))) => rights(*role),
+            (Some(custom), None) => &custom.rights,
+            (None, None) => &[],
+        };
+        if given.iter().any(|right| !visitor.has(*right)) {
+            return Err(no_right(format!("The role {word} has rights that you have not.")));
+        }
     }
     Ok(())
 }
@@ -157,7 +185,7 @@ fn user(
         return Err(no_right("This user has rights that you have not."));
     }
     if name == visitor.user && old.zip(new).is_some_and(|(old, new)| old.password_hash != new.password_hash) {
-        return Err(no_right("One's own password is changed with the old one, on one's own page."));
+        return Err(own_password());
     }
     let Some(new) = new else {
         let own = "Nobody removes oneself: another user has to.";

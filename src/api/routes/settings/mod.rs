@@ -89,7 +89,7 @@ const fn changes(kind: Kind) -> &'static [Right] {
 }
 
 /// The routes of a kind; `D` is the shape of its documents.
-fn of<D: ToSchema + 'static>(kind: Kind, all: &'static str, one: &'static str) -> [Route; 4] {
+fn of<D: Document + ToSchema>(kind: Kind, all: &'static str, one: &'static str) -> [Route; 4] {
     let changes = Needs::Any(changes(kind));
     let list = async move |State(desk): State<Arc<Desk>>,
                            Extension(visitor): Extension<Visitor>,
@@ -160,6 +160,31 @@ struct ByName {
     q: Option<String>,
 }
 
+/// The shape of a kind's documents.
+trait Document: 'static {
+    /// Whether they hold names or numbers of people: then it is audited that somebody took a table of them.
+    const PERSONAL: bool;
+}
+
+macro_rules! documents {
+    ($($document:ty: $personal:literal,)*) => {
+        $(impl Document for $document {
+            const PERSONAL: bool = $personal;
+        })*
+    };
+}
+
+documents! {
+    TrunkDocument: true,
+    NumberDocument: true,
+    QueueDocument: false,
+    AgentDocument: true,
+    RoleDocument: false,
+    UserDocument: true,
+    WebhookDocument: false,
+    ProviderDocument: false,
+}
+
 /// `Named` of `admin.ts`.
 #[derive(Serialize)]
 struct Named<D> {
@@ -177,9 +202,9 @@ impl<D> Clone for Named<D> {
     }
 }
 
-impl<D: 'static> Listed for Named<D> {
+impl<D: Document> Listed for Named<D> {
     const COLUMNS: &'static [&'static str] = &["name", "version", "document"];
-    const PERSONAL: bool = false;
+    const PERSONAL: bool = D::PERSONAL;
 }
 
 impl<D: ToSchema> PartialSchema for Named<D> {
@@ -203,7 +228,7 @@ impl<D: ToSchema> ToSchema for Named<D> {
 }
 
 /// All rows at once: there are hundreds of them, not millions.
-async fn list<D: 'static>(
+async fn list<D: Document>(
     desk: Arc<Desk>,
     visitor: Visitor,
     kind: Kind,

@@ -25,7 +25,7 @@ use crate::access::Claims;
 use crate::settings::Provider;
 use crate::time::Timestamp;
 
-use super::http::{Http, allowed};
+use super::http::Http;
 use super::{Fault, Trip};
 
 /// How long what a provider says of itself is good.
@@ -73,9 +73,35 @@ type Ours = Client<
     EndpointMaybeSet,
 >;
 
-/// The providers that were asked.
+/// One that did not answer is not asked for so long: each try takes a connection, and seconds of who waits for it.
+const NOT_AGAIN: Duration = Duration::from_secs(10);
+
+/// The providers that were asked, by their names in the settings.
 #[derive(Default)]
-pub(in crate::api) struct Providers(Mutex<HashMap<String, Arc<Known>>>);
+pub(in crate::api) struct Providers(Mutex<HashMap<String, Arc<Asked>>>);
+
+/// What a provider answered last.
+#[derive(Default)]
+struct Asked {
+    known: Mutex<Option<Arc<Known>>>,
+    /// The settings it was asked by when it did not answer, when that was, and why.
+    away: Mutex<Option<(Provider, Timestamp, String)>>,
+    /// It is asked by one at a time; the others have the same answer.
+    turn: tokio::sync::Mutex<()>,
+}
+
+impl Asked {
+    /// The answer of late, if there is one.
+    fn answer(&self, provider: &Provider, now: Timestamp, good_for: Duration) -> Option<Result<Arc<Known>, Fault>> {
+        let known = lock(&self.known).clone();
+        let good = known.filter(|known| known.provider == *provider && now.since(known.at) < good_for);
+        let away = || match &*lock(&self.away) {
+            Some((asked, at, why)) if asked == provider && now.since(*at) < NOT_AGAIN => Some(why.clone()),
+            Some(_) | None => None,
+        };
+        good.map(Ok).or_else(|| away().map(|why| Err(Fault::Away(why))))
+    }
+}
 
 /// A provider as it says it is.
 pub(super) struct Known {
@@ -140,14 +166,26 @@ impl Providers {
         now: Timestamp,
         good_for: Duration,
     ) -> Result<Arc<Known>, Fault> {
-        let before = lock(&self.0).get(name).cloned();
-        let before = before.filter(|known| known.provider == *provider && now.since(known.at) < good_for);
-        if let Some(known) = before {
-            return Ok(known);
+        let asked = Arc::clone(lock(&self.0).entry(name.to_owned()).or_default());
+        if let Some(answer) = asked.answer(provider, now, good_for) {
+            return answer;
         }
-        let known = Arc::new(Known::ask(provider, now).await?);
-        lock(&self.0).insert(name.to_owned(), Arc::clone(&known));
-        Ok(known)
+        let _turn = asked.turn.lock().await;
+        if let Some(answer) = asked.answer(provider, now, good_for) {
+            return answer;
+        }
+        match Known::ask(provider, now).await {
+            Ok(known) => {
+                let known = Arc::new(known);
+                *lock(&asked.known) = Some(Arc::clone(&known));
+                Ok(known)
+            }
+            Err(fault) => {
+                tracing::warn!(provider = name, %fault, "a provider does not answer as it should");
+                *lock(&asked.away) = Some((provider.clone(), now, fault.to_string()));
+                Err(fault)
+            }
+        }
     }
 }
 
@@ -169,7 +207,7 @@ impl Known {
         let http = Http::of(issuer.url()).map_err(|error| away(&error))?;
         let metadata = CoreProviderMetadata::discover_async(issuer, &http).await;
         let metadata = metadata.map_err(|error| away(&error))?;
-        allowed(metadata.authorization_endpoint().url()).map_err(|error| away(&error))?;
+        http.allows(metadata.authorization_endpoint().url()).map_err(|error| away(&error))?;
         Ok(Self { provider: provider.clone(), http, metadata, at: now })
     }
 

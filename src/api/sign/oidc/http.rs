@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use openidconnect::{AsyncHttpClient, HttpRequest, HttpResponse};
@@ -31,8 +31,21 @@ pub(super) enum HttpError {
     Long,
 }
 
+/// Whom we believe: the system's certificate authorities. None at all is no error here: nobody is trusted then.
+static TLS: LazyLock<Result<ClientConfig, rustls::Error>> = LazyLock::new(|| {
+    let mut trusted = RootCertStore::empty();
+    trusted.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let tls = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    Ok(tls.with_root_certificates(trusted).with_no_client_auth())
+});
+
 /// See the module.
-pub(super) struct Http(Client);
+pub(super) struct Http {
+    client: Client,
+    /// Whether the provider is on this machine: then so may be what it names, and in the clear.
+    here: bool,
+}
 
 impl Http {
     /// For a provider at this place.
@@ -40,31 +53,32 @@ impl Http {
     /// # Errors
     /// When TLS cannot be set up.
     pub(super) fn of(issuer: &Url) -> Result<Self, HttpError> {
-        allowed(issuer)?;
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let mut trusted = RootCertStore::empty();
-        // None at all is no error here: nobody is trusted then.
-        trusted.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        let tls = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(trusted)
-            .with_no_client_auth();
+        let here = is_here(issuer);
+        allowed(issuer, here)?;
         let client = Client::builder()
-            .tls_backend_preconfigured(tls)
+            .tls_backend_preconfigured(TLS.clone()?)
             .redirect(redirect::Policy::none())
             // A connection that was kept may be closed by the other side just as the next request goes out.
             .pool_max_idle_per_host(0)
             .connect_timeout(PATIENCE / 2)
             .timeout(PATIENCE);
         // A proxy does not know what this machine calls itself.
-        let client = if is_here(issuer) { client.no_proxy() } else { client };
-        Ok(Self(client.build()?))
+        let client = if here { client.no_proxy() } else { client };
+        Ok(Self { client: client.build()?, here })
+    }
+
+    /// Whether what the provider names may be asked, or browsers be sent there.
+    ///
+    /// # Errors
+    /// When it goes in the clear over a network, or to this machine's own services where the provider is elsewhere.
+    pub(super) fn allows(&self, url: &Url) -> Result<(), HttpError> {
+        allowed(url, self.here)
     }
 
     async fn ask(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let request: reqwest::Request = request.try_into()?;
-        allowed(request.url())?;
-        let mut answer = self.0.execute(request).await?;
+        self.allows(request.url())?;
+        let mut answer = self.client.execute(request).await?;
         let (status, headers) = (answer.status(), answer.headers().clone());
         let mut body = Vec::new();
         while let Some(more) = answer.chunk().await? {
@@ -89,12 +103,9 @@ impl<'c> AsyncHttpClient<'c> for Http {
     }
 }
 
-/// Whether what is said there can be believed.
-///
-/// # Errors
-/// When it goes in the clear over a network.
-pub(super) fn allowed(url: &Url) -> Result<(), HttpError> {
-    if url.scheme() == "https" || (url.scheme() == "http" && is_here(url)) {
+/// Whether what is said there can be believed, by a provider that is `here`, on this machine, or elsewhere.
+fn allowed(url: &Url, here: bool) -> Result<(), HttpError> {
+    if url.scheme() == "https" || (here && url.scheme() == "http" && is_here(url)) {
         return Ok(());
     }
     Err(HttpError::Open(url.origin().ascii_serialization()))
@@ -112,7 +123,10 @@ mod tests {
 
     #[test]
     fn a_provider_speaks_tls_or_is_on_this_machine() {
-        let fits = |text: &str| allowed(&text.parse().unwrap()).is_ok();
+        let fits = |text: &str| {
+            let url: Url = text.parse().unwrap();
+            allowed(&url, is_here(&url)).is_ok()
+        };
         for good in [
             "https://id.example/realms/house",
             "http://127.0.0.1:5556/dex",
@@ -133,5 +147,14 @@ mod tests {
         ] {
             assert!(!fits(bad), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_provider_elsewhere_sends_no_request_to_this_machine_s_services() {
+        let elsewhere = Http::of(&"https://id.example/".parse().unwrap()).unwrap();
+        let here = Http::of(&"http://127.0.0.1:5556/".parse().unwrap()).unwrap();
+        let service: Url = "http://127.0.0.1:9000/".parse().unwrap();
+        assert!(elsewhere.allows(&service).is_err() && here.allows(&service).is_ok());
+        assert!(elsewhere.allows(&"https://keys.id.example/".parse().unwrap()).is_ok());
     }
 }

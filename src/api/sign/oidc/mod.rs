@@ -17,11 +17,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::access::could_be_name;
 use crate::api::desk::{Desk, random, soon};
-use crate::api::guard::{Visitor, host};
+use crate::api::guard::{Visitor, session_key};
 use crate::api::problem::Problem;
 use crate::audit::{Actor, AuditEvent, Class, Object, Value};
 use crate::settings::Provider;
-use crate::store::{Change, StoreError};
+use crate::store::{Change, SessionKey, StoreError};
 use crate::time::Timestamp;
 
 pub(in crate::api) use client::Providers;
@@ -66,6 +66,9 @@ pub(in crate::api) enum Fault {
     /// Too many failed from there.
     #[error("too many failed from this address")]
     TooMany,
+    /// Nobody said where browsers reach us: where the provider sends them back to must not be for a request to say.
+    #[error("`http.url` is not set: without it nobody is sent to a provider")]
+    NoUrl,
     /// Our own database does not answer.
     #[error("the database does not answer")]
     Unavailable,
@@ -85,6 +88,7 @@ impl Fault {
             Self::BadName => "bad-name",
             Self::Other => "other-person",
             Self::TooMany => "too-many",
+            Self::NoUrl => "no-url",
             Self::Unavailable => "unavailable",
         }
     }
@@ -99,6 +103,7 @@ impl Fault {
             | Self::Refused(_)
             | Self::Away(_)
             | Self::TooMany
+            | Self::NoUrl
             | Self::Unavailable => false,
         }
     }
@@ -127,6 +132,10 @@ struct Trip {
     verifier: String,
     /// In microseconds, as [`Timestamp`].
     until: i64,
+    /// The session that the browser had when it left (hex), which ends when another one begins: the cookie of a session
+    /// does not come along when another site's page leads back here.
+    #[serde(default)]
+    before: Option<String>,
 }
 
 /// What the provider sends the browser back with.
@@ -147,13 +156,20 @@ pub(in crate::api) async fn begin(
     desk: &Desk,
     name: &str,
     headers: &HeaderMap,
+    from: IpAddr,
 ) -> Result<(String, String), Fault> {
+    if !desk.hears(from) {
+        return Err(Fault::TooMany);
+    }
+    let back_at = back_at(desk, name)?;
     let provider = provider(desk, name).await?;
     let known = desk.providers.known(name, &provider, desk.now()).await?;
     let fresh = || URL_SAFE_NO_PAD.encode(random());
     let until = (desk.now() + TRIP).as_micros();
-    let trip = Trip { provider: name.to_owned(), state: fresh(), nonce: fresh(), verifier: fresh(), until };
-    let place = known.authorize(&back_at(desk, name, headers)?, &trip)?;
+    let before = session_key(headers, desk.secure()).map(|key| hex::encode(key.0));
+    let provider = name.to_owned();
+    let trip = Trip { provider, state: fresh(), nonce: fresh(), verifier: fresh(), until, before };
+    let place = known.authorize(&back_at, &trip)?;
     let text = serde_json::to_vec(&trip).map_err(|_| Fault::Unavailable)?;
     Ok((place, desk.sealing.seal(SEALED_AS, &text)))
 }
@@ -167,19 +183,21 @@ pub(in crate::api) async fn finish(
     name: &str,
     back: Back,
     cookie: Option<&str>,
-    headers: &HeaderMap,
     from: IpAddr,
 ) -> Result<(String, Visitor), Fault> {
     if !desk.hears(from) {
         return Err(Fault::TooMany);
     }
-    let fault = match admitted(desk, name, back, cookie, headers, from).await {
+    let fault = match admitted(desk, name, back, cookie, from).await {
         Ok(done) => return Ok(done),
         Err(fault) => fault,
     };
     metrics::counter!("sayso_sign_on_failures_total", "fault" => fault.title()).increment(1);
-    tracing::info!(provider = name, why = fault.title(), %fault, "a sign-on failed");
-    if fault.is_failure() {
+    if !fault.is_failure() {
+        // Anybody can cause these, as often as they like.
+        tracing::debug!(provider = name, why = fault.title(), %fault, "a sign-on failed");
+    } else {
+        tracing::info!(provider = name, why = fault.title(), %fault, "a sign-on failed");
         desk.failed(from);
         let what = Object::new("provider", name);
         let event = AuditEvent::new(Class::Failure, Actor::System, desk.now(), "user.login-failed", what);
@@ -194,7 +212,6 @@ async fn admitted(
     name: &str,
     back: Back,
     cookie: Option<&str>,
-    headers: &HeaderMap,
     from: IpAddr,
 ) -> Result<(String, Visitor), Fault> {
     let trip = cookie.and_then(|cookie| trip(desk, cookie)).filter(|trip| trip.provider == name);
@@ -214,9 +231,16 @@ async fn admitted(
     if back.iss.is_some_and(|iss| iss.trim_end_matches('/') != provider.issuer.trim_end_matches('/')) {
         return Err(Fault::Untrue("the answer is another provider's".to_owned()));
     }
-    let back_at = back_at(desk, name, headers)?;
+    let back_at = back_at(desk, name)?;
     let (subject, claims) = desk.providers.ask(name, &provider, &back_at, code, &trip, desk.now()).await?;
     person::admit(desk, name, &provider, &subject, &claims, from).await
+}
+
+/// The session that a browser had when it left for the provider.
+pub(in crate::api) fn before(desk: &Desk, cookie: &str) -> Option<SessionKey> {
+    let mut key = [0; 32];
+    hex::decode_to_slice(trip(desk, cookie)?.before?, &mut key).ok()?;
+    Some(SessionKey(key))
 }
 
 fn trip(desk: &Desk, cookie: &str) -> Option<Trip> {
@@ -231,14 +255,7 @@ async fn provider(desk: &Desk, name: &str) -> Result<Provider, Fault> {
 }
 
 /// Where the provider sends the browser back to; it has to be registered there.
-fn back_at(desk: &Desk, name: &str, headers: &HeaderMap) -> Result<String, Fault> {
-    let base = match desk.url() {
-        Some(url) => url.trim_end_matches('/').to_owned(),
-        None => {
-            let scheme = if desk.secure() { "https" } else { "http" };
-            let authority = host(headers).ok_or(Fault::Late)?;
-            format!("{scheme}://{authority}")
-        }
-    };
+fn back_at(desk: &Desk, name: &str) -> Result<String, Fault> {
+    let base = desk.url().ok_or(Fault::NoUrl)?.trim_end_matches('/');
     Ok(format!("{base}/api/v1/sign-on/{name}/callback"))
 }

@@ -74,10 +74,11 @@ impl Person {
         // The provider may call the person otherwise by now, or give the name to another: the subject stays.
         let known = bound.as_ref().map(|identity| identity.user.clone());
         let user = known.or_else(|| said.name.clone()).ok_or(Fault::BadName)?;
-        let (_, settings) = desk.store().settings().await?;
+        let (generation, settings) = desk.store().settings().await?;
         let role = said.role.as_ref().map(|word| role(&settings, word).ok_or(Fault::NoRole)).transpose()?;
         let stored = settings.users.get(&user).cloned();
-        let made = bound.as_ref().map_or(stored.is_none(), |identity| identity.made);
+        let made = bound.as_ref().map_or(stored.is_none(), |identity| identity.made)
+            || desk.store().was_made(&user).await?;
         // A name that a provider lets people choose must not open what the strongest of this system may, nor pass by a
         // second factor.
         if bound.is_none()
@@ -90,8 +91,9 @@ impl Person {
                 return Err(Fault::NoUser);
             }
         }
-        // Whom the provider made has here what the provider says, and nothing without it.
-        if made && role.is_none() {
+        // Whom the provider made has here what the provider says, and nothing without it; so has whoever comes by one that
+        // says roles: who is taken out of a group there must not keep its role here.
+        if role.is_none() && (made || !provider.roles.is_empty()) {
             return Err(if stored.is_none() && !provider.make_users { Fault::NoUser } else { Fault::NoRole });
         }
         let mut changes = Vec::new();
@@ -100,11 +102,12 @@ impl Person {
             (None, role) => {
                 let role = role.ok_or(Fault::NoRole)?;
                 let account = make(desk, &user, said, role).await?;
-                changes.push(settled(&user, Changed::Added(Setting::User(Arc::new(account.clone()))), name));
+                let added = Changed::Added(Setting::User(Arc::new(account.clone())));
+                changes.push(settled(&user, added, name, generation));
                 account
             }
             (Some(stored), Some(role)) => {
-                let (account, more) = promoted(desk, &user, &stored, role, settings, name);
+                let (account, more) = promoted(desk, &user, &stored, role, (generation, settings), name);
                 changes.extend(more);
                 account
             }
@@ -153,7 +156,7 @@ fn promoted(
     name: &str,
     stored: &Arc<User>,
     (role, custom_role): (Role, Option<String>),
-    mut settings: Settings,
+    (generation, mut settings): (u64, Settings),
     provider: &str,
 ) -> (User, Option<Change>) {
     if stored.custom_role == custom_role && (stored.role == role || custom_role.is_some()) {
@@ -169,12 +172,14 @@ fn promoted(
         return (User::clone(stored), Some(Change::Audit(event)));
     }
     let (old, new) = (Setting::User(Arc::clone(stored)), Setting::User(Arc::new(account.clone())));
-    (account, Some(settled(name, Changed::Altered { old, new }, provider)))
+    (account, Some(settled(name, Changed::Altered { old, new }, provider, generation)))
 }
 
-fn settled(name: &str, what: Changed, provider: &str) -> Change {
+/// Only while the settings are as they were looked at: two who log in at once must not both lose the rights that one of
+/// them has to keep.
+fn settled(name: &str, what: Changed, provider: &str, generation: u64) -> Change {
     let difference = Difference { kind: Kind::User, name: name.to_owned(), what };
-    Change::Settings(vec![difference], by(provider))
+    Change::SettingsSince { generation, differences: vec![difference], who: by(provider) }
 }
 
 /// Who gives roles and makes users at a log-in.

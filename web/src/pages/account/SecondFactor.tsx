@@ -1,9 +1,9 @@
 // Adding a second factor: the key as a QR code, a code to prove that it works, recovery codes to keep.
-import { Alert, Button, Loader, Stack, TextInput } from '@mantine/core'
-import { useQuery } from '@tanstack/react-query'
+import { Alert, Button, PasswordInput, Stack, TextInput } from '@mantine/core'
 import { useMemo, useState } from 'react'
 import { encode } from 'uqr'
 
+import type { SecondFactor } from '../../api/admin'
 import { admin } from '../../api/admin-client'
 import { Fault } from '../../api/client'
 import { tell } from '../../app/hooks'
@@ -14,18 +14,52 @@ import { useAccountWords } from '../../texts/admin/account'
 
 /** `onDone`: it is on, and the recovery codes were kept. */
 export function AddSecondFactor({ onDone }: { onDone(): void }) {
-  const words = useAccountWords()
-  const t = useTexts()
-  const faultWords = useFaultWords()
   // Begun once: another attempt makes another key.
-  const { data, error } = useQuery({ queryKey: ['second-factor'], queryFn: admin.beginSecondFactor, staleTime: Infinity, gcTime: 0, retry: false })
+  const [begun, setBegun] = useState<SecondFactor | null>(null)
+  return begun ? <Confirm data={begun} onDone={onDone} /> : <Begin onBegun={setBegun} />
+}
+
+/** Whoever finds a browser open must not lock its owner out. */
+function Begin({ onBegun }: { onBegun(begun: SecondFactor): void }) {
+  const words = useAccountWords()
+  const faultWords = useFaultWords()
+  const [password, setPassword] = useState('')
+  const [fault, setFault] = useState<string | null>(null)
+  const [busy, setBusy] = useState(false)
+  const submit = async () => {
+    setBusy(true)
+    setFault(null)
+    try {
+      onBegun(await admin.beginSecondFactor(password))
+    } catch (error) {
+      setFault(faultWords(error))
+      setPassword('')
+      setBusy(false)
+    }
+  }
+  return (
+    <form onSubmit={(event) => {
+      event.preventDefault()
+      void submit()
+    }}>
+      <Stack>
+        <p>{words.ownPassword}</p>
+        <div role="alert">{fault && <Alert color="red" variant="outline">{fault}</Alert>}</div>
+        <PasswordInput label={words.password} value={password} onChange={(event) => { setPassword(event.currentTarget.value) }} autoComplete="current-password" maw={320} data-autofocus />
+        <div><Button type="submit" loading={busy}>{words.goOn}</Button></div>
+      </Stack>
+    </form>
+  )
+}
+
+function Confirm({ data, onDone }: { data: SecondFactor; onDone(): void }) {
+  const words = useAccountWords()
+  const faultWords = useFaultWords()
   const [code, setCode] = useState('')
   const [codes, setCodes] = useState<string[] | null>(null)
   const [fault, setFault] = useState<string | null>(null)
   const [busy, setBusy] = useState(false)
   if (codes) return <Recovery codes={codes} onKept={onDone} />
-  if (error) return <Alert color="red" variant="outline" role="alert">{faultWords(error)}</Alert>
-  if (!data) return <div className="row" role="status"><Loader size="sm" />{t.common.loading}</div>
   const submit = async () => {
     setBusy(true)
     setFault(null)

@@ -5,7 +5,7 @@ import { useState } from 'react'
 
 import type { Anchor } from '../../api/admin'
 import { request } from '../../api/client'
-import { tell } from '../../app/hooks'
+import { tell, useDesk } from '../../app/hooks'
 import { Badge, Card, ServerTable, useFaultWords } from '../../kit'
 import { useTexts } from '../../texts'
 import { useAuditWords } from '../../texts/admin/audit'
@@ -15,10 +15,11 @@ const PATH = '/audit/anchors'
 export function Anchors() {
   const t = useTexts()
   const words = useAuditWords()
+  const { session } = useDesk()
   return (
     <Card title={words.anchors}>
       <p className="soft" style={{ marginBottom: 12 }}>{words.anchorsLead}</p>
-      <ServerTable<Anchor> path={PATH} prefix="anchor-" label={words.anchors} empty={words.noAnchors} rowKey={({ seq, to, at }) => `${seq} ${to} ${at}`} tools={<AnchorNow />} columns={[
+      <ServerTable<Anchor> path={PATH} prefix="anchor-" label={words.anchors} empty={words.noAnchors} rowKey={({ seq, to, at }) => `${seq} ${to} ${at}`} tools={session.rights.includes('configure-system') && <AnchorNow />} columns={[
         { key: 'at', label: words.at, time: true, nowrap: true, cell: ({ at }) => t.format.seconds(at) },
         { key: 'seq', label: words.seq, right: true, cell: ({ seq }) => t.format.figure(seq) },
         { key: 'to', label: words.to, cell: ({ to }) => <span className="free">{to}</span> },

@@ -49,7 +49,7 @@ export function CallPage({ id }: { id: string }) {
                 {session.agent !== null && session.agent === call.agent && <NoteForm call={id} onSaved={() => { void refetch() }} />}
               </Card>
               <Card title={words.calls.data}>
-                <AttachedData path={`${path(id)}/data`} data={call.data} readOnly={call.anonymised} onSaved={() => { void refetch() }} />
+                <AttachedData path={`${path(id)}/data`} data={call.data} readOnly={call.anonymised || !session.rights.includes('take-calls')} onSaved={() => { void refetch() }} />
               </Card>
             </div>
           </div>

@@ -1,5 +1,5 @@
 // Tokens of machines: made, shown once, revoked.
-import { Alert, Button, Modal, NumberInput, Stack, TextInput } from '@mantine/core'
+import { Alert, Button, Modal, NumberInput, PasswordInput, Stack, TextInput } from '@mantine/core'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useMemo, useState } from 'react'
 
@@ -68,6 +68,8 @@ function Make({ onMade, onClose }: { onMade(): void; onClose(): void }) {
   const [name, setName] = useState('')
   const [days, setDays] = useState<number | string>(90)
   const [rights, setRights] = useState<Right[]>([])
+  const [password, setPassword] = useState('')
+  const asksPassword = session.by === 'password'
   const [fault, setFault] = useState<string | null>(null)
   const [secret, setSecret] = useState<string | null>(null)
   const [busy, setBusy] = useState(false)
@@ -79,7 +81,7 @@ function Make({ onMade, onClose }: { onMade(): void; onClose(): void }) {
     setBusy(true)
     setFault(null)
     try {
-      setSecret((await admin.makeToken(name.trim(), rights, Number(days))).secret)
+      setSecret((await admin.makeToken(name.trim(), rights, Number(days), asksPassword ? password : null)).secret)
       onMade()
     } catch (error) {
       setFault(faultWords(error))
@@ -109,6 +111,7 @@ function Make({ onMade, onClose }: { onMade(): void; onClose(): void }) {
           <NumberInput label={words.days} description={words.daysHint} value={days} min={1} max={365} allowDecimal={false} onChange={setDays} />
         </div>
         <RightsField offered={offered} value={rights} onChange={setRights} />
+        {asksPassword && <PasswordInput label={words.password} description={words.passwordHint} value={password} onChange={(event) => { setPassword(event.currentTarget.value) }} autoComplete="current-password" maw={320} />}
         <div role="alert">{fault && <Alert color="red" variant="outline">{fault}</Alert>}</div>
         <div className="row end"><Button variant="default" onClick={onClose}>{kit.form.cancel}</Button><Button type="submit" loading={busy}>{words.make}</Button></div>
       </Stack>
