@@ -18,6 +18,7 @@ mod chain;
 #[path = "../../../sip-tests/harness/postgres.rs"]
 mod cluster;
 mod commit;
+mod erasing;
 mod history;
 mod jobs;
 mod keks;
