@@ -18,7 +18,9 @@ use crate::audit::Actor;
 use crate::ids::{CallId, EntryId, Redacted, TaskId};
 use crate::privacy::{Person, Search, read_directory};
 use crate::server::archive;
-use crate::store::{Change, Found, NewTask, Place, PrivacyChange, Sight, Store, TaskKind, TaskRow, TaskState};
+use crate::store::{
+    Change, Found, NewTask, Place, PrivacyChange, Sight, Store, TaskKind, TaskRow, TaskState,
+};
 use crate::time::{Clock, Timestamp};
 use crate::vault::{Chest, Draft, KeySource, Keyring, Vault, WrappedKey};
 
@@ -182,7 +184,8 @@ impl PrivacyCommand {
                 out(format_args!("{id}: approved; a running server does it\n"));
             }
             Self::Tasks { at, form } => {
-                let page = at.store().await?.privacy_tasks(&Place::first(form.limit), &Sight::whole()).await?;
+                let page =
+                    at.store().await?.privacy_tasks(&Place::first(form.limit), &Sight::whole()).await?;
                 let rows: Vec<Shown> = page.items.into_iter().map(Shown::from).collect();
                 let head = ["TASK", "ASKED", "BY", "KIND", "STATE", "CALLS", "RECORDINGS", "WHAT"];
                 list(&form, &head, &rows, Shown::cells)?;

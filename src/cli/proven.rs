@@ -36,10 +36,13 @@ pub(super) async fn prove(
     let fits = password.0.len() <= LONGEST_PASSWORD;
     let right = tokio::task::spawn_blocking(move || fits && verify_password(&hash, &password.0)).await?;
     if !right {
-        let event = AuditEvent::new(Class::Failure, account(), now, "user.login-failed", Object::new("user", name));
+        let event =
+            AuditEvent::new(Class::Failure, account(), now, "user.login-failed", Object::new("user", name));
         let event = event.new_value(Some(Value::plain("wrong password")));
         let attempts = attempts.failed(&system.passwords, now);
-        store.commit(vec![Change::Audit(event), Change::Attempts { user: name.to_owned(), attempts }]).await?;
+        store
+            .commit(vec![Change::Audit(event), Change::Attempts { user: name.to_owned(), attempts }])
+            .await?;
         bail!(NOT_PROVEN);
     }
     if attempts != Attempts::default() {
@@ -47,7 +50,10 @@ pub(super) async fn prove(
         store.commit(vec![forgotten]).await?;
     }
     let standing = store.standing(name, &user, true).await?;
-    ensure!(!standing.second_factor, "{name} has a second factor, which is asked at the log-in alone: do it in the pages");
+    ensure!(
+        !standing.second_factor,
+        "{name} has a second factor, which is asked at the log-in alone: do it in the pages"
+    );
     ensure!(
         standing.owes(&system, Session::begun(now)).is_none(),
         "{name} has to change the password, or to add a second factor, first: log in to the pages"
@@ -130,7 +136,9 @@ queues = ["support"]
         let differences = settings::diff(&store.settings().await.unwrap().1, &file, &options).unwrap();
         store.commit(vec![Change::Settings(differences, account())]).await.unwrap();
         let try_it = async |name: &str, password: &str| {
-            prove(&store, name, Redacted(password.to_owned()), clock.now()).await.map_err(|error| error.to_string())
+            prove(&store, name, Redacted(password.to_owned()), clock.now())
+                .await
+                .map_err(|error| error.to_string())
         };
         assert_eq!(try_it("dora", "correct horse").await, Ok(()));
         assert_eq!(try_it("nobody", "correct horse").await, Err(NOT_PROVEN.to_owned()));
@@ -145,7 +153,8 @@ queues = ["support"]
         }
         let locked = try_it("dora", "correct horse").await.unwrap_err();
         assert!(locked.contains("too many log-ins"), "guessing is no way in: {locked}");
-        let failed = AuditFilter { action: Some("user.login-failed".into()), limit: 100, ..AuditFilter::default() };
+        let failed =
+            AuditFilter { action: Some("user.login-failed".into()), limit: 100, ..AuditFilter::default() };
         assert!(!store.audit(&failed).await.unwrap().is_empty());
     }
 }

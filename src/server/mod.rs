@@ -123,7 +123,10 @@ impl Server {
         archive::check(&objects, &alarms).await?;
         let jobs_config = archive::jobs_config(config);
         if let Some(place) = &jobs_config.separate_store {
-            place.make(&store).await?;
+            // Calls come first: who moves somebody there is told what is missing.
+            if let Err(error) = place.make(&store).await {
+                tracing::error!(error = format!("{error:#}"), "the separate store cannot be made");
+            }
         }
         salvage::run(&store, &vault, &alarms, clock).await?;
         let deps = Deps {

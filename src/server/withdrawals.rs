@@ -158,7 +158,13 @@ mod tests {
             connected_at: None,
             parties: Vec::new(),
             consent: ConsentView { state, at: since.map(at) },
-            recording: RecordingView { state: Lamp::Off, why: Why::Never, paused_at: None, resumes_at: None, can },
+            recording: RecordingView {
+                state: Lamp::Off,
+                why: Why::Never,
+                paused_at: None,
+                resumes_at: None,
+                can,
+            },
         }
     }
 

@@ -77,8 +77,8 @@ pub use particulars::ParticularsChange;
 pub use people::{SessionRow, SignedIn};
 pub use privacy::{
     CallFound, ConsentsToExport, EntryRow, ExportedConsent, Found, Imported, MOST_FOUND, NewTask, PeopleStep,
-    PrivacyChange, RecordingFound, TaskCall, TaskCounts, TaskFile, TaskKind, TaskRow, TaskState, Unfinished, Whose,
-    Withdrawal,
+    PrivacyChange, RecordingFound, TaskCall, TaskCounts, TaskFile, TaskKind, TaskRow, TaskState, Unfinished,
+    Whose, Withdrawal,
 };
 pub use query::Filter;
 pub use reconciliation::{Finding, FindingRow, ReconciliationChange, ReconciliationRow, ReconciliationState};

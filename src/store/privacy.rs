@@ -272,6 +272,11 @@ pub enum PrivacyChange {
         /// Which ones.
         searches: Vec<String>,
     },
+    /// Messages of withdrawals go, whose time is over.
+    WithdrawalsGone {
+        /// By now.
+        now: Timestamp,
+    },
     /// Entries of the directory are added or changed: see [`Store::import_entries`](super::Store::import_entries).
     Import {
         /// Each with its id; the same as before for one that is changed.
@@ -329,6 +334,7 @@ impl PrivacyChange {
             | Self::ForgetEarlier { .. }
             | Self::FileGone { .. }
             | Self::SearchesGone { .. }
+            | Self::WithdrawalsGone { .. }
             | Self::EntryRemoved { .. }
             // The number of whose consents it was about.
             | Self::Refused { .. }
@@ -377,6 +383,7 @@ impl Work<'_> {
             PrivacyChange::Searched { search, words, by, at } => self.searched(search, words, by, *at).await,
             PrivacyChange::SearchFound { search, whom } => self.search_found(search, whom).await,
             PrivacyChange::SearchesGone { searches } => self.searches_gone(searches).await,
+            PrivacyChange::WithdrawalsGone { now } => self.withdrawals_gone(*now).await,
             PrivacyChange::Import { entries, by, at } => self.import_entries(entries, by, *at).await,
             PrivacyChange::EntryRemoved { id, by, at } => self.entry_removed(*id, by, *at).await,
             PrivacyChange::Withdrawn { number, by, reason, at } => {

@@ -235,7 +235,11 @@ async fn who_is_limited_to_queues_sees_what_is_of_them_alone() {
     assert_eq!(quinn.get(&path).await.problem(), (404, "no-task".into()), "it is about consents, too");
     assert_eq!(quinn.get(&format!("{path}/file")).await.problem(), (404, "no-task".into()));
     for (what, body) in [("approve", json!({})), ("refuse", json!({ "reason": "no" }))] {
-        assert_eq!(quinn.post(&format!("{path}/{what}"), body).await.problem(), (404, "no-task".into()), "{what}");
+        assert_eq!(
+            quinn.post(&format!("{path}/{what}"), body).await.problem(),
+            (404, "no-task".into()),
+            "{what}"
+        );
     }
     assert_eq!(quinn.get("/privacy/tasks").await.json()["items"], json!([]));
     let mut own = wanted("report", &call);
@@ -243,7 +247,11 @@ async fn who_is_limited_to_queues_sees_what_is_of_them_alone() {
     let own = quinn.post("/privacy/tasks", own).await.json();
     let list = quinn.get("/privacy/tasks").await.json();
     assert_eq!((list["items"].as_array().unwrap().len(), &list["items"][0]["id"]), (1, &own["id"]));
-    assert_eq!(quinn.get("/privacy/directory").await.problem(), (403, "no-right".into()), "it is of no queue");
+    assert_eq!(
+        quinn.get("/privacy/directory").await.problem(),
+        (403, "no-right".into()),
+        "it is of no queue"
+    );
     let found = quinn.post("/privacy/search", json!({ "number": "1234567" })).await.json();
     assert_eq!(found["entries"]["total"], 0);
     for path in ["/consents/export", "/consents/reset"] {
@@ -303,7 +311,8 @@ async fn consents_of_restricted_calls_are_given_to_nobody_without_the_right() {
     let call = json!(house::id(0).to_string());
     let task = dora.post("/privacy/tasks", wanted("restrict", &call)).await.json();
     let restrict: TaskId = task["id"].as_str().unwrap().parse().unwrap();
-    let restricted = PrivacyChange::Restricted { id: restrict, on: true, at: house::START + Duration::from_secs(1) };
+    let restricted =
+        PrivacyChange::Restricted { id: restrict, on: true, at: house::START + Duration::from_secs(1) };
     house.store.commit(vec![Change::Privacy(restricted)]).await.unwrap();
     assert_eq!(export(&cora).await, all - 1, "one less");
     assert_eq!(cora.get(&path).await.problem(), (403, "restricted".into()), "nor by a file of before");

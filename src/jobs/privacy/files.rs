@@ -34,11 +34,15 @@ pub(in crate::jobs) async fn watch(ctx: Arc<Context>, stop: CancellationToken) {
     }
 }
 
-/// Ends files whose time is over, and removes those that nobody can read any more; forgets the words of searches that
-/// found nobody.
+/// Ends files whose time is over, and removes those that nobody can read any more; forgets what was for
+/// a time only.
 pub(in crate::jobs) async fn sweep(ctx: &Context) -> Result<(), Fault> {
     for id in ctx.store.privacy_files_over(ctx.clock.now()).await? {
         change(ctx, PrivacyChange::FileGone { id, at: ctx.clock.now() }).await?;
+    }
+    let now = ctx.clock.now();
+    if ctx.store.withdrawals_over(now).await? {
+        change(ctx, PrivacyChange::WithdrawalsGone { now }).await?;
     }
     // Searches that found somebody go with whom they found.
     let system = ctx.store.settings().await?.1.system.unwrap_or_default();

@@ -11,8 +11,8 @@ use crate::export::{Audio, AudioError, AudioFile, AuditPlace, Facts, Feed, Manif
 use crate::ids::{CallId, RecordingId, Redacted, TaskId};
 use crate::jobs::{Context, Fault, Held, Outcome};
 use crate::store::{
-    Change, ConsentRow, ConsentsToExport, EntryRow, Listened, ListenedTo, PrivacyChange, RecordingRow, TaskCounts, TaskFile,
-    TaskRow, Whose,
+    Change, ConsentRow, ConsentsToExport, EntryRow, Listened, ListenedTo, PrivacyChange, RecordingRow,
+    TaskCounts, TaskFile, TaskRow, Whose,
 };
 use crate::vault::{Contents, Filling, VaultError, WrappedKey};
 

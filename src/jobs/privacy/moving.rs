@@ -31,7 +31,11 @@ impl SeparateStore {
             );
             return Ok(());
         }
-        DirBuilder::new().recursive(true).mode(0o700).create(&self.dir).with_context(|| self.dir.display().to_string())?;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&self.dir)
+            .with_context(|| self.dir.display().to_string())?;
         let source = KeySource { file: self.key_file.clone(), kms: None };
         Keyring::open(source, &[], true).await.map(drop)?;
         Ok(())
@@ -61,9 +65,8 @@ async fn archive(ctx: &Context, job: &Held, task: &TaskRow, place: &SeparateStor
     let name = format!("{id}.box");
     let path = place.dir.join(&name);
     let (to, with) = (path.clone(), keys.clone());
-    let filling = ctx.with_vault(move |_| {
-        Chest::begin_archived(&to, id, &with).map_err(VaultError::io("create", &to))
-    });
+    let filling =
+        ctx.with_vault(move |_| Chest::begin_archived(&to, id, &with).map_err(VaultError::io("create", &to)));
     let zip = crate::export::Zip::begin(filling.await?);
     // First the recordings, as a call may be left for them; then what is told of the others.
     let rows = recordings(ctx, &calls(ctx, task).await?).await?;
@@ -92,7 +95,8 @@ async fn archive(ctx: &Context, job: &Held, task: &TaskRow, place: &SeparateStor
         )));
     }
     let Contents { bytes, sha256 } = written;
-    change(ctx, PrivacyChange::Archived { id, archive: name, sha256, bytes, began, at: ctx.clock.now() }).await?;
+    change(ctx, PrivacyChange::Archived { id, archive: name, sha256, bytes, began, at: ctx.clock.now() })
+        .await?;
     ctx.step("read-back")
 }
 

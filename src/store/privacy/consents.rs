@@ -74,7 +74,8 @@ impl Work<'_> {
                 let insert = sqlx::query(insert).bind(at.as_micros()).bind(by).bind(id.to_string());
                 insert.execute(&mut *self.connection).await.doing("resetting consents")?;
                 // Those of a node whose clock is ahead, which the row does not reach.
-                let ahead = "UPDATE consents SET reset_at = at WHERE at > $1 AND reset_at IS NULL AND n <= $2";
+                let ahead =
+                    "UPDATE consents SET reset_at = at WHERE at > $1 AND reset_at IS NULL AND n <= $2";
                 let ahead = sqlx::query(ahead).bind(at.as_micros()).bind(last);
                 ahead.execute(&mut *self.connection).await.doing("resetting consents")?;
                 event.new_value(Some(Value::plain(format!("all before {at}"))))

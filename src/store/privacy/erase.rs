@@ -107,7 +107,8 @@ impl Work<'_> {
 
     /// The task, while its people are being erased.
     async fn erasing(&mut self, id: TaskId, at: Timestamp) -> Result<Option<Erasing>, StoreError> {
-        let select = "SELECT by_user, archived_at, archived_n FROM privacy_tasks WHERE id = $1 AND stage = $2";
+        let select =
+            "SELECT by_user, archived_at, archived_n FROM privacy_tasks WHERE id = $1 AND stage = $2";
         let row = of(select, id).bind(BEGUN).fetch_optional(&mut *self.connection).await;
         let Some(row) = row.doing("reading a task")? else { return Ok(None) };
         let cells = Cells { table: "privacy_tasks", row: &row };
@@ -144,7 +145,8 @@ impl Work<'_> {
         let Some(Archived { at, .. }) = archived else { return Ok(false) };
         let select = "SELECT 1 FROM notes WHERE call = $1 AND at >= $2 \
                       UNION ALL SELECT 1 FROM call_data WHERE call = $1 AND at >= $2 LIMIT 1";
-        let younger = sqlx::query(select).bind(call.to_string()).bind(at).fetch_optional(&mut *self.connection);
+        let younger =
+            sqlx::query(select).bind(call.to_string()).bind(at).fetch_optional(&mut *self.connection);
         Ok(younger.await.doing("looking for what a call was given since")?.is_some())
     }
 
@@ -222,11 +224,7 @@ impl Work<'_> {
         update.execute(&mut *self.connection).await.map(drop).doing("counting erased entries")
     }
 
-    async fn erase_numbers(
-        &mut self,
-        all: &Erasing,
-        numbers: &[Redacted<String>],
-    ) -> Result<(), StoreError> {
+    async fn erase_numbers(&mut self, all: &Erasing, numbers: &[Redacted<String>]) -> Result<(), StoreError> {
         for Redacted(number) in numbers {
             if !self.number_is_free(number, all.at).await? {
                 continue;
@@ -367,7 +365,8 @@ impl Store {
             return Ok(());
         }
         take(PeopleStep::Begun).await?;
-        let calls: Vec<CallId> = self.privacy_task_calls(id).await?.into_iter().map(|call| call.call).collect();
+        let calls: Vec<CallId> =
+            self.privacy_task_calls(id).await?.into_iter().map(|call| call.call).collect();
         for lot in calls.chunks(LOT) {
             take(PeopleStep::Calls(lot.to_vec())).await?;
         }

@@ -333,8 +333,7 @@ impl Store {
              LIMIT $4) w JOIN calls c ON c.id = w.call WHERE c.arrived_at >= $1 AND c.arrived_at < $2{} LIMIT $3",
             more.concat()
         );
-        let mut select =
-            sqlx::query(AssertSqlSafe(select)).bind(since).bind(until).bind(limit()).bind(most);
+        let mut select = sqlx::query(AssertSqlSafe(select)).bind(since).bind(until).bind(limit()).bind(most);
         for (_, (from, to)) in &ranges {
             select = select.bind(from.clone()).bind(to.clone());
         }

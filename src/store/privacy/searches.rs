@@ -40,7 +40,8 @@ impl Work<'_> {
         by: &Actor,
         at: Timestamp,
     ) -> Result<(), StoreError> {
-        let insert = sqlx::query("INSERT INTO privacy_searches (id, at) VALUES ($1, $2)").bind(search.to_owned());
+        let insert =
+            sqlx::query("INSERT INTO privacy_searches (id, at) VALUES ($1, $2)").bind(search.to_owned());
         let insert = insert.bind(at.as_micros()).execute(&mut *self.connection).await;
         insert.doing("storing a search")?;
         let what = Object::new(PRIVACY, object_of(search));
@@ -63,7 +64,8 @@ impl Work<'_> {
             }
             insert.execute(&mut *self.connection).await.doing(DOING)?;
         }
-        let update = sqlx::query("UPDATE privacy_searches SET found = $2 WHERE id = $1").bind(search.to_owned());
+        let update =
+            sqlx::query("UPDATE privacy_searches SET found = $2 WHERE id = $1").bind(search.to_owned());
         let update = update.bind(count(whom.len() as u64)).execute(&mut *self.connection).await;
         update.map(drop).doing(DOING)
     }
@@ -74,9 +76,10 @@ impl Work<'_> {
             self.erase_person(&Person::object(PRIVACY, object_of(search)), &Actor::System).await?;
             // A number that was typed whole is sealed under the number's key.
             self.erase_rows_of(&object_of(search)).await?;
-            for delete in
-                ["DELETE FROM privacy_search_found WHERE search = $1", "DELETE FROM privacy_searches WHERE id = $1"]
-            {
+            for delete in [
+                "DELETE FROM privacy_search_found WHERE search = $1",
+                "DELETE FROM privacy_searches WHERE id = $1",
+            ] {
                 let delete = sqlx::query(delete).bind(search.clone()).execute(&mut *self.connection).await;
                 delete.doing("forgetting a search")?;
             }
@@ -104,12 +107,15 @@ impl Store {
     /// # Errors
     /// When the database refuses.
     pub async fn searches_in_vain(&self, before: Timestamp) -> Result<Vec<String>, StoreError> {
-        let select = "SELECT id AS search FROM privacy_searches WHERE found = 0 AND at < $1 ORDER BY at LIMIT $2";
+        let select =
+            "SELECT id AS search FROM privacy_searches WHERE found = 0 AND at < $1 ORDER BY at LIMIT $2";
         let rows = sqlx::query(select).bind(before.as_micros()).bind(LOT).fetch_all(&self.read).await;
         read(&rows.doing("looking for searches")?)
     }
 }
 
 fn read(rows: &[sqlx::any::AnyRow]) -> Result<Vec<String>, StoreError> {
-    rows.iter().map(|row| crate::store::query::Cells { table: "privacy_searches", row }.get("search")).collect()
+    rows.iter()
+        .map(|row| crate::store::query::Cells { table: "privacy_searches", row }.get("search"))
+        .collect()
 }

@@ -8,12 +8,12 @@ use sqlx::{Any, AssertSqlSafe, Row as _};
 use crate::audit::{Actor, AuditEvent, Class, Object, Person, Value};
 use crate::ids::{CallId, EntryId, PhoneNumber, Redacted, TaskId};
 use crate::privacy::ANONYMIZED;
-use crate::store::{Sight, Store};
 use crate::store::error::{Doing as _, StoreError};
 use crate::store::job::{JobChange, JobKind, Progress};
 use crate::store::page::{Cursor, Page, Place};
 use crate::store::query::{Cells, count};
 use crate::store::writer::Work;
+use crate::store::{Sight, Store};
 use crate::time::Timestamp;
 
 use super::search::marks;
@@ -286,7 +286,9 @@ impl Work<'_> {
         let (mut file, mut what, mut done) = (file.as_deref(), what.clone(), *done);
         if self.is_forgotten(*id).await? {
             if file.take().is_some() {
-                what = format!("{what}; its file is not kept, as somebody was erased meanwhile: ask for it anew");
+                what = format!(
+                    "{what}; its file is not kept, as somebody was erased meanwhile: ask for it anew"
+                );
                 // Consents are reset all the same.
                 done = done && self.kind_of(*id).await? == TaskKind::Consents;
             }
@@ -344,7 +346,8 @@ impl Work<'_> {
         const SHARED: &str = "SELECT b.task FROM privacy_task_calls a JOIN privacy_task_calls b ON b.call = a.call \
                               WHERE a.task = $1 AND a.state = 'done' UNION SELECT b.task FROM privacy_task_entries a \
                               JOIN privacy_task_entries b ON b.entry = a.entry WHERE a.task = $1";
-        let row = of("SELECT consents FROM privacy_tasks WHERE id = $1", id).fetch_one(&mut *self.connection).await;
+        let row =
+            of("SELECT consents FROM privacy_tasks WHERE id = $1", id).fetch_one(&mut *self.connection).await;
         let consents: i64 =
             Cells { table: "privacy_tasks", row: &row.doing("reading a task")? }.get("consents")?;
         // First what is being made, which has read of the people: one that ends meanwhile is found below.
@@ -378,7 +381,8 @@ impl Work<'_> {
 
     /// Whether somebody whom a task is about was erased while it ran; its row is locked.
     async fn is_forgotten(&mut self, id: TaskId) -> Result<bool, StoreError> {
-        let select = format!("SELECT forgotten FROM privacy_tasks WHERE id = $1{}", self.dialect.for_update());
+        let select =
+            format!("SELECT forgotten FROM privacy_tasks WHERE id = $1{}", self.dialect.for_update());
         let row = sqlx::query(AssertSqlSafe(select)).bind(id.to_string());
         let row = row.fetch_optional(&mut *self.connection).await.doing("reading a task")?;
         // Who ends one that is not there is told by the step.
@@ -387,7 +391,8 @@ impl Work<'_> {
     }
 
     async fn kind_of(&mut self, id: TaskId) -> Result<TaskKind, StoreError> {
-        let row = of("SELECT kind FROM privacy_tasks WHERE id = $1", id).fetch_one(&mut *self.connection).await;
+        let row =
+            of("SELECT kind FROM privacy_tasks WHERE id = $1", id).fetch_one(&mut *self.connection).await;
         let row = row.doing("reading a task")?;
         let cells = Cells { table: "privacy_tasks", row: &row };
         TaskKind::from_word(&cells.get::<String>("kind")?).ok_or(cells.corrupt("kind"))

@@ -35,8 +35,6 @@ impl Work<'_> {
         at: Timestamp,
     ) -> Result<(), StoreError> {
         const DOING: &str = "telling nodes of a withdrawal";
-        let delete = sqlx::query("DELETE FROM consent_withdrawals WHERE at < $1").bind((at - KEPT).as_micros());
-        delete.execute(&mut *self.connection).await.doing(DOING)?;
         // The row's lock is held until the commit: no smaller number comes after a greater one was seen.
         let draw = "UPDATE consent_withdrawals_last SET n = n + 1 WHERE id = 1 RETURNING n";
         let n: i64 = sqlx::query_scalar(draw).fetch_one(&mut *self.connection).await.doing(DOING)?;
@@ -44,6 +42,13 @@ impl Work<'_> {
         let insert = sqlx::query(insert).bind(n).bind(number.as_e164().to_owned()).bind(at.as_micros());
         let insert = insert.bind(by.name().unwrap_or_default().to_owned());
         insert.execute(&mut *self.connection).await.map(drop).doing(DOING)
+    }
+
+    /// Removes messages whose time is over by now.
+    pub(super) async fn withdrawals_gone(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        let delete = "DELETE FROM consent_withdrawals WHERE at < $1";
+        let delete = sqlx::query(delete).bind((now - KEPT).as_micros());
+        delete.execute(&mut *self.connection).await.map(drop).doing("removing withdrawals that were told")
     }
 }
 
@@ -61,6 +66,16 @@ impl Store {
             Ok(Withdrawal { n, number, at: cells.time("at")?, by: cells.get("by_user")? })
         };
         rows.iter().map(read).collect()
+    }
+
+    /// Whether there are messages whose time is over by now.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn withdrawals_over(&self, now: Timestamp) -> Result<bool, StoreError> {
+        let select = "SELECT 1 FROM consent_withdrawals WHERE at < $1 LIMIT 1";
+        let over = sqlx::query(select).bind((now - KEPT).as_micros()).fetch_optional(&self.read).await;
+        Ok(over.doing("looking for withdrawals that were told")?.is_some())
     }
 
     /// How many calls of a number go on at other nodes that have, or may get, a consent: each node looks by itself.

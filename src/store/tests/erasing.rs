@@ -115,9 +115,12 @@ async fn a_withdrawal_is_heard_of_by_every_node(kind: Kind) {
     there.commit(vec![Change::Fact(ended(call(0), 11))]).await.expect("ends");
     assert_eq!(here.calls_elsewhere(&caller()).await.expect("counts"), 0);
     // It is a message: it goes.
-    change(here, withdrawn(other(), 9 + 86_400 + 2)).await.expect("a day later");
+    let day = 86_400;
+    assert!(!here.withdrawals_over(at(9 + day)).await.expect("reads"));
+    assert!(here.withdrawals_over(at(10 + day)).await.expect("reads"));
+    change(here, PrivacyChange::WithdrawalsGone { now: at(10 + day) }).await.expect("removes");
     let kept = here.withdrawals_since(0).await.expect("reads");
-    assert_eq!(kept.iter().map(|one| one.number.0.as_str()).collect::<Vec<_>>(), ["+4317654321"]);
+    assert_eq!(kept.iter().map(|one| one.n).collect::<Vec<_>>(), [seen + 1], "the later one");
 }
 
 async fn an_export_leaves_out_what_is_restricted(kind: Kind) {
@@ -154,7 +157,8 @@ async fn tasks_are_seen_by_who_sees_all_they_are_about(kind: Kind) {
     begin(store, plain(2, vec![call(0), call(1)])).await;
     begin(store, NewTask { consents: true, ..plain(3, vec![call(0)]) }).await;
     let imported = "list,name,number\nvip,Ann,+49301234567\n";
-    let lines = read_directory(imported.as_bytes()).expect("columns").map(|line| line.expect("right")).collect();
+    let lines =
+        read_directory(imported.as_bytes()).expect("columns").map(|line| line.expect("right")).collect();
     store.import_entries(lines, &Actor::User("ada".into()), at(5), |_| {}).await.expect("imports");
     let entries = store.directory(None, &crate::store::Place::first(10)).await.expect("reads").items;
     begin(store, NewTask { entries: vec![entries[0].id], ..plain(4, vec![call(0)]) }).await;
@@ -257,7 +261,11 @@ async fn a_consent_of_a_call_that_goes_on_keeps_its_number_and_counts_no_more(ki
     begin(store, asked(task(1), TaskKind::Erase, vec![call(0)])).await;
     store.erase_people(task(1), at(40)).await.expect("erases");
     assert_eq!(numbers(store, call(0)).await, [ANONYMIZED]);
-    assert_eq!(numbers(store, call(1)).await, ["+49301234567"], "who is in a call can take it back in this call");
+    assert_eq!(
+        numbers(store, call(1)).await,
+        ["+49301234567"],
+        "who is in a call can take it back in this call"
+    );
     assert_eq!(store.known_consent(&caller()).await.expect("reads"), None, "later calls ask");
 }
 
@@ -269,7 +277,8 @@ async fn a_number_that_only_a_transfer_knows_keeps_its_key(kind: Kind) {
         Fact::Transferred { call: call(1), by: "bob".into(), queue: None, agent: None, outside, at: at(4) };
     place.facts(of(call(0), 0, other())).await;
     place.facts(vec![ended(call(0), 3), arrived(call(1), 0), sent, ended(call(1), 6)]).await;
-    let told = || async { texts(store, "call.transferred").await.iter().any(|text| text.contains("+4317654321")) };
+    let told =
+        || async { texts(store, "call.transferred").await.iter().any(|text| text.contains("+4317654321")) };
     assert!(told().await);
     begin(store, asked(task(1), TaskKind::Erase, vec![call(0)])).await;
     store.erase_people(task(1), at(40)).await.expect("erases");
@@ -284,7 +293,8 @@ async fn a_reset_leaves_what_came_after_its_export(kind: Kind) {
     begin(store, NewTask { whose, ..asked(task(1), TaskKind::Consents, Vec::new()) }).await;
     let last = store.last_consent().await.expect("reads");
     place.facts(of(call(1), 31, caller())).await;
-    let which = ConsentsToExport { number: None, since: None, until: None, restricted: true, last: Some(last) };
+    let which =
+        ConsentsToExport { number: None, since: None, until: None, restricted: true, last: Some(last) };
     let page = store.consents_to_export(&which, None, 10).await.expect("reads");
     assert_eq!(page.items.iter().map(|one| one.row.call).collect::<Vec<_>>(), [call(0)]);
     change(store, PrivacyChange::Reset { id: task(1), last, at: at(30) }).await.expect("resets");
@@ -310,7 +320,9 @@ async fn the_words_of_a_search_go_with_whom_it_found(kind: Kind) {
     let look = async |search: &str, words: &str, digits: &str| {
         let (by, words) = (Actor::User("dora".into()), Redacted(words.to_owned()));
         let (id, at) = (search.to_owned(), at(10));
-        change(store, PrivacyChange::Searched { search: id.clone(), words, by, at }).await.expect("writes down");
+        change(store, PrivacyChange::Searched { search: id.clone(), words, by, at })
+            .await
+            .expect("writes down");
         let person = Person::parse(Some(digits), None, None).expect("digits");
         let found = store.find_person(&Search { person, since: None, until: None }).await.expect("searches");
         let whom = found.whom();
@@ -367,6 +379,7 @@ async fn what_is_being_made_of_the_erased_is_not_kept(kind: Kind) {
     }
     let whose = || Some(Whose::Of(caller()));
     begin(store, NewTask { whose: whose(), ..asked(task(1), TaskKind::Consents, Vec::new()) }).await;
+    assert!(is_over(task(1)).erases(), "whose they were leaves the database's own log, too");
     change(store, is_over(task(1))).await.expect("was written out before");
     begin(store, asked(task(2), TaskKind::Report, vec![call(0)])).await;
     begin(store, asked(task(3), TaskKind::Report, vec![call(1)])).await;
@@ -392,7 +405,11 @@ async fn what_is_being_made_of_the_erased_is_not_kept(kind: Kind) {
     }
     assert!(row(2).await.what.is_some_and(|what| what.contains("ask for it anew")));
     let reasons = texts(store, "privacy-task.asked").await;
-    assert_eq!(reasons.iter().filter(|text| *text == "asked for").count(), 2, "those of the third and of the erasure");
+    assert_eq!(
+        reasons.iter().filter(|text| *text == "asked for").count(),
+        2,
+        "those of the third and of the erasure"
+    );
 }
 
 async fn a_key_is_not_retired_while_a_file_needs_it(kind: Kind) {
