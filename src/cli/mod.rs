@@ -12,6 +12,7 @@ mod lint;
 mod listing;
 mod privacy;
 mod prompts;
+mod proven;
 mod reconcile;
 mod recordings;
 mod retention;

@@ -1,5 +1,6 @@
 //! `sayso privacy`, `sayso directory`: people's data from the command line. What is asked here is done by a running server,
-//! beside whose spool the files are made; whoever runs it is named in the audit log as the account.
+//! beside whose spool the files are made; whoever runs it is named in the audit log as the account, but where two persons
+//! are asked for: those are users who prove it.
 
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -13,16 +14,19 @@ use tokio::time::{MissedTickBehavior, interval};
 use ulid::Ulid;
 
 use crate::api::{LONGEST_REASON, written};
-use crate::audit::{Actor, AuditEvent, Class, Object, Value};
+use crate::audit::Actor;
 use crate::ids::{CallId, EntryId, Redacted, TaskId};
 use crate::privacy::{Person, Search, read_directory};
 use crate::server::archive;
-use crate::store::{Change, Found, NewTask, Place, PrivacyChange, Store, TaskKind, TaskRow, TaskState};
+use crate::store::{
+    Change, Found, NewTask, Place, PrivacyChange, Sight, Store, TaskKind, TaskRow, TaskState,
+};
 use crate::time::{Clock, Timestamp};
 use crate::vault::{Chest, Draft, KeySource, Keyring, Vault, WrappedKey};
 
 use super::apply::account;
 use super::listing::{list, short};
+use super::proven::{ask_password, prove};
 use super::{AtConfig, Form, out, progress};
 
 /// How often it is looked how far a task is.
@@ -58,6 +62,10 @@ pub(super) enum PrivacyCommand {
     Erase {
         #[command(flatten)]
         whom: Whom,
+        /// The user with the right `dpo` who asks; needed where another has to approve. The password is asked, or read
+        /// from standard input.
+        #[arg(long = "as", value_name = "USER")]
+        user: Option<String>,
         /// The person's consents, too.
         #[arg(long)]
         consents: bool,
@@ -74,6 +82,9 @@ pub(super) enum PrivacyCommand {
     Approve {
         /// The task.
         id: TaskId,
+        /// The user with the right `dpo` who approves; the password is asked, or read from standard input.
+        #[arg(long = "as", value_name = "USER")]
+        user: String,
         #[command(flatten)]
         at: AtConfig,
     },
@@ -141,15 +152,18 @@ impl PrivacyCommand {
             Self::Report { whom, to, zip, reason, at } => {
                 let kind = if zip { TaskKind::Zip } else { TaskKind::Report };
                 let store = at.store().await?;
-                let asked = ask(&at, &store, &whom, (kind, true, reason)).await?;
+                let asked = ask(&at, &store, &whom, (kind, true, reason), None).await?;
                 let done = wait(&store, asked).await?;
                 fetch(&at, &store, &done, &to).await?;
                 out(format_args!("{}: {}\n", to.display(), done.what.unwrap_or_default()));
             }
-            Self::Erase { whom, consents, r#move, reason, at } => {
+            Self::Erase { whom, user, consents, r#move, reason, at } => {
                 let kind = if r#move { TaskKind::Move } else { TaskKind::Erase };
                 let store = at.store().await?;
-                let asked = ask(&at, &store, &whom, (kind, consents, reason)).await?;
+                if let Some(user) = &user {
+                    prove(&store, user, ask_password(user)?, Clock::start().now()).await?;
+                }
+                let asked = ask(&at, &store, &whom, (kind, consents, reason), user).await?;
                 let task = store.privacy_task(asked).await?.context("the task is gone")?;
                 if task.state == TaskState::WaitingForApproval {
                     out(format_args!("{asked}: waits until another user approves it\n"));
@@ -161,14 +175,17 @@ impl PrivacyCommand {
                     out(format_args!("{text}"));
                 }
             }
-            Self::Approve { id, at } => {
+            Self::Approve { id, user, at } => {
                 let store = at.store().await?;
-                let approved = PrivacyChange::Approved { id, by: name(), at: Clock::start().now() };
+                let now = Clock::start().now();
+                prove(&store, &user, ask_password(&user)?, now).await?;
+                let approved = PrivacyChange::Approved { id, by: user, at: now };
                 store.commit(vec![Change::Privacy(approved)]).await.context("who asked cannot approve")?;
                 out(format_args!("{id}: approved; a running server does it\n"));
             }
             Self::Tasks { at, form } => {
-                let page = at.store().await?.privacy_tasks(&Place::first(form.limit)).await?;
+                let page =
+                    at.store().await?.privacy_tasks(&Place::first(form.limit), &Sight::whole()).await?;
                 let rows: Vec<Shown> = page.items.into_iter().map(Shown::from).collect();
                 let head = ["TASK", "ASKED", "BY", "KIND", "STATE", "CALLS", "RECORDINGS", "WHAT"];
                 list(&form, &head, &rows, Shown::cells)?;
@@ -179,22 +196,33 @@ impl PrivacyCommand {
     }
 }
 
-/// The account that runs this, as a task names users: without its number, so that nobody is two people, one here and one
-/// in the pages.
-fn name() -> String {
-    let account = account();
-    let name = account.name().unwrap_or_default();
-    name.split(" (uid").next().unwrap_or_default().to_owned()
+/// Who asks, as a task names it: a user who was proven, or the account that runs this, with its number, so that nobody
+/// takes it for a user.
+///
+/// # Errors
+/// When another has to approve and nobody was proven: one person could be both.
+fn asker(proven: Option<String>, approval: bool) -> anyhow::Result<String> {
+    match proven {
+        Some(user) => Ok(user),
+        None if approval => bail!(
+            "another user has to approve this, so it has to be known who asks: add `--as USER`, a user with the right dpo"
+        ),
+        None => Ok(account().name().unwrap_or_default().to_owned()),
+    }
 }
 
 async fn find(store: &Store, whom: &Whom) -> anyhow::Result<Found> {
     let Whom { number, email, name } = whom;
     let person = Person::parse(number.as_deref(), email.as_deref(), name.as_deref())?;
     let words = [number, email, name].into_iter().flatten().cloned().collect::<Vec<_>>().join(", ");
-    let what = Object::new("privacy", "search");
-    let event = AuditEvent::new(Class::Read, account(), Clock::start().now(), "privacy.searched", what);
-    store.commit(vec![Change::Audit(event.new_value(Some(Value::Personal(words))))]).await?;
-    Ok(store.find_person(&Search { person, since: None, until: None }).await?)
+    let (id, words, by, at) =
+        (Ulid::generate().to_string(), Redacted(words), account(), Clock::start().now());
+    let searched = PrivacyChange::Searched { search: id.clone(), words, by, at };
+    store.commit(vec![Change::Privacy(searched)]).await?;
+    let found = store.find_person(&Search { person, since: None, until: None }).await?;
+    let found_them = PrivacyChange::SearchFound { search: id, whom: found.whom() };
+    store.commit(vec![Change::Privacy(found_them)]).await?;
+    Ok(found)
 }
 
 fn tell(found: &Found) {
@@ -223,7 +251,12 @@ async fn ask(
     store: &Store,
     whom: &Whom,
     (kind, consents, reason): (TaskKind, bool, String),
+    proven: Option<String>,
 ) -> anyhow::Result<TaskId> {
+    let settings = store.settings().await?.1;
+    let approval = kind.erases() && settings.system.unwrap_or_default().privacy.second_approver;
+    // Before anything is looked for.
+    let by = asker(proven, approval)?;
     let found = find(store, whom).await?;
     anyhow::ensure!(!found.too_many, "there is more than can be done at once: narrow the search");
     let calls: Vec<CallId> = found.calls.iter().map(|found| found.call.id).collect();
@@ -232,9 +265,7 @@ async fn ask(
     let spool = Vault::spool_of(&at.load()?.vault_dir())?;
     let spool = spool.context("there is no spool yet: `sayso serve` makes it at its first start")?;
     let counts = store.privacy_counts(&calls, &entries, consents).await?;
-    let approval =
-        kind.erases() && store.settings().await?.1.system.unwrap_or_default().privacy.second_approver;
-    let (id, by, now) = (TaskId::new(Ulid::generate()), name(), Clock::start().now());
+    let (id, now) = (TaskId::new(Ulid::generate()), Clock::start().now());
     let reason = Redacted(reason);
     let task = NewTask {
         id,
@@ -400,5 +431,18 @@ impl DirectoryCommand {
             wrong.len()
         ));
         Ok(if wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_is_nobody_s_second_person() {
+        assert_eq!(asker(Some("ada".to_owned()), true).unwrap(), "ada");
+        assert!(asker(None, true).is_err(), "who asks for what another approves is known");
+        let account = asker(None, false).unwrap();
+        assert!(account.contains("uid "), "an account is not taken for a user: {account}");
     }
 }

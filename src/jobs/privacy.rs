@@ -26,7 +26,7 @@ use super::{Context, Fault, Held, Outcome};
 pub struct SeparateStore {
     /// The folder.
     pub dir: PathBuf,
-    /// The file of its key-encryption keys; it is made when it is not there.
+    /// The file of its key-encryption keys.
     pub key_file: PathBuf,
 }
 

@@ -27,6 +27,7 @@ mod uui;
 mod views;
 mod watch;
 mod web;
+mod withdrawals;
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -120,6 +121,13 @@ impl Server {
         store.of_node(vault.spool_id());
         let alarms = Alarms::new(store.clone(), clock);
         archive::check(&objects, &alarms).await?;
+        let jobs_config = archive::jobs_config(config);
+        if let Some(place) = &jobs_config.separate_store {
+            // Calls come first: who moves somebody there is told what is missing.
+            if let Err(error) = place.make(&store).await {
+                tracing::error!(error = format!("{error:#}"), "the separate store cannot be made");
+            }
+        }
         salvage::run(&store, &vault, &alarms, clock).await?;
         let deps = Deps {
             store: store.clone(),
@@ -161,7 +169,7 @@ impl Server {
             vault,
             objects,
             signer,
-            jobs: jobs::start(archive::jobs_config(config), deps),
+            jobs: jobs::start(jobs_config, deps),
             alarms,
             store,
             prompts,
@@ -183,6 +191,7 @@ impl Server {
         tokio::spawn(watch_gauges(Arc::clone(&shared)));
         tokio::spawn(watch_load(Arc::clone(&shared), config.ports()));
         tokio::spawn(tell_of_life(Arc::downgrade(&shared)));
+        tokio::spawn(withdrawals::watch(Arc::downgrade(&shared)));
         let ready = watch::start(Arc::clone(&shared), generation, prompts_dir);
         let front = web::front(config, certificates, shared.sip.web(), Some(web::desktop(config, &shared)));
         let http = api::start(config.http.listen, front, metrics, ready).await?;

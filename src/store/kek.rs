@@ -185,6 +185,16 @@ impl Work<'_> {
                 return Err(StoreError::State { what: KEK, id, state: why, wanted: WANTED });
             }
         }
+        // Files that were made for people: of consents that were reset there may be no other.
+        let select = "SELECT 1 FROM privacy_tasks WHERE file_key IS NOT NULL AND (file_kek = $1 OR file_kek IS NULL) LIMIT 1";
+        let used = sqlx::query(select).bind(id.to_owned()).fetch_optional(&mut *self.connection).await;
+        if used.doing("looking for what a key-encryption key wraps")?.is_some() {
+            let (id, why) = (
+                id.to_owned(),
+                "in use by a file that was made for people, until its time is over".to_owned(),
+            );
+            return Err(StoreError::State { what: KEK, id, state: why, wanted: WANTED });
+        }
         Ok(true)
     }
 }

@@ -76,8 +76,9 @@ pub use page::{BadCursor, Cursor, Order, Page, Place};
 pub use particulars::ParticularsChange;
 pub use people::{SessionRow, SignedIn};
 pub use privacy::{
-    CallFound, EntryRow, Found, Imported, MOST_FOUND, NewTask, PrivacyChange, RecordingFound, TaskCall,
-    TaskCounts, TaskFile, TaskKind, TaskRow, TaskState, Unfinished, Whose,
+    CallFound, ConsentsToExport, EntryRow, ExportedConsent, Found, Imported, MOST_FOUND, NewTask, PeopleStep,
+    PrivacyChange, RecordingFound, TaskCall, TaskCounts, TaskFile, TaskKind, TaskRow, TaskState, Unfinished,
+    Whose, Withdrawal,
 };
 pub use query::Filter;
 pub use reconciliation::{Finding, FindingRow, ReconciliationChange, ReconciliationRow, ReconciliationState};

@@ -14,6 +14,7 @@ use sqlx::{AnyConnection, AssertSqlSafe, Connection as _, Row as _};
 
 use crate::audit::{Actor, AuditEvent, Class, Head, Object, Opening, Person, Row, SALT_LEN, Sealed, Value};
 use crate::ids::CallId;
+use crate::privacy::ANONYMIZED;
 use crate::time::Timestamp;
 
 use super::audit::{count_up, lock_head, lots, many};
@@ -211,10 +212,45 @@ fn octets(row: &AnyRow, column: &'static str) -> Result<[u8; LEN], StoreError> {
     octets.and_then(|octets| octets.try_into().ok()).ok_or(StoreError::Corrupt { table: "persons", column })
 }
 
+/// Whose values were erased in a transaction: what it is about to write of them must not come back under a new key.
+#[derive(Default)]
+pub(super) struct Erased {
+    lookups: Vec<Lookup>,
+    /// Objects, and all whose id begins with theirs and a slash.
+    objects: Vec<String>,
+}
+
+impl Erased {
+    /// Replaces what is personal in events of before.
+    pub(super) fn scrub(&self, secret: &Secret, events: &mut [AuditEvent]) {
+        if self.lookups.is_empty() && self.objects.is_empty() {
+            return;
+        }
+        for event in events {
+            let id = &event.what.id;
+            let of_object = |object: &String| {
+                id.strip_prefix(object.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            };
+            // Under whose key it would come.
+            let person = || Row::seal(event.clone(), Head::EMPTY, [[0; SALT_LEN]; 3]).person();
+            let gone = self.objects.iter().any(of_object)
+                || person().is_some_and(|person| self.lookups.contains(&secret.lookup(&person)));
+            if gone {
+                for value in [&mut event.about, &mut event.old, &mut event.new] {
+                    if let Some(Value::Personal(text)) = value {
+                        ANONYMIZED.clone_into(text);
+                    }
+                }
+            }
+        }
+    }
+}
+
 impl Work<'_> {
     /// Destroys a person's key: what the log says of them is erased.
     pub(super) async fn erase_person(&mut self, person: &Person, by: &Actor) -> Result<(), StoreError> {
         let lookup = self.secret.lookup(person);
+        self.erased.lookups.push(lookup);
         let erased: Option<i64> = sqlx::query_scalar("DELETE FROM persons WHERE lookup = $1 RETURNING id")
             .bind(lookup.to_vec())
             .fetch_optional(&mut *self.connection)
@@ -241,6 +277,7 @@ impl Work<'_> {
             people.extend(recordings.iter().map(|id| Person::object("recording", id.clone())));
             for person in &people {
                 let lookup = self.secret.lookup(person);
+                self.erased.lookups.push(lookup);
                 sqlx::query("DELETE FROM persons WHERE lookup = $1")
                     .bind(lookup.to_vec())
                     .execute(&mut *self.connection)
@@ -256,6 +293,7 @@ impl Work<'_> {
 
     /// Removes the sealed values of an object's rows, and of those whose id begins with its id and a slash: legs.
     pub(super) async fn erase_rows_of(&mut self, object: &str) -> Result<(), StoreError> {
+        self.erased.objects.push(object.to_owned());
         let exact = "DELETE FROM audit_sealed WHERE seq IN (SELECT seq FROM audit WHERE object_id = $1)";
         // The octet behind `/` is `0`: a range, which an index takes.
         let below = "DELETE FROM audit_sealed WHERE seq IN \

@@ -7,7 +7,9 @@ mod consents;
 mod directory;
 mod erase;
 mod search;
+mod searches;
 mod tasks;
+mod withdrawals;
 
 use crate::audit::{Actor, AuditEvent, Class, Object, Value, words};
 use crate::ids::{CallId, EntryId, PhoneNumber, Redacted, TaskId};
@@ -17,10 +19,12 @@ use crate::time::Timestamp;
 use super::error::StoreError;
 use super::writer::Work;
 
+pub use consents::{ConsentsToExport, ExportedConsent};
 pub use directory::{EntryRow, Imported};
 pub use erase::Unfinished;
 pub use search::{CallFound, Found, MOST_FOUND, RecordingFound};
 pub use tasks::{TaskCall, TaskCounts, TaskFile, TaskRow};
+pub use withdrawals::Withdrawal;
 
 words!(
     /// What is asked about people's data.
@@ -160,18 +164,22 @@ pub enum PrivacyChange {
         sha256: String,
         /// How long that is.
         bytes: u64,
+        /// When its making began, and the last consent that was there by then: what is younger is not in it.
+        began: (Timestamp, i64),
         /// When.
         at: Timestamp,
     },
-    /// Erases what is about the people themselves: consents (when they are meant), entries, the audit log's keys of those of
-    /// whom nothing is left. Before the first call, as the numbers go with the calls. Once.
+    /// A part of erasing what is about the people themselves: see [`Store::erase_people`](super::Store::erase_people).
     ErasePeople {
         /// Which task.
         id: TaskId,
+        /// Which part.
+        step: PeopleStep,
         /// When.
         at: Timestamp,
     },
-    /// Destroys a call's recordings and anonymises it, as one. [`StoreError::State`] when it is held or goes on.
+    /// Destroys a call's recordings and anonymises it, as one. [`StoreError::State`] when it is held, goes on, or was
+    /// written about since it was put into the separate store.
     EraseCall {
         /// Which task.
         id: TaskId,
@@ -193,10 +201,13 @@ pub enum PrivacyChange {
     Reset {
         /// Which task.
         id: TaskId,
-        /// When.
+        /// The last consent that may have been written out: later ones stay.
+        last: i64,
+        /// When its writing out began.
         at: Timestamp,
     },
     /// What was made of these calls and entries for earlier tasks goes: the keys of the files, the words of the requests.
+    /// What is being made of them is not kept when it is ready. With consents, so does what was written out of those.
     ForgetEarlier {
         /// For the sake of this task.
         id: TaskId,
@@ -238,6 +249,34 @@ pub enum PrivacyChange {
         /// When.
         at: Timestamp,
     },
+    /// Somebody looks for a person: `privacy.searched`, before anything is told.
+    Searched {
+        /// A fresh id of the search.
+        search: String,
+        /// What was typed.
+        words: Redacted<String>,
+        /// Who.
+        by: Actor,
+        /// When.
+        at: Timestamp,
+    },
+    /// Whom a search found: its words are erased with any of these.
+    SearchFound {
+        /// Which search.
+        search: String,
+        /// Calls and entries, by their ids.
+        whom: Vec<String>,
+    },
+    /// The words of these searches are erased.
+    SearchesGone {
+        /// Which ones.
+        searches: Vec<String>,
+    },
+    /// Messages of withdrawals go, whose time is over.
+    WithdrawalsGone {
+        /// By now.
+        now: Timestamp,
+    },
     /// Entries of the directory are added or changed: see [`Store::import_entries`](super::Store::import_entries).
     Import {
         /// Each with its id; the same as before for one that is changed.
@@ -269,6 +308,23 @@ pub enum PrivacyChange {
     },
 }
 
+/// See [`PrivacyChange::ErasePeople`]. A part is small enough not to hold up calls, and does nothing when it was done.
+#[derive(Clone, Debug)]
+pub enum PeopleStep {
+    /// It begins.
+    Begun,
+    /// Those of these calls that are held, go on, or changed since they were archived are left.
+    Calls(Vec<CallId>),
+    /// Whose these consents were goes.
+    Consents(Vec<Redacted<String>>),
+    /// These entries go.
+    Entries(Vec<EntryId>),
+    /// Holds that are over, and the audit log's keys of those of whom nothing is left.
+    Numbers(Vec<Redacted<String>>),
+    /// It is done; the calls are next.
+    Done,
+}
+
 impl PrivacyChange {
     /// Whether something is erased that must leave the database's own log, too.
     pub(super) const fn erases(&self) -> bool {
@@ -277,17 +333,22 @@ impl PrivacyChange {
             | Self::EraseCall { .. }
             | Self::ForgetEarlier { .. }
             | Self::FileGone { .. }
-            | Self::EntryRemoved { .. } => true,
+            | Self::SearchesGone { .. }
+            | Self::WithdrawalsGone { .. }
+            | Self::EntryRemoved { .. }
+            // The number of whose consents it was about.
+            | Self::Refused { .. }
+            | Self::Ended { .. } => true,
             Self::Asked(_)
             | Self::Approved { .. }
-            | Self::Refused { .. }
             | Self::Began { .. }
             | Self::CallRefused { .. }
             | Self::Archived { .. }
             | Self::Restricted { .. }
             | Self::Reset { .. }
-            | Self::Ended { .. }
             | Self::Downloaded { .. }
+            | Self::Searched { .. }
+            | Self::SearchFound { .. }
             | Self::Import { .. }
             | Self::Withdrawn { .. } => false,
         }
@@ -304,13 +365,13 @@ impl Work<'_> {
             PrivacyChange::CallRefused { id, call, what, at } => {
                 self.task_call_refused(*id, *call, what, *at).await
             }
-            PrivacyChange::Archived { id, archive, sha256, bytes, at } => {
-                self.task_archived(*id, (archive, sha256, *bytes), *at).await
+            PrivacyChange::Archived { id, archive, sha256, bytes, began, at } => {
+                self.task_archived(*id, (archive, sha256, *bytes), *began, *at).await
             }
-            PrivacyChange::ErasePeople { id, at } => self.erase_people(*id, *at).await,
+            PrivacyChange::ErasePeople { id, step, at } => self.erase_people(*id, step, *at).await,
             PrivacyChange::EraseCall { id, call, at } => self.erase_call(*id, *call, *at).await,
             PrivacyChange::Restricted { id, on, at } => self.restricted(*id, *on, *at).await,
-            PrivacyChange::Reset { id, at } => self.consents_reset(*id, *at).await,
+            PrivacyChange::Reset { id, last, at } => self.consents_reset(*id, *last, *at).await,
             PrivacyChange::ForgetEarlier { id, at } => self.forget_earlier(*id, *at).await,
             PrivacyChange::Ended { .. } => self.task_ended(change).await,
             PrivacyChange::FileGone { id, at } => self.file_gone(*id, *at, "its time is over").await,
@@ -319,6 +380,10 @@ impl Work<'_> {
                 self.audit(AuditEvent::new(Class::Read, by.clone(), *at, "privacy-task.downloaded", what));
                 Ok(())
             }
+            PrivacyChange::Searched { search, words, by, at } => self.searched(search, words, by, *at).await,
+            PrivacyChange::SearchFound { search, whom } => self.search_found(search, whom).await,
+            PrivacyChange::SearchesGone { searches } => self.searches_gone(searches).await,
+            PrivacyChange::WithdrawalsGone { now } => self.withdrawals_gone(*now).await,
             PrivacyChange::Import { entries, by, at } => self.import_entries(entries, by, *at).await,
             PrivacyChange::EntryRemoved { id, by, at } => self.entry_removed(*id, by, *at).await,
             PrivacyChange::Withdrawn { number, by, reason, at } => {

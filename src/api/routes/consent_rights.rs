@@ -22,8 +22,7 @@ use crate::api::view::ConsentState;
 use crate::audit::{AuditEvent, Class, Object, Value};
 use crate::export::report;
 use crate::ids::{PhoneNumber, Redacted, TaskId};
-use crate::store::{Change, Cursor, NewTask, PrivacyChange, TaskCounts, TaskKind, Whose};
-use crate::time::Timestamp;
+use crate::store::{Change, ConsentsToExport, Cursor, NewTask, PrivacyChange, TaskCounts, TaskKind, Whose};
 
 use super::privacy::{Task, reason_of, row, shown};
 use super::route::{Route, post};
@@ -73,8 +72,7 @@ fn number_of(text: &Redacted<String>) -> Result<PhoneNumber, Problem> {
 /// Consents on their way out.
 struct Export {
     desk: Arc<Desk>,
-    number: Option<PhoneNumber>,
-    span: (Option<Timestamp>, Option<Timestamp>),
+    which: ConsentsToExport,
     next: Next,
 }
 
@@ -101,8 +99,10 @@ async fn export(
     let about = number.as_ref().map(|number| number.as_e164().to_owned());
     let scope = Value::plain(if about.is_some() { "of one number" } else { "of all" });
     soon(desk.store().commit(vec![Change::Audit(event.about(about).new_value(Some(scope)))])).await?;
-    let span = (since.map(|At(at)| at), until.map(|At(at)| at));
-    let export = Export { desk, number, span, next: Next::Heading };
+    let (since, until) = (since.map(|At(at)| at), until.map(|At(at)| at));
+    let restricted = visitor.sight().restricted;
+    let which = ConsentsToExport { number, since, until, restricted, last: None };
+    let export = Export { desk, which, next: Next::Heading };
     let body = Body::from_stream(unfold(export, |mut export| async {
         let piece = export.next().await?;
         Some((piece, export))
@@ -122,13 +122,13 @@ impl Export {
             Next::Page(after) => after,
             Next::Over => return None,
         };
-        let read = self.desk.store().consents_to_export(self.number.as_ref(), self.span, after, LOT).await;
+        let read = self.desk.store().consents_to_export(&self.which, after, LOT).await;
         match read {
             Ok(page) => {
                 if page.next.is_some() {
                     self.next = Next::Page(page.next);
                 }
-                Some(Ok(report::consents(page.items.iter().map(|(row, reset)| (row, *reset)))))
+                Some(Ok(report::consents(page.items.iter().map(|one| (&one.row, one.reset)))))
             }
             Err(error) => {
                 tracing::error!(%error, "an export of consents broke off");
@@ -149,8 +149,10 @@ struct Withdrawal {
 
 #[derive(Serialize, ToSchema)]
 struct Withdrawn {
-    /// The consent that counted for later calls, and one for each call that goes on.
+    /// The consent that counted for later calls, and one for each call that goes on here.
     withdrawn: u64,
+    /// Calls that go on and hear of it within a second: those of other nodes.
+    told: u64,
 }
 
 async fn withdraw(
@@ -166,6 +168,8 @@ async fn withdraw(
     let (by, at) = (visitor.actor(), desk.now());
     let change = PrivacyChange::Withdrawn { number: number.clone(), by, reason, at };
     soon(desk.store().commit(vec![Change::Privacy(change)])).await?;
+    // Each node looks for what is new by itself, this one too: no call that is missed here goes on for long.
+    let mut told = soon(desk.store().calls_elsewhere(&number)).await?;
     let (snapshot, _) = desk.control().watch();
     for call in snapshot.calls {
         let theirs = call.caller.as_ref().is_some_and(|caller| caller.0 == number.as_e164());
@@ -177,11 +181,12 @@ async fn withdraw(
             // It ended meanwhile.
             Err(Refusal::NoCall) => {}
             Err(refusal @ (Refusal::NotNow(_) | Refusal::Forbidden(_) | Refusal::NoTarget(_))) => {
-                return Err(refusal.into());
+                tracing::warn!(call = %call.id, %refusal, "a call did not take a withdrawal: it hears of it again");
+                told += 1;
             }
         }
     }
-    Ok(Json(Withdrawn { withdrawn }))
+    Ok(Json(Withdrawn { withdrawn, told }))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -200,7 +205,7 @@ struct Resetting {
 
 #[derive(Serialize, ToSchema)]
 struct Reset {
-    /// Consents that count no more once they are written out.
+    /// Consents that count no more once they are written out; past 100,000 it is not counted on.
     reset: u64,
     exported: Task,
 }

@@ -348,13 +348,15 @@ pub(super) async fn attach(
     Of(call): Of,
     Told(data): Told<BTreeMap<String, Redacted<String>>>,
 ) -> Result<StatusCode, Problem> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    // Keys stay when the call is anonymised, and are in the audit log in the clear: no name is written so.
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-".contains(c);
     let fits = |key: &String| (1..=LONGEST_KEY).contains(&key.len()) && key.chars().all(plain);
     let told = |value: &Redacted<String>| written(&value.0, LONGEST_VALUE).is_some();
     if data.len() > KEYS || !data.keys().all(fits) || !data.values().all(told) {
         let detail = format!(
-            "Data are at most {KEYS} keys of 1 to {LONGEST_KEY} letters, digits, dots, dashes and underscores, each \
-             with a text of 1 to {LONGEST_VALUE} characters."
+            "Data are at most {KEYS} keys of 1 to {LONGEST_KEY} small letters, digits, dots, dashes and underscores, each \
+             with a text of 1 to {LONGEST_VALUE} characters. Keys are kept when the call is anonymised: name no person \
+             in them."
         );
         return Err(Problem::unprocessable("bad-data", detail));
     }

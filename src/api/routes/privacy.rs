@@ -10,6 +10,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
+use ulid::Ulid;
 use utoipa::ToSchema;
 
 use crate::access::Right;
@@ -17,10 +18,9 @@ use crate::api::desk::{Desk, soon};
 use crate::api::guard::{Needs, Visitor};
 use crate::api::input::{At, Told};
 use crate::api::problem::Problem;
-use crate::audit::{AuditEvent, Class, Object, Value};
 use crate::ids::{CallId, RecordingId, Redacted};
 use crate::privacy::{BadSearch, Person, Search};
-use crate::store::{CallFound, Change, Found as FoundRows, RecordingFound};
+use crate::store::{CallFound, Change, Found as FoundRows, PrivacyChange, RecordingFound};
 
 use super::consents::Consent;
 use super::history::Call;
@@ -140,11 +140,14 @@ async fn search(
     let search = Search { person, since, until };
     // Who looks for whom is written down before anything is told.
     let words: Vec<String> = typed.into_iter().flatten().filter(|text| !text.trim().is_empty()).collect();
-    let what = Object::new("privacy", "search");
-    let event = AuditEvent::new(Class::Read, visitor.actor(), desk.now(), "privacy.searched", what);
-    let event = event.new_value(Some(Value::Personal(words.join(", "))));
-    soon(desk.store().commit(vec![Change::Audit(event)])).await?;
+    let (id, words, by, at) =
+        (Ulid::generate().to_string(), Redacted(words.join(", ")), visitor.actor(), desk.now());
+    let searched = PrivacyChange::Searched { search: id.clone(), words, by, at };
+    soon(desk.store().commit(vec![Change::Privacy(searched)])).await?;
     let found = desk.store().find_person(&search).await?;
+    // With any of these the words are erased, too.
+    let found_them = PrivacyChange::SearchFound { search: id, whom: found.whom() };
+    soon(desk.store().commit(vec![Change::Privacy(found_them)])).await?;
     let FoundRows { calls, consents, recordings, entries, too_many } = seen(&visitor, found);
     let mut counted: HashMap<CallId, u64> = HashMap::new();
     for recording in &recordings {
@@ -175,6 +178,8 @@ fn seen(visitor: &Visitor, mut found: FoundRows) -> FoundRows {
     found.consents.retain(|consent| visitor.sees(&consent.queue));
     let calls: HashSet<CallId> = found.calls.iter().map(|found| found.call.id).collect();
     found.recordings.retain(|recording| calls.contains(&recording.call));
+    // They belong to no queue.
+    found.entries.clear();
     found
 }
 

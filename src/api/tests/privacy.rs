@@ -2,6 +2,11 @@
 
 use super::house::{Client, House, Kept};
 use super::*;
+use crate::ids::TaskId;
+use crate::store::{PrivacyChange, TaskCounts, TaskFile};
+
+/// Another server's.
+const SPOOL: &str = "01JD00000000000000000000AA";
 
 const PEOPLE: &str = r#"
 [user.dora]
@@ -14,6 +19,12 @@ password = "correct horse"
 must-change = false
 role = "reporting"
 grants = ["dpo"]
+[user.quinn]
+password = "correct horse"
+must-change = false
+role = "reporting"
+grants = ["dpo", "customer-consent"]
+only-queues = ["support"]
 [user.cora]
 password = "correct horse"
 must-change = false
@@ -189,6 +200,8 @@ async fn consents_are_exported_withdrawn_and_reset_by_who_may() {
     house.heard().calls.push(running);
     let done = cora.post("/consents/withdraw", number.clone()).await.json();
     assert_eq!(done["withdrawn"], 2, "what was known, and the call");
+    let elsewhere = house.store.withdrawals_since(0).await.unwrap();
+    assert_eq!((elsewhere.len(), elsewhere[0].by.as_str()), (1, "cora"), "each node hears of it");
     let asked = house
         .heard()
         .asked
@@ -210,4 +223,103 @@ async fn consents_are_exported_withdrawn_and_reset_by_who_may() {
     let report = dora.post("/privacy/tasks", wanted("report", &call)).await.json();
     let path = format!("/privacy/tasks/{}", report["id"].as_str().unwrap());
     assert_eq!(cora.get(&path).await.problem(), (404, "no-task".into()));
+}
+
+#[tokio::test]
+async fn who_is_limited_to_queues_sees_what_is_of_them_alone() {
+    let (house, _kept, dora) = opened().await;
+    let quinn = house.log_in("quinn").await;
+    let call = json!(house::id(0).to_string());
+    let theirs = dora.post("/privacy/tasks", wanted("erase", &call)).await.json();
+    let path = format!("/privacy/tasks/{}", theirs["id"].as_str().unwrap());
+    assert_eq!(quinn.get(&path).await.problem(), (404, "no-task".into()), "it is about consents, too");
+    assert_eq!(quinn.get(&format!("{path}/file")).await.problem(), (404, "no-task".into()));
+    for (what, body) in [("approve", json!({})), ("refuse", json!({ "reason": "no" }))] {
+        assert_eq!(
+            quinn.post(&format!("{path}/{what}"), body).await.problem(),
+            (404, "no-task".into()),
+            "{what}"
+        );
+    }
+    assert_eq!(quinn.get("/privacy/tasks").await.json()["items"], json!([]));
+    let mut own = wanted("report", &call);
+    own["selection"]["consents"] = json!(false);
+    let own = quinn.post("/privacy/tasks", own).await.json();
+    let list = quinn.get("/privacy/tasks").await.json();
+    assert_eq!((list["items"].as_array().unwrap().len(), &list["items"][0]["id"]), (1, &own["id"]));
+    assert_eq!(
+        quinn.get("/privacy/directory").await.problem(),
+        (403, "no-right".into()),
+        "it is of no queue"
+    );
+    let found = quinn.post("/privacy/search", json!({ "number": "1234567" })).await.json();
+    assert_eq!(found["entries"]["total"], 0);
+    for path in ["/consents/export", "/consents/reset"] {
+        let body = json!({ "number": "+49301234567", "reason": "x" });
+        let body = if path == "/consents/export" { json!({ "number": "+49301234567" }) } else { body };
+        assert_eq!(quinn.post(path, body).await.problem(), (403, "no-right".into()), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn consents_of_restricted_calls_are_given_to_nobody_without_the_right() {
+    let (house, _kept, dora) = opened().await;
+    let cora = house.log_in("cora").await;
+    let answered = crate::consent::Answered {
+        answer: crate::consent::Answer::Yes(
+            crate::media::Digit::try_from('1').unwrap(),
+            crate::media::DigitChannel::Rfc4733,
+        ),
+        at: house::START,
+        question_sha256: "ab".repeat(32),
+        language: crate::settings::Language("en".into()),
+    };
+    let from = crate::ids::PhoneNumber::parse("+49301234567", None);
+    let fact =
+        crate::call::Fact::ConsentAnswered { call: house::id(0), from, queue: "support".into(), answered };
+    house.store.commit(vec![Change::Fact(fact)]).await.unwrap();
+    let headers = [("x-sayso", "1"), ("content-type", "application/json")];
+    let export = async |client: &Client| {
+        let body = json!({ "number": "+49301234567" }).to_string();
+        let table = client.send("POST", "/api/v1/consents/export", &headers, Some(body)).await;
+        String::from_utf8(table.body).unwrap().lines().count() - 1
+    };
+    let all = export(&cora).await;
+    assert!(all >= 1);
+    // What is written out holds nothing restricted yet.
+    let reset = cora.post("/consents/reset", json!({ "all": true, "reason": "a new policy" })).await.json();
+    let id: TaskId = reset["exported"]["id"].as_str().unwrap().parse().unwrap();
+    let file = |restricted| {
+        let (spool, content_type) = (SPOOL.to_owned(), "text/csv".to_owned());
+        let (wrapped_key, sha256) = (Redacted(b"key".to_vec()), "ab".repeat(32));
+        Some(Box::new(TaskFile { spool, wrapped_key, content_type, bytes: 1, sha256, kek: None, restricted }))
+    };
+    let over = |id, restricted| PrivacyChange::Ended {
+        id,
+        done: true,
+        what: "written out".to_owned(),
+        counts: TaskCounts::default(),
+        file: file(restricted),
+        expires_at: None,
+        certificate: None,
+        at: house::START,
+    };
+    house.store.commit(vec![Change::Privacy(over(id, false))]).await.unwrap();
+    let path = format!("/privacy/tasks/{id}/file");
+    assert_eq!(cora.get(&path).await.problem(), (409, "elsewhere".into()), "it may be taken, where it lies");
+    // The call is restricted: its consents are seen by those alone who restrict.
+    let call = json!(house::id(0).to_string());
+    let task = dora.post("/privacy/tasks", wanted("restrict", &call)).await.json();
+    let restrict: TaskId = task["id"].as_str().unwrap().parse().unwrap();
+    let restricted =
+        PrivacyChange::Restricted { id: restrict, on: true, at: house::START + Duration::from_secs(1) };
+    house.store.commit(vec![Change::Privacy(restricted)]).await.unwrap();
+    assert_eq!(export(&cora).await, all - 1, "one less");
+    assert_eq!(cora.get(&path).await.problem(), (403, "restricted".into()), "nor by a file of before");
+    assert_eq!(dora.get(&path).await.problem(), (409, "elsewhere".into()), "who has the right may");
+    let again = cora.post("/consents/reset", json!({ "all": true, "reason": "once more" })).await.json();
+    let id: TaskId = again["exported"]["id"].as_str().unwrap().parse().unwrap();
+    house.store.commit(vec![Change::Privacy(over(id, true))]).await.unwrap();
+    let path = format!("/privacy/tasks/{id}/file");
+    assert_eq!(cora.get(&path).await.problem(), (403, "restricted".into()), "a file with them");
 }

@@ -20,7 +20,7 @@ const SHRED_WITHIN: Duration = Duration::from_secs(60);
 
 pub(super) async fn erase(ctx: &Context, job: &Held, task: &TaskRow) -> Result<Outcome, Fault> {
     let id = task.id;
-    change(ctx, PrivacyChange::ErasePeople { id, at: ctx.clock.now() }).await?;
+    ctx.store.erase_people(id, ctx.clock.now()).await?;
     ctx.step("people-erased")?;
     let calls = ctx.store.privacy_task_calls(id).await?;
     let total = calls.len() as u64;
@@ -50,6 +50,13 @@ pub(super) async fn erase(ctx: &Context, job: &Held, task: &TaskRow) -> Result<O
         return Ok(Outcome::Later { due, why });
     }
     change(ctx, PrivacyChange::ForgetEarlier { id, at: ctx.clock.now() }).await?;
+    loop {
+        let searches = ctx.store.searches_for(id).await?;
+        if searches.is_empty() {
+            break;
+        }
+        change(ctx, PrivacyChange::SearchesGone { searches }).await?;
+    }
     super::files::sweep(ctx).await?;
     ctx.step("forgotten")?;
     let beyond = timeout(SHRED_WITHIN, ctx.store.shred()).await.map_err(|_| {

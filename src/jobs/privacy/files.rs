@@ -34,10 +34,21 @@ pub(in crate::jobs) async fn watch(ctx: Arc<Context>, stop: CancellationToken) {
     }
 }
 
-/// Ends files whose time is over, and removes those that nobody can read any more.
+/// Ends files whose time is over, and removes those that nobody can read any more; forgets what was for
+/// a time only.
 pub(in crate::jobs) async fn sweep(ctx: &Context) -> Result<(), Fault> {
     for id in ctx.store.privacy_files_over(ctx.clock.now()).await? {
         change(ctx, PrivacyChange::FileGone { id, at: ctx.clock.now() }).await?;
+    }
+    let now = ctx.clock.now();
+    if ctx.store.withdrawals_over(now).await? {
+        change(ctx, PrivacyChange::WithdrawalsGone { now }).await?;
+    }
+    // Searches that found somebody go with whom they found.
+    let system = ctx.store.settings().await?.1.system.unwrap_or_default();
+    let searches = ctx.store.searches_in_vain(ctx.clock.now() - system.privacy.keep_reports).await?;
+    if !searches.is_empty() {
+        change(ctx, PrivacyChange::SearchesGone { searches }).await?;
     }
     let chests = ctx.with_vault(|vault| vault.chests()).await?;
     let mut useless: HashSet<TaskId> = HashSet::new();

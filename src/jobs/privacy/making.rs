@@ -11,8 +11,8 @@ use crate::export::{Audio, AudioError, AudioFile, AuditPlace, Facts, Feed, Manif
 use crate::ids::{CallId, RecordingId, Redacted, TaskId};
 use crate::jobs::{Context, Fault, Held, Outcome};
 use crate::store::{
-    Change, ConsentRow, EntryRow, Listened, ListenedTo, PrivacyChange, RecordingRow, TaskCounts, TaskFile,
-    TaskRow, Whose,
+    Change, ConsentRow, ConsentsToExport, EntryRow, Listened, ListenedTo, PrivacyChange, RecordingRow,
+    TaskCounts, TaskFile, TaskRow, Whose,
 };
 use crate::vault::{Contents, Filling, VaultError, WrappedKey};
 
@@ -185,23 +185,33 @@ pub(super) async fn consents(ctx: &Context, job: &Held, task: &TaskRow) -> Resul
         Some(Whose::Of(number)) => Some(number),
         Some(Whose::Everybodys) | None => None,
     };
+    // What is given from now on is neither written out nor reset.
+    let (at, last) = (ctx.clock.now(), ctx.store.last_consent().await?);
+    let which = ConsentsToExport {
+        number: number.cloned(),
+        since: None,
+        until: None,
+        restricted: true,
+        last: Some(last),
+    };
     let feed = Feed::start(making.filling);
     feed.octets(report::heading()).await;
-    let (mut after, mut written) = (None, 0);
+    let (mut after, mut written, mut restricted) = (None, 0, false);
     loop {
-        let page = ctx.store.consents_to_export(number, (None, None), after, PAGE).await?;
+        let page = ctx.store.consents_to_export(&which, after, PAGE).await?;
         written += page.items.len() as u64;
+        restricted |= page.items.iter().any(|one| one.restricted);
         job.progress(written, task.counts.consents.max(written));
-        feed.octets(report::consents(page.items.iter().map(|(row, reset)| (row, *reset)))).await;
+        feed.octets(report::consents(page.items.iter().map(|one| (&one.row, one.reset)))).await;
         after = page.next;
         if after.is_none() {
             break;
         }
     }
     let filling = feed.finish().await.map_err(|error| making.place.unwritten(&error))?;
-    let file = making.place.finish(ctx, filling, "text/csv").await?;
+    let file = TaskFile { restricted, ..making.place.finish(ctx, filling, "text/csv").await? };
     ctx.step("made")?;
-    change(ctx, PrivacyChange::Reset { id: task.id, at: ctx.clock.now() }).await?;
+    change(ctx, PrivacyChange::Reset { id: task.id, last, at }).await?;
     ctx.step("reset")?;
     let counts = TaskCounts { consents: written, ..TaskCounts::default() };
     end(ctx, task, true, "written out, then reset".to_owned(), counts, Some(file), None).await
@@ -240,10 +250,13 @@ impl Place {
         let Contents { bytes, sha256 } = ctx.with_vault(move |_| filling.finish(&path)).await?;
         Ok(TaskFile {
             spool: ctx.vault.spool_id().to_owned(),
+            kek: key.kek().map(|kek| kek.to_string()),
             wrapped_key: Redacted(key.0),
             content_type: content_type.to_owned(),
             bytes,
             sha256,
+            // Who may see what is restricted alone asks for the others.
+            restricted: true,
         })
     }
 

@@ -5,14 +5,42 @@ use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
 
+use anyhow::Context as _;
 use bytes::Bytes;
 
 use crate::jobs::{Context, Fault, Held, Outcome};
-use crate::store::{PrivacyChange, TaskCounts, TaskRow};
+use crate::store::{PrivacyChange, Store, TaskCounts, TaskRow};
 use crate::vault::{Chest, Contents, KeySource, Keyring, VaultError};
 
 use super::making::{Unread, put_recording, recordings, write_report};
 use super::{SeparateStore, calls, change, end, erasing};
+
+impl SeparateStore {
+    /// Makes the folder and the keys, unless something was moved there before: then they are on a disk that is to be
+    /// mounted. Done again it does nothing.
+    ///
+    /// # Errors
+    /// When they cannot be made, or the database refuses.
+    pub async fn make(&self, store: &Store) -> anyhow::Result<()> {
+        let missing = [&self.dir, &self.key_file].into_iter().find(|path| !path.exists());
+        let Some(missing) = missing else { return Ok(()) };
+        if store.privacy_archives().await? {
+            tracing::error!(
+                path = %missing.display(),
+                "the separate store is not whole, though something was moved there: mount its disk"
+            );
+            return Ok(());
+        }
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&self.dir)
+            .with_context(|| self.dir.display().to_string())?;
+        let source = KeySource { file: self.key_file.clone(), kms: None };
+        Keyring::open(source, &[], true).await.map(drop)?;
+        Ok(())
+    }
+}
 
 /// [`PrivacyChange::Archived`] is behind it.
 const ARCHIVED: u8 = 1;
@@ -31,15 +59,14 @@ pub(super) async fn archive_then_erase(ctx: &Context, job: &Held, task: &TaskRow
 async fn archive(ctx: &Context, job: &Held, task: &TaskRow, place: &SeparateStore) -> Result<(), Fault> {
     let id = task.id;
     leave_unfinished(ctx, task).await?;
+    // What comes from now on may not be in the archive, and is not erased.
+    let began = (ctx.clock.now(), ctx.store.last_consent().await?);
     let keys = keys(place).await?;
     let name = format!("{id}.box");
     let path = place.dir.join(&name);
-    let (dir, to, with) = (place.dir.clone(), path.clone(), keys.clone());
-    let filling = ctx.with_vault(move |_| {
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(&dir);
-        made.map_err(VaultError::io("create directory", &dir))?;
-        Chest::begin_archived(&to, id, &with).map_err(VaultError::io("create", &to))
-    });
+    let (to, with) = (path.clone(), keys.clone());
+    let filling =
+        ctx.with_vault(move |_| Chest::begin_archived(&to, id, &with).map_err(VaultError::io("create", &to)));
     let zip = crate::export::Zip::begin(filling.await?);
     // First the recordings, as a call may be left for them; then what is told of the others.
     let rows = recordings(ctx, &calls(ctx, task).await?).await?;
@@ -68,7 +95,8 @@ async fn archive(ctx: &Context, job: &Held, task: &TaskRow, place: &SeparateStor
         )));
     }
     let Contents { bytes, sha256 } = written;
-    change(ctx, PrivacyChange::Archived { id, archive: name, sha256, bytes, at: ctx.clock.now() }).await?;
+    change(ctx, PrivacyChange::Archived { id, archive: name, sha256, bytes, began, at: ctx.clock.now() })
+        .await?;
     ctx.step("read-back")
 }
 
@@ -92,10 +120,19 @@ async fn read_back(ctx: &Context, path: PathBuf, keys: Keyring) -> Result<Conten
     .await
 }
 
-/// The keys of the separate store; made when there are none.
+/// The keys of the separate store. Neither it nor they are made here: a disk that is not mounted would be hidden by what was
+/// written below its mount point.
 async fn keys(place: &SeparateStore) -> Result<Keyring, Fault> {
+    for there in [&place.dir, &place.key_file] {
+        if !there.exists() {
+            return Err(Fault::Other(format!(
+                "the separate store is not whole, {} is missing: mount its disk; nothing was erased",
+                there.display()
+            )));
+        }
+    }
     let source = KeySource { file: place.key_file.clone(), kms: None };
-    Ok(Keyring::open(source, &[], true).await?.0)
+    Ok(Keyring::open(source, &[], false).await?.0)
 }
 
 fn unwritten(path: &std::path::Path, error: &std::io::Error) -> Fault {

@@ -50,6 +50,9 @@ impl House {
         let (keyring, new) = Keyring::open(source, &[], true).await.unwrap();
         let (id, provider, at) = (new.unwrap().id.to_string(), KekProvider::File, clock.now());
         let made = KekChange::Made { id, provider, wrapped: None, at, by: Actor::System };
+        let place =
+            SeparateStore { dir: dir.path().join("archive"), key_file: dir.path().join("archive.key") };
+        place.make(&store).await.unwrap();
         let config = VaultConfig { dir: dir.path().join("vault"), format, reserve: 0 };
         let vault = Arc::new(Vault::open(config, keyring, clock).unwrap());
         store.of_node(vault.spool_id());

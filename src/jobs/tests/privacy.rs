@@ -47,6 +47,21 @@ async fn call(house: &House, n: u128) -> CallId {
     call
 }
 
+/// Somebody says yes in a call.
+async fn answer(house: &House, call: CallId, from: PhoneNumber) {
+    let answered = crate::consent::Answered {
+        answer: crate::consent::Answer::Yes(
+            crate::media::Digit::try_from('1').unwrap(),
+            crate::media::DigitChannel::Info,
+        ),
+        at: house.deps().clock.now(),
+        question_sha256: "ab".repeat(32),
+        language: Language("en".to_owned()),
+    };
+    let fact = Fact::ConsentAnswered { call, from: Some(from), queue: "support".into(), answered };
+    house.deps().store.commit(vec![Change::Fact(fact)]).await.unwrap();
+}
+
 /// The house's call ends, with a note and a recording that is stored.
 async fn recorded(house: &House) -> RecordingId {
     let id = house.finished().await;
@@ -280,18 +295,7 @@ async fn consents_are_written_out_before_they_are_reset_and_callers_are_asked_ag
             let house = House::new(Format::Pcm16).await;
             let store = &house.deps().store;
             let call = call(&house, 2).await;
-            let answered = crate::consent::Answered {
-                answer: crate::consent::Answer::Yes(
-                    crate::media::Digit::try_from('1').unwrap(),
-                    crate::media::DigitChannel::Info,
-                ),
-                at: house.deps().clock.now(),
-                question_sha256: "ab".repeat(32),
-                language: Language("en".to_owned()),
-            };
-            let fact =
-                Fact::ConsentAnswered { call, from: Some(number()), queue: "support".into(), answered };
-            store.commit(vec![Change::Fact(fact)]).await.unwrap();
+            answer(&house, call, number()).await;
             assert!(store.known_consent(&number()).await.unwrap().is_some());
             assert_eq!(store.consents_to_reset(&whose).await.unwrap(), 1);
             let id = ask(&house, TaskKind::Consents, &[], Some(whose.clone())).await;
@@ -340,4 +344,39 @@ async fn restricting_hides_and_shows_again() {
     let id = ask(&house, TaskKind::Unrestrict, &[call], None).await;
     assert_eq!(done(&house, id).await.state, TaskState::Done);
     assert!(!restricted().await);
+}
+
+#[tokio::test]
+async fn a_move_waits_for_its_disk_and_makes_none() {
+    let house = House::new(Format::Pcm16).await;
+    let recording = recorded(&house).await;
+    let (dir, key, away) = (house.path("archive"), house.path("archive.key"), house.path("away"));
+    std::fs::rename(&dir, &away).unwrap();
+    let id = ask(&house, TaskKind::Move, &[first()], None).await;
+    let run = house.run(false, None);
+    until("it says why it waits", async || {
+        house.hurry().await;
+        task(&house, id).await.what.is_some_and(|what| what.contains("mount its disk"))
+    })
+    .await;
+    run.stop().await;
+    assert!(!dir.exists(), "nothing is written below the mount point");
+    assert_eq!(house.row(recording).await.state, "stored", "and nothing is erased");
+    std::fs::rename(&away, &dir).unwrap();
+    std::fs::rename(&key, house.path("away.key")).unwrap();
+    let run = house.run(false, None);
+    until("it says that the key is missing", async || {
+        house.hurry().await;
+        task(&house, id).await.what.is_some_and(|what| what.contains("archive.key"))
+    })
+    .await;
+    run.stop().await;
+    assert!(!key.exists(), "no second key");
+    std::fs::rename(house.path("away.key"), &key).unwrap();
+    assert_eq!(done(&house, id).await.state, TaskState::Done);
+    // A later start makes neither anew: what was moved is on the disk that is missing.
+    std::fs::rename(&dir, &away).unwrap();
+    let place = house.config(false).separate_store.unwrap();
+    place.make(&house.deps().store).await.unwrap();
+    assert!(!dir.exists());
 }

@@ -13,6 +13,9 @@ use crate::time::Timestamp;
 use super::tasks::of;
 use super::{Whose, user};
 
+/// Consents are counted up to here for who asks; the export counts them all.
+const MOST_COUNTED: i64 = 100_000;
+
 impl Work<'_> {
     /// The number's last answer is followed by a withdrawal in the same call, if it still counts.
     pub(super) async fn consent_withdrawn(
@@ -28,6 +31,8 @@ impl Work<'_> {
                       ORDER BY at DESC, n DESC LIMIT 1) AS k WHERE k.answer <> 'withdrawn' RETURNING call";
         let row = sqlx::query(insert).bind(number.as_e164().to_owned()).bind(at.as_micros());
         let row = row.fetch_optional(&mut *self.connection).await.doing("storing a withdrawal")?;
+        // Of a consent that does not count any more, too: a call that goes on may go by it still.
+        self.tell_nodes(number, by, at).await?;
         let Some(row) = row else { return Ok(()) };
         let call: String = Cells { table: "consents", row: &row }.get("call")?;
         let event = |what| AuditEvent::new(Class::Modify, by.clone(), at, "consent.withdrawn", what);
@@ -39,7 +44,12 @@ impl Work<'_> {
         Ok(())
     }
 
-    pub(super) async fn consents_reset(&mut self, id: TaskId, at: Timestamp) -> Result<(), StoreError> {
+    pub(super) async fn consents_reset(
+        &mut self,
+        id: TaskId,
+        last: i64,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
         let update =
             "UPDATE privacy_tasks SET stage = 1 WHERE id = $1 AND stage = 0 RETURNING by_user, number";
         let row =
@@ -52,8 +62,8 @@ impl Work<'_> {
             AuditEvent::new(Class::Modify, user(&by), at, "consents.reset", Object::new(super::TASK, id));
         let event = match number {
             Some(number) => {
-                let update = "UPDATE consents SET reset_at = $2 WHERE from_number = $1 AND reset_at IS NULL";
-                let done = sqlx::query(update).bind(number.clone()).bind(at.as_micros());
+                let update = "UPDATE consents SET reset_at = $2 WHERE from_number = $1 AND reset_at IS NULL AND n <= $3";
+                let done = sqlx::query(update).bind(number.clone()).bind(at.as_micros()).bind(last);
                 let done = done.execute(&mut *self.connection).await.doing("resetting consents")?;
                 event
                     .about(Some(number))
@@ -63,6 +73,11 @@ impl Work<'_> {
                 let insert = "INSERT INTO consent_resets (at, by_user, task) VALUES ($1, $2, $3)";
                 let insert = sqlx::query(insert).bind(at.as_micros()).bind(by).bind(id.to_string());
                 insert.execute(&mut *self.connection).await.doing("resetting consents")?;
+                // Those of a node whose clock is ahead, which the row does not reach.
+                let ahead =
+                    "UPDATE consents SET reset_at = at WHERE at > $1 AND reset_at IS NULL AND n <= $2";
+                let ahead = sqlx::query(ahead).bind(at.as_micros()).bind(last);
+                ahead.execute(&mut *self.connection).await.doing("resetting consents")?;
                 event.new_value(Some(Value::plain(format!("all before {at}"))))
             }
         };
@@ -73,62 +88,96 @@ impl Work<'_> {
 
 /// Which consents are written out.
 #[derive(Clone, Debug)]
-struct Which {
-    number: Option<String>,
-    since: i64,
-    until: i64,
+pub struct ConsentsToExport {
+    /// Of this number; `None`: of all.
+    pub number: Option<PhoneNumber>,
+    /// Not older than this.
+    pub since: Option<Timestamp>,
+    /// Older than this.
+    pub until: Option<Timestamp>,
+    /// Those of restricted calls, too (domain rule 20).
+    pub restricted: bool,
+    /// The last one, by [`Store::last_consent`]; `None`: whichever there are.
+    pub last: Option<i64>,
 }
 
-const OF_NUMBER: &str = "SELECT *, COALESCE(reset_at, (SELECT MAX(x.at) FROM consent_resets x WHERE x.at >= consents.at)) \
-     AS was_reset FROM consents WHERE from_number = $3 AND at >= $4 AND at < $5 AND (at, n) < ($1, $2) \
-     ORDER BY at DESC, n DESC LIMIT $6";
-const OF_ALL: &str = "SELECT *, COALESCE(reset_at, (SELECT MAX(x.at) FROM consent_resets x WHERE x.at >= consents.at)) \
-     AS was_reset FROM consents WHERE $3 IS NULL AND at >= $4 AND at < $5 AND (at, n) < ($1, $2) \
-     ORDER BY at DESC, n DESC LIMIT $6";
+/// A consent that is written out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExportedConsent {
+    /// The consent.
+    pub row: ConsentRow,
+    /// Whether it was reset.
+    pub reset: bool,
+    /// Whether its call is restricted.
+    pub restricted: bool,
+}
+
+const EXPORT: &str = "SELECT consents.*, COALESCE(reset_at, (SELECT MAX(x.at) FROM consent_resets x \
+     WHERE x.at >= consents.at)) AS was_reset, (SELECT COUNT(*) FROM calls c WHERE c.id = consents.call \
+     AND c.restricted_at IS NOT NULL) AS hidden FROM consents WHERE (at, n) < ($1, $2) AND at >= $3 AND at < $4 \
+     AND n <= $5 AND ($6 = 1 OR NOT EXISTS (SELECT 1 FROM calls c WHERE c.id = consents.call \
+     AND c.restricted_at IS NOT NULL))";
 
 impl Store {
-    /// Consents for writing out, the latest first, and whether each was reset: those of one number, or all. Restricted
-    /// ones too.
+    /// The number of the last consent that is stored; 0: there is none.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn last_consent(&self) -> Result<i64, StoreError> {
+        let select = "SELECT COALESCE(MAX(n), 0) FROM consents";
+        sqlx::query_scalar(select).fetch_one(&self.read).await.doing("looking for the last consent")
+    }
+
+    /// Whether a call with consents was restricted since then.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn restricted_since(&self, at: Timestamp) -> Result<bool, StoreError> {
+        let select = "SELECT 1 FROM calls c WHERE c.restricted_at IS NOT NULL AND c.restricted_at >= $1 \
+                      AND EXISTS (SELECT 1 FROM consents k WHERE k.call = c.id) LIMIT 1";
+        let found = sqlx::query(select).bind(at.as_micros()).fetch_optional(&self.read).await;
+        Ok(found.doing("looking for restricted calls")?.is_some())
+    }
+
+    /// Consents for writing out, the latest first.
     ///
     /// # Errors
     /// When the database refuses, or a row cannot be read.
     pub async fn consents_to_export(
         &self,
-        number: Option<&PhoneNumber>,
-        (since, until): (Option<Timestamp>, Option<Timestamp>),
+        which: &ConsentsToExport,
         after: Option<Cursor>,
         limit: u32,
-    ) -> Result<Page<(ConsentRow, bool)>, StoreError> {
-        let which = Which {
-            number: number.map(|number| number.as_e164().to_owned()),
-            since: since.map_or(i64::MIN, Timestamp::as_micros),
-            until: until.map_or(i64::MAX, Timestamp::as_micros),
-        };
+    ) -> Result<Page<ExportedConsent>, StoreError> {
+        let ConsentsToExport { number, since, until, restricted, last } = which;
         let after = after.unwrap_or_else(Cursor::start);
-        let n = after.id.parse::<i64>().unwrap_or(i64::MAX);
-        let select = if which.number.is_some() { OF_NUMBER } else { OF_ALL };
-        let rows = sqlx::query(select)
+        let of_number = if number.is_some() { " AND from_number = $8" } else { "" };
+        let select = format!("{EXPORT}{of_number} ORDER BY at DESC, n DESC LIMIT $7");
+        let mut select = sqlx::query(sqlx::AssertSqlSafe(select))
             .bind(after.at)
-            .bind(n)
-            .bind(which.number)
-            .bind(which.since)
-            .bind(which.until)
-            .bind(i64::from(limit) + 1)
-            .fetch_all(&self.read)
-            .await
-            .doing("reading consents")?;
+            .bind(after.id.parse::<i64>().unwrap_or(i64::MAX))
+            .bind(since.map_or(i64::MIN, Timestamp::as_micros))
+            .bind(until.map_or(i64::MAX, Timestamp::as_micros))
+            .bind(last.unwrap_or(i64::MAX))
+            .bind(i64::from(*restricted))
+            .bind(i64::from(limit) + 1);
+        if let Some(number) = number {
+            select = select.bind(number.as_e164().to_owned());
+        }
+        let rows = select.fetch_all(&self.read).await.doing("reading consents")?;
         let read = |row| {
             let cells = Cells { table: "consents", row };
-            let n: i64 = sqlx::Row::try_get(row, "n").map_err(|_| cells.corrupt("n"))?;
-            let reset = cells.maybe_time("was_reset")?.is_some();
-            Ok((crate::store::query::read_consent(row)?, reset, n))
+            let n: i64 = cells.get("n")?;
+            let (reset, restricted) =
+                (cells.maybe_time("was_reset")?.is_some(), cells.get::<i64>("hidden")? > 0);
+            Ok((ExportedConsent { row: crate::store::query::read_consent(row)?, reset, restricted }, n))
         };
-        let rows: Vec<(ConsentRow, bool, i64)> = rows.iter().map(read).collect::<Result<_, StoreError>>()?;
-        let page = Page::of(rows, limit, |(row, _, n)| Cursor { at: row.at.as_micros(), id: n.to_string() });
-        Ok(page.map(|(row, reset, _)| (row, reset)))
+        let rows: Vec<(ExportedConsent, i64)> = rows.iter().map(read).collect::<Result<_, StoreError>>()?;
+        let page = Page::of(rows, limit, |(one, n)| Cursor { at: one.row.at.as_micros(), id: n.to_string() });
+        Ok(page.map(|(one, _)| one))
     }
 
-    /// How many consents count that a reset would end.
+    /// How many consents count that a reset would end; past [`MOST_COUNTED`] it is not counted on.
     ///
     /// # Errors
     /// When the database refuses.
@@ -137,18 +186,17 @@ impl Store {
             Whose::Of(number) => Some(number.as_e164().to_owned()),
             Whose::Everybodys => None,
         };
-        let select = match whose {
-            Whose::Of(_) => {
-                "SELECT COUNT(*) FROM consents WHERE from_number = $1 AND reset_at IS NULL \
-                 AND at > (SELECT COALESCE(MAX(x.at), -1) FROM consent_resets x)"
-            }
-            Whose::Everybodys => {
-                "SELECT COUNT(*) FROM consents WHERE $1 IS NULL AND reset_at IS NULL \
-                 AND at > (SELECT COALESCE(MAX(x.at), -1) FROM consent_resets x)"
-            }
-        };
-        let n: i64 =
-            sqlx::query_scalar(select).bind(number).fetch_one(&self.read).await.doing("counting consents")?;
-        Ok(u64::try_from(n).unwrap_or(0))
+        // The condition on the time keeps to an index: those before the last reset of all do not count.
+        let of_number = if number.is_some() { " AND from_number = $2" } else { "" };
+        let select = format!(
+            "SELECT COUNT(*) FROM (SELECT 1 AS one FROM consents WHERE reset_at IS NULL \
+             AND at > (SELECT COALESCE(MAX(x.at), -1) FROM consent_resets x){of_number} LIMIT $1) AS counted"
+        );
+        let mut select = sqlx::query_scalar(sqlx::AssertSqlSafe(select)).bind(MOST_COUNTED + 1);
+        if let Some(number) = number {
+            select = select.bind(number);
+        }
+        let n: i64 = select.fetch_one(&self.read).await.doing("counting consents")?;
+        Ok(u64::try_from(n.min(MOST_COUNTED)).unwrap_or(0))
     }
 }

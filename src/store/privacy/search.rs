@@ -19,6 +19,8 @@ use super::directory::{EntryRow, read_entry};
 
 /// More of a kind are not shown: the search is to be narrowed.
 pub const MOST_FOUND: usize = 1_000;
+/// Of a word that is in many calls no more are looked at, however few of them are of the span of time: about 200 ms.
+const MOST_LOOKED_AT: i64 = 50_000;
 /// Values that are asked for in one statement.
 const LOT: usize = 100;
 
@@ -114,7 +116,9 @@ impl Store {
         let begun = (!person.name.is_empty())
             .then(|| person.name.iter().map(|word| Person::range_of(word)).collect());
         for words in exact.chain(begun) {
-            calls.add(&self.calls_by_words(&words, span).await?)?;
+            let (rows, cut) = self.calls_by_words(&words, span, MOST_LOOKED_AT).await?;
+            calls.add(&rows)?;
+            calls.cut |= cut;
         }
         let entries = self.entries_of(person).await?;
         let by_name: BTreeSet<&str> = entries
@@ -299,30 +303,41 @@ impl Store {
         rows.fetch_all(&self.read).await.doing("looking for a person")
     }
 
-    /// Calls with words in each of these ranges, in no order: past the limit there is none that would help.
-    async fn calls_by_words(
+    /// Calls with words in each of these ranges, in no order: past the limit there is none that would help. The rarest
+    /// word leads, and no more of its calls than [`MOST_LOOKED_AT`] are looked at: then there may be more.
+    pub(in crate::store) async fn calls_by_words(
         &self,
         words: &[(String, String)],
         (since, until): (i64, i64),
-    ) -> Result<Vec<AnyRow>, StoreError> {
-        let more: Vec<String> = (1..words.len())
+        most: i64,
+    ) -> Result<(Vec<AnyRow>, bool), StoreError> {
+        let mut ranges: Vec<(i64, &(String, String))> = Vec::new();
+        for range in words {
+            let select = "SELECT COUNT(*) FROM (SELECT 1 AS one FROM call_words WHERE word >= $1 AND word < $2 LIMIT $3) \
+                          AS counted";
+            let count = sqlx::query_scalar(select).bind(range.0.clone()).bind(range.1.clone()).bind(most + 1);
+            ranges.push((count.fetch_one(&self.read).await.doing("looking for a person")?, range));
+        }
+        ranges.sort_by_key(|(count, _)| *count);
+        let cut = ranges.first().is_some_and(|(count, _)| *count > most);
+        let more: Vec<String> = (1..ranges.len())
             .map(|n| {
-                let (from, to) = (n * 2 + 4, n * 2 + 5);
+                let (from, to) = (n * 2 + 5, n * 2 + 6);
                 format!(
                     " AND EXISTS (SELECT 1 FROM call_words x WHERE x.call = w.call AND x.word >= ${from} AND x.word < ${to})"
                 )
             })
             .collect();
         let select = format!(
-            "SELECT DISTINCT c.id, c.arrived_at AS at FROM call_words w JOIN calls c ON c.id = w.call \
-             WHERE w.word >= $4 AND w.word < $5 AND c.arrived_at >= $1 AND c.arrived_at < $2{} LIMIT $3",
+            "SELECT DISTINCT c.id, c.arrived_at AS at FROM (SELECT call FROM call_words WHERE word >= $5 AND word < $6 \
+             LIMIT $4) w JOIN calls c ON c.id = w.call WHERE c.arrived_at >= $1 AND c.arrived_at < $2{} LIMIT $3",
             more.concat()
         );
-        let mut select = sqlx::query(AssertSqlSafe(select)).bind(since).bind(until).bind(limit());
-        for (from, to) in words {
+        let mut select = sqlx::query(AssertSqlSafe(select)).bind(since).bind(until).bind(limit()).bind(most);
+        for (_, (from, to)) in &ranges {
             select = select.bind(from.clone()).bind(to.clone());
         }
-        select.fetch_all(&self.read).await.doing("looking for a person")
+        Ok((select.fetch_all(&self.read).await.doing("looking for a person")?, cut))
     }
 
     async fn by_numbers(

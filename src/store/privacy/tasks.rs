@@ -8,14 +8,15 @@ use sqlx::{Any, AssertSqlSafe, Row as _};
 use crate::audit::{Actor, AuditEvent, Class, Object, Person, Value};
 use crate::ids::{CallId, EntryId, PhoneNumber, Redacted, TaskId};
 use crate::privacy::ANONYMIZED;
-use crate::store::Store;
 use crate::store::error::{Doing as _, StoreError};
 use crate::store::job::{JobChange, JobKind, Progress};
 use crate::store::page::{Cursor, Page, Place};
 use crate::store::query::{Cells, count};
 use crate::store::writer::Work;
+use crate::store::{Sight, Store};
 use crate::time::Timestamp;
 
+use super::search::marks;
 use super::{NewTask, PrivacyChange, TASK, TaskKind, TaskState, Whose, user};
 
 impl Serialize for TaskKind {
@@ -56,6 +57,10 @@ pub struct TaskFile {
     pub bytes: u64,
     /// SHA-256 (hex) of it in the clear.
     pub sha256: String,
+    /// The key-encryption key that wrapped the data key; `None`: an older Sayso did.
+    pub kek: Option<String>,
+    /// Whether it holds what is restricted.
+    pub restricted: bool,
 }
 
 /// A task.
@@ -258,10 +263,13 @@ impl Work<'_> {
         &mut self,
         id: TaskId,
         (archive, sha256, bytes): (&str, &str, u64),
+        (began, last): (Timestamp, i64),
         at: Timestamp,
     ) -> Result<(), StoreError> {
-        let update = "UPDATE privacy_tasks SET stage = 1, archive = $2, archive_sha256 = $3 WHERE id = $1 AND stage = 0";
+        let update = "UPDATE privacy_tasks SET stage = 1, archive = $2, archive_sha256 = $3, archived_at = $4, \
+                      archived_n = $5 WHERE id = $1 AND stage = 0";
         let update = of(update, id).bind(archive.to_owned()).bind(sha256.to_owned());
+        let update = update.bind(began.as_micros()).bind(last);
         let done = update.execute(&mut *self.connection).await.doing("storing what a task made")?;
         if done.rows_affected() > 0 {
             let told = format!("{archive}: {bytes} bytes, sha256 {sha256}, read back");
@@ -275,13 +283,26 @@ impl Work<'_> {
         else {
             return Ok(());
         };
-        let state = if *done { TaskState::Done } else { TaskState::Failed };
+        let (mut file, mut what, mut done) = (file.as_deref(), what.clone(), *done);
+        if self.is_forgotten(*id).await? {
+            if file.take().is_some() {
+                what = format!(
+                    "{what}; its file is not kept, as somebody was erased meanwhile: ask for it anew"
+                );
+                // Consents are reset all the same.
+                done = done && self.kind_of(*id).await? == TaskKind::Consents;
+            }
+            self.forget_reason(*id).await?;
+        }
+        if let Some(kek) = file.and_then(|file| file.kek.as_deref()) {
+            self.kek_wraps(kek, "used for a file").await?;
+        }
+        let state = if done { TaskState::Done } else { TaskState::Failed };
         // Whose consents they were is not needed any more.
         let update = "UPDATE privacy_tasks SET state = $2, what = $3, ended_at = $4, number = NULL, calls = $5, \
                       recordings = $6, consent_rows = $7, entries = $8, certificate = $9, expires_at = $10, \
                       file_spool = COALESCE($11, file_spool), file_key = $12, file_type = $13, file_bytes = $14, \
-                      file_sha256 = $15 WHERE id = $1 AND state IN ('waiting', 'running')";
-        let file = file.as_deref();
+                      file_sha256 = $15, file_kek = $16, file_restricted = $17 WHERE id = $1 AND state IN ('waiting', 'running')";
         let update = of(update, *id)
             .bind(state.word())
             .bind(what.clone())
@@ -291,14 +312,16 @@ impl Work<'_> {
             .bind(count(counts.consents))
             .bind(count(counts.entries))
             .bind(certificate.clone())
-            .bind(expires_at.map(Timestamp::as_micros))
+            .bind(expires_at.filter(|_| file.is_some()).map(Timestamp::as_micros))
             .bind(file.map(|file| file.spool.clone()))
             .bind(file.map(|file| file.wrapped_key.0.clone()))
             .bind(file.map(|file| file.content_type.clone()))
             .bind(file.map(|file| count(file.bytes)))
-            .bind(file.map(|file| file.sha256.clone()));
+            .bind(file.map(|file| file.sha256.clone()))
+            .bind(file.and_then(|file| file.kek.clone()))
+            .bind(i64::from(file.is_none_or(|file| file.restricted)));
         self.task_step(*id, "ended", update).await?;
-        let class = if *done { Class::Modify } else { Class::Failure };
+        let class = if done { Class::Modify } else { Class::Failure };
         let proof = certificate.as_deref().map_or_else(String::new, |text| {
             format!("; certificate sha256 {}", crate::store::recording::fingerprint(text))
         });
@@ -320,20 +343,59 @@ impl Work<'_> {
     }
 
     pub(super) async fn forget_earlier(&mut self, id: TaskId, at: Timestamp) -> Result<(), StoreError> {
-        let select = "SELECT o.id FROM privacy_tasks o WHERE o.id <> $1 AND (o.file_key IS NOT NULL OR o.reason <> $2) \
-                      AND o.state NOT IN ('waiting-for-approval', 'waiting', 'running') AND o.id IN (\
-                      SELECT b.task FROM privacy_task_calls a JOIN privacy_task_calls b ON b.call = a.call \
-                      WHERE a.task = $1 AND a.state = 'done' UNION SELECT b.task FROM privacy_task_entries a \
-                      JOIN privacy_task_entries b ON b.entry = a.entry WHERE a.task = $1) ORDER BY o.id";
-        let rows = of(select, id).bind(ANONYMIZED).fetch_all(&mut *self.connection).await;
-        for row in rows.doing("looking for earlier tasks")? {
+        const SHARED: &str = "SELECT b.task FROM privacy_task_calls a JOIN privacy_task_calls b ON b.call = a.call \
+                              WHERE a.task = $1 AND a.state = 'done' UNION SELECT b.task FROM privacy_task_entries a \
+                              JOIN privacy_task_entries b ON b.entry = a.entry WHERE a.task = $1";
+        let row =
+            of("SELECT consents FROM privacy_tasks WHERE id = $1", id).fetch_one(&mut *self.connection).await;
+        let consents: i64 =
+            Cells { table: "privacy_tasks", row: &row.doing("reading a task")? }.get("consents")?;
+        // First what is being made, which has read of the people: one that ends meanwhile is found below.
+        let mark = format!(
+            "UPDATE privacy_tasks SET forgotten = 1 WHERE id <> $1 AND state = 'running' \
+             AND (id IN ({SHARED}) OR (kind = 'consents' AND $2 = 1))"
+        );
+        let mark = sqlx::query(AssertSqlSafe(mark)).bind(id.to_string()).bind(consents);
+        mark.execute(&mut *self.connection).await.doing("marking tasks whose people are erased")?;
+        // Consents that were written out are of anybody: the tasks do not know of whom any more.
+        let select = format!(
+            "SELECT o.id FROM privacy_tasks o WHERE o.id <> $1 AND (o.file_key IS NOT NULL OR o.reason <> $2) \
+             AND o.state NOT IN ('waiting-for-approval', 'waiting', 'running') \
+             AND (o.id IN ({SHARED}) OR (o.kind = 'consents' AND $3 = 1)) ORDER BY o.id"
+        );
+        let rows = sqlx::query(AssertSqlSafe(select)).bind(id.to_string()).bind(ANONYMIZED).bind(consents);
+        for row in rows.fetch_all(&mut *self.connection).await.doing("looking for earlier tasks")? {
             let other: TaskId = Cells { table: "privacy_tasks", row: &row }.id("id")?;
             self.file_gone(other, at, "the person was erased").await?;
-            self.erase_person(&Person::object(TASK, other.to_string()), &Actor::System).await?;
-            let update = of("UPDATE privacy_tasks SET reason = $2 WHERE id = $1", other).bind(ANONYMIZED);
-            update.execute(&mut *self.connection).await.doing("erasing the reason of a task")?;
+            self.forget_reason(other).await?;
         }
         Ok(())
+    }
+
+    /// Erases why a task was asked.
+    async fn forget_reason(&mut self, id: TaskId) -> Result<(), StoreError> {
+        self.erase_person(&Person::object(TASK, id.to_string()), &Actor::System).await?;
+        let update = of("UPDATE privacy_tasks SET reason = $2 WHERE id = $1", id).bind(ANONYMIZED);
+        update.execute(&mut *self.connection).await.map(drop).doing("erasing the reason of a task")
+    }
+
+    /// Whether somebody whom a task is about was erased while it ran; its row is locked.
+    async fn is_forgotten(&mut self, id: TaskId) -> Result<bool, StoreError> {
+        let select =
+            format!("SELECT forgotten FROM privacy_tasks WHERE id = $1{}", self.dialect.for_update());
+        let row = sqlx::query(AssertSqlSafe(select)).bind(id.to_string());
+        let row = row.fetch_optional(&mut *self.connection).await.doing("reading a task")?;
+        // Who ends one that is not there is told by the step.
+        let Some(row) = row else { return Ok(false) };
+        Ok(Cells { table: "privacy_tasks", row: &row }.get::<i64>("forgotten")? == 1)
+    }
+
+    async fn kind_of(&mut self, id: TaskId) -> Result<TaskKind, StoreError> {
+        let row =
+            of("SELECT kind FROM privacy_tasks WHERE id = $1", id).fetch_one(&mut *self.connection).await;
+        let row = row.doing("reading a task")?;
+        let cells = Cells { table: "privacy_tasks", row: &row };
+        TaskKind::from_word(&cells.get::<String>("kind")?).ok_or(cells.corrupt("kind"))
     }
 
     /// Runs an update that must meet the task in a state from which it may happen.
@@ -358,16 +420,20 @@ impl Work<'_> {
 }
 
 impl Store {
-    /// A page of tasks.
+    /// A page of tasks; for who is limited to queues, of those that are about nothing but calls of theirs.
     ///
     /// # Errors
     /// When the database refuses, or a row cannot be read.
-    pub async fn privacy_tasks(&self, place: &Place) -> Result<Page<TaskRow>, StoreError> {
+    pub async fn privacy_tasks(&self, place: &Place, sight: &Sight) -> Result<Page<TaskRow>, StoreError> {
         let (after, way, limit) = (place.order.after(), place.order.word(), place.limit);
+        let (seen, queues) = seen(sight, 4);
         let select =
-            format!("{SELECT}(t.at, t.id) {after} ($1, $2) ORDER BY t.at {way}, t.id {way} LIMIT $3");
+            format!("{SELECT}(t.at, t.id) {after} ($1, $2){seen} ORDER BY t.at {way}, t.id {way} LIMIT $3");
         let (at, id) = place.begin();
-        let rows = sqlx::query(AssertSqlSafe(select)).bind(at).bind(id).bind(i64::from(limit) + 1);
+        let mut rows = sqlx::query(AssertSqlSafe(select)).bind(at).bind(id).bind(i64::from(limit) + 1);
+        for queue in queues {
+            rows = rows.bind(queue);
+        }
         let rows = rows.fetch_all(&self.read).await.doing("reading tasks")?;
         let rows: Vec<TaskRow> = rows.iter().map(read_task).collect::<Result<_, StoreError>>()?;
         Ok(Page::of(rows, limit, |row| Cursor { at: row.at.as_micros(), id: row.id.to_string() }))
@@ -381,6 +447,20 @@ impl Store {
         let row = sqlx::query(AssertSqlSafe(format!("{SELECT}t.id = $1"))).bind(id.to_string());
         let row = row.fetch_optional(&self.read).await.doing("reading a task")?;
         row.map(|row| read_task(&row)).transpose()
+    }
+
+    /// Whether a task is about nothing but what may be seen.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn privacy_task_seen(&self, id: TaskId, sight: &Sight) -> Result<bool, StoreError> {
+        let (seen, queues) = seen(sight, 2);
+        let select = format!("SELECT t.id FROM privacy_tasks t WHERE t.id = $1{seen}");
+        let mut row = sqlx::query(AssertSqlSafe(select)).bind(id.to_string());
+        for queue in queues {
+            row = row.bind(queue);
+        }
+        Ok(row.fetch_optional(&self.read).await.doing("reading a task")?.is_some())
     }
 
     /// The signed proof of an erasure.
@@ -427,6 +507,16 @@ impl Store {
         Ok(u64::try_from(open).unwrap_or(0))
     }
 
+    /// Whether anything was ever moved into the separate store.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub async fn privacy_archives(&self) -> Result<bool, StoreError> {
+        let select = "SELECT 1 FROM privacy_tasks WHERE archive IS NOT NULL LIMIT 1";
+        let found = sqlx::query(select).fetch_optional(&self.read).await.doing("looking for archives")?;
+        Ok(found.is_some())
+    }
+
     /// Tasks whose file's time was over by then.
     ///
     /// # Errors
@@ -437,6 +527,23 @@ impl Store {
         let rows = rows.doing("looking for files of tasks")?;
         rows.iter().map(|row| Cells { table: "privacy_tasks", row }.id("id")).collect()
     }
+}
+
+/// What narrows `t` to what may be seen, and what to bind from that place on: all calls are of these queues, and nothing
+/// belongs to no queue. A call that is gone belonged to who knows whom.
+fn seen(sight: &Sight, from: usize) -> (String, Vec<String>) {
+    let Some(queues) = &sight.queues else { return (String::new(), Vec::new()) };
+    let queues: Vec<String> = queues.iter().map(|queue| queue.0.clone()).collect();
+    let other = match queues.len() {
+        0 => "1 = 1".to_owned(),
+        n => format!("c.first_queue NOT IN ({})", marks(n, from)),
+    };
+    let seen = format!(
+        " AND t.consents = 0 AND NOT EXISTS (SELECT 1 FROM privacy_task_entries e WHERE e.task = t.id) \
+         AND NOT EXISTS (SELECT 1 FROM privacy_task_calls o LEFT JOIN calls c ON c.id = o.call WHERE o.task = t.id \
+         AND (c.id IS NULL OR {other}))"
+    );
+    (seen, queues)
 }
 
 pub(super) fn of(sql: &'static str, id: TaskId) -> Query<'static, Any, AnyArguments> {
@@ -518,5 +625,7 @@ fn read_file(cells: &Cells<'_>) -> Result<Option<TaskFile>, StoreError> {
         content_type: needed("file_type")?,
         bytes: cells.number("file_bytes")?.ok_or(cells.corrupt("file_bytes"))?,
         sha256: needed("file_sha256")?,
+        kek: cells.get("file_kek")?,
+        restricted: cells.get::<i64>("file_restricted")? == 1,
     }))
 }

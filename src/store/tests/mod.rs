@@ -19,6 +19,7 @@ mod chain;
 mod cluster;
 mod commit;
 mod held;
+mod erasing;
 mod history;
 mod jobs;
 mod keks;

@@ -10,7 +10,7 @@ use crate::store::change::Change;
 use crate::store::dialect::Dialect;
 use crate::store::error::{Doing as _, StoreError};
 use crate::store::kek::KekChange;
-use crate::store::persons::Secret;
+use crate::store::persons::{Erased, Secret};
 use crate::store::recorded::RecordingChange;
 use crate::store::rules::Rules;
 use crate::time::{Clock, Timestamp};
@@ -51,10 +51,10 @@ pub(super) async fn apply(
     let alone = units.len() == 1;
     for changes in units {
         let result = if alone {
-            Work::apply(&mut outer, with, &rules, changes).await
+            Work::apply(&mut outer, with, &rules, changes, &mut events).await
         } else {
             let mut inner = outer.begin().await.doing("setting a savepoint")?;
-            let result = Work::apply(&mut inner, with, &rules, changes).await;
+            let result = Work::apply(&mut inner, with, &rules, changes, &mut events).await;
             match result {
                 Ok(_) => inner.commit().await.doing("releasing a savepoint")?,
                 Err(_) => inner.rollback().await.doing("rolling back to a savepoint")?,
@@ -148,21 +148,28 @@ pub(in crate::store) struct Work<'c> {
     pub(in crate::store) rules: &'c Rules,
     /// The audit events so far, still to be chained and written.
     pub(in crate::store) events: Vec<AuditEvent>,
+    /// Whose values were erased.
+    pub(in crate::store) erased: Erased,
 }
 
 impl<'c> Work<'c> {
-    /// Applies a unit of work; the audit events to be written.
+    /// Applies a unit of work; the audit events to be written. Those `before`, of other units of the transaction, lose
+    /// what this one erases.
     async fn apply(
         connection: &'c mut AnyConnection,
         with: With<'c>,
         rules: &'c Rules,
         changes: &[Change],
+        before: &mut [AuditEvent],
     ) -> Result<Vec<AuditEvent>, StoreError> {
         let With { dialect, clock, node, secret } = with;
         let events = Vec::new();
-        let mut work = Self { connection, now: clock.now(), dialect, node, secret, rules, events };
+        let erased = Erased::default();
+        let mut work = Self { connection, now: clock.now(), dialect, node, secret, rules, events, erased };
         work.apply_all(changes).await?;
         work.tell_webhooks().await?;
+        work.erased.scrub(secret, before);
+        work.erased.scrub(secret, &mut work.events);
         work.events.retain(|event| rules.writes(event));
         Ok(work.events)
     }

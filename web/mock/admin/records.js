@@ -178,7 +178,7 @@ export function answer(ask) {
   }
   if (path === '/consents') return listing(consents.filter((one) => within(query, one.at) && by(query, ['queue', 'answer'], one) && (!query.get('number') || one.caller?.endsWith(query.get('number')))), url)
   if (path === '/consents/export') return { status: 200, body: 'call,at,queue,number,answer\r\n', headers: { 'Content-Type': 'text/csv' } }
-  if (path === '/consents/withdraw') return json({ withdrawn: 2 })
+  if (path === '/consents/withdraw') return json({ withdrawn: 2, told: 0 })
   if (path === '/consents/reset') return json({ reset: body.all ? 48_112 : 3, exported: 'task-9' })
   if (path === '/reports/consents') { const list = rows(keysOf(query.get('by'))); return json({ rows: list, total: total(list) }) }
   if (path === '/reports/calls') { const list = callRows(keysOf(query.get('by'))); return json({ rows: list, total: total(list) }) }

@@ -61,7 +61,7 @@ export const admin = {
   consentReport: (query: string) => request<ConsentReport>('GET', `/reports/consents${query}`),
   callReport: (query: string) => request<CallReport>('GET', `/reports/calls${query}`),
   exportConsents: async (body: object) => (await exchange('POST', '/consents/export', body, { Accept: 'text/csv' })).blob(),
-  withdrawConsents: (number: string, reason: string) => request<{ withdrawn: number }>('POST', '/consents/withdraw', { number, reason }),
+  withdrawConsents: (number: string, reason: string) => request<{ withdrawn: number; told: number }>('POST', '/consents/withdraw', { number, reason }),
   resetConsents: (body: { number?: string; all?: true; reason: string }) => request<{ reset: number; exported: string }>('POST', '/consents/reset', body),
 
   // ---- audit log

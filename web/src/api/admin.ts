@@ -185,7 +185,7 @@ export interface Example { recording: string; call: string; queue: string; at: s
 //      Both: 30 days before now if nothing is said, at most 400. waitSeconds and talkSeconds are sums over all calls of the row.
 // With customer-consent:
 // POST /consents/export  {number? , since?, until?}                 -> text/csv         audited
-// POST /consents/withdraw {number, reason}                          -> {withdrawn: n}   also calls that go on
+// POST /consents/withdraw {number, reason}                          -> {withdrawn: n, told: n}   also calls that go on: told are those on other nodes
 // POST /consents/reset {number?: string, all?: true, reason}        -> {reset: n, exported: TASK}   exports first; callers are asked again
 export interface Consent { call: string; at: string; queue: string; caller: string | null; answer: string; agreed: boolean; digit: string | null; channel: string | null; question: string | null; language: string | null; reset: boolean }
 export interface ConsentReport { rows: { key: string; asked: number; given: number; refused: number; wrongKeys: number; silent: number; hungUp: number; withdrawn: number }[]; total: ConsentReport['rows'][number] }

@@ -10,6 +10,7 @@ describe('attached data', () => {
     expect(badData([{ key: 'a', value: 'x'.repeat(1000) }])).toBe(false)
     expect(badData([{ key: 'a', value: 'x'.repeat(1001) }])).toBe(true)
     expect(badData([{ key: '', value: 'lost' }])).toBe(true)
+    expect(badData([{ key: 'Miller', value: '' }])).toBe(true)
     expect(badData(Array.from({ length: 33 }, (_, n) => ({ key: `k${n}`, value: '' })))).toBe(true)
   })
 })

@@ -94,6 +94,7 @@ pub(super) async fn list(
     Extension(visitor): Extension<Visitor>,
     asked: Asked<By>,
 ) -> Result<Response, Problem> {
+    visitor.of_all_queues()?;
     let (at, q) = (Arc::clone(&desk), asked.by.q.clone());
     listed(&desk, &visitor, &asked, "directory", move |place| {
         let (desk, q) = (Arc::clone(&at), q.clone());
@@ -110,6 +111,7 @@ pub(super) async fn import(
     Extension(visitor): Extension<Visitor>,
     request: Request,
 ) -> Result<Json<Imported>, Problem> {
+    visitor.of_all_queues()?;
     let kind =
         request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     if !kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("text/csv") {
@@ -155,6 +157,7 @@ pub(super) async fn remove(
     Extension(visitor): Extension<Visitor>,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
+    visitor.of_all_queues()?;
     let none = || Problem::new(StatusCode::NOT_FOUND, "no-entry", "There is no such entry.");
     let id: EntryId = id.parse().map_err(|_| none())?;
     let removed = PrivacyChange::EntryRemoved { id, by: visitor.actor(), at: desk.now() };

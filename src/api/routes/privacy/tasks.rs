@@ -261,10 +261,11 @@ pub(super) async fn list(
     asked: Asked,
 ) -> Result<Response, Problem> {
     let at = Arc::clone(&desk);
+    let sight = visitor.sight();
     listed(&desk, &visitor, &asked, "privacy-tasks", move |place| {
-        let desk = Arc::clone(&at);
+        let (desk, sight) = (Arc::clone(&at), sight.clone());
         async move {
-            let page = soon(desk.store().privacy_tasks(&place)).await?;
+            let page = soon(desk.store().privacy_tasks(&place, &sight)).await?;
             let now = desk.now();
             Ok(page.map(|row| shown(row, now)))
         }
@@ -281,10 +282,12 @@ pub(super) async fn one(
     Ok(Json(shown(row, desk.now())))
 }
 
-/// A task of the path; one about consents alone for who has no more than that right.
+/// A task of the path; one about consents alone for who has no more than that right; one about calls of some queues alone
+/// for who is limited to them.
 async fn row_for(desk: &Desk, visitor: &Visitor, id: &str) -> Result<TaskRow, Problem> {
     let row = row(desk, id.parse().map_err(|_| no_task())?).await?;
     let may = visitor.has(Right::Dpo) || row.kind == TaskKind::Consents;
+    let may = may && soon(desk.store().privacy_task_seen(row.id, &visitor.sight())).await?;
     if may { Ok(row) } else { Err(no_task()) }
 }
 
@@ -355,6 +358,11 @@ pub(super) async fn file(
         }
         None => return Err(no_file()),
     };
+    if !visitor.has(Right::Dpo) && holds_restricted(&desk, &row, &file).await? {
+        let detail = "It holds consents of restricted calls: somebody with the right dpo has to take it. \
+                      `POST /consents/export` gives the others.";
+        return Err(Problem::new(StatusCode::FORBIDDEN, "restricted", detail));
+    }
     let archive = desk.archive()?;
     if file.spool != archive.vault.spool_id() {
         let detail = format!("It lies beside the spool {} of another server: ask that one.", file.spool);
@@ -371,6 +379,14 @@ pub(super) async fn file(
     let ending = if file.content_type == "application/zip" { "zip" } else { "csv" };
     let kind = if ending == "zip" { "application/zip" } else { "text/csv; charset=utf-8; header=present" };
     Ok(answer(id, kind, ending, Some(file.bytes), body(chest)))
+}
+
+/// Whether what was made holds what is restricted, since before or by now.
+async fn holds_restricted(desk: &Desk, row: &TaskRow, file: &TaskFile) -> Result<bool, Problem> {
+    match row.ended_at {
+        Some(ended) if !file.restricted => soon(desk.store().restricted_since(ended)).await,
+        Some(_) | None => Ok(true),
+    }
 }
 
 fn no_file() -> Problem {

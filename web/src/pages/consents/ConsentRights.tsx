@@ -87,8 +87,8 @@ function Withdraw() {
       </form>
       <ConfirmDialog opened={open} onClose={() => { setOpen(false) }} title={words.consents.withdrawTitle(whole ?? '')} lead={words.consents.withdrawLead}
         confirm={words.consents.withdraw} reason danger act={async (reason) => {
-          const { withdrawn } = await request<{ withdrawn: number }>('POST', '/consents/withdraw', { number: whole, reason })
-          tell(t, words.consents.withdrawn_(withdrawn))
+          const { withdrawn, told } = await request<{ withdrawn: number; told: number }>('POST', '/consents/withdraw', { number: whole, reason })
+          tell(t, words.consents.withdrawn_(withdrawn, told))
           void queries.invalidateQueries({ queryKey: ['list', '/consents'] })
         }} />
     </Card>

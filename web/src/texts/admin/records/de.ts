@@ -100,7 +100,7 @@ export const de: Words = {
     asked: 'Gefragt', given: 'Erteilt', refused: 'Abgelehnt', silent: 'Keine Antwort', wrongKeys: 'Falsche Tasten', hungUp: 'Aufgelegt', withdrawn: 'Widerrufen', share: 'Anteil erteilt', total: 'Summe',
     export: 'Einwilligungen exportieren', exportLead: 'Eine CSV-Datei mit den Antworten einer Rufnummer oder eines Zeitraums. Der Export wird protokolliert.', exportButton: 'CSV exportieren',
     withdraw: 'Für einen Anrufer widerrufen', withdrawLead: 'Als hätte der Anrufer ab jetzt Nein gesagt: Spätere Anrufe werden nicht auf Einwilligung aufgenommen, in laufenden Anrufen endet die Aufnahme, und wo die Warteschlange es so vorsieht, wird deren Aufnahme vernichtet.',
-    withdrawButton: 'Widerrufen…', withdrawTitle: (number) => `Einwilligung von ${number} widerrufen`, withdrawn_: (n) => `Widerrufen: ${n}.`,
+    withdrawButton: 'Widerrufen…', withdrawTitle: (number) => `Einwilligung von ${number} widerrufen`, withdrawn_: (n, told) => `Widerrufen: ${n}.${told > 0 ? ` Anrufe auf anderen Knoten, die es sofort erfahren: ${told}.` : ''}`,
     reset_: 'Neu fragen', resetLead: 'Frühere Antworten zählen nicht mehr: Beim nächsten Anruf wird neu gefragt. Aufnahmen bleiben. Alle Antworten werden vorher exportiert.',
     resetOne: 'Einer Rufnummer', resetAll: 'Aller', resetWhom: 'Wessen Antworten', resetButton: 'Zurücksetzen…',
     resetTitleOne: (number) => `Einwilligungen von ${number} zurücksetzen`, resetTitleAll: 'Einwilligungen aller zurücksetzen',

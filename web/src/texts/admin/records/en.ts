@@ -99,7 +99,7 @@ export const en = {
     asked: 'Asked', given: 'Given', refused: 'Refused', silent: 'Silent', wrongKeys: 'Wrong keys', hungUp: 'Hung up', withdrawn: 'Withdrawn', share: 'Gave', total: 'Total',
     export: 'Export consents', exportLead: 'A CSV file of the answers of one number, or of a period. The export is audited.', exportButton: 'Export CSV',
     withdraw: 'Withdraw for a caller', withdrawLead: 'As if the caller had said no from now on: later calls are not recorded on consent, recording stops in calls that go on, and where the queue says so what was recorded of them is destroyed.',
-    withdrawButton: 'Withdraw…', withdrawTitle: (number: string) => `Withdraw the consent of ${number}`, withdrawn_: (n: number) => `Withdrawn: ${n}.`,
+    withdrawButton: 'Withdraw…', withdrawTitle: (number: string) => `Withdraw the consent of ${number}`, withdrawn_: (n: number, told: number) => `Withdrawn: ${n}.${told > 0 ? ` Calls on other nodes, which hear of it at once: ${told}.` : ''}`,
     reset_: 'Ask again', resetLead: 'Earlier answers do not count any more: at the next call the question is asked again. Recordings stay. All answers are exported first.',
     resetOne: 'Of one number', resetAll: 'Of everybody', resetWhom: 'Whose answers', resetButton: 'Reset…',
     resetTitleOne: (number: string) => `Reset the consents of ${number}`, resetTitleAll: 'Reset the consents of everybody',

@@ -100,7 +100,7 @@ export const fi: Words = {
     asked: 'Kysytty', given: 'Annettu', refused: 'Kieltäytyi', silent: 'Ei vastannut', wrongKeys: 'Väärät näppäimet', hungUp: 'Katkaisi', withdrawn: 'Peruttu', share: 'Suostui', total: 'Yhteensä',
     export: 'Vie suostumukset', exportLead: 'CSV-tiedosto yhden numeron tai ajanjakson vastauksista. Vienti kirjataan.', exportButton: 'Vie CSV',
     withdraw: 'Peru soittajan puolesta', withdrawLead: 'Kuin soittaja olisi tästä lähtien sanonut ei: myöhempiä puheluja ei tallenneta suostumuksella, tallennus päättyy käynnissä olevissa puheluissa, ja jos jono niin määrää, niiden tallenne tuhotaan.',
-    withdrawButton: 'Peru…', withdrawTitle: (number) => `Peru suostumus: ${number}`, withdrawn_: (n) => `Peruttu: ${n}.`,
+    withdrawButton: 'Peru…', withdrawTitle: (number) => `Peru suostumus: ${number}`, withdrawn_: (n, told) => `Peruttu: ${n}.${told > 0 ? ` Muiden solmujen puhelut, jotka saavat tiedon heti: ${told}.` : ''}`,
     reset_: 'Kysy uudelleen', resetLead: 'Aiemmat vastaukset eivät enää päde: seuraavassa puhelussa kysytään uudelleen. Tallenteet säilyvät. Kaikki vastaukset viedään ensin.',
     resetOne: 'Yhden numeron', resetAll: 'Kaikkien', resetWhom: 'Kenen vastaukset', resetButton: 'Nollaa…',
     resetTitleOne: (number) => `Nollaa suostumukset: ${number}`, resetTitleAll: 'Nollaa kaikkien suostumukset',
