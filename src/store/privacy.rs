@@ -277,16 +277,17 @@ impl PrivacyChange {
             | Self::EraseCall { .. }
             | Self::ForgetEarlier { .. }
             | Self::FileGone { .. }
-            | Self::EntryRemoved { .. } => true,
+            | Self::EntryRemoved { .. }
+            // The task's number goes.
+            | Self::Refused { .. }
+            | Self::Ended { .. } => true,
             Self::Asked(_)
             | Self::Approved { .. }
-            | Self::Refused { .. }
             | Self::Began { .. }
             | Self::CallRefused { .. }
             | Self::Archived { .. }
             | Self::Restricted { .. }
             | Self::Reset { .. }
-            | Self::Ended { .. }
             | Self::Downloaded { .. }
             | Self::Import { .. }
             | Self::Withdrawn { .. } => false,

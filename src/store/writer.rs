@@ -27,7 +27,7 @@ use super::dialect::Dialect;
 use super::error::{Doing as _, StoreError};
 use super::kek::KekChange;
 use super::link::{Link, no_answer};
-use super::persons::Secret;
+use super::persons::{LogRows, Secret};
 use super::recorded::RecordingChange;
 use super::rules::Rules;
 
@@ -468,6 +468,7 @@ fn destroys_key(change: &Change) -> bool {
         | Change::ErasePerson { .. }
         | Change::ErasePersonalOf { .. } => true,
         Change::Anonymise(change) => change.erases(),
+        Change::Particulars(change) => change.erases(),
         Change::Privacy(change) => change.erases(),
         Change::Recording(
             RecordingChange::Armed { .. }
@@ -497,7 +498,6 @@ fn destroys_key(change: &Change) -> bool {
         | Change::Login(_)
         | Change::Webhook(_)
         | Change::Anchor(_)
-        | Change::Particulars(_)
         | Change::Node(_)
         | Change::Audit(_) => false,
     }
@@ -561,7 +561,9 @@ impl<'c> Work<'c> {
                 Change::Anchor(change) => self.anchor(change).await?,
                 Change::Particulars(change) => self.particulars(change).await?,
                 Change::ErasePerson { person, by } => self.erase_person(person, by).await?,
-                Change::ErasePersonalOf { calls } => self.erase_personal_of(calls).await?,
+                Change::ErasePersonalOf { calls } => {
+                    self.erase_personal_of(calls, LogRows::All).await?;
+                }
                 Change::Node(node) => self.node_seen(node).await?,
                 Change::Audit(event) => self.audit(event.clone()),
             }

@@ -8,6 +8,7 @@ use crate::ids::{CallId, EntryId, PhoneNumber, RecordingId, TaskId};
 use crate::privacy::{ANONYMIZED, reversed};
 use crate::store::anonymise::AnonymiseChange;
 use crate::store::error::{Doing as _, StoreError};
+use crate::store::persons::LogRows;
 use crate::store::query::Cells;
 use crate::store::recorded::RecordingChange;
 use crate::store::writer::Work;
@@ -121,13 +122,19 @@ impl Work<'_> {
              AND ((h.kind = 'call' AND h.object = c.id) \
              OR (h.kind = 'recording' AND h.object IN (SELECT r.id FROM recordings r WHERE r.call = c.id)) \
              OR (h.kind = 'queue' AND h.object = c.first_queue AND c.arrived_at <= h.span_until \
-                 AND (c.ended_at IS NULL OR c.ended_at >= h.span_since))))"
+                 AND (c.ended_at IS NULL OR c.ended_at >= h.span_since)))) RETURNING call"
         );
         let mut erased = 0;
         for number in numbers {
             let update = sqlx::query(AssertSqlSafe(update.clone())).bind(number.clone());
             let update = update.bind(at.as_micros()).bind(ANONYMIZED);
-            erased += update.execute(&mut *self.connection).await.doing("erasing consents")?.rows_affected();
+            let rows = update.fetch_all(&mut *self.connection).await.doing("erasing consents")?;
+            erased += rows.len();
+            // The log's proof of them, which retention leaves, goes with them.
+            for row in &rows {
+                let call: String = Cells { table: "consents", row }.get("call")?;
+                self.erase_rows_of(&call, LogRows::Consents).await?;
+            }
             // An answer that a hold keeps must not become the last one because a later one is gone.
             let stays =
                 sqlx::query("UPDATE consents SET reset_at = $2 WHERE from_number = $1 AND reset_at IS NULL");
@@ -211,7 +218,7 @@ impl Work<'_> {
             let rule = format!("{RULE}: {why}");
             self.anonymise(&AnonymiseChange::Call { call, at, rule, by }).await?;
             // Restricted or not, there is nobody's data left to be hidden.
-            self.erase_personal_of(&[call]).await?;
+            self.erase_personal_of(&[call], LogRows::All).await?;
         }
         let update = "UPDATE privacy_task_calls SET state = 'done' WHERE task = $1 AND call = $2";
         let update = of(update, id).bind(call.to_string());

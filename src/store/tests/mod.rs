@@ -13,12 +13,14 @@ macro_rules! on_each_kind {
     };
 }
 
+mod anonymised;
 mod audit;
 mod chain;
 #[path = "../../../sip-tests/harness/postgres.rs"]
 mod cluster;
 mod commit;
 mod history;
+mod holds;
 mod jobs;
 mod keks;
 mod life;
