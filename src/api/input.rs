@@ -16,7 +16,8 @@ use utoipa::openapi::{RefOr, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use crate::ids::{CallId, RecordingId, Redacted};
-use crate::store::{Cursor, LastDigits, Order, Place};
+use crate::privacy::LastDigits;
+use crate::store::{Cursor, Order, Place};
 use crate::time::Timestamp;
 
 use super::problem::Problem;
@@ -236,7 +237,7 @@ impl<'de> Deserialize<'de> for Digits {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let told = "the last digits of a number are 3 to 15 digits, with or without what parts them";
         let digits = LastDigits::parse(&String::deserialize(from)?);
-        digits.map(Self).ok_or_else(|| Error::custom(told))
+        digits.map(Self).map_err(|_| Error::custom(told))
     }
 }
 

@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 
 use crate::audit::Actor;
 use crate::config::Config;
 use crate::settings::{self, DiffOptions, Difference, SettingsError};
 use crate::store::Change;
+use crate::time::Clock;
 
 use super::{AtConfig, open_store, out};
 
@@ -22,6 +23,9 @@ pub(super) struct Apply {
     /// Remove what is stored and not in the file, within the kinds the file mentions.
     #[arg(long)]
     prune: bool,
+    /// Remove queues also where recordings and calls are kept by rules of theirs that would go sooner without them.
+    #[arg(long)]
+    confirm_removal: bool,
     /// Only show what would change.
     #[arg(long)]
     dry_run: bool,
@@ -38,10 +42,17 @@ impl Apply {
         for difference in &differences {
             out(format_args!("{difference}\n"));
         }
+        let removals = store.removals(&stored, &differences, Clock::start().now()).await?;
+        for removal in &removals {
+            tracing::warn!("{removal}");
+        }
         if differences.is_empty() {
             out(format_args!("nothing to change\n"));
         } else if self.dry_run {
             out(format_args!("{} changes, none made (--dry-run)\n", differences.len()));
+        } else if !removals.is_empty() && !self.confirm_removal {
+            let queues: Vec<&str> = removals.iter().map(|removal| removal.queue.0.as_str()).collect();
+            bail!("{}", unconfirmed(&queues));
         } else {
             let count = differences.len();
             let who = account();
@@ -50,6 +61,18 @@ impl Apply {
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// What is said when queues would be removed that keep something.
+fn unconfirmed(queues: &[&str]) -> String {
+    let set: Vec<String> = queues.iter().map(|queue| format!("--set queue.{queue}=removed")).collect();
+    format!(
+        "nothing was changed: without {} recordings and calls would be removed sooner than their rules say (see above). \
+         Look first what goes: `sayso retention simulate {}`; then give the system as long a rule, keep the queue, or say \
+         --confirm-removal",
+        queues.join(", "),
+        set.join(" "),
+    )
 }
 
 /// Applies settings from a text (the demo's).
@@ -120,6 +143,13 @@ pub(super) fn seed() -> anyhow::Result<[u8; 32]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_is_refused_is_told_what_to_do() {
+        let told = unconfirmed(&["support", "sales"]);
+        assert!(told.contains("simulate --set queue.support=removed --set queue.sales=removed`"), "{told}");
+        assert!(told.contains("--confirm-removal"), "{told}");
+    }
 
     #[test]
     fn who_acts_is_whose_process_it_is() {

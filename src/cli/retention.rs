@@ -11,7 +11,7 @@ use tokio::time::sleep;
 use crate::ids::{QueueId, RecordingId};
 use crate::jobs::retention as sweeper;
 use crate::retention::{self, Holds, Proposed, Rules};
-use crate::store::{Impact, JobFilter, JobKind, Progress, Store};
+use crate::store::{Impact, JobFilter, JobKind, Progress, Sight, Store};
 use crate::time::Clock;
 
 use super::listing::short;
@@ -34,7 +34,7 @@ pub(super) enum RetentionCommand {
     },
     /// Count what would go if rules were other ones, beside what goes anyway. Nothing is changed.
     Simulate {
-        /// A rule, as queue.NAME.retention=90d, queue.NAME.file-removal=forever, queue.NAME.retention=system,
+        /// A rule, as queue.NAME.retention=90d, queue.NAME.file-removal=forever, queue.NAME.retention=system, queue.NAME=removed,
         /// system.retention-calls=365d, system.retention-recordings=…, system.retention-reporting=…; as often as you like.
         #[arg(long, value_name = "RULE=VALUE", required = true)]
         set: Vec<String>,
@@ -81,7 +81,7 @@ async fn show(store: &Store, as_json: bool) -> anyhow::Result<()> {
     let (rules, now) = (Rules::of(&settings), Clock::start().now());
     let state = store.retention_state().await?;
     let lag = if rules.remove_something() { state.lag(now).as_secs() } else { 0 };
-    let days = store.timeline(&rules, now, &|_| true).await?;
+    let days = store.timeline(&rules, now, &Sight::whole()).await?;
     let queues: Vec<Option<&QueueId>> = std::iter::once(None).chain(rules.queues().map(Some)).collect();
     let of = |queue: Option<&QueueId>| queue.map_or_else(|| rules.of_system(), |queue| rules.of_queue(queue));
     if as_json {
@@ -135,7 +135,7 @@ async fn simulate(store: &Store, set: &[String], as_json: bool) -> anyhow::Resul
         bar.set_position(done);
     };
     let now = Clock::start().now();
-    let simulated = store.simulate((&rules, &rules.with(&proposed)), now, &|_| true, &tell).await;
+    let simulated = store.simulate((&rules, &rules.with(&proposed)), now, &Sight::whole(), &tell).await;
     bar.finish_and_clear();
     let simulated = simulated?;
     if as_json {

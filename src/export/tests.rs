@@ -51,6 +51,7 @@ fn facts() -> Facts {
         restricted_at: None,
     };
     let consent = ConsentRow {
+        reset: None,
         call: CALL,
         from: call.from.clone(),
         at: at(4),

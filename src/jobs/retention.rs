@@ -4,25 +4,23 @@
 //! A sweep is a job (`retention`), so one runner of the cluster holds it, and after a crash the next one begins it anew:
 //! what is done is not found again. It goes in batches with pauses, so that calls come first, reads the rules anew when
 //! they change, and whatever came due while nobody ran is found by its time. Holds are looked at once more in the
-//! transaction that destroys.
+//! transaction that destroys, and so is whether the rules are still the same.
+
+pub(super) mod sweep;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use metrics::{counter, gauge};
+use metrics::gauge;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 use ulid::Ulid;
 
-use crate::audit::Actor;
-use crate::ids::QueueId;
-use crate::retention::{Action, Because, Holds, Kept, Rules, Step, cutoff, plan};
-use crate::store::{
-    AnonymiseChange, Behind, Change, JobChange, JobFilter, JobKind, Progress, RecordingChange, Store,
-    StoreError, Swept,
-};
+use crate::retention::Rules;
+use crate::store::{Change, HoldChange, JobChange, JobFilter, JobKind, Progress, Store, StoreError, Swept};
 use crate::time::{Clock, Timestamp};
 
+use self::sweep::{Pace, Sweeper};
 use super::{AlarmKind, Context, Fault, Held, Outcome};
 
 /// What the job is about: there is one.
@@ -33,20 +31,6 @@ const EVERY: Duration = Duration::from_secs(60);
 const REST: Duration = Duration::from_secs(600);
 /// How often it is looked whether the rules changed: so late a changed rule begins to be applied.
 const LOOK: Duration = Duration::from_secs(2);
-/// Rows that are read at a time.
-const PAGE: u32 = 500;
-/// Actions in one group of commits.
-const BATCH: usize = 50;
-/// A second's actions at most: a hundred statements' worth of the writer's time, a few percent of a core.
-const A_SECOND: u32 = 100;
-/// After a batch it rests so many times as long as the batch took: the database is the calls'.
-const EASE: u32 = 4;
-/// While so many destroyed recordings wait for the removal of their copies, no more are destroyed.
-const WAITING: u64 = 10_000;
-/// How long it is waited for those.
-const ROOM: Duration = Duration::from_secs(5);
-/// How often it is written how far it is.
-const TELL: Duration = Duration::from_secs(5);
 /// Something that is due for longer raises the alarm.
 const LATE: Duration = Duration::from_secs(24 * 3_600);
 /// How long a lease of [`sweep_here`] lasts, and how often it is renewed.
@@ -76,7 +60,7 @@ impl Done {
 pub(super) async fn run(ctx: &Context, job: &Held) -> Result<Outcome, Fault> {
     let tell = |progress: Progress| job.progress(progress.done, progress.total);
     let step = |name| ctx.step(name);
-    let done = Sweeper::new(&ctx.store, ctx.clock, &tell, &step).sweep().await?;
+    let done = Sweeper::new(&ctx.store, ctx.clock, Pace::default(), &tell, &step).sweep().await?;
     if done.all() > 0 {
         let Done { destroyed, anonymised, removed, skipped } = done;
         tracing::info!(destroyed, anonymised, removed, skipped, "retention has swept");
@@ -115,7 +99,7 @@ pub async fn sweep_here(
         Err(error) => return Err(error.into()),
     }
     let step = |_| Ok(());
-    let mut sweeper = Sweeper::new(store, clock, tell, &step);
+    let mut sweeper = Sweeper::new(store, clock, Pace::default(), tell, &step);
     let keep = async {
         loop {
             sleep(RENEW).await;
@@ -165,6 +149,7 @@ pub(super) async fn turn(ctx: &Context, known: &mut Option<(u64, bool)>) -> Resu
         }
     };
     let (state, now) = (ctx.store.retention_state().await?, ctx.clock.now());
+    holds_end(&ctx.store, now).await?;
     if is_time(&state, generation, removes, now) {
         ask(&ctx.store, now).await?;
         ctx.work.notify_one();
@@ -176,6 +161,18 @@ pub(super) async fn turn(ctx: &Context, known: &mut Option<(u64, bool)>) -> Resu
         ctx.alarms.raise(AlarmKind::RetentionLag, late(&state, lag));
     } else {
         ctx.alarms.clear(AlarmKind::RetentionLag);
+    }
+    Ok(())
+}
+
+/// Notes of holds that they are over by themselves, so that the log says from when on they held nothing.
+async fn holds_end(store: &Store, at: Timestamp) -> Result<(), StoreError> {
+    for id in store.holds_run_out(at).await? {
+        match store.commit(vec![Change::Hold(HoldChange::Ended { id, at })]).await {
+            // Another node has noted it, or somebody released it just now.
+            Ok(()) | Err(StoreError::State { .. }) => {}
+            Err(error) => return Err(error),
+        }
     }
     Ok(())
 }
@@ -201,288 +198,6 @@ fn late(state: &Swept, lag: Duration) -> String {
          retention` and `sayso retention show`, and whether a server runs at all",
         state.due
     )
-}
-
-/// A list of rows that may be due.
-#[derive(Clone, Debug)]
-enum List {
-    Recordings(QueueId, Timestamp),
-    Calls(QueueId, Timestamp),
-    Anonymous(Timestamp),
-}
-
-impl List {
-    async fn page(&self, store: &Store, after: Option<&Behind>) -> Result<Vec<Kept>, StoreError> {
-        match self {
-            Self::Recordings(queue, until) => store.kept_recordings(queue, *until, after, PAGE).await,
-            Self::Calls(queue, until) => store.kept_calls(queue, *until, after, PAGE).await,
-            Self::Anonymous(until) => store.anonymous_calls(*until, after, PAGE).await,
-        }
-    }
-}
-
-/// How a pass over all lists ended.
-enum Pass {
-    Whole,
-    /// The settings changed: all of it anew.
-    Changed,
-}
-
-/// What a pass goes by.
-struct By {
-    generation: u64,
-    rules: Rules,
-    holds: Holds,
-    now: Timestamp,
-}
-
-struct Sweeper<'a> {
-    store: &'a Store,
-    clock: Clock,
-    tell: &'a (dyn Fn(Progress) + Send + Sync),
-    step: &'a (dyn Fn(&'static str) -> Result<(), Fault> + Send + Sync),
-    done: Done,
-    swept: Swept,
-    told: Timestamp,
-    /// The oldest due thing of each list.
-    oldest: Vec<Option<Timestamp>>,
-    /// What the database will never take: how many, and the first of it.
-    stuck: Option<(u64, Timestamp, String)>,
-}
-
-impl<'a> Sweeper<'a> {
-    fn new(
-        store: &'a Store,
-        clock: Clock,
-        tell: &'a (dyn Fn(Progress) + Send + Sync),
-        step: &'a (dyn Fn(&'static str) -> Result<(), Fault> + Send + Sync),
-    ) -> Self {
-        let (done, swept) = (Done::default(), Swept::default());
-        Self { store, clock, tell, step, done, swept, told: clock.now(), oldest: Vec::new(), stuck: None }
-    }
-
-    async fn sweep(&mut self) -> Result<Done, Fault> {
-        self.swept = self.store.retention_state().await?;
-        loop {
-            let (generation, settings) = self.store.settings().await?;
-            let now = self.clock.now();
-            let holds = Holds::new(self.store.open_holds().await?, now);
-            let by = By { generation, rules: Rules::of(&settings), holds, now };
-            match self.pass(&by).await? {
-                Pass::Whole => break,
-                Pass::Changed => {}
-            }
-        }
-        match self.stuck.take() {
-            None => Ok(self.done),
-            Some((many, _, first)) => {
-                Err(Fault::Other(format!("{many} of what is due cannot be done; the first: {first}")))
-            }
-        }
-    }
-
-    async fn pass(&mut self, by: &By) -> Result<Pass, Fault> {
-        let lists = self.begin(by).await?;
-        for (n, list) in lists.iter().enumerate() {
-            if self.oldest[n].is_none() {
-                continue;
-            }
-            if let Pass::Changed = self.walk(by, n, list).await? {
-                return Ok(Pass::Changed);
-            }
-            self.oldest[n] = None;
-        }
-        self.swept.due = self.stuck.as_ref().map_or(0, |(many, ..)| *many);
-        self.swept.oldest_due = self.stuck.as_ref().map(|(_, since, _)| *since);
-        if self.stuck.is_none() {
-            self.swept.ended_at = Some(self.clock.now());
-        }
-        self.note().await?;
-        Ok(Pass::Whole)
-    }
-
-    /// Looks how much there is to do, and writes it down.
-    async fn begin(&mut self, by: &By) -> Result<Vec<List>, Fault> {
-        let By { rules, holds, now, .. } = by;
-        let (mut lists, mut due, mut held) = (Vec::new(), 0, 0);
-        for queue in self.store.kept_queues(rules).await? {
-            let of = rules.of_queue(&queue);
-            let impact = self.store.impact_of(&queue, &of, holds, *now).await?;
-            due += impact.recordings.rows + impact.calls;
-            held += impact.held;
-            let recordings = cutoff(of.of_recordings().1.keep, *now);
-            lists.extend(recordings.map(|until| List::Recordings(queue.clone(), until)));
-            lists.extend(cutoff(of.calls.keep, *now).map(|until| List::Calls(queue, until)));
-        }
-        if let Some(until) = cutoff(rules.reporting(), *now) {
-            due += self.store.count_anonymous(until).await?;
-            lists.push(List::Anonymous(until));
-        }
-        self.oldest.clear();
-        for list in &lists {
-            let first = self.first_due(by, list).await?;
-            self.oldest.push(first);
-        }
-        self.swept = Swept {
-            generation: by.generation,
-            began_at: Some(*now),
-            ended_at: self.swept.ended_at,
-            oldest_due: self.oldest.iter().flatten().min().copied(),
-            due,
-            held,
-            seen_at: None,
-        };
-        (self.tell)(Progress { done: self.done.all(), total: self.done.all() + due });
-        self.note().await?;
-        Ok(lists)
-    }
-
-    /// Since when the first thing of a list is due that is not held.
-    async fn first_due(&self, by: &By, list: &List) -> Result<Option<Timestamp>, Fault> {
-        let mut after = None;
-        loop {
-            let rows = list.page(self.store, after.as_ref()).await?;
-            let Some(last) = rows.last() else { return Ok(None) };
-            after = Some(Behind::of(last));
-            if let Some(action) = plan(&by.rules, &by.holds, by.now, rows).next() {
-                return Ok(Some(action.because.due.at));
-            }
-        }
-    }
-
-    async fn walk(&mut self, by: &By, n: usize, list: &List) -> Result<Pass, Fault> {
-        let mut after = None;
-        loop {
-            let rows = list.page(self.store, after.as_ref()).await?;
-            let Some(last) = rows.last() else { return Ok(Pass::Whole) };
-            after = Some(Behind::of(last));
-            let actions: Vec<Action> = plan(&by.rules, &by.holds, by.now, rows).collect();
-            let mut rest = actions.as_slice();
-            while !rest.is_empty() {
-                let (batch, more) = rest.split_at(batch_of(rest));
-                if !self.has_room(batch).await? || self.store.generation().await? != by.generation {
-                    return Ok(Pass::Changed);
-                }
-                self.oldest[n] = batch.first().map(|action| action.because.due.at);
-                let began = self.clock.now();
-                self.carry_out(batch).await?;
-                (self.step)("batch")?;
-                self.ease(batch.len(), self.clock.now().since(began)).await;
-                self.note_now_and_then(batch.len()).await?;
-                rest = more;
-            }
-        }
-    }
-
-    /// Whether the copies of what was destroyed are removed fast enough; false: after a while it should be looked anew.
-    async fn has_room(&self, batch: &[Action]) -> Result<bool, Fault> {
-        if !batch.iter().any(|action| matches!(action.step, Step::Destroy(_))) {
-            return Ok(true);
-        }
-        let figures = self.store.job_figures(self.clock.now()).await?;
-        let waiting = figures.iter().find(|of| of.kind == JobKind::Destroy).map_or(0, |of| of.waiting);
-        if waiting < WAITING {
-            return Ok(true);
-        }
-        sleep(ROOM).await;
-        Ok(false)
-    }
-
-    /// Each call is a unit of work; all of a batch are on their way at once and share their syncs.
-    async fn carry_out(&mut self, batch: &[Action]) -> Result<(), Fault> {
-        let mut units = Vec::new();
-        for actions in batch.chunk_by(is_same_unit) {
-            let at = self.clock.now();
-            let changes = actions.iter().map(|action| change(action, at)).collect();
-            units.push((actions, self.store.submit(changes).await));
-        }
-        for (actions, unit) in units {
-            match unit.wait().await {
-                Ok(()) => self.count(actions),
-                // Done by another, or held since.
-                Err(StoreError::State { what, id, state, wanted }) => {
-                    tracing::debug!(what, id, state, wanted, "left out by retention");
-                    self.done.skipped += 1;
-                }
-                Err(StoreError::Missing { .. }) => self.done.skipped += 1,
-                Err(error) if error.is_final() => {
-                    let since = actions[0].because.due.at;
-                    tracing::error!(%error, call = %actions[0].call, "retention cannot do what is due");
-                    let (many, oldest, first) = self.stuck.take().unwrap_or((0, since, error.to_string()));
-                    self.stuck = Some((many + 1, oldest.min(since), first));
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Ok(())
-    }
-
-    fn count(&mut self, actions: &[Action]) {
-        for action in actions {
-            let (what, counted) = match action.step {
-                Step::Destroy(_) => ("recording", &mut self.done.destroyed),
-                Step::Anonymise => ("call", &mut self.done.anonymised),
-                Step::Strip => ("row", &mut self.done.removed),
-            };
-            *counted += 1;
-            counter!("sayso_retention_done_total", "what" => what).increment(1);
-        }
-    }
-
-    /// Rests, so that calls come first.
-    async fn ease(&self, actions: usize, took: Duration) {
-        let actions = u32::try_from(actions).unwrap_or(u32::MAX);
-        let pace = Duration::from_secs(1) * actions / A_SECOND;
-        sleep(pace.saturating_sub(took).max(took * EASE)).await;
-    }
-
-    async fn note_now_and_then(&mut self, actions: usize) -> Result<(), Fault> {
-        self.swept.due = self.swept.due.saturating_sub(u64::try_from(actions).unwrap_or(0));
-        let done = self.done.all();
-        (self.tell)(Progress { done, total: done + self.swept.due });
-        if self.clock.now().since(self.told) < TELL {
-            return Ok(());
-        }
-        self.swept.oldest_due = self.oldest.iter().flatten().min().copied();
-        self.note().await
-    }
-
-    async fn note(&mut self) -> Result<(), Fault> {
-        self.told = self.clock.now();
-        self.swept.seen_at = Some(self.told);
-        let change = AnonymiseChange::Swept(self.swept);
-        Ok(self.store.commit(vec![Change::Anonymise(change)]).await?)
-    }
-}
-
-/// How many of the first actions make a batch: whole calls.
-fn batch_of(actions: &[Action]) -> usize {
-    let mut size = 0;
-    for unit in actions.chunk_by(is_same_unit) {
-        if size > 0 && size + unit.len() > BATCH {
-            break;
-        }
-        size += unit.len();
-    }
-    size
-}
-
-/// A call's recordings go in one unit with what becomes of the call.
-fn is_same_unit(a: &Action, b: &Action) -> bool {
-    a.call == b.call
-}
-
-fn change(action: &Action, at: Timestamp) -> Change {
-    let Action { call, step, because } = action;
-    let (rule, by, call) = (because.rule(), Actor::System, *call);
-    match step {
-        Step::Destroy(id) => {
-            let why = Because::sentence(because);
-            Change::Recording(RecordingChange::Destroyed { id: *id, at, rule, why, by })
-        }
-        Step::Anonymise => Change::Anonymise(AnonymiseChange::Call { call, at, rule, by }),
-        Step::Strip => Change::Anonymise(AnonymiseChange::Strip { call, at, rule, by }),
-    }
 }
 
 #[cfg(test)]

@@ -112,6 +112,9 @@ pub struct EndedCall {
     pub from: Option<Redacted<String>>,
 }
 
+/// A part of time: behind the first moment (`None`: from the beginning) and up to the second.
+pub type Part = (Option<Timestamp>, Timestamp);
+
 /// The holds that hold, found by what they are on.
 #[derive(Clone, Debug, Default)]
 pub struct Holds {
@@ -157,6 +160,41 @@ impl Holds {
     ) -> impl Iterator<Item = &'a Hold> {
         let own = self.named("recording", &id.to_string()).iter().map(|place| &self.all[*place]);
         own.chain(self.of_call(call))
+    }
+
+    /// The spans in which every call of a queue that ended is held by a hold on the queue: first and last moment, apart
+    /// from each other, in order. A call that ended later may still be held, if it came in the span.
+    #[must_use]
+    pub fn spans(&self, queue: &QueueId) -> Vec<(Timestamp, Timestamp)> {
+        let span = |place: &usize| match &self.all[*place].on {
+            HoldOn::Queue { since, until, .. } if since <= until => Some((*since, *until)),
+            HoldOn::Queue { .. } | HoldOn::Recording(_) | HoldOn::Call(_) | HoldOn::Number(_) => None,
+        };
+        let mut all: Vec<_> = self.named("queue", &queue.0).iter().filter_map(span).collect();
+        all.sort();
+        let mut apart: Vec<(Timestamp, Timestamp)> = Vec::new();
+        for (since, until) in all {
+            match apart.last_mut() {
+                Some((_, last)) if since <= *last => *last = until.max(*last),
+                Some(_) | None => apart.push((since, until)),
+            }
+        }
+        apart
+    }
+
+    /// What of a queue ended by `until`, in parts behind one moment and up to another: the parts in which not everything
+    /// is held, and those of [`Holds::spans`].
+    #[must_use]
+    pub fn parts(&self, queue: &QueueId, until: Timestamp) -> (Vec<Part>, Vec<Part>) {
+        let (mut free, mut held, mut from) = (Vec::new(), Vec::new(), None);
+        for (since, last) in self.spans(queue).into_iter().filter(|(since, _)| *since <= until) {
+            let (before, last) = (Timestamp::from_micros(since.as_micros().saturating_sub(1)), last.min(until));
+            free.push((from, before));
+            held.push((Some(before), last));
+            from = Some(last);
+        }
+        free.push((from, until));
+        (free, held)
     }
 
     fn named(&self, kind: &'static str, subject: &str) -> &[usize] {

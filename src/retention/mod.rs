@@ -13,7 +13,7 @@ mod rules;
 mod tests;
 mod why;
 
-pub use hold::{EndedCall, Hold, HoldOn, Holds, Released};
+pub use hold::{EndedCall, Hold, HoldOn, Holds, Part, Released};
 pub use plan::{Action, Kept, Step, cutoff, plan};
 pub use proposed::{BadChange, Proposed, ProposedQueue};
 pub use rules::{Because, Due, QueueRules, Rule, Rules, Said, Which};

@@ -31,6 +31,16 @@ pub enum Kept {
     },
 }
 
+impl Kept {
+    /// The call it is or belongs to.
+    #[must_use]
+    pub const fn call(&self) -> CallId {
+        match self {
+            Self::Recording { call, .. } | Self::Call { call, .. } | Self::Anonymous { call } => call.id,
+        }
+    }
+}
+
 /// Something to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Action {

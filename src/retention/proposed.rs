@@ -1,6 +1,6 @@
 //! Rules as somebody thinks of them, to be simulated before they are saved (domain rule 13).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ids::QueueId;
 use crate::settings::Keep;
@@ -16,6 +16,8 @@ pub struct Proposed {
     pub reporting: Option<Keep>,
     /// Of queues; such that are not in the settings, too.
     pub queues: BTreeMap<QueueId, ProposedQueue>,
+    /// Queues that go: what they leave is kept by the rules of the system.
+    pub removed: BTreeSet<QueueId>,
 }
 
 /// See [`Proposed::queues`]. The outer `None`: it stays as it is; the inner one: as the system says.
@@ -36,7 +38,7 @@ pub enum BadChange {
     /// Its key is none.
     #[error(
         "{0:?} is no rule: system.retention-calls, system.retention-recordings, system.retention-reporting, \
-         queue.NAME.retention or queue.NAME.file-removal is expected"
+         queue.NAME.retention, queue.NAME.file-removal or queue.NAME=removed is expected"
     )]
     Key(String),
     /// Its value is none.
@@ -51,7 +53,7 @@ pub enum BadChange {
 
 impl Proposed {
     /// Adds a change by its text: `system.retention-calls=365d`, `queue.support.file-removal=forever`,
-    /// `queue.support.retention=system`.
+    /// `queue.support.retention=system`, `queue.support=removed`.
     ///
     /// # Errors
     /// What is wrong with the text.
@@ -60,6 +62,10 @@ impl Proposed {
         let bad_value = || BadChange::Value { key: key.to_owned(), value: value.to_owned() };
         let keep = || Keep::parse(value).map_err(|_| bad_value());
         if let Some(rest) = key.strip_prefix("queue.") {
+            if value == "removed" {
+                self.removed.insert(rest.into());
+                return Ok(());
+            }
             let (name, rule) = rest.rsplit_once('.').ok_or_else(|| BadChange::Key(key.to_owned()))?;
             let own = if value == "system" { None } else { Some(keep()?) };
             let queue = self.queues.entry(name.into()).or_default();
@@ -91,11 +97,13 @@ mod tests {
             "system.retention-calls=365d",
             "queue.front.desk.retention=forever",
             "queue.front.desk.file-removal=system",
+            "queue.back.office=removed",
         ] {
             proposed.set(text).unwrap();
         }
         let queue = ProposedQueue { retention: Some(Some(Keep::Forever)), file_removal: Some(None) };
         assert_eq!(proposed.queues, [(QueueId::from("front.desk"), queue)].into());
+        assert_eq!(proposed.removed, [QueueId::from("back.office")].into());
         assert_eq!(proposed.calls, Some(Keep::parse("365d").unwrap()));
         for (bad, told) in [
             ("queue.x.retention", "KEY=VALUE"),

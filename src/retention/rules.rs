@@ -103,6 +103,12 @@ impl QueueRules {
         }
     }
 
+    /// Whether they remove recordings or anonymise calls sooner than `other`.
+    #[must_use]
+    pub fn are_shorter_than(&self, other: &Self) -> bool {
+        self.of_recordings().1.keep < other.of_recordings().1.keep || self.calls.keep < other.calls.keep
+    }
+
     /// When the recordings of a call that ended then are removed; `None`: never.
     #[must_use]
     pub fn removes_at(&self, ended_at: Timestamp) -> Option<Due> {
@@ -175,7 +181,7 @@ impl Rules {
     #[must_use]
     pub fn with(&self, proposed: &Proposed) -> Self {
         let mut new = self.clone();
-        let Proposed { calls, recordings, reporting, queues } = proposed;
+        let Proposed { calls, recordings, reporting, queues, removed } = proposed;
         new.system.calls = calls.unwrap_or(new.system.calls);
         new.system.recordings = recordings.unwrap_or(new.system.recordings);
         new.system.reporting = reporting.unwrap_or(new.system.reporting);
@@ -184,6 +190,7 @@ impl Rules {
             kept.0 = retention.unwrap_or(kept.0);
             kept.1 = file_removal.unwrap_or(kept.1);
         }
+        new.queues.retain(|queue, _| !removed.contains(queue));
         new
     }
 

@@ -158,6 +158,37 @@ fn holds_are_on_what_they_name_and_end() {
 }
 
 #[test]
+fn the_spans_of_queue_holds_part_time() {
+    let on = |queue: &str, since, until| {
+        hold(HoldOn::Queue { queue: queue.into(), since: day(since), until: day(until) })
+    };
+    let all = [on("support", 20, 30), on("support", 5, 9), on("support", 8, 12), on("sales", 0, 99)];
+    let holds = Holds::new(all, day(40));
+    let support = QueueId::from("support");
+    assert_eq!(holds.spans(&support), [(day(5), day(12)), (day(20), day(30))]);
+    let before = |n| Some(Timestamp::from_micros(day(n).as_micros() - 1));
+    let end = |n: i64| before(n).unwrap();
+    let (free, held) = holds.parts(&support, day(25));
+    assert_eq!(free, [(None, end(5)), (Some(day(12)), end(20)), (Some(day(25)), day(25))]);
+    assert_eq!(held, [(before(5), day(12)), (before(20), day(25))]);
+    assert_eq!(holds.parts(&support, day(1)), (vec![(None, day(1))], vec![]));
+    assert_eq!(holds.parts(&"other".into(), day(1)), (vec![(None, day(1))], vec![]));
+}
+
+#[test]
+fn a_queue_that_goes_is_kept_by_the_system() {
+    let own = ProposedQueue { retention: Some(Some(days(3650))), file_removal: None };
+    let queue = || QueueId::from("support");
+    let long = rules(days(90), days(30))
+        .with(&Proposed { queues: [(queue(), own)].into(), ..Proposed::default() });
+    let gone = long.with(&Proposed { removed: [queue()].into(), ..Proposed::default() });
+    assert_eq!(gone.of_queue(&queue()), gone.of_system());
+    assert!(gone.of_queue(&queue()).are_shorter_than(&long.of_queue(&queue())));
+    assert!(!long.of_queue(&queue()).are_shorter_than(&gone.of_queue(&queue())));
+    assert!(!gone.queues().any(|name| *name == queue()));
+}
+
+#[test]
 fn each_recording_says_why_it_is_here_or_gone() {
     let rules = rules(days(30), Keep::Forever);
     let fate = Fate::Here(call("support", 0));
@@ -210,6 +241,7 @@ fn proposed() -> impl Strategy<Value = Proposed> {
         recordings: Some(recordings),
         reporting: Some(reporting),
         queues: [(QueueId::from("support"), queue)].into(),
+        removed: std::collections::BTreeSet::new(),
     })
 }
 
@@ -267,6 +299,7 @@ proptest! {
             recordings: proposed.recordings.map(longer),
             reporting: proposed.reporting.map(longer),
             queues: queues.collect(),
+            removed: proposed.removed.clone(),
         };
         let usual = Rules::of(&Settings::default());
         let (short, long) = (usual.with(&proposed), usual.with(&long));

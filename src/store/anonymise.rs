@@ -6,6 +6,7 @@ use crate::retention::ANONYMISED;
 use crate::time::Timestamp;
 
 use super::error::{Doing as _, StoreError};
+use super::persons::LogRows;
 use super::query::Cells;
 use super::retention::Swept;
 use super::writer::Work;
@@ -14,8 +15,8 @@ use super::writer::Work;
 #[derive(Clone, Debug)]
 pub enum AnonymiseChange {
     /// A call loses its numbers, texts and attached data, each replaced by
-    /// [`ANONYMISED`](crate::retention::ANONYMISED), and what the audit log says of people in it is erased; what reports
-    /// count stays. `call.anonymised` in the audit log. No
+    /// [`ANONYMISED`](crate::retention::ANONYMISED), and what the audit log says of people in it is erased, but for whose
+    /// its consents were; what reports count stays. `call.anonymised` in the audit log. No
     /// effect on one that is anonymised already. Refused with [`StoreError::State`] while it goes on (`going on`), while
     /// one of its recordings is not destroyed (`recorded`), and while it is held (`held`).
     Call {
@@ -41,6 +42,9 @@ pub enum AnonymiseChange {
         /// Who.
         by: Actor,
     },
+    /// What follows in this unit of work is by the rules of this generation of settings: all of it is refused with
+    /// [`StoreError::State`] (`settings`) when they have changed since. Who changes settings waits until it is committed.
+    AsOf(u64),
     /// How far the sweeper is; not audited.
     Swept(Swept),
 }
@@ -50,7 +54,7 @@ impl AnonymiseChange {
     pub(super) const fn erases(&self) -> bool {
         match self {
             Self::Call { .. } => true,
-            Self::Strip { .. } | Self::Swept(_) => false,
+            Self::Strip { .. } | Self::AsOf(_) | Self::Swept(_) => false,
         }
     }
 }
@@ -84,8 +88,23 @@ impl Work<'_> {
         match change {
             AnonymiseChange::Call { call, at, rule, by } => self.anonymise_call(*call, *at, rule, by).await,
             AnonymiseChange::Strip { call, at, rule, by } => self.strip(*call, *at, rule, by).await,
+            AnonymiseChange::AsOf(generation) => self.settings_are_of(*generation).await,
             AnonymiseChange::Swept(swept) => self.swept(swept).await,
         }
+    }
+
+    /// Locks the generation of settings against changes, and refuses another one than this.
+    async fn settings_are_of(&mut self, generation: u64) -> Result<(), StoreError> {
+        let lock = self.dialect.for_share();
+        let select = format!("SELECT generation FROM settings_generation WHERE id = 1{lock}");
+        let row = sqlx::query(sqlx::AssertSqlSafe(select)).fetch_one(&mut *self.connection).await;
+        let row = row.doing("reading the generation of settings")?;
+        let now: u64 = Cells { table: "settings_generation", row: &row }.number("generation")?.unwrap_or(0);
+        if now == generation {
+            return Ok(());
+        }
+        let (what, id, state) = ("settings", generation.to_string(), "changed".to_owned());
+        Err(StoreError::State { what, id, state, wanted: "applied" })
     }
 
     async fn anonymise_call(
@@ -126,7 +145,8 @@ impl Work<'_> {
                       CASE WHEN from_number IS NULL THEN NULL ELSE $2 END WHERE id = $1";
         let update = sqlx::query(update).bind(call.to_string()).bind(ANONYMISED).bind(at.as_micros());
         self.one("call", &call, update).await?;
-        self.erase_personal_of(&[call]).await?;
+        // Whose consent it was stays in the log, as the consent does (domain rule 16); an erasure takes that, too.
+        self.erase_personal_of(&[call], LogRows::AllButConsents).await?;
         self.audit(of_call(by, at, "call.anonymised", call, rule));
         Ok(())
     }

@@ -3,14 +3,15 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::ids::{AgentId, CallId, QueueId, Redacted};
+use crate::privacy::LastDigits;
 use crate::time::Timestamp;
 
 use super::Store;
 use super::error::{Doing as _, StoreError};
 use super::page::{Cursor, Page, Place};
-use super::query::{Cells, read_call, read_consent};
+use super::query::{Cells, consent_columns, read_call, read_consent};
 use super::rows::{CallRow, ConsentRow, NoteRow};
-use super::select::{LastDigits, Select, Sight};
+use super::select::{Select, Sight};
 
 /// Which calls a visitor asks for; times are those at which they arrived.
 #[derive(Clone, Debug, Default)]
@@ -167,13 +168,14 @@ impl Store {
         place: &Place,
     ) -> Result<Page<ConsentRow>, StoreError> {
         let ConsentFilter { since, until, queue, answer, digits, sight } = filter;
-        let mut select = Select::new("SELECT k.* FROM consents k JOIN calls c ON c.id = k.call");
+        let head = "SELECT {} FROM consents JOIN calls c ON c.id = consents.call";
+        let mut select = Select::new(&head.replace("{}", consent_columns!()));
         select
-            .between("k.at", *since, *until)
-            .digits("k.from_reversed", digits.as_ref())
-            .when("k.answer = {}", answer.as_deref())
-            .seen(("k.queue", "c.restricted_at"), queue.as_ref(), sight);
-        let by = [("k.at", "at"), ("k.n", "n")];
+            .between("consents.at", *since, *until)
+            .digits("consents.from_reversed", digits.as_ref())
+            .when("consents.answer = {}", answer.as_deref())
+            .seen(("consents.queue", "c.restricted_at"), queue.as_ref(), sight);
+        let by = [("consents.at", "at"), ("consents.n", "n")];
         let rows = select.page(by, place, true).rows(&self.read, "reading consents").await?;
         let limit = usize::try_from(place.limit).unwrap_or(usize::MAX);
         let next = (rows.len() > limit).then(|| rows.get(limit.saturating_sub(1))).flatten();

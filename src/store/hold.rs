@@ -3,7 +3,9 @@
 //! A hold and a destruction never miss one another: who makes a hold locks `retention_state`, who destroys by a rule or
 //! by a person's word looks under the same lock.
 
-use sqlx::any::AnyRow;
+use sqlx::Any;
+use sqlx::any::{AnyArguments, AnyRow};
+use sqlx::query::Query;
 
 use crate::audit::{Actor, AuditEvent, Class, Object, Value};
 use crate::ids::{CallId, HoldId, QueueId, RecordingId, Redacted};
@@ -16,6 +18,8 @@ use super::page::{Cursor, Page, Place};
 use super::query::Cells;
 use super::select::Select;
 use super::writer::Work;
+
+type Statement = Query<'static, Any, AnyArguments>;
 
 /// See [`Change::Hold`](super::Change::Hold).
 #[derive(Clone, Debug)]
@@ -47,6 +51,14 @@ pub enum HoldChange {
         /// When.
         at: Timestamp,
     },
+    /// It has ended by itself: `hold.ended`, once. Refused with [`StoreError::State`] when that was noted or it was
+    /// released before, and while it holds.
+    Ended {
+        /// Which one.
+        id: HoldId,
+        /// When that is noted.
+        at: Timestamp,
+    },
 }
 
 /// What holds a call `c` (`$1`), or its recording `$2`, at `$3`; `$2` NULL: any of its recordings counts.
@@ -68,28 +80,51 @@ impl Work<'_> {
                 self.lock(lock).await?;
                 self.can_be_held(on).await?;
                 self.hold(*id, on, reason, by, *at, *ends).await?;
-                self.audit_hold("created", *id, on, (reason, by, *at));
+                self.hold_begins(*id, on, (reason, by, *at), *ends);
             }
             HoldChange::Released { id, reason, by, at } => {
-                let row = sqlx::query("SELECT * FROM holds WHERE id = $1").bind(id.to_string());
-                let row = row.fetch_optional(&mut *self.connection).await.doing("reading a hold")?;
-                let what = "hold";
-                let row = row.ok_or_else(|| StoreError::Missing { what, id: id.to_string() })?;
-                let hold = read_hold(&row)?;
+                let hold = self.held(*id).await?;
                 let update = "UPDATE holds SET released_at = $2, released_by = $3 \
                               WHERE id = $1 AND released_at IS NULL";
-                let update =
-                    sqlx::query(update).bind(id.to_string()).bind(at.as_micros()).bind(by.to_string());
-                match self.one(what, id, update).await {
-                    Err(StoreError::Missing { what, id }) => {
-                        return Err(StoreError::State { what, id, state: "over".into(), wanted: "released" });
-                    }
-                    result => result?,
-                }
-                self.audit_hold("released", *id, &hold.on, (reason, by, *at));
+                self.over(&hold, sqlx::query(update), *at, by, "released").await?;
+                self.hold_is_released(*id, &hold.on, reason, by, *at);
+            }
+            HoldChange::Ended { id, at } => {
+                let hold = self.held(*id).await?;
+                let update = "UPDATE holds SET released_at = ends_at, released_by = $3 \
+                              WHERE id = $1 AND released_at IS NULL AND ends_at <= $2";
+                self.over(&hold, sqlx::query(update), *at, &Actor::System, "ended").await?;
+                self.hold_has_ended(*id, &hold.on, hold.ends, *at);
             }
         }
         Ok(())
+    }
+
+    async fn held(&mut self, id: HoldId) -> Result<Hold, StoreError> {
+        let row = sqlx::query("SELECT * FROM holds WHERE id = $1").bind(id.to_string());
+        let row = row.fetch_optional(&mut *self.connection).await.doing("reading a hold")?;
+        read_hold(&row.ok_or_else(|| StoreError::Missing { what: "hold", id: id.to_string() })?)
+    }
+
+    /// `update`: what ends it, with its id, the time and who as `$1` to `$3`.
+    async fn over(
+        &mut self,
+        hold: &Hold,
+        update: Statement,
+        at: Timestamp,
+        by: &Actor,
+        wanted: &'static str,
+    ) -> Result<(), StoreError> {
+        let update = update.bind(hold.id.to_string()).bind(at.as_micros()).bind(by.to_string());
+        match self.one("hold", &hold.id, update).await {
+            Err(StoreError::Missing { what, id }) => {
+                // Another one was quicker, or it holds.
+                let holds = wanted == "ended" && hold.released.is_none();
+                let state = if holds { "holding" } else { "over" }.to_owned();
+                Err(StoreError::State { what, id, state, wanted })
+            }
+            result => result,
+        }
     }
 
     /// Refuses what a rule or a person would remove while a hold is on it: the recording, or, with `None`, the call.
@@ -175,41 +210,106 @@ impl Work<'_> {
             .doing("storing a hold")
     }
 
-    /// `hold.created`; and for what is not a number, a row that is found by what is held. The reason is where it is erased
-    /// with the call, or with the number's person.
-    fn audit_hold(
+    /// `hold.created` with its end; and for what is not a number, a row that is found by what is held. The reason is where
+    /// it is erased with the call, or with the number's person.
+    fn hold_begins(
         &mut self,
-        done: &'static str,
         id: HoldId,
         on: &HoldOn,
         (reason, by, at): (&Redacted<String>, &Actor, Timestamp),
+        ends: Option<Timestamp>,
     ) {
-        let event = |action: String, what| AuditEvent::new(Class::Modify, by.clone(), at, action, what);
-        let words = || Some(Value::Personal(reason.0.clone()));
-        let hold = event(format!("hold.{done}"), Object::new("hold", id));
-        let on_what = match on {
-            HoldOn::Recording(id) => Object::new("recording", id),
-            HoldOn::Call(id) => Object::new("call", id),
-            HoldOn::Queue { queue, since, until } => {
+        const CREATED: &str = "hold.created";
+        let event = |action, what| AuditEvent::new(Class::Modify, by.clone(), at, action, what);
+        let until = ends.map_or_else(String::new, |ends| format!(", until {ends}"));
+        let words = Some(Value::Personal(reason.0.clone()));
+        let created = event(CREATED, Object::new("hold", id));
+        match on {
+            HoldOn::Queue { queue, since, until: to } => {
+                self.audit(created.new_value(words));
+                let calls = format!("hold {id}, calls from {since} to {to}{until}");
                 let what = Object::new("queue", queue).attribute("calls");
-                self.audit(hold.new_value(words()));
-                let calls = Value::Plain(format!("hold {id}, calls from {since} to {until}"));
-                self.audit(event(format!("queue.{}", held_word(done)), what).new_value(Some(calls)));
-                return;
+                self.audit(event(held_word(on), what).new_value(Some(Value::Plain(calls))));
             }
             HoldOn::Number(number) => {
-                self.audit(hold.about(Some(number.0.clone())).new_value(words()));
-                return;
+                self.audit(created.about(Some(number.0.clone())).new_value(words));
+                if let Some(ends) = ends {
+                    let what = Object::new("hold", id).attribute("until");
+                    self.audit(event(CREATED, what).new_value(Some(Value::plain(ends))));
+                }
             }
+            HoldOn::Recording(_) | HoldOn::Call(_) => {
+                let what = Object::new(on.kind(), on.subject());
+                self.audit(created.new_value(Some(Value::Plain(format!("{what}{until}")))));
+                let held = event(held_word(on), what).old(Some(Value::Plain(format!("hold {id}"))));
+                self.audit(held.new_value(words));
+            }
+        }
+    }
+
+    /// The same when somebody ends it.
+    fn hold_is_released(
+        &mut self,
+        id: HoldId,
+        on: &HoldOn,
+        reason: &Redacted<String>,
+        by: &Actor,
+        at: Timestamp,
+    ) {
+        let event = |action, what| AuditEvent::new(Class::Modify, by.clone(), at, action, what);
+        let words = Some(Value::Personal(reason.0.clone()));
+        let released = event("hold.released", Object::new("hold", id));
+        match on {
+            HoldOn::Queue { queue, since, until } => {
+                self.audit(released.new_value(words));
+                let calls = Value::Plain(format!("hold {id}, calls from {since} to {until}"));
+                let what = Object::new("queue", queue).attribute("calls");
+                self.audit(event(released_word(on), what).new_value(Some(calls)));
+            }
+            HoldOn::Number(number) => self.audit(released.about(Some(number.0.clone())).new_value(words)),
+            HoldOn::Recording(_) | HoldOn::Call(_) => {
+                let what = Object::new(on.kind(), on.subject());
+                self.audit(released.new_value(Some(Value::Plain(what.to_string()))));
+                let free = event(released_word(on), what).old(Some(Value::Plain(format!("hold {id}"))));
+                self.audit(free.new_value(words));
+            }
+        }
+    }
+
+    /// The same when it ends by itself. Nothing of it is personal: whose number it was on may be erased by then.
+    fn hold_has_ended(&mut self, id: HoldId, on: &HoldOn, ends: Option<Timestamp>, at: Timestamp) {
+        let event = |action, what| AuditEvent::new(Class::Modify, Actor::System, at, action, what);
+        let by_itself = ends.map_or_else(|| "by itself".to_owned(), |ends| format!("by itself, at {ends}"));
+        let told = || Some(Value::Plain(by_itself.clone()));
+        self.audit(event("hold.ended", Object::new("hold", id)).new_value(told()));
+        let what = match on {
+            HoldOn::Number(_) => return,
+            HoldOn::Queue { queue, .. } => Object::new("queue", queue).attribute("calls"),
+            HoldOn::Recording(_) | HoldOn::Call(_) => Object::new(on.kind(), on.subject()),
         };
-        self.audit(hold.new_value(Some(Value::Plain(on_what.to_string()))));
-        let action = format!("{}.{}", on_what.kind, held_word(done));
-        self.audit(event(action, on_what).old(Some(Value::Plain(format!("hold {id}")))).new_value(words()));
+        let free = event(released_word(on), what).old(Some(Value::Plain(format!("hold {id}"))));
+        self.audit(free.new_value(told()));
     }
 }
 
-fn held_word(done: &str) -> &str {
-    if done == "created" { "held" } else { done }
+/// That what a hold is on is held; there is no row of a number's own.
+const fn held_word(on: &HoldOn) -> &'static str {
+    match on {
+        HoldOn::Recording(_) => "recording.held",
+        HoldOn::Call(_) => "call.held",
+        HoldOn::Queue { .. } => "queue.held",
+        HoldOn::Number(_) => "hold.created",
+    }
+}
+
+/// That it is held no more by a hold.
+const fn released_word(on: &HoldOn) -> &'static str {
+    match on {
+        HoldOn::Recording(_) => "recording.released",
+        HoldOn::Call(_) => "call.released",
+        HoldOn::Queue { .. } => "queue.released",
+        HoldOn::Number(_) => "hold.released",
+    }
 }
 
 impl Store {
@@ -245,6 +345,17 @@ impl Store {
     pub async fn open_holds(&self) -> Result<Vec<Hold>, StoreError> {
         let rows = sqlx::query("SELECT * FROM holds WHERE released_at IS NULL ORDER BY at, id");
         rows.fetch_all(&self.read).await.doing("reading holds")?.iter().map(read_hold).collect()
+    }
+
+    /// The holds that are over by themselves at `now`, and of which that is not noted yet.
+    ///
+    /// # Errors
+    /// When the database refuses, or a row cannot be read.
+    pub async fn holds_run_out(&self, now: Timestamp) -> Result<Vec<HoldId>, StoreError> {
+        let select = "SELECT id FROM holds WHERE released_at IS NULL AND ends_at <= $1 ORDER BY ends_at, id";
+        let rows = sqlx::query(select).bind(now.as_micros()).fetch_all(&self.read).await;
+        let rows = rows.doing("reading holds")?;
+        rows.iter().map(|row| Cells { table: "holds", row }.id("id")).collect()
     }
 
     /// One hold.

@@ -27,6 +27,16 @@ pub enum ParticularsChange {
     },
 }
 
+impl ParticularsChange {
+    /// Whether something may be erased that must leave the database's own log, too: a key that the new data has not, or
+    /// another value.
+    pub(super) const fn erases(&self) -> bool {
+        match self {
+            Self::Data { .. } => true,
+        }
+    }
+}
+
 impl Work<'_> {
     pub(super) async fn particulars(&mut self, change: &ParticularsChange) -> Result<(), StoreError> {
         match change {

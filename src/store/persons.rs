@@ -266,7 +266,11 @@ impl Work<'_> {
 
     /// Erases what the log says of people in these calls: their numbers in rows of the calls, and all texts about the
     /// calls, their legs and recordings. What it says of the same people elsewhere stays.
-    pub(super) async fn erase_personal_of(&mut self, calls: &[CallId]) -> Result<(), StoreError> {
+    pub(super) async fn erase_personal_of(
+        &mut self,
+        calls: &[CallId],
+        rows: LogRows,
+    ) -> Result<(), StoreError> {
         for call in calls {
             let recordings: Vec<String> = sqlx::query_scalar("SELECT id FROM recordings WHERE call = $1")
                 .bind(call.to_string())
@@ -285,24 +289,52 @@ impl Work<'_> {
                     .doing("destroying the key of a call")?;
             }
             for object in recordings.iter().chain([&call.to_string()]) {
-                self.erase_rows_of(object).await?;
+                self.erase_rows_of(object, rows).await?;
             }
         }
         Ok(())
     }
 
     /// Removes the sealed values of an object's rows, and of those whose id begins with its id and a slash: legs.
-    pub(super) async fn erase_rows_of(&mut self, object: &str) -> Result<(), StoreError> {
-        self.erased.objects.push(object.to_owned());
-        let exact = "DELETE FROM audit_sealed WHERE seq IN (SELECT seq FROM audit WHERE object_id = $1)";
-        // The octet behind `/` is `0`: a range, which an index takes.
-        let below = "DELETE FROM audit_sealed WHERE seq IN \
-                     (SELECT seq FROM audit WHERE object_id >= $1 AND object_id < $2)";
+    pub(super) async fn erase_rows_of(&mut self, object: &str, rows: LogRows) -> Result<(), StoreError> {
+        if rows != LogRows::Consents {
+            self.erased.objects.push(object.to_owned());
+        }
         const DOING: &str = "erasing values of the audit log";
-        let exact = sqlx::query(exact).bind(object.to_owned());
+        let erase = |which: &str| {
+            let rows = rows.condition();
+            format!("DELETE FROM audit_sealed WHERE seq IN (SELECT seq FROM audit WHERE {which}{rows})")
+        };
+        let exact = sqlx::query(AssertSqlSafe(erase("object_id = $1"))).bind(object.to_owned());
         exact.execute(&mut *self.connection).await.doing(DOING)?;
-        let below = sqlx::query(below).bind(format!("{object}/")).bind(format!("{object}0"));
+        // The octet behind `/` is `0`: a range, which an index takes.
+        let below = sqlx::query(AssertSqlSafe(erase("object_id >= $1 AND object_id < $2")));
+        let below = below.bind(format!("{object}/")).bind(format!("{object}0"));
         below.execute(&mut *self.connection).await.map(drop).doing(DOING)
+    }
+}
+
+/// Which rows of the audit log lose their sealed values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LogRows {
+    /// All.
+    All,
+    /// Those of consents stay: each is the proof of one (domain rule 16).
+    AllButConsents,
+    /// Those of consents alone.
+    Consents,
+}
+
+impl LogRows {
+    /// Behind other conditions on `audit`.
+    const fn condition(self) -> &'static str {
+        match self {
+            Self::All => "",
+            Self::AllButConsents => {
+                " AND object_kind <> 'consent' AND (attribute IS NULL OR attribute <> 'consent')"
+            }
+            Self::Consents => " AND (object_kind = 'consent' OR attribute = 'consent')",
+        }
     }
 }
 

@@ -42,9 +42,25 @@ const CALLS: &str = "SELECT * FROM calls WHERE ($1 IS NULL OR arrived_at >= $1) 
      AND ($2 IS NULL OR first_queue = $2) AND ($3 IS NULL OR id = $3) \
      AND ($4 = 0 OR ended_at IS NULL) ORDER BY arrived_at DESC, id DESC LIMIT $5";
 
-const CONSENTS: &str = "SELECT * FROM consents WHERE ($1 IS NULL OR at >= $1) \
+/// The columns of a consent as [`read_consent`] reads them, FROM `consents`: all, and since when it was reset, by itself or
+/// with everybody's.
+macro_rules! consent_columns {
+    () => {
+        "consents.*, COALESCE(consents.reset_at, \
+         (SELECT MAX(x.at) FROM consent_resets x WHERE x.at >= consents.at)) AS was_reset"
+    };
+}
+pub(super) use consent_columns;
+
+const CONSENTS: &str = concat!(
+    "SELECT ",
+    consent_columns!(),
+    " FROM consents WHERE ($1 IS NULL OR at >= $1) \
      AND ($2 IS NULL OR queue = $2) AND ($3 IS NULL OR call = $3) \
-     AND $4 = 0 ORDER BY at DESC, n DESC LIMIT $5";
+     AND $4 = 0 ORDER BY at DESC, n DESC LIMIT $5"
+);
+const CONSENTS_OF_CALL: &str =
+    concat!("SELECT ", consent_columns!(), " FROM consents WHERE call = $1 ORDER BY at DESC, n DESC");
 
 impl Store {
     /// Calls, newest first.
@@ -77,9 +93,7 @@ impl Store {
             events: self
                 .of_call("SELECT * FROM call_events WHERE call = $1 ORDER BY n", id, read_event)
                 .await?,
-            consents: self
-                .of_call("SELECT * FROM consents WHERE call = $1 ORDER BY at DESC, n DESC", id, read_consent)
-                .await?,
+            consents: self.of_call(CONSENTS_OF_CALL, id, read_consent).await?,
             recordings: self.recordings(&filter).await?,
         }))
     }
@@ -269,6 +283,7 @@ pub(super) fn read_consent(row: &AnyRow) -> Result<ConsentRow, StoreError> {
         channel: cells.get("channel")?,
         question_sha256: cells.get("question_sha256")?,
         language: cells.get("language")?,
+        reset: cells.maybe_time("was_reset")?,
     })
 }
 

@@ -4,6 +4,7 @@
 //! By queue and time, and not by a due column: a changed rule would have to write that of every row, while here it is
 //! another bound of the same range.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use sqlx::AssertSqlSafe;
@@ -17,6 +18,7 @@ use super::Store;
 use super::error::{Doing as _, StoreError};
 use super::query::{Cells, count};
 use super::rows::RecordingRow;
+use super::select::{Select, Sight};
 use super::writer::Work;
 
 /// How far the sweeper is.
@@ -60,8 +62,15 @@ pub struct Behind {
 
 impl Behind {
     /// Behind all rows that ended then.
-    pub(super) fn end_of(ended_at: Timestamp) -> Self {
+    #[must_use]
+    pub fn end_of(ended_at: Timestamp) -> Self {
         Self { ended_at, id: "~".to_owned() }
+    }
+
+    /// When the call of the row ended that it is behind.
+    #[must_use]
+    pub const fn ended_at(&self) -> Timestamp {
+        self.ended_at
     }
 
     /// Behind this row.
@@ -110,13 +119,15 @@ const ANONYMOUS: &str = "SELECT id, first_queue, arrived_at, ended_at, from_numb
      WHERE anonymised_at IS NOT NULL AND stripped_at IS NULL AND ended_at <= $1 \
      AND (ended_at, id) > ($2, $3) ORDER BY ended_at, id LIMIT $4";
 
-/// Ids of the calls that are held as a whole; `$4` is now.
+/// Ids of the calls that are held as a whole, and of those that a hold on the queue `$1` keeps those that ended in the span
+/// that is counted; `$4` is now.
 const HELD_CALLS: &str = "SELECT h.object AS id FROM holds h WHERE h.kind = 'call' AND h.released_at IS NULL \
      AND (h.ends_at IS NULL OR h.ends_at > $4) \
      UNION SELECT c.id FROM holds h JOIN calls c ON c.from_number = h.number WHERE h.kind = 'number' \
      AND h.released_at IS NULL AND (h.ends_at IS NULL OR h.ends_at > $4) \
      UNION SELECT c.id FROM holds h JOIN calls c ON c.first_queue = h.object AND c.ended_at >= h.span_since \
-     AND c.arrived_at <= h.span_until AND c.anonymised_at IS NULL WHERE h.kind = 'queue' \
+     AND c.arrived_at <= h.span_until AND c.ended_at > $2 AND c.ended_at <= $3 AND c.anonymised_at IS NULL \
+     WHERE h.kind = 'queue' AND h.object = $1 \
      AND h.released_at IS NULL AND (h.ends_at IS NULL OR h.ends_at > $4)";
 
 /// Ids of the recordings that are held by themselves.
@@ -309,14 +320,34 @@ impl Store {
         Ok(u64::try_from(many.doing("counting anonymous calls")?).unwrap_or(0))
     }
 
-    /// How many recordings a rule of retention destroyed since then.
+    /// How many recordings a rule of retention destroyed since then, of the queues that are seen. Restricted ones count as
+    /// well: a figure tells of nobody.
     ///
     /// # Errors
     /// When the database refuses.
-    pub async fn removed_since(&self, since: Timestamp) -> Result<u64, StoreError> {
-        let select = "SELECT COUNT(*) FROM recordings WHERE destroyed_at >= $1 AND rule LIKE 'retention%'";
-        let many = sqlx::query_scalar::<_, i64>(select).bind(since.as_micros()).fetch_one(&self.read).await;
-        Ok(u64::try_from(many.doing("counting removed recordings")?).unwrap_or(0))
+    pub async fn removed_since(&self, since: Timestamp, sight: &Sight) -> Result<u64, StoreError> {
+        let mut select = Select::new("SELECT CAST(COUNT(*) AS BIGINT) AS n FROM recordings r");
+        let sight = Sight { queues: sight.queues.clone(), restricted: true };
+        select.and("r.destroyed_at >= {}", since).only("r.rule LIKE 'retention%'").sort();
+        select.seen(("r.queue", ""), None, &sight);
+        let rows = select.end("").rows(&self.read, "counting removed recordings").await?;
+        let cells = rows.first().map(|row| Cells { table: "recordings", row });
+        Ok(cells.map(|cells| cells.number("n")).transpose()?.flatten().unwrap_or_default())
+    }
+
+    /// Which of these calls are restricted.
+    ///
+    /// # Errors
+    /// When the database refuses, or a row cannot be read.
+    pub(super) async fn restricted_of(&self, calls: &[CallId]) -> Result<BTreeSet<CallId>, StoreError> {
+        if calls.is_empty() {
+            return Ok(BTreeSet::new());
+        }
+        let mut select = Select::new("SELECT c.id FROM calls c");
+        select.one_of("c.id", calls.iter().map(ToString::to_string).collect());
+        select.only("c.restricted_at IS NOT NULL");
+        let rows = select.end("").rows(&self.read, "looking for restricted calls").await?;
+        rows.iter().map(|row| Cells { table: "calls", row }.id("id")).collect()
     }
 
     /// A call as retention sees it; `None`: it is not there, or it goes on.

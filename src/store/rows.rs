@@ -142,6 +142,9 @@ pub struct ConsentRow {
     pub question_sha256: Option<String>,
     /// Its language.
     pub language: Option<String>,
+    /// Since when it counts no more for later calls: it was reset (domain rule 21); `None`: it was not.
+    #[serde(serialize_with = "optional_rfc3339", skip_serializing_if = "Option::is_none")]
+    pub reset: Option<Timestamp>,
 }
 
 /// A recording.

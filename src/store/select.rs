@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use sqlx::any::AnyRow;
 use sqlx::{AnyPool, AssertSqlSafe};
 
-use crate::ids::{QueueId, Redacted};
+use crate::ids::QueueId;
+use crate::privacy::LastDigits;
 use crate::time::Timestamp;
 
 use super::error::{Doing as _, StoreError};
@@ -41,34 +42,6 @@ impl Sight {
     #[must_use]
     pub fn sees_call(&self, first_queue: &QueueId, restricted: bool) -> bool {
         self.sees(first_queue) && (self.restricted || !restricted)
-    }
-}
-
-/// The last digits of a telephone number, three or more; kept as the database has them, the last first.
-#[derive(Clone, PartialEq, Eq)]
-pub struct LastDigits(Redacted<String>);
-
-impl LastDigits {
-    /// From what a person typed: separators and a `+` are passed over. `None`: anything else is in it, or it has fewer
-    /// than 3 or more than 15 digits.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let passed = |c: char| c.is_ascii_digit() || "+-.() /".contains(c);
-        let reversed: String = text.chars().rev().filter(char::is_ascii_digit).collect();
-        let fits = (3..=15).contains(&reversed.len()) && text.chars().all(passed);
-        fits.then_some(Self(Redacted(reversed)))
-    }
-
-    /// The range of `from_reversed` in which they all are: from the first text to before the second.
-    pub(super) fn range(&self) -> (String, String) {
-        // `:` is what comes after `9`.
-        (self.0.0.clone(), format!("{}:", self.0.0))
-    }
-}
-
-impl std::fmt::Debug for LastDigits {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("LastDigits(…)")
     }
 }
 
@@ -285,17 +258,6 @@ impl Select {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn last_digits_are_read_as_people_type_them() {
-        let range = |text| LastDigits::parse(text).map(|digits| digits.range());
-        assert_eq!(range("123-45 67"), Some(("7654321".into(), "7654321:".into())));
-        assert_eq!(range("+49 (30) 1"), Some(("10394".into(), "10394:".into())));
-        for bad in ["12", "", "1 2", "12x4", "1234567890123456", "'; --", "１２３"] {
-            assert_eq!(range(bad), None, "{bad}");
-        }
-        assert!(!format!("{:?}", LastDigits::parse("12345")).contains('3'));
-    }
 
     #[test]
     fn who_is_limited_to_queues_reads_each_by_its_index() {

@@ -12,6 +12,7 @@ use crate::time::Timestamp;
 use super::Store;
 use super::error::StoreError;
 use super::retention::{Amount, KeptKind};
+use super::select::Sight;
 
 /// How many days are foretold.
 pub const DAYS: usize = 90;
@@ -88,7 +89,8 @@ impl Store {
         Ok(queues)
     }
 
-    /// Simulates rules. `sees` says which queues count; `tell` hears how many of how many steps are done.
+    /// Simulates rules. Of `sight` the queues count, and who does not see what is restricted is shown none of it as an
+    /// example; `tell` hears how many of how many steps are done.
     ///
     /// # Errors
     /// When the database refuses, or a row cannot be read.
@@ -96,10 +98,11 @@ impl Store {
         &self,
         (rules, proposed): (&Rules, &Rules),
         now: Timestamp,
-        sees: &(dyn Fn(&QueueId) -> bool + Sync),
+        sight: &Sight,
         tell: &(dyn Fn(u64, u64) + Sync),
     ) -> Result<Simulation, StoreError> {
-        let queues: Vec<QueueId> = self.kept_queues(proposed).await?.into_iter().filter(sees).collect();
+        let queues = self.kept_queues(proposed).await?.into_iter();
+        let queues: Vec<QueueId> = queues.filter(|queue| sight.sees(queue)).collect();
         let holds = Holds::new(self.open_holds().await?, now);
         let steps = u64::try_from(queues.len()).unwrap_or(0) * 3;
         let mut done = 0;
@@ -125,7 +128,8 @@ impl Store {
             step();
             self.days_of(queue, &would, &holds, now, &mut days).await?;
             if simulation.sooner.len() < EXAMPLES {
-                self.examples(queue, &is, &would, (&holds, now), &mut simulation.sooner).await?;
+                let all = sight.restricted;
+                self.examples(queue, (&is, &would), (&holds, now), all, &mut simulation.sooner).await?;
             }
             step();
         }
@@ -138,7 +142,7 @@ impl Store {
         Ok(simulation)
     }
 
-    /// The days to come by rules: the first has what is over its time already. `sees` says which queues count.
+    /// The days to come by rules: the first has what is over its time already. The queues of `sight` count.
     ///
     /// # Errors
     /// When the database refuses, or a row cannot be read.
@@ -146,11 +150,11 @@ impl Store {
         &self,
         rules: &Rules,
         now: Timestamp,
-        sees: &(dyn Fn(&QueueId) -> bool + Sync),
+        sight: &Sight,
     ) -> Result<Vec<TimelineDay>, StoreError> {
         let holds = Holds::new(self.open_holds().await?, now);
         let mut days = BTreeMap::new();
-        for queue in self.kept_queues(rules).await?.iter().filter(|queue| sees(queue)) {
+        for queue in self.kept_queues(rules).await?.iter().filter(|queue| sight.sees(queue)) {
             self.days_of(queue, &rules.of_queue(queue), &holds, now, &mut days).await?;
         }
         Ok(timeline(&days, now))
@@ -167,12 +171,22 @@ impl Store {
         let mut impact = QueueImpact::default();
         for (counted, keep) in keeps(rules) {
             let Some(until) = cutoff(keep, now) else { continue };
-            let mut amount = self.count_kept(counted, queue, (None, until), None).await?;
-            if !holds.is_empty() && amount.rows > 0 {
-                let held = self.count_kept(counted, queue, (None, until), Some(now)).await?;
-                amount.rows = amount.rows.saturating_sub(held.rows);
-                amount.bytes = amount.bytes.saturating_sub(held.bytes);
-                impact.held += held.rows;
+            // What a hold on the queue keeps whole is a range that is counted, and not a list of calls to look through.
+            let (free, held) = holds.parts(queue, until);
+            let mut amount = Amount::default();
+            for part in free {
+                let all = self.count_kept(counted, queue, part, None).await?;
+                amount.rows += all.rows;
+                amount.bytes += all.bytes;
+                if !holds.is_empty() && all.rows > 0 {
+                    let held = self.count_kept(counted, queue, part, Some(now)).await?;
+                    amount.rows = amount.rows.saturating_sub(held.rows);
+                    amount.bytes = amount.bytes.saturating_sub(held.bytes);
+                    impact.held += held.rows;
+                }
+            }
+            for part in held {
+                impact.held += self.count_kept(counted, queue, part, None).await?.rows;
             }
             match counted {
                 KeptKind::Recordings => impact.recordings = amount,
@@ -180,6 +194,26 @@ impl Store {
             }
         }
         Ok(impact)
+    }
+
+    /// What of the queues in `sight` is due now by these rules, and how much of it is held.
+    ///
+    /// # Errors
+    /// When the database refuses, or a row cannot be read.
+    pub async fn due_of(
+        &self,
+        rules: &Rules,
+        now: Timestamp,
+        sight: &Sight,
+    ) -> Result<(u64, u64), StoreError> {
+        let holds = Holds::new(self.open_holds().await?, now);
+        let (mut due, mut held) = (0, 0);
+        for queue in self.kept_queues(rules).await?.iter().filter(|queue| sight.sees(queue)) {
+            let of = self.impact_of(queue, &rules.of_queue(queue), &holds, now).await?;
+            due += of.recordings.rows + of.calls;
+            held += of.held;
+        }
+        Ok((due, held))
     }
 
     async fn days_of(
@@ -219,9 +253,9 @@ impl Store {
     async fn examples(
         &self,
         queue: &QueueId,
-        is: &QueueRules,
-        would: &QueueRules,
+        (is, would): (&QueueRules, &QueueRules),
         (holds, now): (&Holds, Timestamp),
+        restricted: bool,
         found: &mut Vec<Example>,
     ) -> Result<(), StoreError> {
         if would.of_recordings().1.keep >= is.of_recordings().1.keep {
@@ -233,9 +267,11 @@ impl Store {
             let rows = self.kept_recordings(queue, forever, after.as_ref(), LOOKED_AT).await?;
             let Some(last) = rows.last() else { return Ok(()) };
             after = Some(super::retention::Behind::of(last));
+            let calls: Vec<CallId> = rows.iter().map(Kept::call).collect();
+            let hidden = if restricted { BTreeSet::new() } else { self.restricted_of(&calls).await? };
             for row in rows {
                 let Kept::Recording { id, call } = row else { continue };
-                let free = holds.of_recording(id, &call).next().is_none();
+                let free = holds.of_recording(id, &call).next().is_none() && !hidden.contains(&call.id);
                 let Some(due) = would.removes_at(call.ended_at).filter(|_| free) else { continue };
                 let because = Because { queue: queue.clone(), ended_at: call.ended_at, due };
                 found.push(Example { recording: id, call: call.id, because });

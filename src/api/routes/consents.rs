@@ -93,6 +93,8 @@ pub(super) struct Consent {
     /// SHA-256 of the question as it was played.
     question: Option<String>,
     language: Option<String>,
+    /// It was reset: it counts no more for later calls, and the caller is asked again.
+    reset: bool,
 }
 
 impl From<ConsentRow> for Consent {
@@ -108,13 +110,15 @@ impl From<ConsentRow> for Consent {
             channel: row.channel,
             question: row.question_sha256,
             language: row.language,
+            reset: row.reset.is_some(),
         }
     }
 }
 
 impl Listed for Consent {
-    const COLUMNS: &'static [&'static str] =
-        &["at", "call", "queue", "caller", "answer", "agreed", "digit", "channel", "question", "language"];
+    const COLUMNS: &'static [&'static str] = &[
+        "at", "call", "queue", "caller", "answer", "agreed", "digit", "channel", "question", "language", "reset",
+    ];
     const PERSONAL: bool = true;
 }
 

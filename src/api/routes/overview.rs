@@ -18,6 +18,7 @@ use crate::store::{By, ConsentFigures, Counted, NodeRow};
 use crate::time::Timestamp;
 
 use super::reports::{figures, midnight, zone};
+use super::retention::due;
 use super::route::{Route, get};
 use super::settings::wording;
 use super::vault::{Alarm, raised};
@@ -161,7 +162,7 @@ pub(super) async fn overview(
     }
     if any(&[Right::Monitor, Right::ConfigureRecording]) {
         shown.recordings = recordings(&desk, &visitor).await?;
-        shown.retention = late(&desk).await?;
+        shown.retention = late(&desk, &visitor).await?;
     }
     if any(&[Right::Dpo]) {
         shown.tasks = Some(soon(desk.store().privacy_tasks_open()).await?);
@@ -177,12 +178,13 @@ pub(super) async fn overview(
     Ok(Json(shown))
 }
 
-async fn late(desk: &Desk) -> Result<Late, Problem> {
+async fn late(desk: &Desk, visitor: &Visitor) -> Result<Late, Problem> {
     let (_, settings) = soon(desk.store().settings()).await?;
     let state = soon(desk.store().retention_state()).await?;
-    let removes = Rules::of(&settings).remove_something();
-    let lag_seconds = if removes { state.lag(desk.now()).as_secs() } else { 0 };
-    Ok(Late { due: state.due, lag_seconds })
+    let rules = Rules::of(&settings);
+    let lag_seconds = if rules.remove_something() { state.lag(desk.now()).as_secs() } else { 0 };
+    let (due, _) = due(desk, visitor, &rules).await?;
+    Ok(Late { due, lag_seconds })
 }
 
 async fn findings(desk: &Desk, visitor: &Visitor) -> Result<Vec<OfQueue>, Problem> {

@@ -95,9 +95,10 @@ async fn show(
     let (rules, now) = (Rules::of(&settings), desk.now());
     let state = soon(desk.store().retention_state()).await?;
     let midnight = Timestamp::from_micros(now.as_micros() / DAY * DAY);
-    let removed_today = counted(desk.store().removed_since(midnight)).await?;
-    let sees = |queue: &QueueId| visitor.sees(queue);
-    let timeline = counted(desk.store().timeline(&rules, now, &sees)).await?;
+    let sight = visitor.sight();
+    let removed_today = counted(desk.store().removed_since(midnight, &sight)).await?;
+    let timeline = counted(desk.store().timeline(&rules, now, &sight)).await?;
+    let (due, held) = due(&desk, &visitor, &rules).await?;
     let system = (visitor.held.queues().is_none()).then(|| line(None, &rules.of_system()));
     let of_queues = rules.queues().filter(|queue| visitor.sees(queue));
     let of_queues = of_queues.map(|queue| line(Some(queue), &rules.of_queue(queue)));
@@ -107,10 +108,20 @@ async fn show(
         lag_seconds: if rules.remove_something() { state.lag(now).as_secs() } else { 0 },
         last_run: state.ended_at.map(Timestamp::to_rfc3339),
         removed_today,
-        due: state.due,
-        held: state.held,
+        due,
+        held,
         timeline: timeline.into_iter().map(TimelineDay::from).collect(),
     }))
+}
+
+/// How much is due, and how much of that is held: as the sweeper has it, or, for who sees some queues alone, counted of
+/// them.
+pub(super) async fn due(desk: &Desk, visitor: &Visitor, rules: &Rules) -> Result<(u64, u64), Problem> {
+    if visitor.held.queues().is_some() {
+        return counted(desk.store().due_of(rules, desk.now(), &visitor.sight())).await;
+    }
+    let state = soon(desk.store().retention_state()).await?;
+    Ok((state.due, state.held))
 }
 
 const DAY: i64 = 86_400_000_000;
@@ -127,7 +138,7 @@ fn line(queue: Option<&QueueId>, rules: &QueueRules) -> RuleLine {
 }
 
 /// Waits for what is counted.
-async fn counted<T>(read: impl Future<Output = Result<T, StoreError>>) -> Result<T, Problem> {
+pub(super) async fn counted<T>(read: impl Future<Output = Result<T, StoreError>>) -> Result<T, Problem> {
     match timeout(COUNTING, read).await {
         Ok(read) => Ok(read?),
         Err(_) => {
@@ -169,6 +180,9 @@ struct QueueProposal {
     #[serde(default, deserialize_with = "named")]
     #[schema(value_type = Option<String>)]
     file_removal: Option<Option<String>>,
+    /// The queue goes: what it leaves is kept by the rules of the system.
+    #[serde(default)]
+    removed: bool,
 }
 
 /// Tells `null` from nothing.
@@ -184,7 +198,11 @@ impl Proposal {
             proposed.recordings = keep("system.recordings", recordings)?;
             proposed.reporting = keep("system.reporting", reporting)?;
         }
-        for (name, QueueProposal { retention, file_removal }) in self.queues.unwrap_or_default() {
+        for (name, QueueProposal { retention, file_removal, removed }) in self.queues.unwrap_or_default() {
+            if removed {
+                proposed.removed.insert(QueueId(name));
+                continue;
+            }
             let read = |key, own: Option<Option<String>>| match own {
                 None => Ok(None),
                 Some(own) => keep(key, own).map(Some),
@@ -286,8 +304,8 @@ async fn simulate(
     let (_, settings) = soon(desk.store().settings()).await?;
     let rules = Rules::of(&settings);
     let (both, began) = ((&rules, &rules.with(&proposed)), Instant::now());
-    let sees = |queue: &QueueId| visitor.sees(queue);
-    let simulated = counted(desk.store().simulate(both, desk.now(), &sees, &|_, _| {})).await?;
+    let sight = visitor.sight();
+    let simulated = counted(desk.store().simulate(both, desk.now(), &sight, &|_, _| {})).await?;
     let store::Simulation { now, proposed, sooner, timeline } = simulated;
     Ok(Json(Simulation {
         now: now.into(),

@@ -292,3 +292,30 @@ async fn reports_are_of_the_system_s_days() {
     let of_one = clerk.get(&format!("/reports/consents?by=question&queue=sales&{span}")).await.json();
     assert_eq!((&of_one["rows"][0]["key"], &of_one["total"]["asked"]), (&json!("ab".repeat(32)), &json!(2)));
 }
+
+#[tokio::test]
+async fn a_consent_that_was_reset_says_so() {
+    let house = house().await;
+    let boss = house.log_in("boss").await;
+    let resets = async |path: &str| {
+        let list = boss.get(path).await.json();
+        let items = list["items"].as_array().or(list["consents"].as_array()).unwrap().clone();
+        items.iter().map(|consent| consent["reset"].as_bool().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(resets("/consents").await, [false, false, false]);
+    // One by itself; and those that were given before everybody's were reset.
+    house.execute(&format!("UPDATE consents SET reset_at = 1 WHERE call = '{}'", id(3))).await;
+    house
+        .execute(&format!(
+            "INSERT INTO consent_resets (at, by_user, task) VALUES ({}, 'ada', 'x')",
+            at(2).as_micros()
+        ))
+        .await;
+    assert_eq!(resets("/consents").await, [true, false, true], "3, 1, 0; of 2 nothing is shown");
+    assert_eq!(resets("/consents?queue=sales").await, [true, false]);
+    assert_eq!(resets("/consents?number=4567&sort=oldest").await, [true, false, true]);
+    let table = boss.raw("GET", "/api/v1/consents?format=csv", &[]).await;
+    let text = unchunked(table.body);
+    assert!(text.lines().next().unwrap().ends_with("reset"), "{text}");
+    assert_eq!(resets(&format!("/calls/{}", id(0))).await, [true]);
+}

@@ -1,9 +1,10 @@
 //! Rules, simulation, holds and why, over a real store.
 
-use super::house::Kept;
+use super::house::{Client, Kept};
 use super::*;
 use crate::call::{Cause, Fact};
 use crate::ids::RecordingId;
+use crate::store::{AnonymiseChange, RecordingChange};
 
 const RULES: &str = r#"
 [system.sayso]
@@ -208,4 +209,130 @@ async fn a_recording_says_why_it_is_here_and_why_it_went() {
     assert_eq!((&gone["clock"], &gone["rule"]), (&Value::Null, &json!("operator")));
     let nobody = lead.get("/recordings/01ARZ3NDEKTSV4RRFFQ69G5FAV/why").await;
     assert_eq!(nobody.problem(), (404, "no-recording".into()));
+}
+
+/// A call of a queue that ended, without a recording.
+async fn call_of(house: &House, n: u128, queue: &str) {
+    let arrived = Fact::Arrived {
+        call: id(n),
+        at: START,
+        from: None,
+        dialled: "100".to_owned(),
+        trunk: None,
+        queue: queue.into(),
+        language: crate::settings::Language("en".to_owned()),
+    };
+    let ended = Fact::Ended { call: id(n), at: START, cause: Cause::HungUp };
+    house.store.commit(vec![arrived.into(), ended.into()]).await.unwrap();
+}
+
+const ARCHIVE: &str = r#"
+[queue.archive]
+retention = "forever"
+[queue.empty]
+retention = "forever"
+[system.sayso]
+retention-calls = "10d"
+"#;
+
+#[tokio::test]
+async fn a_queue_that_keeps_something_longer_is_removed_only_when_that_is_confirmed() {
+    let house = House::new().await;
+    house.apply(ARCHIVE).await;
+    call_of(&house, 7, "archive").await;
+    let boss = house.log_in("boss").await;
+    house.pass(days(20));
+    let boss = if boss.get("/session").await.status == 200 { boss } else { house.log_in("boss").await };
+    let body = json!({ "queues": { "archive": { "removed": true } } });
+    let simulation = boss.post("/retention/simulation", body).await.json();
+    assert_eq!((&simulation["now"]["calls"], &simulation["proposed"]["calls"]), (&json!(0), &json!(1)));
+    let headers = [("x-sayso", "1"), ("if-match", "*")];
+    let remove =
+        async |path: &str| boss.send("DELETE", &format!("/api/v1/queues/{path}"), &headers, None).await;
+    let refused = remove("archive").await;
+    assert_eq!(refused.problem(), (409, "keeps-recordings".into()));
+    let told = refused.json()["detail"].as_str().unwrap().to_owned();
+    assert!(told.contains("keeps 0 recordings and 1 calls") && told.contains("1 calls would go at once"), "{told}");
+    assert_eq!(remove("archive?confirm=perhaps").await.problem(), (400, "bad-request".into()));
+    assert_eq!(boss.get("/queues/archive").await.status, 200, "it is there");
+    assert_eq!(remove("empty").await.status, 204, "nothing is kept there");
+    assert_eq!(remove("archive?confirm=true").await.status, 204);
+    assert_eq!(boss.get("/queues/archive").await.status, 404);
+}
+
+#[tokio::test]
+async fn who_sees_some_queues_is_told_of_these_alone() {
+    let house = House::new().await;
+    house
+        .apply(
+            "[user.narrow]\npassword = \"correct horse\"\nmust-change = false\nrole = \"superuser\"\n\
+             only-queues = [\"sales\"]\n[system.sayso]\nretention-calls = \"10d\"\n",
+        )
+        .await;
+    for (n, queue) in [(1, "support"), (2, "support"), (3, "sales")] {
+        call_of(&house, n, queue).await;
+    }
+    house.pass(days(20));
+    // What the sweeper found, of all queues; and what it did to recordings of both.
+    house.change("UPDATE retention_state SET due = 3, held = 5").await;
+    for (n, queue) in [(1, "support"), (2, "sales")] {
+        house
+            .execute(&format!(
+                "INSERT INTO recordings (id, call, state, basis, armed_at, format, queue, destroyed_at, rule) \
+                 VALUES ('{}', '{}', 'removed', 'agreed', 0, 'pcm16', '{queue}', {}, 'retention: x')",
+                RecordingId::new(Ulid(n)),
+                id(n),
+                (START + days(20)).as_micros()
+            ))
+            .await;
+    }
+    let (boss, narrow) = (house.log_in("boss").await, house.log_in("narrow").await);
+    let told = async |who: &Client| {
+        let view = who.get("/retention").await.json();
+        let overview = who.get("/overview").await.json();
+        [&view["due"], &view["held"], &view["removedToday"], &overview["retention"]["due"]]
+            .map(|figure| figure.as_u64().unwrap())
+    };
+    assert_eq!(told(&boss).await, [3, 5, 2, 3]);
+    assert_eq!(told(&narrow).await, [1, 0, 1, 1]);
+}
+
+/// Every report, as the pages read it.
+#[tokio::test]
+async fn reports_are_the_same_before_and_after_calls_are_anonymised() {
+    let (house, _kept, recording) = kept().await;
+    let call = house.store.recording(recording).await.unwrap().unwrap().call;
+    for (n, queue) in [(101, "support"), (102, "sales")] {
+        call_of(&house, n, queue).await;
+    }
+    let clerk = house.log_in("clerk").await;
+    let (since, until) = ((START - days(2)).to_rfc3339(), (START + days(2)).to_rfc3339());
+    let reports = async || {
+        let mut all = Vec::new();
+        for (report, ways) in [("calls", ["day", "queue", "hour"]), ("consents", ["day", "queue", "question"])] {
+            for by in ways {
+                for more in ["", "&queue=support"] {
+                    let path = format!("/reports/{report}?by={by}&since={since}&until={until}{more}");
+                    let answer = clerk.get(&path).await;
+                    assert_eq!(answer.status, 200, "{path}");
+                    all.push((path, answer.json()));
+                }
+            }
+        }
+        all
+    };
+    let before = reports().await;
+    assert!(before.iter().any(|(_, report)| report["total"]["recorded"] == 1), "{before:?}");
+    let (rule, by) = ("retention: x".to_owned(), crate::audit::Actor::System);
+    let why = "it is due".to_owned();
+    let destroyed = RecordingChange::Destroyed { id: recording, at: START, rule: rule.clone(), why, by: by.clone() };
+    let mut changes = vec![Change::Recording(destroyed)];
+    for call in [call, id(101), id(102)] {
+        let (rule, by) = (rule.clone(), by.clone());
+        changes.push(Change::Anonymise(AnonymiseChange::Call { call, at: START, rule, by }));
+    }
+    house.store.commit(changes).await.unwrap();
+    let row = house.store.call(call).await.unwrap().unwrap();
+    assert_eq!(row.call.from.unwrap().0, crate::retention::ANONYMISED);
+    assert_eq!(reports().await, before);
 }

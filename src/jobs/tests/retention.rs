@@ -1,20 +1,28 @@
 //! A sweep: what is due goes, what is held stays, and a crash at any batch is a repetition.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
+use tokio::sync::Notify;
+use tokio::time::timeout;
 use ulid::Ulid;
 
-use super::super::retention::{ask, sweep_here, turn};
+use super::super::context::Fault;
+use super::super::retention::sweep::{Pace, Sweeper};
+use super::super::retention::{Done, ask, sweep_here, turn};
 use super::super::{AlarmKind, Context};
-use super::house::{House, until};
+use super::house::{House, PATIENCE, until};
 use crate::audit::Actor;
 use crate::call::{Cause, Fact};
 use crate::consent::Basis;
 use crate::ids::{CallId, HoldId, PhoneNumber, RecordingId, Redacted};
 use crate::retention::{ANONYMISED, HoldOn};
 use crate::settings::{Changed, Difference, Keep, Kind, Language, Object, Retention, SYSTEM, System};
-use crate::store::{AnonymiseChange, AuditFilter, Change, HoldChange, JobKind, RecordingChange, Swept};
+use crate::store::{
+    AnonymiseChange, AuditFilter, Change, HoldChange, JobChange, JobFilter, JobKind, RecordingChange, Swept,
+};
 use crate::time::Timestamp;
 use crate::vault::Format;
 
@@ -62,15 +70,44 @@ impl House {
     }
 
     async fn keep(&self, calls: Keep, recordings: Keep, reporting: Keep) {
+        let change = self.other_system(|system| system.retention = Retention { calls, recordings, reporting });
+        self.deps().store.commit(vec![change.await]).await.unwrap();
+    }
+
+    /// The system's settings with something else.
+    async fn other_system(&self, change: impl FnOnce(&mut System)) -> Change {
         let (_, settings) = self.deps().store.settings().await.unwrap();
-        let retention = Retention { calls, recordings, reporting };
-        let new = Object::System(Arc::new(System { retention, ..System::default() }));
+        let mut new = settings.system.as_deref().cloned().unwrap_or_default();
+        change(&mut new);
+        let new = Object::System(Arc::new(new));
         let what = match settings.system {
             None => Changed::Added(new),
             Some(old) => Changed::Altered { old: Object::System(old), new },
         };
         let change = Difference { kind: Kind::System, name: SYSTEM.to_owned(), what };
-        self.deps().store.commit(vec![Change::Settings(vec![change], Actor::System)]).await.unwrap();
+        Change::Settings(vec![change], Actor::System)
+    }
+
+    /// Sweeps; `on` hears each step. How often each step was taken.
+    async fn sweep_with(
+        &self,
+        pace: Pace,
+        on: impl Fn(&'static str) + Send + Sync,
+    ) -> (Done, BTreeMap<&'static str, u32>) {
+        let taken = Mutex::new(BTreeMap::new());
+        let step = |name| -> Result<(), Fault> {
+            *taken.lock().unwrap().entry(name).or_default() += 1;
+            on(name);
+            Ok(())
+        };
+        let (store, clock) = (&self.deps().store, self.deps().clock);
+        let done = Sweeper::new(store, clock, pace, &|_| {}, &step).sweep().await.unwrap();
+        (done, taken.into_inner().unwrap())
+    }
+
+    /// Puts a change into the writer's queue from where nothing can be waited for: what is submitted later comes later.
+    fn slip_in(&self, change: Change) {
+        self.deps().store.submit(vec![change]).now_or_never().expect("the queue has room");
     }
 
     async fn hold(&self, on: HoldOn) {
@@ -170,7 +207,7 @@ async fn one_runner_sweeps_at_a_time() {
     ask(&deps.store, deps.clock.now()).await.unwrap();
     let job = house.jobs().await.pop().unwrap();
     let at = deps.clock.now();
-    let lease = crate::store::JobChange::Leased { id: job.id, by: "another".to_owned(), until: at + DAY, at };
+    let lease = JobChange::Leased { id: job.id, by: "another".to_owned(), until: at + DAY, at };
     deps.store.commit(vec![Change::Job(lease)]).await.unwrap();
     assert_eq!(sweep_here(&deps.store, deps.clock, &|_| {}).await.unwrap(), None, "another has it");
     assert_eq!(house.state(0).await, "armed");
@@ -233,4 +270,132 @@ async fn a_changed_rule_and_time_ask_for_a_sweep_and_lag_raises_the_alarm() {
     note(Swept { seen_at: Some(now - DAY * 2), ..behind(None) }).await;
     turn(&ctx, &mut known).await.unwrap();
     assert!(ctx.alarms.is_raised_for(AlarmKind::RetentionLag, ""));
+}
+
+/// A rule was lengthened when the batch was made and not yet committed: nothing of it is done.
+#[tokio::test]
+async fn a_rule_that_is_lengthened_at_the_last_moment_holds() {
+    let house = House::new(Format::Pcm16).await;
+    for n in 0..3 {
+        house.call_of_days_ago(n, 40).await;
+    }
+    house.keep(days(30), days(10), Keep::Forever).await;
+    let longer = house.other_system(|system| system.retention = Retention::default()).await;
+    let longer = Mutex::new(Some(longer));
+    let slip_in = |step| {
+        if step == "commit"
+            && let Some(change) = longer.lock().unwrap().take()
+        {
+            house.slip_in(change);
+        }
+    };
+    let (done, steps) = house.sweep_with(Pace::default(), slip_in).await;
+    assert_eq!(done, Done::default());
+    assert_eq!((steps["changed"], steps["begin"]), (1, 2), "all of it anew, by the rules as they are");
+    for n in 0..3 {
+        assert_eq!((house.state(n).await.as_str(), house.is_anonymous(n).await), ("armed", false), "{n}");
+    }
+}
+
+/// Another change of settings does not begin the pass anew: what it got in the way of is done a moment later.
+#[tokio::test]
+async fn settings_that_are_no_rules_do_not_begin_a_sweep_anew() {
+    let house = House::new(Format::Pcm16).await;
+    for n in 0..3 {
+        house.call_of_days_ago(n, 40).await;
+    }
+    house.keep(days(30), days(10), Keep::Forever).await;
+    let other = house.other_system(|system| system.time_zone = "Europe/Vienna".to_owned()).await;
+    let other = Mutex::new(Some(other));
+    let slip_in = |step| {
+        if step == "commit"
+            && let Some(change) = other.lock().unwrap().take()
+        {
+            house.slip_in(change);
+        }
+    };
+    let (done, steps) = house.sweep_with(Pace::default(), slip_in).await;
+    assert_eq!((done.destroyed, done.anonymised, done.skipped), (3, 3, 0));
+    assert_eq!((steps["changed"], steps["begin"]), (1, 1));
+    let swept = house.deps().store.retention_state().await.unwrap();
+    assert_eq!(swept.generation, house.deps().store.generation().await.unwrap(), "no sweep is due for that");
+}
+
+/// While copies wait for their removal nothing is counted anew: it is waited where the sweep is.
+#[tokio::test]
+async fn a_slow_object_store_is_waited_for_in_place() {
+    let house = House::new(Format::Pcm16).await;
+    // Each batch has 50 of them.
+    for n in 0..60 {
+        house.call_of_days_ago(n, 40).await;
+    }
+    house.keep(days(30), days(10), Keep::Forever).await;
+    let (looks, deps) = (Notify::new(), house.deps());
+    let removed = async {
+        for _ in 0..3 {
+            looks.notified().await;
+        }
+        // The copies of the first batch are gone at last.
+        let filter = JobFilter { kind: Some(JobKind::Destroy), limit: 500, ..JobFilter::default() };
+        let jobs = deps.store.jobs(&filter).await.unwrap().items;
+        assert_eq!(jobs.len(), 50);
+        for job in jobs {
+            let (id, by, at) = (job.id, "another".to_owned(), deps.clock.now());
+            let leased = JobChange::Leased { id, by: by.clone(), until: at + DAY, at };
+            let done = JobChange::Done { id, by };
+            deps.store.commit(vec![Change::Job(leased), Change::Job(done)]).await.unwrap();
+        }
+    };
+    let pace = Pace { waiting: 50, room: Duration::from_millis(1), ..Pace::default() };
+    let look = |step| {
+        if step == "no room" {
+            looks.notify_one();
+        }
+    };
+    let ((done, steps), ()) = timeout(PATIENCE, async { tokio::join!(house.sweep_with(pace, look), removed) })
+        .await
+        .expect("it goes on when there is room");
+    assert_eq!((done.destroyed, done.anonymised), (60, 60));
+    assert!(steps["no room"] >= 3);
+    assert_eq!(steps["begin"], 1, "it is counted once");
+}
+
+/// What a hold on the queue keeps is passed over as a whole, not read page by page with each sweep.
+#[tokio::test]
+async fn a_large_hold_is_passed_over() {
+    let house = House::new(Format::Pcm16).await;
+    for n in 0..40 {
+        house.call_of_days_ago(n, 100 - u32::try_from(n).unwrap()).await;
+    }
+    house.keep(days(30), days(10), Keep::Forever).await;
+    let ago = |days: u32| house.deps().clock.now() - DAY * days;
+    house.hold(HoldOn::Queue { queue: "support".into(), since: ago(97), until: ago(63) }).await;
+    let pace = Pace { page: 2, ..Pace::default() };
+    // Both lists have 4 rows before and 2 behind the hold; of the first of either the hold begins in a page.
+    let (done, steps) = house.sweep_with(pace, |_| {}).await;
+    assert_eq!((done.destroyed, done.anonymised, done.skipped), (6, 6, 0));
+    assert!(steps["page"] <= 16, "{steps:?}");
+    let (done, steps) = house.sweep_with(pace, |_| {}).await;
+    assert_eq!(done, Done::default());
+    assert!(steps["page"] <= 4, "{steps:?}");
+    let state = house.deps().store.retention_state().await.unwrap();
+    assert_eq!((state.due, state.held), (0, 68));
+}
+
+#[tokio::test]
+async fn a_hold_that_runs_out_is_noted_once() {
+    let house = House::new(Format::Pcm16).await;
+    house.call_of_days_ago(0, 40).await;
+    let now = house.deps().clock.now();
+    let (id, by, reason) = (HoldId::new(Ulid(7)), Actor::System, Redacted("case 7".to_owned()));
+    let ends = Some(now - DAY);
+    let hold = HoldChange::Created { id, on: HoldOn::Call(call(0)), reason, by, at: now - DAY * 2, ends };
+    house.deps().store.commit(vec![Change::Hold(hold)]).await.unwrap();
+    let ctx = Context::new(house.config(false), house.deps().clone());
+    for _ in 0..2 {
+        turn(&ctx, &mut None).await.unwrap();
+    }
+    let filter = AuditFilter { action: Some("hold.ended".to_owned()), ..AuditFilter::default() };
+    assert_eq!(house.deps().store.audit(&filter).await.unwrap().len(), 1);
+    assert_eq!(house.deps().store.hold(id).await.unwrap().unwrap().released.unwrap().by, "system");
 }

@@ -12,6 +12,7 @@ use crate::ids::{CallId, EntryId, Redacted};
 use crate::privacy::{LastDigits, NewEntry, Person, email_key, reversed, words};
 use crate::store::error::{Doing as _, StoreError};
 use crate::store::page::{Cursor, Page, Place};
+use crate::store::persons::LogRows;
 use crate::store::query::Cells;
 use crate::store::rows::rfc3339;
 use crate::store::writer::Work;
@@ -138,7 +139,7 @@ impl Work<'_> {
         // What the log says of it and of nobody's number.
         self.erase_person(&crate::audit::Person::object(ENTRY, id.to_string()), by).await?;
         // And under a number's key, which others need still.
-        self.erase_rows_of(&id.to_string()).await?;
+        self.erase_rows_of(&id.to_string(), LogRows::All).await?;
         let what = Object::new(ENTRY, id);
         self.audit(AuditEvent::new(Class::Modify, by.clone(), at, "directory-entry.removed", what));
         Ok(())

@@ -8,6 +8,7 @@ use crate::ids::{CallId, EntryId, PhoneNumber, RecordingId, Redacted, TaskId};
 use crate::privacy::{ANONYMIZED, reversed};
 use crate::store::anonymise::AnonymiseChange;
 use crate::store::error::{Doing as _, StoreError};
+use crate::store::persons::LogRows;
 use crate::store::query::{Cells, count};
 use crate::store::recorded::RecordingChange;
 use crate::store::writer::Work;
@@ -171,7 +172,7 @@ impl Work<'_> {
              AND ((h.kind = 'call' AND h.object = c.id) \
              OR (h.kind = 'recording' AND h.object IN (SELECT r.id FROM recordings r WHERE r.call = c.id)) \
              OR (h.kind = 'queue' AND h.object = c.first_queue AND c.arrived_at <= h.span_until \
-                 AND (c.ended_at IS NULL OR c.ended_at >= h.span_since))))"
+                 AND (c.ended_at IS NULL OR c.ended_at >= h.span_since)))) RETURNING call"
         );
         let last = all.archived.map_or(i64::MAX, |archived| archived.n);
         let mut erased = 0;
@@ -181,7 +182,13 @@ impl Work<'_> {
             }
             let update = sqlx::query(AssertSqlSafe(update.clone())).bind(number.clone());
             let update = update.bind(all.at.as_micros()).bind(ANONYMIZED).bind(last);
-            erased += update.execute(&mut *self.connection).await.doing("erasing consents")?.rows_affected();
+            let rows = update.fetch_all(&mut *self.connection).await.doing("erasing consents")?;
+            erased += rows.len() as u64;
+            // The log's proof of them, which retention leaves, goes with them.
+            for row in &rows {
+                let call: String = Cells { table: "consents", row }.get("call")?;
+                self.erase_rows_of(&call, LogRows::Consents).await?;
+            }
             // An answer that stays, since a hold keeps it or its call goes on, must not become the last one because a
             // later one is gone.
             let stays =
@@ -303,7 +310,7 @@ impl Work<'_> {
             let rule = format!("{RULE}: {why}");
             self.anonymise(&AnonymiseChange::Call { call, at, rule, by }).await?;
             // Restricted or not, there is nobody's data left to be hidden.
-            self.erase_personal_of(&[call]).await?;
+            self.erase_personal_of(&[call], LogRows::All).await?;
         }
         let update = "UPDATE privacy_task_calls SET state = 'done' WHERE task = $1 AND call = $2";
         let update = of(update, id).bind(call.to_string());

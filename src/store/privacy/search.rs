@@ -10,7 +10,7 @@ use crate::ids::{CallId, EntryId, RecordingId, Redacted};
 use crate::privacy::{LastDigits, Person, Search};
 use crate::store::Store;
 use crate::store::error::{Doing as _, StoreError};
-use crate::store::query::{Cells, read_call, read_consent};
+use crate::store::query::{Cells, consent_columns, read_call, read_consent};
 use crate::store::rows::{CallRow, ConsentRow, NoteRow};
 use crate::time::Timestamp;
 
@@ -106,8 +106,12 @@ impl Store {
             for select in BY_DIGITS {
                 calls.add(&self.by_digits(select, digits, span).await?)?;
             }
-            let select = "SELECT * FROM consents WHERE from_reversed >= $1 AND from_reversed < $2 AND at >= $3 \
-                          AND at < $4 ORDER BY at DESC, n DESC LIMIT $5";
+            let select = concat!(
+                "SELECT ",
+                consent_columns!(),
+                " FROM consents WHERE from_reversed >= $1 AND from_reversed < $2 AND at >= $3 \
+                 AND at < $4 ORDER BY at DESC, n DESC LIMIT $5"
+            );
             add_consents(&mut consents, &self.by_digits(select, digits, span).await?)?;
         }
         // An address is a word of what is attached to a call, and so is each part of a name.
@@ -133,8 +137,9 @@ impl Store {
             );
             calls.add(&self.by_numbers(select, lot, span).await?)?;
             let select = format!(
-                "SELECT * FROM consents WHERE from_number IN ({}) AND at >= $1 AND at < $2 \
+                "SELECT {} FROM consents WHERE from_number IN ({}) AND at >= $1 AND at < $2 \
                  ORDER BY at DESC, n DESC LIMIT $3",
+                consent_columns!(),
                 marks(lot.len(), 4)
             );
             add_consents(&mut consents, &self.by_numbers(select, lot, span).await?)?;
@@ -240,7 +245,11 @@ impl Store {
         let numbers: Vec<String> = numbers.iter().filter(|number| number.starts_with('+')).cloned().collect();
         for (column, values) in [("call", &ids), ("from_number", &numbers)] {
             for lot in values.chunks(LOT) {
-                let select = format!("SELECT * FROM consents WHERE {column} IN ({})", marks(lot.len(), 1));
+                let select = format!(
+                    "SELECT {} FROM consents WHERE {column} IN ({})",
+                    consent_columns!(),
+                    marks(lot.len(), 1)
+                );
                 add_consents(&mut consents, &self.by_ids(select, lot).await?)?;
             }
         }

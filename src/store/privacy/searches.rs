@@ -75,7 +75,7 @@ impl Work<'_> {
         for search in searches {
             self.erase_person(&Person::object(PRIVACY, object_of(search)), &Actor::System).await?;
             // A number that was typed whole is sealed under the number's key.
-            self.erase_rows_of(&object_of(search)).await?;
+            self.erase_rows_of(&object_of(search), LogRows::All).await?;
             for delete in [
                 "DELETE FROM privacy_search_found WHERE search = $1",
                 "DELETE FROM privacy_searches WHERE id = $1",

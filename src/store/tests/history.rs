@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::privacy::LastDigits;
 use crate::store::Place as PagePlace;
 
 on_each_kind! {

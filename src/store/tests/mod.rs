@@ -13,6 +13,7 @@ macro_rules! on_each_kind {
     };
 }
 
+mod anonymised;
 mod audit;
 mod chain;
 #[path = "../../../sip-tests/harness/postgres.rs"]
@@ -21,6 +22,7 @@ mod commit;
 mod held;
 mod erasing;
 mod history;
+mod holds;
 mod jobs;
 mod keks;
 mod life;

@@ -10,7 +10,7 @@ use crate::store::change::Change;
 use crate::store::dialect::Dialect;
 use crate::store::error::{Doing as _, StoreError};
 use crate::store::kek::KekChange;
-use crate::store::persons::{Erased, Secret};
+use crate::store::persons::{Erased, LogRows, Secret};
 use crate::store::recorded::RecordingChange;
 use crate::store::rules::Rules;
 use crate::time::{Clock, Timestamp};
@@ -102,6 +102,7 @@ pub(super) fn destroys_key(change: &Change) -> bool {
         | Change::ErasePerson { .. }
         | Change::ErasePersonalOf { .. } => true,
         Change::Anonymise(change) => change.erases(),
+        Change::Particulars(change) => change.erases(),
         Change::Privacy(change) => change.erases(),
         Change::Recording(
             RecordingChange::Armed { .. }
@@ -131,7 +132,6 @@ pub(super) fn destroys_key(change: &Change) -> bool {
         | Change::Login(_)
         | Change::Webhook(_)
         | Change::Anchor(_)
-        | Change::Particulars(_)
         | Change::Node(_)
         | Change::Audit(_) => false,
     }
@@ -202,7 +202,9 @@ impl<'c> Work<'c> {
                 Change::Anchor(change) => self.anchor(change).await?,
                 Change::Particulars(change) => self.particulars(change).await?,
                 Change::ErasePerson { person, by } => self.erase_person(person, by).await?,
-                Change::ErasePersonalOf { calls } => self.erase_personal_of(calls).await?,
+                Change::ErasePersonalOf { calls } => {
+                    self.erase_personal_of(calls, LogRows::All).await?;
+                }
                 Change::Node(node) => self.node_seen(node).await?,
                 Change::Audit(event) => self.audit(event.clone()),
             }

@@ -15,6 +15,7 @@ import type { Note, Right, Role } from './types'
 // PUT    /{kind}/{name} Document -> 200 | 201 Document, ETag  `If-Match: ETAG` to change, `If-None-Match: *` to make;
 //        428 version-needed, 412 changed (somebody else was faster: read again), 422 bad-settings {errors}, 409 refused
 // DELETE /{kind}/{name}          -> 204                       with If-Match; 422 bad-settings: others refer to it
+//        409 keeps-recordings: a queue that keeps something longer than the system would; `?confirm=true` says that it is meant
 // and one of all:
 // GET    /system                 -> SystemDocument, ETag
 // PUT    /system SystemDocument  -> SystemDocument, ETag
@@ -170,8 +171,9 @@ export interface Hold { id: string; on: { kind: 'recording' | 'call' | 'number' 
 
 // ---- retention, with configure-recording
 // GET  /retention                              -> RetentionView
-// POST /retention/simulation {system?: {calls?, recordings?, reporting?}, queues?: Record<string, {retention?: string | null, "file-removal"?: string | null}>}
-//                                              -> Simulation       what would go if this were in force, beside what goes anyway; 422 bad-rule
+// POST /retention/simulation {system?: {calls?, recordings?, reporting?}, queues?: Record<string, {retention?: string | null, "file-removal"?: string | null, removed?: boolean}>}
+//                                              -> Simulation       what would go if this were in force, beside what goes anyway; 422 bad-rule. `removed`: the queue goes
+// What is due, held and what was removed are those of the queues one sees.
 export interface RetentionView { rules: { queue: string | null; calls: string; recordings: string; from: 'system' | 'queue'; sentence: string }[]; reporting: string; lagSeconds: number; lastRun: string | null; removedToday: number; due: number; held: number; timeline: TimelineDay[] }
 export interface TimelineDay { day: string; recordings: number; calls: number }
 export interface Simulation { now: Impact; proposed: Impact; sooner: Example[]; timeline: TimelineDay[]; tookMs: number }

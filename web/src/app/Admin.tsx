@@ -2,7 +2,7 @@
 import { Alert, Button, Loader } from '@mantine/core'
 import { Component, Suspense, useState, type ReactNode } from 'react'
 
-import { GROUPS, pagesOf } from '../pages/registry'
+import { GROUPS, homeOf, pagesOf } from '../pages/registry'
 import { useTexts } from '../texts'
 import { useNavWords } from '../texts/admin/nav'
 
@@ -14,6 +14,7 @@ export function Admin({ place }: { place: Place }) {
   const { session } = useDesk()
   const [open, setOpen] = useState(false)
   const pages = pagesOf(session)
+  const home = homeOf(session)
   const now = pages.find(({ route }) => route === place.page)
   return (
     <div className="admin">
@@ -42,7 +43,7 @@ export function Admin({ place }: { place: Place }) {
           </Broken>
         ) : (
           <Alert color="yellow" variant="outline" role="alert">
-            <div className="apart">{words.noPage}{pages[0] && <Button component="a" size="xs" variant="default" href={address(pages[0].route)}>{pages[0].title(words)}</Button>}</div>
+            <div className="apart">{words.noPage}{home && <Button component="a" size="xs" variant="default" href={address(home.route)}>{home.title(words)}</Button>}</div>
           </Alert>
         )}
       </div>

@@ -14,7 +14,7 @@ import { ShortcutList, useShortcuts } from '../desktop/shortcuts'
 import { may } from '../logic/mine'
 import { Audio } from '../phone/audio'
 import { Phone } from '../phone/phone'
-import { administers, pagesOf } from '../pages/registry'
+import { administers, homeOf, pagesOf } from '../pages/registry'
 import { useTexts } from '../texts'
 import { useNavWords } from '../texts/admin/nav'
 import { Icon } from '../ui/icons'
@@ -86,7 +86,7 @@ function Frame() {
 /** Where who has just logged in begins. */
 function firstPage(session: Session): string {
   if (session.agent !== null) return 'desk'
-  const first = administers(session) ? pagesOf(session)[0] : undefined
+  const first = administers(session) ? homeOf(session) : undefined
   return first?.route ?? (may(session, 'wallboard') ? 'wallboard' : 'desk')
 }
 
@@ -105,7 +105,7 @@ function Header({ own, onHelp }: { own: Own | undefined; onHelp(): void }) {
   const words = useNavWords()
   const { session, logOut } = useDesk()
   const shown = OWN.filter((one) => one !== 'wallboard' || may(session, 'wallboard'))
-  const first = pagesOf(session)[0]
+  const first = homeOf(session)
   return (
     <header className="top">
       <div className="top-row">

@@ -1,6 +1,6 @@
 // A document of settings: read with its version (ETag), changed as a draft, written back if nobody else was faster; if
 // somebody was, both versions are shown, and what shall hold is chosen key by key.
-import { Alert, Button, Loader, Modal, SegmentedControl, Stack, Table } from '@mantine/core'
+import { Alert, Button, Checkbox, Loader, Modal, SegmentedControl, Stack, Table } from '@mantine/core'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useEffect, useState, type ReactNode } from 'react'
 
@@ -33,7 +33,8 @@ export interface DocumentState<T> {
   revert(): void
   /** Whether it is stored now. */
   save(): Promise<boolean>
-  remove(): Promise<void>
+  /** `confirmed`: a queue, although what it keeps goes sooner then. */
+  remove(confirmed: boolean): Promise<void>
   /** Ends a conflict: null takes theirs. */
   settle(choice: T | null): Promise<void>
   /** The words of what is wrong with a key. */
@@ -99,8 +100,8 @@ export function useDocument<T extends object>(path: string, { fresh, lists = [] 
       setErrors([])
     },
     save: async () => (draft && base ? write(draft, base) : false),
-    remove: async () => {
-      await exchange('DELETE', path, undefined, base?.version ? { 'If-Match': base.version } : {})
+    remove: async (confirmed) => {
+      await exchange('DELETE', `${path}${confirmed ? '?confirm=true' : ''}`, undefined, base?.version ? { 'If-Match': base.version } : {})
       queries.removeQueries({ queryKey: ['document', path] })
       for (const list of lists) void queries.invalidateQueries({ queryKey: ['list', list] })
     },
@@ -181,14 +182,32 @@ export function DocumentForm<T extends object>({ of, label, names, readOnly, onS
           {!of.isNew && <Button variant="default" disabled={!of.dirty} onClick={of.revert}>{words.form.revert}</Button>}
           <span role="status" className="soft">{of.dirty && !of.isNew ? words.form.unsaved : ''}</span>
           <span className="grow" />
-          {remove && !of.isNew && (
-            <ConfirmButton label={words.form.remove} title={words.form.remove} lead={words.form.removeLead(remove.name)} confirm={words.form.remove}
-              danger act={of.remove} done={words.form.removed} onDone={remove.onDone} button={{ color: 'red', variant: 'subtle', size: 'sm' }} />
-          )}
+          {remove && !of.isNew && <RemoveButton of={of} {...remove} />}
         </div>
       )}
       {of.conflict && <ConflictDialog of={of} conflict={of.conflict} names={names} onSaved={onSaved} />}
     </form>
+  )
+}
+
+/** Where the server says that recordings would go sooner with it, that has to be meant as well. */
+function RemoveButton<T extends object>({ of, name, onDone }: { of: DocumentState<T>; name: string; onDone(): void }) {
+  const words = useKitWords()
+  const [keeps, setKeeps] = useState(false)
+  const [meant, setMeant] = useState(false)
+  const act = async () => {
+    try {
+      await of.remove(meant)
+    } catch (error) {
+      if (error instanceof Fault && error.title === 'keeps-recordings') setKeeps(true)
+      throw error
+    }
+  }
+  return (
+    <ConfirmButton label={words.form.remove} title={words.form.remove} lead={words.form.removeLead(name)} confirm={words.form.remove}
+      danger act={act} done={words.form.removed} onDone={onDone} button={{ color: 'red', variant: 'subtle', size: 'sm' }}>
+      {keeps && <Checkbox label={words.form.removeKept} checked={meant} onChange={(event) => { setMeant(event.currentTarget.checked) }} />}
+    </ConfirmButton>
   )
 }
 

@@ -33,3 +33,10 @@ export const pagesOf = (session: Session) =>
 
 /** Whether there is anything to administer for this user. */
 export const administers = (session: Session) => pagesOf(session).some(({ rights }) => rights.length > 0)
+
+/** Where who administers begins: the overview; whose only work is people's data, with what was asked about it. */
+export const homeOf = (session: Session): PageEntry | undefined => {
+  const pages = pagesOf(session)
+  const named = (route: string) => pages.find((page) => page.route === route)
+  return named('overview') ?? named('tasks') ?? pages[0]
+}

@@ -3,12 +3,15 @@
 
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
+use serde::Deserialize;
 use serde_json::{Map, Value};
+use utoipa::IntoParams;
 
 use crate::access::{leaves_no_superuser, superusers};
 use crate::api::desk::{Desk, random, soon};
 use crate::api::guard::Visitor;
 use crate::api::problem::Problem;
+use crate::api::routes::retention::counted;
 use crate::settings::{
     Changed, Difference, DocumentError, Kind, Object, Settings, from_document, without,
 };
@@ -115,6 +118,7 @@ pub(super) async fn remove(
     kind: Kind,
     name: &str,
     headers: &HeaderMap,
+    Confirmed { confirm }: Confirmed,
 ) -> Result<Response, Fault> {
     let meant = Meant::of(headers)?;
     for _ in 0..TRIES {
@@ -124,11 +128,37 @@ pub(super) async fn remove(
         meant.holds(&all, kind, name)?;
         may::change(visitor, &all.settings, name, Some(&old), None)?;
         let differences = without(&all.settings, kind, name)?;
+        if !confirm {
+            removes_nothing_sooner(desk, &all, &differences).await?;
+        }
         if store(desk, visitor, &all, differences).await? {
             return Ok(StatusCode::NO_CONTENT.into_response());
         }
     }
     Err(busy().into())
+}
+
+/// Whether what is to go anyway is meant, too.
+#[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Confirmed {
+    /// Of a queue: it goes even if recordings and calls are kept by rules of its own that would go sooner without it.
+    confirm: bool,
+}
+
+/// Refuses to remove a queue without which something would be removed sooner: nobody has said that this is meant.
+async fn removes_nothing_sooner(
+    desk: &Desk,
+    all: &VersionedSettings,
+    differences: &[Difference],
+) -> Result<(), Fault> {
+    let removals = counted(desk.store().removals(&all.settings, differences, desk.now())).await?;
+    let Some(removal) = removals.first() else { return Ok(()) };
+    let detail = format!(
+        "The {removal}. Simulate it, then give the system as long a rule, keep the queue, or confirm its removal \
+         (`confirm=true`)."
+    );
+    Err(Problem::conflict("keeps-recordings", detail).into())
 }
 
 fn busy() -> Problem {

@@ -9,7 +9,8 @@ mod more;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use axum::{Extension, Json};
@@ -31,6 +32,7 @@ use crate::settings::{
 };
 use crate::store::{Page, VersionedSettings};
 
+use self::change::Confirmed;
 use super::route::{Route, delete, get, put};
 
 pub(super) use more::wording;
@@ -108,7 +110,13 @@ fn of<D: Document + ToSchema>(kind: Kind, all: &'static str, one: &'static str) 
         async move |State(desk): State<Arc<Desk>>,
                     Extension(visitor): Extension<Visitor>,
                     Path(name): Path<String>,
-                    headers: HeaderMap| change::remove(&desk, &visitor, kind, &name, &headers).await;
+                    headers: HeaderMap,
+                    confirmed: Result<Query<Confirmed>, QueryRejection>| {
+            let confirmed = confirmed.map(|Query(confirmed)| confirmed).map_err(|error| {
+                Problem::new(StatusCode::BAD_REQUEST, "bad-request", format!("The query: {error}."))
+            })?;
+            change::remove(&desk, &visitor, kind, &name, &headers, confirmed).await
+        };
     [
         get(all, reads(kind), list)
             .says("All of them by name, with their versions.")
@@ -122,6 +130,7 @@ fn of<D: Document + ToSchema>(kind: Kind, all: &'static str, one: &'static str) 
             .versioned(),
         delete(one, changes, remove)
             .says("Removes one, unless another refers to it.")
+            .query::<Confirmed>()
             .gives_nothing(StatusCode::NO_CONTENT)
             .versioned(),
     ]

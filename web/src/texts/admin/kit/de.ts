@@ -17,7 +17,7 @@ export const de: Words = {
     systemUnknown: 'Wie das System',
     forever: 'Für immer', for: 'Für', never: 'Nie', amount: 'Menge', unit: 'Einheit', optional: 'freiwillig', secretKept: 'Leer lassen, um das Gespeicherte zu behalten.',
     new: 'Neu', change: 'Ändern', test: 'Testen', details: 'Einzelheiten',
-    listHint: 'Nach jedem Eintrag die Eingabetaste drücken.', back: 'Zurück', next: 'Weiter', removeLead: (name) => `„${name}“ wird entfernt. Das lässt sich nicht rückgängig machen.`, exists: 'Diesen Namen gibt es schon.',
+    listHint: 'Nach jedem Eintrag die Eingabetaste drücken.', back: 'Zurück', next: 'Weiter', removeLead: (name) => `„${name}“ wird entfernt. Das lässt sich nicht rückgängig machen.`, removeKept: 'Trotzdem entfernen: Aufnahmen und Anrufe, die sie aufbewahrt, verschwinden früher.', exists: 'Diesen Namen gibt es schon.',
     yes: 'Ja', no: 'Nein', on: 'An', off: 'Aus', none: '–', all: 'Alle', loading: 'Wird geladen…', retry: 'Erneut versuchen',
   },
   units: {

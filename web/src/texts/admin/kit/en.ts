@@ -16,7 +16,7 @@ export const en = {
     systemUnknown: 'As the system',
     forever: 'For ever', for: 'For', never: 'Never', amount: 'Amount', unit: 'Unit', optional: 'optional', secretKept: 'Leave empty to keep the stored one.',
     new: 'New', change: 'Change', test: 'Test', details: 'Details',
-    listHint: 'Press Enter after each.', back: 'Back', next: 'Next', removeLead: (name: string) => `“${name}” is removed. This cannot be undone.`, exists: 'There is one with this name already.',
+    listHint: 'Press Enter after each.', back: 'Back', next: 'Next', removeLead: (name: string) => `“${name}” is removed. This cannot be undone.`, removeKept: 'Remove it all the same: recordings and calls that it keeps go sooner.', exists: 'There is one with this name already.',
     yes: 'Yes', no: 'No', on: 'On', off: 'Off', none: '–', all: 'All', loading: 'Loading…', retry: 'Try again',
   },
   units: {

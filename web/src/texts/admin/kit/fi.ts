@@ -17,7 +17,7 @@ export const fi: Words = {
     systemUnknown: 'Kuten järjestelmässä',
     forever: 'Pysyvästi', for: 'Ajan', never: 'Ei koskaan', amount: 'Määrä', unit: 'Yksikkö', optional: 'valinnainen', secretKept: 'Jätä tyhjäksi, jos tallennettu säilyy.',
     new: 'Uusi', change: 'Muuta', test: 'Testaa', details: 'Tiedot',
-    listHint: 'Paina Enter jokaisen jälkeen.', back: 'Takaisin', next: 'Seuraava', removeLead: (name) => `”${name}” poistetaan. Tätä ei voi perua.`, exists: 'Tämänniminen on jo olemassa.',
+    listHint: 'Paina Enter jokaisen jälkeen.', back: 'Takaisin', next: 'Seuraava', removeLead: (name) => `”${name}” poistetaan. Tätä ei voi perua.`, removeKept: 'Poista silti: sen säilyttämät tallenteet ja puhelut poistuvat aiemmin.', exists: 'Tämänniminen on jo olemassa.',
     yes: 'Kyllä', no: 'Ei', on: 'Päällä', off: 'Pois', none: '–', all: 'Kaikki', loading: 'Ladataan…', retry: 'Yritä uudelleen',
   },
   units: {
