@@ -10,12 +10,15 @@ mod agent;
 mod bench;
 mod caller;
 mod cost;
+mod count;
 mod fill;
 mod plan;
 mod process;
 mod report;
 mod rtp;
 mod run;
+#[path = "../scene/mod.rs"]
+mod scene;
 mod sip;
 mod soak;
 mod timers;
@@ -87,6 +90,8 @@ enum Profile {
     /// Start a server in a folder of its own and let callers talk with agents in browsers (WebRTC), recorded;
     /// print it beside the bars.
     Webrtc(bench::Options),
+    /// Count the instructions of the hot paths (by valgrind) and hold them against the committed baseline.
+    Count(count::Options),
     /// Fill a database with calls of three years, without a server and without audio.
     Fill(fill::Options),
     /// Start a server in a folder of its own and go through mixed calls, transfers, holds and faults: does
@@ -170,6 +175,7 @@ fn start(profile: Profile) -> Result<bool> {
         }
         Profile::Bench(options) => bench::bench(&options),
         Profile::Webrtc(options) => bench::webrtc(&options),
+        Profile::Count(options) => count::count(&options),
         Profile::Fill(options) => fill::fill(&options),
         Profile::Soak { sayso, minutes, lanes, first_port, json } => {
             let span = Duration::from_secs_f64(minutes.max(0.1) * 60.0);
