@@ -21,6 +21,7 @@ mod database;
 mod defence;
 mod dialogs;
 mod gate;
+mod instructions;
 mod keys;
 mod load;
 mod media;

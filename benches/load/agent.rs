@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use sayso::phone::browser::BrowserError;
 
-use crate::plan;
+use crate::plan::Plan;
 use crate::rtp::Talker;
 use crate::sip::{Ids, Message, audio_of, authorize, sdp};
 use crate::web::Page;
@@ -19,6 +19,8 @@ pub(crate) struct Agent {
     rtp: SocketAddr,
     /// Its phone is a browser.
     web: bool,
+    /// And speaks Opus.
+    opus: bool,
     /// Counts calls, so that timers of an earlier one are recognised.
     pub(crate) generation: u32,
     pub(crate) state: State,
@@ -39,8 +41,8 @@ pub(crate) enum State {
 
 /// An agent's call.
 pub(crate) struct Up {
-    /// Which, by the caller's number.
-    pub(crate) call: u32,
+    /// Which, by the caller's place.
+    pub(crate) call: usize,
     /// The server's Call-ID.
     pub(crate) call_id: String,
     /// Where our audio goes.
@@ -53,10 +55,15 @@ pub(crate) struct Up {
 }
 
 impl Agent {
-    /// The agent for call number `n`.
-    pub(crate) fn new(n: u32, sip: SocketAddr, rtp: SocketAddr, web: bool) -> Self {
-        let (name, password) = plan::agent(n);
-        Self { name, password, sip, rtp, web, generation: 0, state: State::Idle }
+    /// One who logs in with this name and password.
+    pub(crate) fn new(
+        (name, password): (String, String),
+        sip: SocketAddr,
+        rtp: SocketAddr,
+        plan: &Plan,
+    ) -> Self {
+        let (web, opus) = (plan.web, plan.speech.is_some());
+        Self { name, password, sip, rtp, web, opus, generation: 0, state: State::Idle }
     }
 
     /// The first REGISTER.
@@ -111,11 +118,11 @@ impl Agent {
         }
     }
 
-    /// Answers an INVITE of `call`: the 180 and the 200. A re-INVITE gets the 200 alone. `Err`: why not.
+    /// Answers an INVITE of `call` (its place on the worker, its number in the run): the 180 and the 200. A re-INVITE gets the 200 alone. `Err`: why not.
     pub(crate) fn invited(
         &mut self,
         invite: &Message,
-        call: u32,
+        (call, number): (usize, u32),
         now: Instant,
     ) -> Result<[Option<Vec<u8>>; 2], String> {
         let contact = format!("<sip:{}@{}>", self.name, self.sip);
@@ -127,7 +134,7 @@ impl Agent {
             (_, false) => sdp(self.rtp, &[8], "sendrecv", 1),
             (State::Up(Up { page: Some(page), .. }), true) => page.answer(&invite.body).map_err(refused)?,
             (State::Up(_) | State::Idle | State::Registering { .. }, true) => {
-                let (page, answer) = Page::open(self.rtp, &invite.body, now).map_err(refused)?;
+                let (page, answer) = Page::open(self.rtp, &invite.body, self.opus, now).map_err(refused)?;
                 opened = Some(page);
                 answer
             }
@@ -144,7 +151,7 @@ impl Agent {
             };
         }
         self.generation += 1;
-        let talker = Talker::new(0xa000_0000 | call);
+        let talker = Talker::new(0xa000_0000 | number);
         self.state =
             State::Up(Up { call, call_id, remote, talker, page: opened, unacknowledged: Some(ok.clone()) });
         Ok([Some(invite.response(180, "Ringing", &tag).bytes()), Some(ok)])

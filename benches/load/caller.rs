@@ -53,7 +53,12 @@ pub(crate) enum Answer {
     /// The call is up: send this ACK. When the INVITE was sent, unless this is the 200 once more.
     Accepted { ack: Vec<u8>, since: Option<u64> },
     /// Refused: send this ACK.
-    Refused { ack: Vec<u8>, status: u16 },
+    Refused {
+        ack: Vec<u8>,
+        status: u16,
+        /// Whether it says when to come again.
+        retry_after: bool,
+    },
 }
 
 impl Caller {
@@ -103,7 +108,8 @@ impl Caller {
         if status >= 300 {
             let ack = Message::request("ACK", &uri, &branch, &self.ids).bytes();
             self.state = State::Over;
-            return Some(Answer::Refused { ack, status });
+            let retry_after = answer.get("Retry-After").is_some();
+            return Some(Answer::Refused { ack, status, retry_after });
         }
         let (remote, _) = audio_of(&answer.body)?;
         let target = answer.uri_of("Contact")?.to_owned();

@@ -61,8 +61,8 @@ impl Compared {
 
 /// CPU for each call-second, memory for each call, CPU of the vault's threads.
 fn figures(report: &Report) -> (Option<f64>, Option<f64>, Option<f64>) {
-    report.server.map_or((None, None, None), |cost| {
-        (cost.cpu_ms_per_call_second, cost.rss_mb_per_call, cost.vault_ms_per_call_second)
+    report.server.as_ref().map_or((None, None, None), |cost| {
+        (cost.cpu_ms_per_call_second, cost.rss_mb_per_call, Some(cost.vault_ms_per_call_second()))
     })
 }
 
@@ -75,7 +75,7 @@ mod tests {
         let cost = Cost {
             cpu_ms: 0.0,
             cpu_ms_per_call_second: Some(cpu),
-            vault_ms_per_call_second: Some(0.1),
+            threads_ms_per_call_second: [("vault-writer".to_owned(), 0.1)].into(),
             cpu_ms_per_setup: None,
             rss_mb_per_call: Some(0.1),
             rss_mb: 50.0,

@@ -1,40 +1,52 @@
-//! `sayso-load`: callers and agents by the hundred with real paced RTP, and what the server makes of them.
+//! `sayso-load`: callers and agents by the hundred with real paced RTP, and what the server makes of them. Against any SIP
+//! server: see `benches/README.md`.
 //!
-//! `ivr-record` holds calls that agreed to be recorded, `setup` sets calls up and tears them down, `bench`
-//! starts a server of its own and runs both beside the bars, with recording and without, `webrtc` does so with agents in browsers, `soak`
-//! looks for what grows, `fill` makes a database of years.
+//! `ivr-record`, `relay`, `webrtc`, `setup` and `overload` are one load each, on a server that is there (`--server`) or on
+//! one of their own (`--sayso`); `bench` runs them beside the bars, `floor` the bare relay they are compared with,
+//! `soak` looks for what grows, `fill` makes a database of years, `count` counts instructions, `compare` reads Criterion's figures.
 #![allow(clippy::print_stdout)] // a command-line tool
 #![allow(clippy::disallowed_methods)] // measures real time
 
 mod agent;
+mod arrival;
 mod bench;
 mod caller;
+mod check;
+mod compare;
 mod cost;
+mod count;
 mod fill;
+mod floor;
+mod flow;
 mod plan;
 mod process;
 mod report;
 mod rtp;
 mod run;
+#[path = "../scene/mod.rs"]
+mod scene;
+mod server;
 mod sip;
 mod soak;
+mod speech;
+mod talk;
 mod timers;
 mod web;
 mod worker;
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Result;
-use clap::{Args, Parser, Subcommand};
+use anyhow::{Context as _, Result};
+use clap::{Parser, Subcommand};
+use rustix::process::{Resource, getrlimit, setrlimit};
 
-use plan::{Kind, Plan};
+use plan::{Recording, Setting};
 use report::Report;
-use run::{Measure, run};
+use talk::{Load, SetUps, Talks};
 
-/// Call load for a Sayso server on this machine.
+/// Call load for a SIP server.
 #[derive(Parser)]
 #[command(name = "sayso-load", version)]
 struct Arguments {
@@ -44,34 +56,18 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Profile {
-    /// Hold calls that pressed 1 and talk with an agent, both sides with 50 packets a second.
-    IvrRecord {
-        #[command(flatten)]
-        common: Common,
-        /// Calls held at once.
-        #[arg(long, default_value_t = 200)]
-        calls: u32,
-        /// Seconds they are held once all are connected.
-        #[arg(long, default_value_t = 30)]
-        hold: u64,
-        /// New calls a second until all are there.
-        #[arg(long, default_value_t = 20.0)]
-        rate: f64,
-    },
+    /// Hold calls that pressed 1 and talk with an agent, both sides with 50 packets a second; look into the
+    /// recordings, where the server is ours.
+    IvrRecord(Talks),
+    /// The same without a key and without recording.
+    Relay(Talks),
+    /// As `ivr-record`, with agents in browsers (ICE, DTLS, SRTP).
+    Webrtc(Talks),
+    /// Offer more calls than are admitted: the others must be refused with 503 and Retry-After, and those that were
+    /// taken must lose nothing.
+    Overload(Talks),
     /// Set calls up and tear them down, without audio of their own.
-    Setup {
-        #[command(flatten)]
-        common: Common,
-        /// New calls a second.
-        #[arg(long, default_value_t = 100.0)]
-        rate: f64,
-        /// For how many seconds.
-        #[arg(long, default_value_t = 20)]
-        seconds: u32,
-        /// Milliseconds each call is held.
-        #[arg(long, default_value_t = 0)]
-        hold: u64,
-    },
+    Setup(SetUps),
     /// Print the settings (`sayso apply`) a server needs for these profiles.
     Settings {
         /// Agents, as many as calls held.
@@ -80,13 +76,24 @@ enum Profile {
         /// As `--workers` of the profile.
         #[arg(long, default_value_t = 1)]
         workers: u32,
+        /// Agents in browsers.
+        #[arg(long)]
+        webrtc: bool,
+        /// Record nobody, and ask nobody.
+        #[arg(long)]
+        never: bool,
+        /// Most calls of the trunk.
+        #[arg(long)]
+        admitted: Option<u32>,
     },
-    /// Start a server in a folder of its own, run both profiles, print them beside the bars; and the talks once
-    /// more without recording, to see what that costs.
+    /// Start servers in folders of their own, run every profile on them, print the figures beside the bars.
     Bench(bench::Options),
-    /// Start a server in a folder of its own and let callers talk with agents in browsers (WebRTC), recorded;
-    /// print it beside the bars.
-    Webrtc(bench::Options),
+    /// What a bare relay loop with recording and encryption costs on this machine.
+    Floor(floor::Options),
+    /// Count the instructions of the hot paths (by valgrind) and hold them against the committed baseline.
+    Count(count::Options),
+    /// Print Criterion's figures beside the committed ones.
+    Compare(compare::Options),
     /// Fill a database with calls of three years, without a server and without audio.
     Fill(fill::Options),
     /// Start a server in a folder of its own and go through mixed calls, transfers, holds and faults: does
@@ -110,25 +117,10 @@ enum Profile {
     },
 }
 
-#[derive(Args)]
-struct Common {
-    /// The server's SIP address (UDP). Without it callers call the agents directly: what is measured then
-    /// is this generator.
-    #[arg(long)]
-    server: Option<SocketAddr>,
-    /// The server's process, for CPU and memory.
-    #[arg(long)]
-    pid: Option<u32>,
-    /// Threads; each needs its own queue, see `settings`.
-    #[arg(long, default_value_t = 1)]
-    workers: u32,
-    /// Print JSON instead of a table.
-    #[arg(long)]
-    json: bool,
-}
-
 fn main() -> ExitCode {
-    match start(Arguments::parse().profile) {
+    let asked = Arguments::parse();
+    more_files();
+    match start(asked.profile) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -138,38 +130,34 @@ fn main() -> ExitCode {
     }
 }
 
+/// As many open files as the system allows, for us and for the servers we start: a call takes up to eight.
+fn more_files() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    // Refused: a run that needs more says so.
+    let _ = setrlimit(Resource::Nofile, limit);
+}
+
 /// Runs a profile; whether every call succeeded and no packet was lost.
 fn start(profile: Profile) -> Result<bool> {
-    let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
     match profile {
-        Profile::IvrRecord { common, calls, hold, rate } => {
-            let plan = Plan {
-                server: common.server,
-                ip,
-                calls,
-                rate,
-                workers: common.workers,
-                kind: Kind::Talk,
-                web: false,
-            };
-            let measure = Measure { hold: Duration::from_secs(hold), pid: common.pid, idle: None };
-            print(&run("ivr-record", &plan, &measure)?, common.json)
-        }
-        Profile::Setup { common, rate, seconds, hold } => {
-            let kind = Kind::SetUp { hold: Duration::from_millis(hold) };
-            let calls = (rate * f64::from(seconds)) as u32;
-            anyhow::ensure!(common.server.is_some(), "setup needs --server");
-            let plan =
-                Plan { server: common.server, ip, calls, rate, workers: common.workers, kind, web: false };
-            let measure = Measure { hold: Duration::ZERO, pid: common.pid, idle: None };
-            print(&run("setup", &plan, &measure)?, common.json)
-        }
-        Profile::Settings { agents, workers } => {
-            print!("{}", plan::settings(agents, workers, false, plan::Recording::Consent));
+        Profile::IvrRecord(talks) => talks.run(Load::IvrRecord),
+        Profile::Relay(talks) => talks.run(Load::Relay),
+        Profile::Webrtc(talks) => talks.run(Load::Webrtc),
+        Profile::Overload(talks) => talks.run(Load::Overload),
+        Profile::Setup(setups) => setups.run(),
+        Profile::Settings { agents, workers, webrtc, never, admitted } => {
+            let recording = if never { Recording::Never } else { Recording::Consent };
+            print!("{}", plan::settings(&Setting { agents, workers, web: webrtc, recording, admitted }));
             Ok(true)
         }
         Profile::Bench(options) => bench::bench(&options),
-        Profile::Webrtc(options) => bench::webrtc(&options),
+        Profile::Floor(options) => match &options.here {
+            Some(dir) => floor::relay(options.calls, dir).map(|()| true),
+            None => put(&floor::floor(&options)?, options.json.as_ref()),
+        },
+        Profile::Count(options) => count::count(&options),
+        Profile::Compare(options) => compare::compare(&options),
         Profile::Fill(options) => fill::fill(&options),
         Profile::Soak { sayso, minutes, lanes, first_port, json } => {
             let span = Duration::from_secs_f64(minutes.max(0.1) * 60.0);
@@ -178,11 +166,24 @@ fn start(profile: Profile) -> Result<bool> {
     }
 }
 
-fn print(report: &Report, json: bool) -> Result<bool> {
-    if json {
-        println!("{}", serde_json::to_string_pretty(report)?);
-    } else {
+/// Prints a report: the table, or JSON where that is wanted (`--json`), or both (`--json FILE`). Whether it is good.
+pub(crate) fn put(report: &Report, json: Option<&Option<PathBuf>>) -> Result<bool> {
+    if json.is_none_or(Option::is_some) {
         print!("{}", report.table());
     }
-    Ok(report.failed == 0 && report.packets.lost == 0)
+    if let Some(file) = json {
+        put_json(&serde_json::to_value(report)?, file.as_deref())?;
+    }
+    let whole = report.recordings.as_ref().is_none_or(check::Checked::is_whole);
+    Ok(report.failed == 0 && report.packets.lost == 0 && whole)
+}
+
+/// JSON into a file, or to standard output.
+pub(crate) fn put_json(value: &serde_json::Value, file: Option<&Path>) -> Result<()> {
+    let text = serde_json::to_string_pretty(value)?;
+    match file {
+        None => println!("{text}"),
+        Some(file) => std::fs::write(file, text + "\n").with_context(|| file.display().to_string())?,
+    }
+    Ok(())
 }

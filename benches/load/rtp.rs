@@ -1,6 +1,12 @@
 //! RTP packets that can be told apart: each carries the call, the direction, its number and when it was
 //! sent, so loss, doubles and delay are exact, not inferred.
 
+use std::sync::Arc;
+
+use sayso::media::rtp::Header;
+
+use crate::speech::Speech;
+
 /// Bytes of G.711 in 20 ms.
 const FRAME: usize = 160;
 const HEADER: usize = 12;
@@ -10,7 +16,7 @@ const DTMF: u8 = 101;
 /// Starts the payload of a packet of ours; prompts and music do not have it.
 const MAGIC: [u8; 8] = *b"\xd5say\xd5so\xd5";
 
-/// What a packet of ours says about itself.
+/// What a packet of ours says about itself. Its octets after the mark are A-law silence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Mark {
     /// The call's number in this run.
@@ -81,6 +87,33 @@ impl Talker {
         self.timestamp = self.timestamp.wrapping_add(160);
         HEADER + FRAME
     }
+
+    /// The next packet, with the next 20 ms of speech instead of a mark.
+    pub(crate) fn speech(&mut self, speech: &Speech, buffer: &mut [u8; HEADER + FRAME]) -> usize {
+        let said = self.sent;
+        let length = self.packet(0, 0, buffer);
+        if length == HEADER + FRAME {
+            buffer[HEADER..].copy_from_slice(speech.alaw(said));
+        }
+        length
+    }
+
+    /// The next 20 ms of speech in Opus.
+    pub(crate) fn opus(&mut self, speech: &Speech) -> (Header, Arc<[u8]>) {
+        self.sequence = self.sequence.wrapping_add(1);
+        self.timestamp = self.timestamp.wrapping_add(960);
+        let payload = speech.opus(self.sent);
+        self.sent += 1;
+        let Self { ssrc, sequence, timestamp, .. } = *self;
+        (Header { marker: self.sent == 1, payload_type: 0, sequence, timestamp, ssrc }, payload)
+    }
+}
+
+/// SSRC and sequence number of an RTP packet with A-law.
+pub(crate) fn header(packet: &[u8]) -> Option<(u32, u16)> {
+    let head: &[u8; HEADER] = packet.first_chunk()?;
+    let ssrc = u32::from_be_bytes([head[8], head[9], head[10], head[11]]);
+    (head[1] & 0x7f == PCMA).then_some((ssrc, u16::from_be_bytes([head[2], head[3]])))
 }
 
 /// What an RTP packet says about itself; `None` for prompts, music, keys and RTCP.
@@ -97,6 +130,11 @@ pub(crate) fn mark_in(payload_type: u8, payload: &[u8]) -> Option<Mark> {
     let word = |at: usize| payload[at..at + 4].try_into().map(u32::from_be_bytes).ok();
     let sent = u64::from_be_bytes(payload[16..24].try_into().ok()?);
     Some(Mark { call: word(8)?, number: word(12)?, sent })
+}
+
+/// What 20 ms of A-law say about themselves, wherever they were found.
+pub(crate) fn mark_of_audio(octets: &[u8]) -> Option<Mark> {
+    mark_in(PCMA, octets)
 }
 
 /// The receiving half of a stream: which packets came.
@@ -124,6 +162,17 @@ impl Listener {
         self.seen[word] |= bit;
         self.received += 1;
         self.first = Some(self.first.map_or(number, |first| first.min(number)));
+    }
+
+    /// Whether this number came.
+    pub(crate) fn has(&self, number: u32) -> bool {
+        let bits = self.seen.get(number as usize / 64).copied().unwrap_or(0);
+        bits & (1 << (number % 64)) != 0
+    }
+
+    /// All numbers that came, in order.
+    pub(crate) fn numbers(&self) -> impl Iterator<Item = u32> {
+        (0..self.seen.len() as u32 * 64).filter(|number| self.has(*number))
     }
 
     /// Whether anything came.

@@ -27,8 +27,8 @@ pub(crate) fn run(name: &str, plan: &Plan, measure: &Measure) -> Result<Report> 
     let clock = Instant::now();
     let look =
         || measure.pid.map(|pid| Usage::of(pid).with_context(|| format!("no process {pid}"))).transpose();
-    let idle = match measure.idle {
-        Some(idle) => Some(idle),
+    let idle = match &measure.idle {
+        Some(idle) => Some(idle.clone()),
         None => look()?,
     };
     let workers: Vec<Worker<'_>> = (0..plan.workers)
@@ -49,18 +49,11 @@ pub(crate) fn run(name: &str, plan: &Plan, measure: &Measure) -> Result<Report> 
         let window = watched?;
         let mut report = collect(name, plan, counts);
         report.generator_cpu_percent = 100.0 * window.own_cpu_ms / window.span.as_secs_f64() / 1000.0;
-        report.server = window.server.zip(idle).map(|((before, after), idle)| {
-            let cpu_ms = after.cpu_ms - before.cpu_ms;
-            let held = f64::from(plan.calls) * window.span.as_secs_f64();
-            let talk = plan.kind == Kind::Talk;
-            let grown = after.rss.saturating_sub(idle.rss) as f64 / 1e6;
-            Cost {
-                cpu_ms,
-                cpu_ms_per_call_second: talk.then_some(cpu_ms / held),
-                vault_ms_per_call_second: talk.then_some((after.vault_ms - before.vault_ms) / held),
-                cpu_ms_per_setup: (!talk).then_some(cpu_ms / f64::from(plan.calls)),
-                rss_mb_per_call: talk.then_some(grown / f64::from(plan.calls)),
-                rss_mb: after.rss as f64 / 1e6,
+        report.server = window.server.zip(idle).map(|((before, after), idle)| match plan.kind {
+            Kind::SetUp { .. } => Cost::of_setups(&before, &after, plan.calls),
+            Kind::Talk => {
+                let held = f64::from(report.connected.max(1)) * window.span.as_secs_f64();
+                Cost::of_talks(&before, &after, &idle, held, report.connected)
             }
         });
         Ok(report)
@@ -109,7 +102,9 @@ fn watch(
     match plan.kind {
         Kind::SetUp { .. } => stage("calls done", plan.calls, patience, &over)?,
         Kind::Talk => {
-            let decided = || shared.connected.load(Relaxed) + shared.failed.load(Relaxed);
+            let decided = || {
+                [&shared.connected, &shared.failed, &shared.refused].iter().map(|n| n.load(Relaxed)).sum()
+            };
             stage("calls connected", plan.calls, patience + minute, &decided)?;
             shared.measuring.store(true, Relaxed);
             (start, before, own_before) = (Instant::now(), look()?, Usage::of(own));
@@ -139,7 +134,7 @@ fn pause() {
 
 fn collect(name: &str, plan: &Plan, counts: Vec<Counts>) -> Report {
     let mut report = Report { profile: name.to_owned(), calls: plan.calls, ..Report::default() };
-    let (mut delay, mut answer, mut key) = (Vec::new(), Vec::new(), Vec::new());
+    let mut all = Counts::default();
     for mut of in counts {
         for (why, count) in &of.failures {
             report.fail(why, *count);
@@ -148,12 +143,20 @@ fn collect(name: &str, plan: &Plan, counts: Vec<Counts>) -> Report {
         report.packets.received += of.received;
         report.packets.lost += of.lost;
         report.packets.doubles += of.doubles;
-        delay.append(&mut of.delay);
-        answer.append(&mut of.answer);
-        key.append(&mut of.key_to_invite);
+        report.packets.late += of.late;
+        report.refused += of.refused;
+        report.heard.append(&mut of.heard);
+        all.delay.append(&mut of.delay);
+        all.jitter.append(&mut of.jitter);
+        all.answer.append(&mut of.answer);
+        all.key_to_invite.append(&mut of.key_to_invite);
+        all.ack_to_heard.append(&mut of.ack_to_heard);
     }
-    report.delay_us = Spread::of(delay);
-    report.answer_us = Spread::of(answer);
-    report.key_to_invite_us = Spread::of(key);
+    report.connected = report.heard.len() as u32;
+    report.delay_us = Spread::of(all.delay);
+    report.jitter_us = Spread::of(all.jitter);
+    report.answer_us = Spread::of(all.answer);
+    report.key_to_invite_us = Spread::of(all.key_to_invite);
+    report.ack_to_heard_us = Spread::of(all.ack_to_heard);
     report
 }

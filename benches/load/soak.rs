@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use serde_json::json;
 
-use crate::bench::{Media, Server};
+use crate::server::{Media, Server};
 use lane::{Failure, Kind, Lane};
 use watch::{Look, growth};
 

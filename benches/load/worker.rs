@@ -14,19 +14,19 @@ use rustix::time::{
 };
 
 use crate::agent::{self, Agent};
+use crate::arrival;
 use crate::caller::{self, Caller};
+use crate::flow::Flow;
 use crate::plan::{Kind, Plan, Shared};
-use crate::rtp::{Listener, Mark};
+use crate::rtp::Listener;
 use crate::timers::{Timer, Timers};
+use crate::web::Heard;
 
 mod audio;
 mod signalling;
 
 pub(crate) const MS: u64 = 1_000_000;
 const FRAME: u64 = 20 * MS;
-/// A caller presses its key this long after the answer, and again in this interval until an agent comes:
-/// before the question is asked, keys mean nothing.
-const PRESS: u64 = 2000 * MS;
 /// What is on its way when the talking stops has this long to arrive.
 const LINGER: u64 = 300 * MS;
 /// A call that has not come to its purpose after this has failed.
@@ -42,20 +42,28 @@ pub(crate) struct Counts {
     pub(crate) received: u64,
     pub(crate) lost: u64,
     pub(crate) doubles: u64,
+    pub(crate) late: u64,
+    /// Calls refused with 503 and Retry-After.
+    pub(crate) refused: u32,
     /// Microseconds, as in [`Report`](crate::report::Report).
     pub(crate) delay: Vec<u64>,
+    pub(crate) jitter: Vec<u64>,
     pub(crate) answer: Vec<u64>,
     pub(crate) key_to_invite: Vec<u64>,
+    pub(crate) ack_to_heard: Vec<u64>,
+    /// What was heard in each call.
+    pub(crate) heard: Vec<CallHeard>,
 }
 
-/// What one call's two directions showed.
-#[derive(Default)]
-struct Flow {
-    to_agent: Listener,
-    to_caller: Listener,
-    said_by_agent: u32,
-    connected: bool,
-    failed: bool,
+/// What the two of a call heard of each other.
+#[derive(Debug)]
+pub(crate) struct CallHeard {
+    /// The call's number in this run.
+    pub(crate) call: u32,
+    /// What the agent heard of the caller.
+    pub(crate) to_agent: Listener,
+    /// What the caller heard of the agent.
+    pub(crate) to_caller: Listener,
 }
 
 /// Sockets in the epoll by number: SIP of callers, SIP of agents, then RTP of caller n and of agent n.
@@ -68,6 +76,8 @@ const ALARM: u64 = u64::MAX;
 pub(crate) struct Worker<'a> {
     plan: &'a Plan,
     shared: &'a Shared,
+    /// Which worker.
+    n: u32,
     number: String,
     clock: Instant,
     epoll: OwnedFd,
@@ -83,7 +93,9 @@ pub(crate) struct Worker<'a> {
     /// Callers by their number, agents by their name.
     names: HashMap<String, usize>,
     /// Scratch: what a browser heard.
-    heard: Vec<Mark>,
+    heard: Vec<Heard>,
+    /// Scratch: what the kernel says beside a datagram.
+    room: Vec<u8>,
     timers: Timers,
     counts: Counts,
     going: bool,
@@ -100,6 +112,7 @@ impl<'a> Worker<'a> {
         let open = |id: u64| -> io::Result<UdpSocket> {
             let socket = UdpSocket::bind((plan.ip, 0))?;
             socket.set_nonblocking(true)?;
+            arrival::stamp(&socket)?;
             epoll::add(&epoll, &socket, epoll::EventData::new_u64(id), epoll::EventFlags::IN)?;
             Ok(socket)
         };
@@ -122,18 +135,20 @@ impl<'a> Worker<'a> {
             callers.push(Caller::new(*call, &number, caller_sip.local_addr()?, at));
             names.insert(number, i);
             if plan.kind == Kind::Talk {
-                let agent =
-                    Agent::new(*call, agent_sip.local_addr()?, rtp[i * 2 + 1].local_addr()?, plan.web);
+                let login = (plan.agent(*call), plan.password(*call));
+                let agent = Agent::new(login, agent_sip.local_addr()?, rtp[i * 2 + 1].local_addr()?, plan);
                 names.insert(agent.name.clone(), i);
                 agents.push(agent);
             }
         }
         Ok(Self {
+            n,
             number: plan.number(n),
             flows: callers.iter().map(|_| Flow::default()).collect(),
             callers_by_id: callers.iter().enumerate().map(|(i, c)| (c.call_id().to_owned(), i)).collect(),
             counts: Counts::default(),
             heard: Vec::new(),
+            room: arrival::room(),
             timers: Timers::default(),
             going: false,
             stopping: false,
@@ -192,6 +207,13 @@ impl<'a> Worker<'a> {
 
     fn now(&self) -> u64 {
         self.clock.elapsed().as_nanos() as u64
+    }
+
+    /// The place on this worker of a call, by its number in the run.
+    fn place(&self, call: u32) -> Option<usize> {
+        let at = call.checked_sub(self.n)?;
+        let is_ours = at % self.plan.workers.max(1) == 0;
+        is_ours.then_some((at / self.plan.workers.max(1)) as usize).filter(|at| *at < self.flows.len())
     }
 
     fn register(&mut self) {
@@ -293,9 +315,7 @@ impl<'a> Worker<'a> {
             }
             return;
         };
-        let flow = &self.flows[i];
-        self.counts.sent += u64::from(flow.to_agent.due(sent));
-        self.counts.lost += u64::from(flow.to_agent.lost(sent));
+        self.flows[i].said_by_caller = sent;
         self.send_to_server(&bye);
         self.resend_after(i, T1);
         let now = self.now();
@@ -337,14 +357,22 @@ impl<'a> Worker<'a> {
     fn finish(mut self) -> Counts {
         for agent in &self.agents {
             if let agent::State::Up(up) = &agent.state {
-                self.flows[up.call as usize].said_by_agent = up.talker.sent;
+                self.flows[up.call].said_by_agent = up.talker.sent;
             }
         }
-        for flow in &self.flows {
-            self.counts.sent += u64::from(flow.to_caller.due(flow.said_by_agent));
-            self.counts.lost += u64::from(flow.to_caller.lost(flow.said_by_agent));
-            self.counts.received += u64::from(flow.to_caller.received) + u64::from(flow.to_agent.received);
-            self.counts.doubles += u64::from(flow.to_caller.doubles) + u64::from(flow.to_agent.doubles);
+        for (flow, caller) in self.flows.into_iter().zip(&self.callers) {
+            let sides = [(&flow.to_agent, flow.said_by_caller), (&flow.to_caller, flow.said_by_agent)];
+            for [due, received, lost, doubles] in sides.map(|(side, said)| side.counts(said)) {
+                self.counts.sent += due;
+                self.counts.received += received;
+                self.counts.lost += lost;
+                self.counts.doubles += doubles;
+            }
+            self.counts.ack_to_heard.extend(flow.ack_to_heard());
+            if flow.connected {
+                let (to_agent, to_caller) = (flow.to_agent.packets, flow.to_caller.packets);
+                self.counts.heard.push(CallHeard { call: caller.call, to_agent, to_caller });
+            }
         }
         self.counts
     }

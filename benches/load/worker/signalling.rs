@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::{CALLER_SIP, FRAME, MS, PRESS, T1, Worker, send};
+use super::{CALLER_SIP, FRAME, MS, T1, Worker, send};
 use crate::agent::{self, Agent};
 use crate::caller::{self, Answer};
 use crate::plan::Kind;
@@ -58,14 +58,22 @@ impl Worker<'_> {
                     Kind::Talk => {
                         // Spread over the frame, by a step that is no divisor of it.
                         self.timers.set(now + i as u64 * 7_100_003 % FRAME, Timer::CallerPacket(i));
-                        self.timers.set(now + PRESS, Timer::Press(i));
+                        if let Some(key) = self.plan.key {
+                            self.timers.set(now + key.after.as_nanos() as u64, Timer::Press(i));
+                        }
                     }
                     Kind::SetUp { hold } => self.timers.set(now + hold.as_nanos() as u64, Timer::Leave(i)),
                 }
             }
-            Some(Answer::Refused { ack, status }) => {
+            Some(Answer::Refused { ack, status, retry_after }) => {
                 self.send_to_server(&ack);
-                self.fail(i, &format!("INVITE: {status}"));
+                if self.plan.overload && status == 503 && retry_after {
+                    self.counts.refused += 1;
+                    self.shared.refused.fetch_add(1, Relaxed);
+                } else {
+                    let why = if retry_after { "" } else { " without Retry-After" };
+                    self.fail(i, &format!("INVITE: {status}{why}"));
+                }
                 self.over(i);
             }
             Some(Answer::Provisional) | None => {}
@@ -82,8 +90,11 @@ impl Worker<'_> {
         match message.method() {
             Some("INVITE") => self.invite(message, from),
             Some("ACK") => {
+                let now = self.now();
                 if let Some(up) = self.agent_in(message) {
                     up.unacknowledged = None;
+                    let call = up.call;
+                    self.flows[call].acknowledged.get_or_insert(now);
                 }
             }
             Some(method) => {
@@ -138,7 +149,7 @@ impl Worker<'_> {
             self.counts.key_to_invite.push((now - pressed) / 1000);
         }
         let instant = self.instant(now);
-        let answers = match self.agents[agent].invited(invite, caller as u32, instant) {
+        let answers = match self.agents[agent].invited(invite, (caller, self.callers[caller].call), instant) {
             Ok(answers) => answers,
             Err(why) => {
                 if self.plan.web {
@@ -170,7 +181,7 @@ impl Worker<'_> {
 
     pub(super) fn agent_left(&mut self, bye: &Message) {
         let Some(up) = self.agent_in(bye) else { return };
-        let (call, sent, id) = (up.call as usize, up.talker.sent, up.call_id.clone());
+        let (call, sent, id) = (up.call, up.talker.sent, up.call_id.clone());
         self.flows[call].said_by_agent = sent;
         let mine = |agent: &&mut Agent| matches!(&agent.state, agent::State::Up(up) if up.call_id == id);
         if let Some(agent) = self.agents.iter_mut().find(mine) {
