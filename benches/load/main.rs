@@ -2,7 +2,7 @@
 //!
 //! `ivr-record` holds calls that agreed to be recorded, `setup` sets calls up and tears them down, `bench`
 //! starts a server of its own and runs both beside the bars, with recording and without, `webrtc` does so with agents in browsers, `soak`
-//! looks for what grows, `fill` makes a database of years.
+//! looks for what grows, `fill` makes a database of years, `scale` times what is asked of one.
 #![allow(clippy::print_stdout)] // a command-line tool
 #![allow(clippy::disallowed_methods)] // measures real time
 
@@ -16,6 +16,7 @@ mod process;
 mod report;
 mod rtp;
 mod run;
+mod scale;
 mod sip;
 mod soak;
 mod timers;
@@ -87,8 +88,10 @@ enum Profile {
     /// Start a server in a folder of its own and let callers talk with agents in browsers (WebRTC), recorded;
     /// print it beside the bars.
     Webrtc(bench::Options),
-    /// Fill a database with calls of three years, without a server and without audio.
+    /// Fill a database with calls of three years and an audit log, without a server and without audio.
     Fill(fill::Options),
+    /// Fill a database if it is empty, and time what users ask of it: searches, lists, reports, retention, the log's proof.
+    Scale(scale::Options),
     /// Start a server in a folder of its own and go through mixed calls, transfers, holds and faults: does
     /// anything grow, is anything left?
     Soak {
@@ -171,6 +174,7 @@ fn start(profile: Profile) -> Result<bool> {
         Profile::Bench(options) => bench::bench(&options),
         Profile::Webrtc(options) => bench::webrtc(&options),
         Profile::Fill(options) => fill::fill(&options),
+        Profile::Scale(options) => scale::scale(&options),
         Profile::Soak { sayso, minutes, lanes, first_port, json } => {
             let span = Duration::from_secs_f64(minutes.max(0.1) * 60.0);
             soak::soak(&soak::Options { sayso, span, lanes: lanes.clamp(1, 200), first_port, json })
