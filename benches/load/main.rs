@@ -3,7 +3,7 @@
 //!
 //! `ivr-record`, `relay`, `webrtc`, `setup` and `overload` are one load each, on a server that is there (`--server`) or on
 //! one of their own (`--sayso`); `bench` runs them beside the bars, `floor` the bare relay they are compared with,
-//! `soak` looks for what grows, `fill` makes a database of years, `count` counts instructions, `compare` reads Criterion's figures.
+//! `soak` looks for what grows, `fill` makes a database of years, `scale` times what is asked of one, `count` counts instructions, `compare` reads Criterion's figures.
 #![allow(clippy::print_stdout)] // a command-line tool
 #![allow(clippy::disallowed_methods)] // measures real time
 
@@ -23,6 +23,7 @@ mod process;
 mod report;
 mod rtp;
 mod run;
+mod scale;
 #[path = "../scene/mod.rs"]
 mod scene;
 mod server;
@@ -94,8 +95,10 @@ enum Profile {
     Count(count::Options),
     /// Print Criterion's figures beside the committed ones.
     Compare(compare::Options),
-    /// Fill a database with calls of three years, without a server and without audio.
+    /// Fill a database with calls of three years and an audit log, without a server and without audio.
     Fill(fill::Options),
+    /// Fill a database if it is empty, and time what users ask of it: searches, lists, reports, retention, the log's proof.
+    Scale(scale::Options),
     /// Start a server in a folder of its own and go through mixed calls, transfers, holds and faults: does
     /// anything grow, is anything left?
     Soak {
@@ -159,6 +162,7 @@ fn start(profile: Profile) -> Result<bool> {
         Profile::Count(options) => count::count(&options),
         Profile::Compare(options) => compare::compare(&options),
         Profile::Fill(options) => fill::fill(&options),
+        Profile::Scale(options) => scale::scale(&options),
         Profile::Soak { sayso, minutes, lanes, first_port, json } => {
             let span = Duration::from_secs_f64(minutes.max(0.1) * 60.0);
             soak::soak(&soak::Options { sayso, span, lanes: lanes.clamp(1, 200), first_port, json })

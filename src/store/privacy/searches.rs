@@ -5,6 +5,7 @@ use sqlx::AssertSqlSafe;
 use crate::audit::{Actor, AuditEvent, Class, Object, Person, Value};
 use crate::ids::{Redacted, TaskId};
 use crate::store::Store;
+use crate::store::persons::LogRows;
 use crate::store::error::{Doing as _, StoreError};
 use crate::store::query::count;
 use crate::store::writer::Work;
