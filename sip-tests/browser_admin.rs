@@ -12,7 +12,7 @@ use crate::harness::server::{Server, password};
 use crate::harness::shared;
 
 /// Address, heading, and the rights of which one opens it (none: everybody's).
-const PAGES: [(&str, &str, &[&str]); 23] = [
+pub(crate) const PAGES: [(&str, &str, &[&str]); 23] = [
     ("account", "Sign-in & security", &[]),
     ("agents", "Agents & skills", &["configure-agents"]),
     ("all-calls", "Calls", &["view-calls"]),

@@ -5,6 +5,8 @@
 
 mod harness;
 
+mod actions;
+mod attacks;
 mod browser;
 mod browser_admin;
 mod browser_desk;
@@ -16,6 +18,9 @@ mod browser_wallboard;
 mod carriers;
 mod cli;
 mod consent;
+mod console_privacy;
+mod console_records;
+mod console_settings;
 mod crash;
 mod database;
 mod defence;

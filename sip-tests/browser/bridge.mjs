@@ -56,16 +56,38 @@ const operations = {
     await at.context.close()
     rmSync(at.dir, { recursive: true, force: true })
   },
-  async click({ at, role, name, within }) { await find(at, role ?? 'button', name).click({ timeout: within }) },
+  async click({ at, role, name, inside, within }) { await find(at, role ?? 'button', name, inside).click({ timeout: within }) },
   /** Clicks what has a name that begins like this. */
-  async clickLike({ at, role, name, within }) {
+  async clickLike({ at, role, name, inside, within }) {
     const like = new RegExp(`^${name.replace(/[^\w ]/g, '\\$&')}`)
-    await at.page.getByRole(role, { name: like }).first().click({ timeout: within })
+    await part(at, inside).getByRole(role, { name: like }).first().click({ timeout: within })
   },
-  async fill({ at, label, text, within }) {
+  /** Turns a box, a choice or a switch: what is clicked with a mouse is its drawing, beside it. */
+  async tick({ at, role, name, inside, within }) {
+    const box = find(at, role, name, inside)
+    await box.waitFor({ state: 'attached', timeout: within })
+    if (!(await box.isEnabled())) throw new Error(`${name} is not enabled`)
+    await box.evaluate((input) => input.click())
+  },
+  async fill({ at, label, text, inside, within }) {
     // A password has no role; a label may have an asterisk that is no part of the name.
-    const field = at.page.getByLabel(label, { exact: true }).or(at.page.getByRole('textbox', { name: label, exact: true }))
+    const of = part(at, inside)
+    const field = of.getByLabel(label, { exact: true }).or(of.getByRole('textbox', { name: label, exact: true }))
     await field.first().fill(text, { timeout: within })
+  },
+  /** Chooses in a menu by what it says. */
+  async choose({ at, label, text, inside, within }) {
+    await part(at, inside).getByLabel(label, { exact: true }).first().selectOption({ label: text }, { timeout: within })
+  },
+  /** What stands in a field. */
+  async value({ at, label, inside, within }) { return part(at, inside).getByLabel(label, { exact: true }).first().inputValue({ timeout: within }) },
+  async text({ at, inside, within }) { return part(at, inside).innerText({ timeout: within }) },
+  /** Clicks what gives a file, and keeps that. */
+  async download({ at, role, name, path, inside, within }) {
+    const like = new RegExp(`^${name.replace(/[^\w ]/g, '\\$&')}`)
+    const button = part(at, inside).getByRole(role, { name: like }).first()
+    const [file] = await Promise.all([at.page.waitForEvent('download', { timeout: within }), button.click({ timeout: within })])
+    await file.saveAs(path)
   },
   /** Presses Tab until what has this name has the focus. */
   async reach({ at, name }) {
@@ -84,14 +106,14 @@ const operations = {
   async write({ at, text }) { await at.page.keyboard.type(text) },
   async press({ at, keys }) { await at.page.keyboard.press(keys) },
   /** Waits until it is to be seen; gives its text. */
-  async see({ at, role, name, text, within }) {
-    const what = role ? find(at, role, name) : at.page.getByText(text).first()
+  async see({ at, role, name, text, inside, within }) {
+    const what = role ? find(at, role, name, inside) : part(at, inside).getByText(text).first()
     const wanted = role && text ? what.filter({ hasText: text }) : what
     await wanted.waitFor({ state: 'visible', timeout: within })
     return wanted.innerText()
   },
-  async gone({ at, role, name, text, within }) {
-    const what = role ? find(at, role, name) : at.page.getByText(text).first()
+  async gone({ at, role, name, text, inside, within }) {
+    const what = role ? find(at, role, name, inside) : part(at, inside).getByText(text).first()
     await what.waitFor({ state: 'hidden', timeout: within })
   },
   /** The value of an expression in the page; promises are waited for. */
@@ -130,7 +152,16 @@ function listen(page) {
   return log
 }
 
-const find = (at, role, name) => at.page.getByRole(role, { name, exact: true }).first()
+/** A part of the page (role and, perhaps, name), or all of it. */
+function part(at, inside) {
+  if (!inside) return at.page
+  const [role, name] = inside
+  // Dialogs lie beside the main part; what else is named may be in the navigation by the same name.
+  const all = ['main', 'dialog'].includes(role) ? at.page : at.page.getByRole('main')
+  return all.getByRole(role, name ? { name, exact: true } : {}).first()
+}
+
+const find = (at, role, name, inside) => part(at, inside).getByRole(role, { name, exact: true }).first()
 
 async function answer(line) {
   const { id, op, ...request } = JSON.parse(line)

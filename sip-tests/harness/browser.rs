@@ -221,10 +221,88 @@ impl Page {
         assert_eq!(found, json!([]), "axe on {what}");
     }
 
+    /// What is done and seen in a part of the page alone: a dialog (without a name: whichever is open), a group of
+    /// fields.
+    pub(crate) fn inside<'a>(&'a self, role: &'a str, name: Option<&'a str>) -> Part<'a> {
+        Part { page: self, role, name }
+    }
+
+    /// The dialog that is open.
+    pub(crate) fn dialog(&self) -> Part<'_> {
+        self.inside("dialog", None)
+    }
+
+    /// Turns a `checkbox`, a `radio` or a `switch`.
+    pub(crate) fn tick(&self, role: &str, name: &str) {
+        self.ask("tick", json!({ "role": role, "name": name }), SOON);
+    }
+
+    /// Chooses in the menu of this label what says this.
+    pub(crate) fn choose(&self, label: &str, text: &str) {
+        self.ask("choose", json!({ "label": label, "text": text }), SOON);
+    }
+
+    /// What stands in the field of this label.
+    pub(crate) fn value(&self, label: &str) -> String {
+        let value = self.ask("value", json!({ "label": label }), SOON);
+        value.as_str().unwrap_or_default().to_owned()
+    }
+
+    /// Clicks what has a name that begins like this, and keeps the file that it gives.
+    pub(crate) fn download(&self, role: &str, name: &str, path: &Path) {
+        self.ask("download", json!({ "role": role, "name": name, "path": path }), SOON);
+    }
+
     fn ask(&self, op: &str, mut fields: Value, within: Duration) -> Value {
         fields["op"] = json!(op);
         fields["page"] = json!(self.name);
         ask(fields, within).unwrap_or_else(|error| panic!("{}: {error}", self.name))
+    }
+}
+
+/// A part of a page.
+#[derive(Clone, Copy)]
+pub(crate) struct Part<'a> {
+    page: &'a Page,
+    role: &'a str,
+    name: Option<&'a str>,
+}
+
+impl Part<'_> {
+    /// Clicks the button of this name.
+    pub(crate) fn click(&self, button: &str) {
+        self.ask("click", json!({ "name": button }));
+    }
+
+    /// Types into the field of this label, in place of what is there.
+    pub(crate) fn fill(&self, label: &str, text: &str) {
+        self.ask("fill", json!({ "label": label, "text": text }));
+    }
+
+    /// Turns a `checkbox`, a `radio` or a `switch`.
+    pub(crate) fn tick(&self, role: &str, name: &str) {
+        self.ask("tick", json!({ "role": role, "name": name }));
+    }
+
+    /// Chooses in the menu of this label what says this.
+    pub(crate) fn choose(&self, label: &str, text: &str) {
+        self.ask("choose", json!({ "label": label, "text": text }));
+    }
+
+    /// Waits until this text is to be seen.
+    pub(crate) fn see(&self, text: &str) {
+        self.ask("see", json!({ "text": text }));
+    }
+
+    /// All text of it, once it is there.
+    pub(crate) fn text(&self) -> String {
+        let text = self.ask("text", json!({}));
+        text.as_str().unwrap_or_default().to_owned()
+    }
+
+    fn ask(&self, op: &str, mut fields: Value) -> Value {
+        fields["inside"] = json!([self.role, self.name]);
+        self.page.ask(op, fields, SOON)
     }
 }
 

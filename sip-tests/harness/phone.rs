@@ -140,6 +140,21 @@ impl Phone {
         self.invite = Some(invite);
     }
 
+    /// Sends an INVITE to `number` that says it is from `from` (without its tag), with more header fields.
+    pub(crate) fn call_from(&mut self, number: &str, from: &str, more: &[(&str, &str)]) {
+        let uri = format!("sip:{number}@{}", self.server);
+        let from = format!("{from};tag={}", self.tag);
+        self.ids = Ids { from, to: format!("<{uri}>"), call_id: unique("call"), cseq: 1 };
+        self.target = uri;
+        let mut invite = self.request("INVITE");
+        for (name, value) in more {
+            invite = invite.with(name, value);
+        }
+        let invite = invite.with_body("application/sdp", &self.sdp("sendrecv"));
+        self.send(&invite);
+        self.invite = Some(invite);
+    }
+
     /// Sends an INVITE to `number` and answers the challenge it meets.
     pub(crate) fn call_as(&mut self, number: &str, password: &str) {
         self.call_with(number, password, &[]);
