@@ -1,7 +1,7 @@
 //! The one task that writes: group commit.
 //!
-//! It takes whatever units of work wait, applies each in a savepoint of one transaction, commits
-//! once, then answers all. A unit that fails is rolled back alone and told so; where it is the audit rows of all that
+//! It takes whatever units of work wait, and lets those that nobody waits for wait for others; applies each in a
+//! savepoint of one transaction, commits once, then answers all. A unit that fails is rolled back alone and told so; where it is the audit rows of all that
 //! the database does not take, each unit has a transaction of its own. The audit chain goes on
 //! from where this writer left it, or from where another process (`sayso apply`, another node) has moved
 //! its end since.
@@ -12,6 +12,7 @@
 //! again.
 
 mod apply;
+mod gather;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,6 +34,8 @@ use super::persons::Secret;
 use super::rules::Rules;
 
 use apply::{Known, With, apply, destroys_key};
+
+use gather::gather;
 
 pub(super) use apply::Work;
 
@@ -209,14 +212,25 @@ impl Writer {
 
     /// Waits for jobs, or for the time to try something again. False: there will be no more.
     async fn next(&mut self, jobs: &mut Vec<Job>) -> bool {
-        let received = self.queue.recv_many(jobs, self.link.dialect().together());
+        let most = self.link.dialect().together();
+        let received = self.queue.recv_many(jobs, most);
         let pause = match (&self.doubt, self.to_shred) {
-            (Some(_), _) => AGAIN,
-            (None, Some(_)) if !self.shredding.is_empty() => AGAIN,
-            (None, Some(_)) => SHRED_WITHIN,
-            (None, None) => return received.await > 0,
+            (Some(_), _) => Some(AGAIN),
+            (None, Some(_)) if !self.shredding.is_empty() => Some(AGAIN),
+            (None, Some(_)) => Some(SHRED_WITHIN),
+            (None, None) => None,
         };
-        timeout(pause, received).await.is_ok_and(|count| count > 0) || !self.queue.is_closed()
+        let count = match pause {
+            None => received.await,
+            Some(pause) => match timeout(pause, received).await {
+                Ok(count) => count,
+                Err(_) => return !self.queue.is_closed(),
+            },
+        };
+        if count > 0 {
+            gather(&mut self.queue, jobs, most).await;
+        }
+        count > 0
     }
 
     /// Applies a batch. If the database will never take it whole, such as an audit row with a text that it refuses, its
@@ -255,7 +269,7 @@ impl Writer {
                     batch.tell(results);
                     return None;
                 }
-                Err(Failure::Refused(error)) if error.is_final() && batch.units.len() > 1 => return Some(batch),
+                Err(Failure::Refused(_)) if batch.units.len() > 1 => return Some(batch),
                 Err(Failure::Refused(error)) => {
                     batch.fail(&error);
                     return None;

@@ -1,4 +1,4 @@
-//! One transaction: units of work, each in a savepoint, then the audit rows of all.
+//! One transaction: units of work, each in a savepoint where it may well be refused, then the audit rows of all.
 
 use std::sync::Arc;
 
@@ -33,7 +33,7 @@ pub(super) struct Known {
     pub(super) rules: Option<Arc<Rules>>,
 }
 
-/// One transaction: the units, each in a savepoint, then their audit rows behind the chain's end, of which there is a new
+/// One transaction: the units, then their audit rows behind the chain's end, of which there is a new
 /// one afterwards. `committing` is set when COMMIT is sent.
 pub(super) async fn apply(
     connection: &mut AnyConnection,
@@ -50,7 +50,8 @@ pub(super) async fn apply(
     // A unit alone needs no savepoint: if it fails, so does the transaction.
     let alone = units.len() == 1;
     for changes in units {
-        let result = if alone {
+        let bare = alone || changes.iter().all(tells_of_a_call);
+        let result = if bare {
             Work::apply(&mut outer, with, &rules, changes, &mut events).await
         } else {
             let mut inner = outer.begin().await.doing("setting a savepoint")?;
@@ -67,6 +68,8 @@ pub(super) async fn apply(
         match result {
             // No fault of the unit's: all of it once more.
             Err(error) if passes(dialect, &error) => return Err(error),
+            // What it did stays in the transaction: each unit by itself.
+            Err(error) if bare && !alone => return Err(error),
             result => results.push(result.map(|more| events.extend(more))),
         }
     }
@@ -83,6 +86,11 @@ pub(super) async fn apply(
     known.head = end.or(known.head);
     known.rules = Some(rules);
     Ok(committing.take().map(|done| done.results).unwrap_or_default())
+}
+
+/// Nearly all of what is stored, and hardly ever refused: a savepoint costs more than to begin anew.
+const fn tells_of_a_call(change: &Change) -> bool {
+    matches!(change, Change::Fact(_) | Change::LegStats { .. })
 }
 
 /// Whether it may change what is audited, and which webhooks are told.
