@@ -255,7 +255,9 @@ impl Writer {
                     batch.tell(results);
                     return None;
                 }
-                Err(Failure::Refused(error)) if error.is_final() && batch.units.len() > 1 => return Some(batch),
+                Err(Failure::Refused(error)) if error.is_final() && batch.units.len() > 1 => {
+                    return Some(batch);
+                }
                 Err(Failure::Refused(error)) => {
                     batch.fail(&error);
                     return None;

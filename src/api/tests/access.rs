@@ -116,7 +116,10 @@ async fn a_second_factor_is_asked_once_it_was_seen_and_each_code_is_good_once() 
     house.log_in("bob").await; // it does not count before a code of it was seen
     let (secret, _) = add_factor(&bob, Duration::ZERO).await;
     assert_ne!(first["secret"], secret, "the one begun before is forgotten");
-    assert_eq!(bob.post("/session/second-factor", json!({ "password": PASSWORD })).await.problem(), (409, "has-one".into()));
+    assert_eq!(
+        bob.post("/session/second-factor", json!({ "password": PASSWORD })).await.problem(),
+        (409, "has-one".into())
+    );
     assert_eq!(add("123456").await.problem(), (409, "has-one".into()));
     assert_eq!(bob.get("/session").await.json()["secondFactor"], true);
 
@@ -309,7 +312,12 @@ async fn token<'h>(house: &'h House, boss: &Client, rights: &[&str]) -> (Machine
 async fn a_token_opens_what_its_rights_open_and_nothing_of_people() {
     let (house, _kept) = House::kept(false).await;
     let boss = house.log_in("boss").await;
-    let (machine, id) = token(&house, &boss, &["take-calls", "override", "manage-vault", "view-listening-logs", "manage-users"]).await;
+    let (machine, id) = token(
+        &house,
+        &boss,
+        &["take-calls", "override", "manage-vault", "view-listening-logs", "manage-users"],
+    )
+    .await;
     assert_eq!(machine.ask("GET", "/listening-log", None).await.status, 200);
     assert_eq!(machine.ask("POST", "/users/bob/unlock", None).await.status, 204, "no X-Sayso is asked");
     for path in
@@ -441,9 +449,8 @@ async fn a_removed_user_leaves_nothing_behind() {
 async fn what_outlives_a_session_or_locks_its_owner_out_takes_the_password() {
     let house = House::new().await;
     let boss = house.log_in("boss").await;
-    let wanted = |password: Value| {
-        json!({ "name": "x", "rights": ["monitor"], "days": 1, "password": password })
-    };
+    let wanted =
+        |password: Value| json!({ "name": "x", "rights": ["monitor"], "days": 1, "password": password });
     for wrong in [json!("wrong horse"), Value::Null] {
         assert_eq!(boss.post("/tokens", wanted(wrong)).await.problem(), (422, "wrong-password".into()));
     }
@@ -460,7 +467,9 @@ async fn tokens_end_when_somebody_ends_their_maker_s_sessions() {
     let (house, _kept) = House::kept(false).await;
     let boss = house.log_in("boss").await;
     let (machine, _) = token(&house, &boss, &["manage-vault"]).await;
-    house.apply("[user.other]\npassword = \"correct horse\"\nmust-change = false\nrole = \"superuser\"\n").await;
+    house
+        .apply("[user.other]\npassword = \"correct horse\"\nmust-change = false\nrole = \"superuser\"\n")
+        .await;
     let other = house.log_in("other").await;
     assert_eq!(machine.ask("GET", "/jobs", None).await.status, 200);
     assert_eq!(other.ours("DELETE", "/users/boss/sessions", None).await.status, 204);

@@ -558,9 +558,7 @@ async fn a_provider_gives_nobody_more_than_who_sets_it_has() {
     let house = house().await;
     house.apply("[role.chief]\nrights = [\"manage-roles\", \"configure-queues\"]\n[user.chief]\npassword = \"correct horse\"\nmust-change = false\nrole = \"chief\"\n").await;
     let (chief, boss) = (house.log_in("chief").await, house.log_in("boss").await);
-    let provider = |roles: &[&str]| {
-        json!({ "issuer": "https://id.example", "client-id": "sayso", "roles": roles, "make-users": true })
-    };
+    let provider = |roles: &[&str]| json!({ "issuer": "https://id.example", "client-id": "sayso", "roles": roles, "make-users": true });
     for roles in [&["chiefs = superuser"][..], &["a = queues", "b = wires"]] {
         let refused = chief.make("/providers/id", provider(roles)).await;
         assert_eq!(refused.problem(), (403, "no-right".into()), "{roles:?}");

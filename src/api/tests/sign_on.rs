@@ -283,7 +283,10 @@ async fn who_the_provider_names_is_let_in_with_the_role_it_says() {
         again.ours("PUT", "/session/password", Some(change)).await.problem(),
         (409, "no-password".into())
     );
-    assert_eq!(again.post("/session/second-factor", json!({ "password": "x" })).await.problem(), (409, "no-password".into()));
+    assert_eq!(
+        again.post("/session/second-factor", json!({ "password": "x" })).await.problem(),
+        (409, "no-password".into())
+    );
     house.apply("[system.sayso]\nsecond-factor = \"required\"\n").await;
     assert_eq!(again.get("/my/listening-log").await.status, 200, "the provider asks for what it wants");
     house.pass(Duration::from_secs(12 * 3_600));
@@ -501,9 +504,7 @@ async fn a_provider_that_is_away_is_asked_by_one_and_not_again_at_once() {
     let idp = Idp::start().await;
     let house = house(&idp, "").await;
     // A provider that says it is another one does not answer as it should.
-    house
-        .apply(&format!("[provider.odd]\nissuer = \"{}/\"\nclient-id = \"sayso\"\n", idp.at))
-        .await;
+    house.apply(&format!("[provider.odd]\nissuer = \"{}/\"\nclient-id = \"sayso\"\n", idp.at)).await;
     let ask = async || house.stranger().get("/sign-on/odd").await.headers["location"].clone();
     let all = futures_util::future::join_all((0..8).map(|_| ask())).await;
     assert!(all.iter().all(|place| place.ends_with("provider-away")), "{all:?}");

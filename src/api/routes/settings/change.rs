@@ -9,9 +9,7 @@ use crate::access::{leaves_no_superuser, superusers};
 use crate::api::desk::{Desk, random, soon};
 use crate::api::guard::Visitor;
 use crate::api::problem::Problem;
-use crate::settings::{
-    Changed, Difference, DocumentError, Kind, Object, Settings, from_document, without,
-};
+use crate::settings::{Changed, Difference, DocumentError, Kind, Object, Settings, from_document, without};
 use crate::store::{Change, StoreError, VersionedSettings};
 
 use super::fault::{Fault, changed, no_object, version_needed};
