@@ -294,7 +294,8 @@ fn leads_nowhere(http: SocketAddr, officer: &Session, path: &str, (index, secret
     let reply = raw::ask(http, ("GET", path), &[("Cookie", officer.cookie())], b"");
     let Reply { status, head, body } = &reply;
     // A provider that is none leads back to the log-in page.
-    let back = *status == 302 && head.lines().any(|line| line.eq_ignore_ascii_case("location: /#/log-in?fault=no-provider"));
+    let back = *status == 302
+        && head.lines().any(|line| line.eq_ignore_ascii_case("location: /#/log-in?fault=no-provider"));
     let own = *status == 200 && body == index;
     assert!(back || own || [400, 404, 405].contains(status), "{path}: {status} {head} {}", reply.text());
     let text = reply.text();

@@ -121,7 +121,19 @@ impl Which {
     fn filter(self, limit: u32, oldest: bool) -> AuditFilter {
         let Self { class, object, action, actor, since, until, find } = self;
         let (behind, unrestricted) = (None, false);
-        AuditFilter { limit, since, until, class, object, action, actor, q: find, oldest, behind, unrestricted }
+        AuditFilter {
+            limit,
+            since,
+            until,
+            class,
+            object,
+            action,
+            actor,
+            q: find,
+            oldest,
+            behind,
+            unrestricted,
+        }
     }
 }
 

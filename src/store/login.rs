@@ -301,7 +301,8 @@ impl Work<'_> {
         if !*made {
             return Ok(());
         }
-        let insert = "INSERT INTO made_users (name, provider, at) VALUES ($1, $2, $3) ON CONFLICT (name) DO NOTHING";
+        let insert =
+            "INSERT INTO made_users (name, provider, at) VALUES ($1, $2, $3) ON CONFLICT (name) DO NOTHING";
         let insert = sqlx::query(insert).bind(user.clone()).bind(provider.clone()).bind(at.as_micros());
         self.execute(insert).await
     }

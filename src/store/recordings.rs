@@ -324,7 +324,8 @@ const QUEUE_HELD: &str = "SELECT 1 FROM holds h WHERE h.kind = 'queue' AND h.rel
 fn select_held(select: &mut Select, at: Timestamp, queues: bool) {
     let now = select.bind(at);
     let held = format!("r.id IN ({HELD})").replace("{}", &now);
-    let or_queue = if queues { format!(" OR EXISTS ({QUEUE_HELD})").replace("{}", &now) } else { String::new() };
+    let or_queue =
+        if queues { format!(" OR EXISTS ({QUEUE_HELD})").replace("{}", &now) } else { String::new() };
     select.only(&format!("({held}{or_queue})")).only("c.ended_at IS NOT NULL");
     select.only("r.destroyed_at IS NULL").only("r.state <> 'discarded'");
 }

@@ -259,14 +259,8 @@ pub(super) async fn export(
     soon(desk.store().commit(vec![Change::Audit(event.new_value(filter))])).await?;
     let end = soon(desk.store().audit_head()).await?.seq;
     let filter = asked.by.filter(&visitor, &place);
-    let lines = Lines {
-        still: Still { desk, visitor },
-        filter,
-        end,
-        rows: 0,
-        last: Head::EMPTY,
-        done: false,
-    };
+    let lines =
+        Lines { still: Still { desk, visitor }, filter, end, rows: 0, last: Head::EMPTY, done: false };
     let body = Body::from_stream(try_unfold(lines, |mut lines| async move {
         let text = lines.next().await?;
         Ok::<_, BrokenOff>(text.map(|text| (Bytes::from(text), lines)))

@@ -47,8 +47,9 @@ struct Offered {
     display_name: String,
 }
 
-async fn offered(State(desk): State<Arc<Desk>>) -> Result<Json<SignOn>, Problem> {
-    let providers = if desk.url().is_some() { soon(desk.store().providers()).await? } else { Vec::new() };
+async fn offered(State(desk): State<Arc<Desk>>, headers: HeaderMap) -> Result<Json<SignOn>, Problem> {
+    let known = soon(desk.store().providers()).await?;
+    let providers = if oidc::leads_back(&desk, &headers) { known } else { Vec::new() };
     let system = soon(desk.store().system()).await?;
     let offered = providers.into_iter().map(|(name, it)| Offered { name, display_name: it.display_name });
     let password_longer_than = system.passwords.longer_than;
@@ -84,7 +85,7 @@ async fn finish(
     let at = Arc::clone(&desk);
     let done = sign::to_the_end(async move {
         let trip = cookie_of(&headers, trip_name(at.secure())).map(str::to_owned);
-        let done = oidc::finish(&at, &name, back, trip.as_deref(), from).await;
+        let done = oidc::finish(&at, &name, back, trip.as_deref(), &headers, from).await;
         if done.is_ok() {
             let left = trip.and_then(|trip| oidc::before(&at, &trip));
             for before in before.into_iter().chain(left) {

@@ -1,5 +1,7 @@
 //! Rules from the settings, second factors, others' log-ins, tokens.
 
+mod care;
+
 use totp_rs::{Builder, Secret};
 
 use super::*;
@@ -116,7 +118,10 @@ async fn a_second_factor_is_asked_once_it_was_seen_and_each_code_is_good_once() 
     house.log_in("bob").await; // it does not count before a code of it was seen
     let (secret, _) = add_factor(&bob, Duration::ZERO).await;
     assert_ne!(first["secret"], secret, "the one begun before is forgotten");
-    assert_eq!(bob.post("/session/second-factor", json!({ "password": PASSWORD })).await.problem(), (409, "has-one".into()));
+    assert_eq!(
+        bob.post("/session/second-factor", json!({ "password": PASSWORD })).await.problem(),
+        (409, "has-one".into())
+    );
     assert_eq!(add("123456").await.problem(), (409, "has-one".into()));
     assert_eq!(bob.get("/session").await.json()["secondFactor"], true);
 
@@ -309,7 +314,12 @@ async fn token<'h>(house: &'h House, boss: &Client, rights: &[&str]) -> (Machine
 async fn a_token_opens_what_its_rights_open_and_nothing_of_people() {
     let (house, _kept) = House::kept(false).await;
     let boss = house.log_in("boss").await;
-    let (machine, id) = token(&house, &boss, &["take-calls", "override", "manage-vault", "view-listening-logs", "manage-users"]).await;
+    let (machine, id) = token(
+        &house,
+        &boss,
+        &["take-calls", "override", "manage-vault", "view-listening-logs", "manage-users"],
+    )
+    .await;
     assert_eq!(machine.ask("GET", "/listening-log", None).await.status, 200);
     assert_eq!(machine.ask("POST", "/users/bob/unlock", None).await.status, 204, "no X-Sayso is asked");
     for path in
@@ -435,62 +445,4 @@ async fn a_removed_user_leaves_nothing_behind() {
     );
     assert_eq!(boss.get("/session").await.status, 401);
     house.log_in("boss").await; // and no second factor that nobody has
-}
-
-#[tokio::test]
-async fn what_outlives_a_session_or_locks_its_owner_out_takes_the_password() {
-    let house = House::new().await;
-    let boss = house.log_in("boss").await;
-    let wanted = |password: Value| {
-        json!({ "name": "x", "rights": ["monitor"], "days": 1, "password": password })
-    };
-    for wrong in [json!("wrong horse"), Value::Null] {
-        assert_eq!(boss.post("/tokens", wanted(wrong)).await.problem(), (422, "wrong-password".into()));
-    }
-    let begun = boss.post("/session/second-factor", json!({ "password": "wrong horse" })).await;
-    assert_eq!(begun.problem(), (422, "wrong-password".into()));
-    assert_eq!(house.select("SELECT name FROM second_factors").await, Vec::<String>::new());
-    assert_eq!(house.audit("user.login-failed").await.len(), 3, "each is counted as a log-in is");
-    assert_eq!(boss.post("/tokens", wanted(json!(PASSWORD))).await.status, 201);
-    assert_eq!(house.store.attempts("boss").await.unwrap().failures, 0, "and forgotten with the right one");
-}
-
-#[tokio::test]
-async fn tokens_end_when_somebody_ends_their_maker_s_sessions() {
-    let (house, _kept) = House::kept(false).await;
-    let boss = house.log_in("boss").await;
-    let (machine, _) = token(&house, &boss, &["manage-vault"]).await;
-    house.apply("[user.other]\npassword = \"correct horse\"\nmust-change = false\nrole = \"superuser\"\n").await;
-    let other = house.log_in("other").await;
-    assert_eq!(machine.ask("GET", "/jobs", None).await.status, 200);
-    assert_eq!(other.ours("DELETE", "/users/boss/sessions", None).await.status, 204);
-    assert_eq!(machine.ask("GET", "/jobs", None).await.status, 401);
-    assert_eq!(house.audit("token.revoked").await[0].1, "user other");
-}
-
-#[tokio::test]
-async fn a_machine_hears_and_exports_until_its_token_ends() {
-    let (house, kept) = House::kept(false).await;
-    // More than the buffers of two sockets hold.
-    let id = kept.record(1, 4_000_000).await;
-    let boss = house.log_in("boss").await;
-    let (machine, of) = token(&house, &boss, &["listen-recordings", "export-recordings"]).await;
-    let bearer = format!("Bearer {}", machine.1);
-    let headers = [("authorization", bearer.as_str())];
-    let exported = house.stranger().raw("GET", &format!("/api/v1/recordings/{id}/vcon"), &headers).await;
-    assert_eq!(exported.status, 200);
-    let audio = format!("/api/v1/recordings/{id}/audio");
-    for ends in [false, true] {
-        let mut asked = house.stranger().ask("GET", &audio, &headers).await;
-        let mut begin = vec![0; 1_000];
-        tokio::io::AsyncReadExt::read_exact(&mut asked, &mut begin).await.unwrap();
-        if ends {
-            assert_eq!(boss.ours("DELETE", &format!("/tokens/{of}"), None).await.status, 204);
-        }
-        house.pass(Duration::from_secs(6));
-        let mut rest = Vec::new();
-        // However the socket tells it.
-        let _ended = tokio::io::AsyncReadExt::read_to_end(&mut asked, &mut rest).await;
-        assert_eq!(rest.len() < 15_000_000, ends, "{} bytes came", rest.len());
-    }
 }

@@ -235,3 +235,22 @@ async fn a_webhook_is_tested_and_its_deliveries_are_sent_again() {
     assert_eq!(house.audit("webhook.tested").await.len(), 2);
     assert_eq!(house.audit("webhook.retried").await.len(), 1);
 }
+
+#[tokio::test]
+async fn a_webhook_is_tested_by_one_at_a_time() {
+    let house = House::new().await;
+    let boss = house.log_in("boss").await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = listener.local_addr().unwrap();
+    let hook = format!("[webhook.crm]\nurl = \"http://{at}/\"\nsecret = \"north-of-here\"\n");
+    house.apply(&format!("{hook}events = [\"call.ended\"]")).await;
+    let other = boss.clone();
+    let first = tokio::spawn(async move { other.post("/webhooks/crm/test", json!({})).await });
+    let (mut socket, _) = listener.accept().await.unwrap();
+    let second = boss.post("/webhooks/crm/test", json!({})).await;
+    assert_eq!(second.problem(), (409, "not-now".to_owned()));
+    assert!(socket.read(&mut [0; 4_096]).await.unwrap() > 0);
+    let answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    socket.write_all(answer.as_bytes()).await.unwrap();
+    assert_eq!(first.await.unwrap().json()["state"], "delivered");
+}

@@ -115,7 +115,12 @@ async fn a_right_alone_is_not_enough_where_a_telephone_is_needed() {
 async fn no_route_answers_a_token_without_its_scope() {
     let (house, _kept) = House::kept(false).await;
     let boss = house.log_in("boss").await;
-    let made = boss.post("/tokens", json!({ "name": "narrow", "rights": ["wallboard"], "days": 1, "password": PASSWORD })).await;
+    let made = boss
+        .post(
+            "/tokens",
+            json!({ "name": "narrow", "rights": ["wallboard"], "days": 1, "password": PASSWORD }),
+        )
+        .await;
     assert_eq!(made.status, 201, "{made:?}");
     let secret = made.json()["secret"].as_str().unwrap().to_owned();
     let machine = house.stranger();

@@ -63,7 +63,9 @@ impl Store {
 
 /// The call a row is about, or whose leg or consent.
 fn call(row: &Row) -> Option<&str> {
-    ["call", "leg", "consent"].contains(&row.what.kind.as_ref()).then(|| row.what.id.split('/').next().unwrap_or_default())
+    ["call", "leg", "consent"]
+        .contains(&row.what.kind.as_ref())
+        .then(|| row.what.id.split('/').next().unwrap_or_default())
 }
 
 fn recording(row: &Row) -> Option<&str> {

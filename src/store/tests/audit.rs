@@ -86,7 +86,8 @@ async fn what_is_said_of_restricted_people_is_for_who_has_the_right(kind: Kind) 
     place.raw().await.execute(AssertSqlSafe(restrict)).await.expect("restricts");
     let whole = AuditFilter { oldest: true, ..AuditFilter::default() };
     let some = AuditFilter { unrestricted: true, ..whole.clone() };
-    let number = |filter: &AuditFilter, number: &str| AuditFilter { q: Some(number.into()), ..filter.clone() };
+    let number =
+        |filter: &AuditFilter, number: &str| AuditFilter { q: Some(number.into()), ..filter.clone() };
     let shown = store.audit(&some).await.expect("reads");
     assert_eq!(texts(&shown), [None, Some("+49307654321"), None], "the number, in whatever call");
     assert_eq!(texts(&store.audit_page(&some).await.expect("reads").items), texts(&shown));

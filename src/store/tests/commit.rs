@@ -55,7 +55,13 @@ async fn a_unit_whose_audit_rows_are_refused_fails_alone(kind: Kind) {
     let index = "CREATE UNIQUE INDEX once ON audit (action) WHERE action = 'test.once'";
     place.raw().await.execute(index).await.expect("an index");
     let once = || {
-        Change::Audit(AuditEvent::new(Class::System, Actor::System, at(0), "test.once", Object::new("test", 1)))
+        Change::Audit(AuditEvent::new(
+            Class::System,
+            Actor::System,
+            at(0),
+            "test.once",
+            Object::new("test", 1),
+        ))
     };
     place.store.commit(vec![once()]).await.expect("commits");
     let mut waiting = Vec::new();

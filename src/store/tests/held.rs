@@ -16,7 +16,8 @@ async fn recordings_are_found_by_any_number_of_holds(kind: Kind) {
     }
     place.facts(vec![Fact::Ended { call: call(0), at: at(9), cause: Cause::HungUp }]).await;
     let found = async || {
-        let filter = RecordingFilter { held: Some(at(20)), sight: Sight::whole(), ..RecordingFilter::default() };
+        let filter =
+            RecordingFilter { held: Some(at(20)), sight: Sight::whole(), ..RecordingFilter::default() };
         let page = store.recording_list(&filter, &crate::store::Place::first(50)).await.expect("reads");
         page.items.iter().map(|row| row.id).collect::<Vec<_>>()
     };

@@ -157,14 +157,18 @@ async fn tokens_end_with_the_password_that_somebody_else_sets(kind: Kind) {
     let change = async |old: &settings::User, new: &settings::User, who: &str| {
         let what = settings::Changed::Altered { old: object(old), new: object(new) };
         let difference = settings::Difference { kind: settings::Kind::User, name: "ada".into(), what };
-        store.commit(vec![Change::Settings(vec![difference], Actor::User(who.into()))]).await.expect("changes");
+        store
+            .commit(vec![Change::Settings(vec![difference], Actor::User(who.into()))])
+            .await
+            .expect("changes");
     };
     change(&stored, &own, "ada").await;
     assert!(lives().await, "one's own choice");
     let reset = settings::User { password_hash: Redacted("reset".into()), ..own.clone() };
     change(&own, &reset, "boss").await;
     assert!(!lives().await, "who had the old one may have made it");
-    let rows = store.audit(&AuditFilter { action: Some("token.revoked".into()), ..AuditFilter::default() }).await;
+    let rows =
+        store.audit(&AuditFilter { action: Some("token.revoked".into()), ..AuditFilter::default() }).await;
     let rows = rows.expect("reads");
     assert_eq!((rows.len(), rows[0].who.to_string()), (1, "user boss".to_owned()));
     let all = LoginChange::TokensRevoked { maker: "ada".into(), by: Actor::System, at: at(5) };

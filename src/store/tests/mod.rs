@@ -19,8 +19,8 @@ mod chain;
 #[path = "../../../sip-tests/harness/postgres.rs"]
 mod cluster;
 mod commit;
-mod held;
 mod erasing;
+mod held;
 mod history;
 mod holds;
 mod jobs;

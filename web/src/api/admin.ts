@@ -110,7 +110,7 @@ export interface DefaultRoles { roles: { name: Role; rights: Right[] }[]; rights
 // GET    /sign-on/{provider}/callback          -> 302              to the pages, with a session, or `/#/log-in?fault=TITLE`:
 //        no-provider, provider-away, sign-on-late (took more than 10 minutes, or another browser), sign-on-refused (the provider
 //        says no), sign-on-failed (not to be believed), no-user, no-role, bad-name, other-person, too-many, unavailable,
-//        no-url (nobody said in `[http]` where browsers reach us)
+//        no-url (nobody said in `[desktop]` where browsers reach us)
 // POST   /session/second-factor {password}     -> SecondFactor     begins; 409 has-one, 422 wrong-password, 423 locked
 // PUT    /session/second-factor {code}         -> RecoveryCodes    it is on; 409 not-begun | has-one, 422 wrong-code
 // DELETE /session/second-factor {password}     -> 204              422 wrong-password, 423 locked

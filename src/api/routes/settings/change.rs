@@ -12,9 +12,7 @@ use crate::api::desk::{Desk, random, soon};
 use crate::api::guard::Visitor;
 use crate::api::problem::Problem;
 use crate::api::routes::retention::counted;
-use crate::settings::{
-    Changed, Difference, DocumentError, Kind, Object, Settings, from_document, without,
-};
+use crate::settings::{Changed, Difference, DocumentError, Kind, Object, Settings, from_document, without};
 use crate::store::{Change, StoreError, VersionedSettings};
 
 use super::fault::{Fault, changed, no_object, version_needed};

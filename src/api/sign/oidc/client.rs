@@ -92,7 +92,12 @@ struct Asked {
 
 impl Asked {
     /// The answer of late, if there is one.
-    fn answer(&self, provider: &Provider, now: Timestamp, good_for: Duration) -> Option<Result<Arc<Known>, Fault>> {
+    fn answer(
+        &self,
+        provider: &Provider,
+        now: Timestamp,
+        good_for: Duration,
+    ) -> Option<Result<Arc<Known>, Fault>> {
         let known = lock(&self.known).clone();
         let good = known.filter(|known| known.provider == *provider && now.since(known.at) < good_for);
         let away = || match &*lock(&self.away) {

@@ -111,7 +111,8 @@ fn allowed(url: &Url, here: bool) -> Result<(), HttpError> {
     Err(HttpError::Open(url.origin().ascii_serialization()))
 }
 
-fn is_here(url: &Url) -> bool {
+/// Whether it is this machine.
+pub(super) fn is_here(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
     let ip: Option<IpAddr> = host.trim_start_matches('[').trim_end_matches(']').parse().ok();
     host == "localhost" || ip.is_some_and(|ip| ip.is_loopback())

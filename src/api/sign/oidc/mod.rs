@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::access::could_be_name;
 use crate::api::desk::{Desk, random, soon};
-use crate::api::guard::{Visitor, session_key};
+use crate::api::guard::{Visitor, host, session_key};
 use crate::api::problem::Problem;
 use crate::audit::{Actor, AuditEvent, Class, Object, Value};
 use crate::settings::Provider;
@@ -67,7 +67,7 @@ pub(in crate::api) enum Fault {
     #[error("too many failed from this address")]
     TooMany,
     /// Nobody said where browsers reach us: where the provider sends them back to must not be for a request to say.
-    #[error("`http.url` is not set: without it nobody is sent to a provider")]
+    #[error("`url` of `[desktop]` is not set: without it nobody is sent to a provider")]
     NoUrl,
     /// Our own database does not answer.
     #[error("the database does not answer")]
@@ -161,7 +161,7 @@ pub(in crate::api) async fn begin(
     if !desk.hears(from) {
         return Err(Fault::TooMany);
     }
-    let back_at = back_at(desk, name)?;
+    let back_at = back_at(desk, name, headers)?;
     let provider = provider(desk, name).await?;
     let known = desk.providers.known(name, &provider, desk.now()).await?;
     let fresh = || URL_SAFE_NO_PAD.encode(random());
@@ -183,12 +183,13 @@ pub(in crate::api) async fn finish(
     name: &str,
     back: Back,
     cookie: Option<&str>,
+    headers: &HeaderMap,
     from: IpAddr,
 ) -> Result<(String, Visitor), Fault> {
     if !desk.hears(from) {
         return Err(Fault::TooMany);
     }
-    let fault = match admitted(desk, name, back, cookie, from).await {
+    let fault = match admitted(desk, name, back, cookie, headers, from).await {
         Ok(done) => return Ok(done),
         Err(fault) => fault,
     };
@@ -212,6 +213,7 @@ async fn admitted(
     name: &str,
     back: Back,
     cookie: Option<&str>,
+    headers: &HeaderMap,
     from: IpAddr,
 ) -> Result<(String, Visitor), Fault> {
     let trip = cookie.and_then(|cookie| trip(desk, cookie)).filter(|trip| trip.provider == name);
@@ -231,7 +233,7 @@ async fn admitted(
     if back.iss.is_some_and(|iss| iss.trim_end_matches('/') != provider.issuer.trim_end_matches('/')) {
         return Err(Fault::Untrue("the answer is another provider's".to_owned()));
     }
-    let back_at = back_at(desk, name)?;
+    let back_at = back_at(desk, name, headers)?;
     let (subject, claims) = desk.providers.ask(name, &provider, &back_at, code, &trip, desk.now()).await?;
     person::admit(desk, name, &provider, &subject, &claims, from).await
 }
@@ -255,7 +257,23 @@ async fn provider(desk: &Desk, name: &str) -> Result<Provider, Fault> {
 }
 
 /// Where the provider sends the browser back to; it has to be registered there.
-fn back_at(desk: &Desk, name: &str) -> Result<String, Fault> {
-    let base = desk.url().ok_or(Fault::NoUrl)?.trim_end_matches('/');
-    Ok(format!("{base}/api/v1/sign-on/{name}/callback"))
+fn back_at(desk: &Desk, name: &str, headers: &HeaderMap) -> Result<String, Fault> {
+    Ok(format!("{}/api/v1/sign-on/{name}/callback", base(desk, headers)?))
+}
+
+/// Where browsers reach us: as the settings say; else as the request says, if it is this machine, which nobody can be
+/// led to from elsewhere.
+fn base(desk: &Desk, headers: &HeaderMap) -> Result<String, Fault> {
+    if let Some(url) = desk.url() {
+        return Ok(url.trim_end_matches('/').to_owned());
+    }
+    let scheme = if desk.secure() { "https" } else { "http" };
+    let said = host(headers).map(|authority| format!("{scheme}://{authority}"));
+    let here = |said: &String| reqwest::Url::parse(said).is_ok_and(|url| http::is_here(&url));
+    said.filter(here).ok_or(Fault::NoUrl)
+}
+
+/// Whether anybody can be sent to a provider and back.
+pub(in crate::api) fn leads_back(desk: &Desk, headers: &HeaderMap) -> bool {
+    base(desk, headers).is_ok()
 }
