@@ -287,7 +287,7 @@ async fn consents_of_restricted_calls_are_given_to_nobody_without_the_right() {
     let export = async |client: &Client| {
         let body = json!({ "number": "+49301234567" }).to_string();
         let table = client.send("POST", "/api/v1/consents/export", &headers, Some(body)).await;
-        String::from_utf8_lossy(&table.body).matches("'+49301234567").count()
+        table.body.matches("'+49301234567").count()
     };
     let all = export(&cora).await;
     assert!(all >= 1);
