@@ -122,7 +122,7 @@ password = "correct horse"
 must-change = false
 role = "reporting"
 grants = ["dpo"]
-queues = ["support"]
+only-queues = ["support"]
 [queue.support]
 "#;
 

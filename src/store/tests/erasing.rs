@@ -188,13 +188,13 @@ async fn tasks_are_seen_by_who_sees_all_they_are_about(kind: Kind) {
 async fn a_move_erases_what_it_archived_and_no_more(kind: Kind) {
     let place = Place::new(kind).await;
     let store = &place.store;
-    for n in 0..2 {
-        place.facts(of(call(n), 0, caller())).await;
+    for (n, from) in [(0, other()), (1, caller())] {
+        place.facts(of(call(n), 0, from)).await;
         place.facts(vec![ended(call(n), 3)]).await;
     }
     begin(store, asked(task(1), TaskKind::Move, vec![call(0), call(1)])).await;
     let began = (at(30), store.last_consent().await.expect("reads"));
-    // While it is written: the caller calls again and says yes, and somebody writes about the first call.
+    // While it is written: one caller calls again and says yes, and somebody writes about the other's call.
     place.facts(of(call(2), 31, caller())).await;
     place.facts(vec![ended(call(2), 33)]).await;
     let note = NoteChange {
@@ -209,7 +209,7 @@ async fn a_move_erases_what_it_archived_and_no_more(kind: Kind) {
     let archived = PrivacyChange::Archived { id, archive, sha256, bytes, began, at: at(34) };
     change(store, archived).await.expect("archives");
     store.erase_people(id, at(40)).await.expect("erases");
-    assert_eq!(numbers(store, call(0)).await, [ANONYMIZED]);
+    assert_eq!(numbers(store, call(0)).await, ["+4317654321"], "who is left is left whole");
     assert_eq!(numbers(store, call(1)).await, [ANONYMIZED]);
     assert_eq!(numbers(store, call(2)).await, ["+49301234567"], "it is in no file");
     let known = store.known_consent(&caller()).await.expect("reads").expect("the answer of afterwards");
