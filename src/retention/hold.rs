@@ -188,7 +188,8 @@ impl Holds {
     pub fn parts(&self, queue: &QueueId, until: Timestamp) -> (Vec<Part>, Vec<Part>) {
         let (mut free, mut held, mut from) = (Vec::new(), Vec::new(), None);
         for (since, last) in self.spans(queue).into_iter().filter(|(since, _)| *since <= until) {
-            let (before, last) = (Timestamp::from_micros(since.as_micros().saturating_sub(1)), last.min(until));
+            let (before, last) =
+                (Timestamp::from_micros(since.as_micros().saturating_sub(1)), last.min(until));
             free.push((from, before));
             held.push((Some(before), last));
             from = Some(last);

@@ -179,8 +179,8 @@ fn the_spans_of_queue_holds_part_time() {
 fn a_queue_that_goes_is_kept_by_the_system() {
     let own = ProposedQueue { retention: Some(Some(days(3650))), file_removal: None };
     let queue = || QueueId::from("support");
-    let long = rules(days(90), days(30))
-        .with(&Proposed { queues: [(queue(), own)].into(), ..Proposed::default() });
+    let long =
+        rules(days(90), days(30)).with(&Proposed { queues: [(queue(), own)].into(), ..Proposed::default() });
     let gone = long.with(&Proposed { removed: [queue()].into(), ..Proposed::default() });
     assert_eq!(gone.of_queue(&queue()), gone.of_system());
     assert!(gone.of_queue(&queue()).are_shorter_than(&long.of_queue(&queue())));

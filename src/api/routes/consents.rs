@@ -117,7 +117,8 @@ impl From<ConsentRow> for Consent {
 
 impl Listed for Consent {
     const COLUMNS: &'static [&'static str] = &[
-        "at", "call", "queue", "caller", "answer", "agreed", "digit", "channel", "question", "language", "reset",
+        "at", "call", "queue", "caller", "answer", "agreed", "digit", "channel", "question", "language",
+        "reset",
     ];
     const PERSONAL: bool = true;
 }

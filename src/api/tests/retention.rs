@@ -252,7 +252,10 @@ async fn a_queue_that_keeps_something_longer_is_removed_only_when_that_is_confir
     let refused = remove("archive").await;
     assert_eq!(refused.problem(), (409, "keeps-recordings".into()));
     let told = refused.json()["detail"].as_str().unwrap().to_owned();
-    assert!(told.contains("keeps 0 recordings and 1 calls") && told.contains("1 calls would go at once"), "{told}");
+    assert!(
+        told.contains("keeps 0 recordings and 1 calls") && told.contains("1 calls would go at once"),
+        "{told}"
+    );
     assert_eq!(remove("archive?confirm=perhaps").await.problem(), (400, "bad-request".into()));
     assert_eq!(boss.get("/queues/archive").await.status, 200, "it is there");
     assert_eq!(remove("empty").await.status, 204, "nothing is kept there");
@@ -280,7 +283,7 @@ async fn who_sees_some_queues_is_told_of_these_alone() {
             .execute(&format!(
                 "INSERT INTO recordings (id, call, state, basis, armed_at, format, queue, destroyed_at, rule) \
                  VALUES ('{}', '{}', 'removed', 'agreed', 0, 'pcm16', '{queue}', {}, 'retention: x')",
-                RecordingId::new(Ulid(n)),
+                RecordingId::new(ulid::Ulid(n)),
                 id(n),
                 (START + days(20)).as_micros()
             ))
@@ -309,7 +312,9 @@ async fn reports_are_the_same_before_and_after_calls_are_anonymised() {
     let (since, until) = ((START - days(2)).to_rfc3339(), (START + days(2)).to_rfc3339());
     let reports = async || {
         let mut all = Vec::new();
-        for (report, ways) in [("calls", ["day", "queue", "hour"]), ("consents", ["day", "queue", "question"])] {
+        for (report, ways) in
+            [("calls", ["day", "queue", "hour"]), ("consents", ["day", "queue", "question"])]
+        {
             for by in ways {
                 for more in ["", "&queue=support"] {
                     let path = format!("/reports/{report}?by={by}&since={since}&until={until}{more}");
@@ -325,7 +330,8 @@ async fn reports_are_the_same_before_and_after_calls_are_anonymised() {
     assert!(before.iter().any(|(_, report)| report["total"]["recorded"] == 1), "{before:?}");
     let (rule, by) = ("retention: x".to_owned(), crate::audit::Actor::System);
     let why = "it is due".to_owned();
-    let destroyed = RecordingChange::Destroyed { id: recording, at: START, rule: rule.clone(), why, by: by.clone() };
+    let destroyed =
+        RecordingChange::Destroyed { id: recording, at: START, rule: rule.clone(), why, by: by.clone() };
     let mut changes = vec![Change::Recording(destroyed)];
     for call in [call, id(101), id(102)] {
         let (rule, by) = (rule.clone(), by.clone());

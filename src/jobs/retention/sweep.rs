@@ -52,12 +52,7 @@ enum List {
 }
 
 impl List {
-    async fn page(
-        &self,
-        store: &Store,
-        after: Option<&Behind>,
-        limit: u32,
-    ) -> Result<Vec<Kept>, StoreError> {
+    async fn page(&self, store: &Store, after: Option<&Behind>, limit: u32) -> Result<Vec<Kept>, StoreError> {
         match self {
             Self::Recordings(queue, until) => store.kept_recordings(queue, *until, after, limit).await,
             Self::Calls(queue, until) => store.kept_calls(queue, *until, after, limit).await,
@@ -119,7 +114,18 @@ impl<'a> Sweeper<'a> {
         step: &'a (dyn Fn(&'static str) -> Result<(), Fault> + Send + Sync),
     ) -> Self {
         let (done, swept) = (Done::default(), Swept::default());
-        Self { store, clock, pace, tell, step, done, swept, told: clock.now(), oldest: Vec::new(), stuck: None }
+        Self {
+            store,
+            clock,
+            pace,
+            tell,
+            step,
+            done,
+            swept,
+            told: clock.now(),
+            oldest: Vec::new(),
+            stuck: None,
+        }
     }
 
     /// Does what is due.

@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 use sqlx::Row as _;
 
 use super::life::house;
-use super::retention::{
-    DAY, ada, anonymise, by_rule, ended, hold, refused, release, state_of, strip, told,
-};
+use super::retention::{DAY, ada, anonymise, by_rule, ended, hold, refused, release, state_of, strip, told};
 use super::*;
 use crate::audit::Sealed;
 use crate::ids::TaskId;
@@ -114,7 +112,11 @@ async fn an_anonymised_call_has_nothing_personal_left(kind: Kind) {
     let rows = place.audit_rows().await;
     assert!(readable(store, call(1)).await > 3);
     store.commit(vec![anonymise(call(1))]).await.expect("anonymises");
-    assert_eq!(readable(store, call(1)).await, 2, "the audit log forgets them, too, but for whose the consents were");
+    assert_eq!(
+        readable(store, call(1)).await,
+        2,
+        "the audit log forgets them, too, but for whose the consents were"
+    );
     let after = texts(&place).await;
     for text in PERSONAL.into_iter().chain([number.as_str()]) {
         assert!(!after.iter().any(|it| it.contains(text)), "{text} is left: {after:?}");
@@ -318,7 +320,7 @@ async fn the_log_proves_a_consent_until_it_is_erased(kind: Kind) {
     // An erasure that the person asked for takes that, too, though others of their calls keep their key.
     place.facts(vec![arrived(call(1), 30), arrived(call(2), 31)]).await;
     store.commit(vec![ended(call(1), 35)]).await.expect("ends");
-    let id = TaskId::new(Ulid(1));
+    let id = TaskId::new(Ulid(777));
     let asked = PrivacyChange::Asked(Box::new(NewTask {
         id,
         kind: TaskKind::Erase,

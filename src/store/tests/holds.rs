@@ -1,8 +1,6 @@
 //! Legal holds: made, listed, released, over by themselves; and what they keep.
 
-use super::retention::{
-    ada, anonymise, by_rule, hold, hold_id, recorded, refused, release, state_of, told,
-};
+use super::retention::{ada, anonymise, by_rule, hold, hold_id, recorded, refused, release, state_of, told};
 use super::*;
 use crate::retention::{Hold, HoldOn};
 

@@ -180,7 +180,8 @@ async fn a_simulation_counts_what_goes_what_is_held_and_when(kind: Kind) {
         .expect("holds");
     let told = std::sync::Mutex::new(Vec::new());
     let tell = |done, all| told.lock().expect("told").push((done, all));
-    let simulation = store.simulate((&rules, &proposed), now, &Sight::whole(), &tell).await.expect("simulates");
+    let simulation =
+        store.simulate((&rules, &proposed), now, &Sight::whole(), &tell).await.expect("simulates");
     let by_queue = |impact: &Impact| impact.by_queue.clone();
     assert_eq!(by_queue(&simulation.now), [("sales".into(), 1, 0), ("support".into(), 2, 0)]);
     assert_eq!((simulation.now.recordings, simulation.now.bytes, simulation.now.held), (3, 3 * 64_100, 1));
@@ -206,17 +207,15 @@ async fn a_simulation_counts_what_goes_what_is_held_and_when(kind: Kind) {
     let told = told.into_inner().expect("told");
     assert_eq!(told, [(1, 6), (2, 6), (3, 6), (4, 6), (5, 6), (6, 6)]);
     let nothing = Sight { queues: Some([QueueId::from("x")].into()), restricted: true };
-    let none = store
-        .simulate((&rules, &proposed), now, &nothing, &|_, _| {})
-        .await
-        .expect("simulates");
+    let none = store.simulate((&rules, &proposed), now, &nothing, &|_, _| {}).await.expect("simulates");
     assert_eq!(none.proposed.recordings, 0, "of queues nobody sees");
 }
 
 async fn what_a_queue_keeps_whole_is_counted_with_what_is_held_beside_it(kind: Kind) {
     let place = days(kind).await;
     let store = &place.store;
-    let rules = Rules::of(&Settings::default()).with(&Proposed { calls: Some(keep(1)), ..Proposed::default() });
+    let rules =
+        Rules::of(&Settings::default()).with(&Proposed { calls: Some(keep(1)), ..Proposed::default() });
     // Support has calls 0, 2, 4, 6, 8, each with a recording. Two holds that overlap keep 2 and 4; call 4 is held by itself,
     // too; and call 6 came while a third one began.
     let span = |since, until| HoldOn::Queue { queue: "support".into(), since: at(since), until: at(until) };
@@ -231,7 +230,8 @@ async fn what_a_queue_keeps_whole_is_counted_with_what_is_held_beside_it(kind: K
         store.commit(vec![hold(n, on)]).await.expect("holds");
     }
     let now = at(20 * DAY);
-    let simulation = store.simulate((&rules, &rules), now, &Sight::whole(), &|_, _| {}).await.expect("counts");
+    let simulation =
+        store.simulate((&rules, &rules), now, &Sight::whole(), &|_, _| {}).await.expect("counts");
     let support = simulation.now.by_queue.iter().find(|(queue, ..)| queue.0 == "support").expect("named");
     // Call 8 is free; of call 0 the recording and with it the call are held.
     assert_eq!((support.1, support.2, simulation.now.held), (1, 1, 8));
@@ -265,14 +265,19 @@ async fn a_queue_that_keeps_longer_is_named_before_it_goes(kind: Kind) {
     // Calls 0, 2, 4, 6 and 8; 0 and 2 are older than six days.
     assert_eq!((found[0].queue.0.as_str(), found[0].kept, found[0].at_once), ("support", (5, 5), (2, 2)));
     let told = found[0].to_string();
-    assert!(told.contains("keeps 5 recordings") && told.contains("3650d") && told.contains("2 calls would go"));
+    assert!(
+        told.contains("keeps 5 recordings") && told.contains("3650d") && told.contains("2 calls would go")
+    );
     for keeps in [None, Some(keep(6)), Some(keep(2))] {
         assert_eq!(removals(&support_keeps(keeps)).await, [], "{keeps:?} is no longer than the system's");
     }
     // A queue that has nothing goes; one with a call that goes on does not.
     let settings = support_keeps(Some(Keep::Forever));
     let empty = Place::new(kind).await;
-    let differences = crate::settings::differences(&settings, &Settings { queues: Default::default(), ..settings.clone() });
+    let differences = crate::settings::differences(
+        &settings,
+        &Settings { queues: std::collections::BTreeMap::new(), ..settings.clone() },
+    );
     assert_eq!(empty.store.removals(&settings, &differences, now).await.expect("looks"), []);
     empty.facts(vec![arrived(call(0), 0)]).await;
     assert_eq!(empty.store.removals(&settings, &differences, now).await.expect("looks").len(), 1);

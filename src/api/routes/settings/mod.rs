@@ -106,17 +106,16 @@ fn of<D: ToSchema + 'static>(kind: Kind, all: &'static str, one: &'static str) -
                              Told(document): Told<Map<String, Value>>| {
         change::put(&desk, &visitor, kind, &name, &headers, document).await
     };
-    let remove =
-        async move |State(desk): State<Arc<Desk>>,
-                    Extension(visitor): Extension<Visitor>,
-                    Path(name): Path<String>,
-                    headers: HeaderMap,
-                    confirmed: Result<Query<Confirmed>, QueryRejection>| {
-            let confirmed = confirmed.map(|Query(confirmed)| confirmed).map_err(|error| {
-                Problem::new(StatusCode::BAD_REQUEST, "bad-request", format!("The query: {error}."))
-            })?;
-            change::remove(&desk, &visitor, kind, &name, &headers, confirmed).await
-        };
+    let remove = async move |State(desk): State<Arc<Desk>>,
+                             Extension(visitor): Extension<Visitor>,
+                             Path(name): Path<String>,
+                             headers: HeaderMap,
+                             confirmed: Result<Query<Confirmed>, QueryRejection>| {
+        let confirmed = confirmed.map(|Query(confirmed)| confirmed).map_err(|error| {
+            Problem::new(StatusCode::BAD_REQUEST, "bad-request", format!("The query: {error}."))
+        })?;
+        change::remove(&desk, &visitor, kind, &name, &headers, confirmed).await
+    };
     [
         get(all, reads(kind), list)
             .says("All of them by name, with their versions.")
