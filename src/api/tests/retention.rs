@@ -283,7 +283,7 @@ async fn who_sees_some_queues_is_told_of_these_alone() {
             .execute(&format!(
                 "INSERT INTO recordings (id, call, state, basis, armed_at, format, queue, destroyed_at, rule) \
                  VALUES ('{}', '{}', 'removed', 'agreed', 0, 'pcm16', '{queue}', {}, 'retention: x')",
-                RecordingId::new(Ulid(n)),
+                RecordingId::new(ulid::Ulid(n)),
                 id(n),
                 (START + days(20)).as_micros()
             ))

@@ -108,7 +108,8 @@ impl House {
 
     /// Puts a change into the writer's queue from where nothing can be waited for: what is submitted later comes later.
     fn slip_in(&self, change: Change) {
-        self.deps().store.submit(vec![change]).now_or_never().expect("the queue has room");
+        // What becomes of it is seen by what the sweep does.
+        drop(self.deps().store.submit(vec![change]).now_or_never().expect("the queue has room"));
     }
 
     async fn hold(&self, on: HoldOn) {

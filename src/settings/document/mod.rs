@@ -3,6 +3,7 @@
 //!
 //! Passwords and secrets go in and never come out.
 
+mod house;
 mod reading;
 mod shapes;
 #[cfg(test)]
@@ -18,10 +19,8 @@ use super::object::{Kind, Object};
 use super::read::{SettingsError, join};
 use super::{SYSTEM, Settings};
 
-pub use shapes::{
-    AgentDocument, NumberDocument, ProviderDocument, QueueDocument, RoleDocument, SystemDocument,
-    TrunkDocument, UserDocument, WebhookDocument,
-};
+pub use house::{ProviderDocument, RoleDocument, SystemDocument, UserDocument, WebhookDocument};
+pub use shapes::{AgentDocument, NumberDocument, QueueDocument, TrunkDocument};
 
 /// What is wrong with a document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]

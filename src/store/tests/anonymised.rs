@@ -320,7 +320,7 @@ async fn the_log_proves_a_consent_until_it_is_erased(kind: Kind) {
     // An erasure that the person asked for takes that, too, though others of their calls keep their key.
     place.facts(vec![arrived(call(1), 30), arrived(call(2), 31)]).await;
     store.commit(vec![ended(call(1), 35)]).await.expect("ends");
-    let id = TaskId::new(Ulid(1));
+    let id = TaskId::new(Ulid(777));
     let asked = PrivacyChange::Asked(Box::new(NewTask {
         id,
         kind: TaskKind::Erase,

@@ -274,8 +274,10 @@ async fn a_queue_that_keeps_longer_is_named_before_it_goes(kind: Kind) {
     // A queue that has nothing goes; one with a call that goes on does not.
     let settings = support_keeps(Some(Keep::Forever));
     let empty = Place::new(kind).await;
-    let differences =
-        crate::settings::differences(&settings, &Settings { queues: Default::default(), ..settings.clone() });
+    let differences = crate::settings::differences(
+        &settings,
+        &Settings { queues: std::collections::BTreeMap::new(), ..settings.clone() },
+    );
     assert_eq!(empty.store.removals(&settings, &differences, now).await.expect("looks"), []);
     empty.facts(vec![arrived(call(0), 0)]).await;
     assert_eq!(empty.store.removals(&settings, &differences, now).await.expect("looks").len(), 1);
