@@ -21,7 +21,8 @@ fn count(words: &[&str]) -> (bool, Value) {
 /// The counts by path.
 fn counts(value: &Value) -> Vec<(&str, u64)> {
     let all = value["counts"].as_array().expect("counts").iter();
-    all.map(|of| (of["path"].as_str().expect("a name"), of["instructions"].as_u64().expect("a count"))).collect()
+    all.map(|of| (of["path"].as_str().expect("a name"), of["instructions"].as_u64().expect("a count")))
+        .collect()
 }
 
 #[test]

@@ -76,7 +76,9 @@ impl Walk {
         let agent = LegId { call: walk.call.id(), n: 1 };
         let yes = Digit::try_from('1').expect("a key");
         walk.input(Input::CallerConfirmed).stored().played();
-        walk.input(Input::Digit { leg: caller, digit: yes, channel: DigitChannel::Rfc4733 }).stored().played();
+        walk.input(Input::Digit { leg: caller, digit: yes, channel: DigitChannel::Rfc4733 })
+            .stored()
+            .played();
         walk.played();
         let since = walk.since.expect("the caller waits in the queue");
         walk.input(Input::Ring { agents: vec!["ada".into()], since }).stored();

@@ -10,11 +10,5 @@ mod records;
 mod scene;
 mod speech;
 
-criterion::criterion_group!(
-    cores,
-    packets::benches,
-    media::benches,
-    calls::benches,
-    records::benches
-);
+criterion::criterion_group!(cores, packets::benches, media::benches, calls::benches, records::benches);
 criterion::criterion_main!(cores);

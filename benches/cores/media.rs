@@ -48,9 +48,7 @@ fn g711(criterion: &mut Criterion) {
         });
     });
     let ulaw = out.clone();
-    for (name, table, octets) in
-        [("A-law", &ALAW_TO_PCM, &alaw), ("u-law", &ULAW_TO_PCM, &ulaw)]
-    {
+    for (name, table, octets) in [("A-law", &ALAW_TO_PCM, &alaw), ("u-law", &ULAW_TO_PCM, &ulaw)] {
         let mut out = vec![0i16; 160];
         criterion.bench_function(&format!("g711/{name} decode"), |bencher| {
             bencher.iter(|| {
@@ -147,8 +145,11 @@ fn key_five(samples: usize) -> Vec<i16> {
 
 fn detector(criterion: &mut Criterion) {
     let mut detector = ToneDetector::new();
-    let found: Vec<char> =
-        key_five(800).chunks(160).filter_map(|frame| detector.push(frame)).map(|digit| digit.as_char()).collect();
+    let found: Vec<char> = key_five(800)
+        .chunks(160)
+        .filter_map(|frame| detector.push(frame))
+        .map(|digit| digit.as_char())
+        .collect();
     assert_eq!(found, ['5'], "the detector hears the key once");
     let speech = speech::at_8k(16_000);
     let talk: Vec<&[i16]> = speech.chunks_exact(160).collect();

@@ -39,7 +39,8 @@ fn sip(criterion: &mut Criterion) {
 }
 
 fn descriptions(criterion: &mut Criterion) {
-    let (offer, local, terms) = (scene::endpoint::OFFER.as_bytes(), scene::endpoint::local(), Terms::default());
+    let (offer, local, terms) =
+        (scene::endpoint::OFFER.as_bytes(), scene::endpoint::local(), Terms::default());
     let (answer, agreed) = sdp::answer(offer, &local, &terms).expect("G.711 is offered");
     assert!(answer.starts_with(b"v=0\r\n") && agreed.payload_type == 8 && agreed.dtmf.is_some());
     criterion.bench_function("sdp/parse an offer and build the answer", |bencher| {
@@ -57,13 +58,8 @@ fn descriptions(criterion: &mut Criterion) {
 
 /// A packet of 20 ms of speech in A-law, as a phone sends it.
 fn packet(n: u16) -> [u8; HEADER + 160] {
-    let header = Header {
-        marker: false,
-        payload_type: 8,
-        sequence: n,
-        timestamp: u32::from(n) * 160,
-        ssrc: 0x5050,
-    };
+    let header =
+        Header { marker: false, payload_type: 8, sequence: n, timestamp: u32::from(n) * 160, ssrc: 0x5050 };
     let mut packet = [0; HEADER + 160];
     header.write(&mut packet);
     packet[HEADER..].copy_from_slice(&speech::alaw(160));

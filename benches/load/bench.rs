@@ -191,8 +191,7 @@ fn talks(part: Part, options: &Options, calls: u32) -> Result<Measured> {
     let overload = part == Part::Overload;
     let offered = if overload { calls * 2 } else { calls };
     let workers = if overload { 1 } else { options.workers };
-    let setting =
-        Setting { agents: offered, workers, web, recording, admitted: overload.then_some(calls) };
+    let setting = Setting { agents: offered, workers, web, recording, admitted: overload.then_some(calls) };
     let server = Server::start(&options.sayso, &settings(&setting), &Media::default())?;
     let speech = if part == Part::Opus { Some(Arc::new(Speech::new()?)) } else { None };
     let mut plan = Plan { workers, web, speech, overload, ..Plan::talks(Some(server.udp), offered, 40.0) };
@@ -213,8 +212,7 @@ fn talks(part: Part, options: &Options, calls: u32) -> Result<Measured> {
 
 /// Calls that are answered and hung up at once, 100 a second; `plateau` does it five times over.
 fn setups(part: Part, options: &Options, calls: u32) -> Result<Measured> {
-    let setting =
-        Setting { agents: 1, workers: 1, web: false, recording: Recording::Never, admitted: None };
+    let setting = Setting { agents: 1, workers: 1, web: false, recording: Recording::Never, admitted: None };
     let server = Server::start(&options.sayso, &settings(&setting), &Media::default())?;
     let kind = Kind::SetUp { hold: Duration::ZERO };
     let plan = Plan { kind, ..Plan::talks(Some(server.udp), calls, 100.0) };

@@ -69,8 +69,7 @@ impl Checked {
 pub(crate) fn recordings(server: &Server, report: &Report, sample: u32) -> Result<Checked> {
     let rows = stored(server, report.connected)?;
     let step = (rows.len() / sample.max(1) as usize).max(1);
-    let mut checked =
-        Checked { expected: report.connected, stored: rows.len() as u32, ..Checked::default() };
+    let mut checked = Checked { expected: report.connected, stored: rows.len() as u32, ..Checked::default() };
     let chosen: Vec<&Value> = rows.iter().step_by(step).take(sample as usize).collect();
     let bar = ProgressBar::new(chosen.len() as u64)
         .with_style(ProgressStyle::with_template("recordings       {bar:30} {pos}/{len} {elapsed}")?);
@@ -91,7 +90,8 @@ pub(crate) fn recordings(server: &Server, report: &Report, sample: u32) -> Resul
 fn stored(server: &Server, expected: u32) -> Result<Vec<Value>> {
     let end = Instant::now() + STORED;
     loop {
-        let lines = server.sayso(&["recordings", "list", "--state", "stored", "--json", "--limit", "100000"])?;
+        let lines =
+            server.sayso(&["recordings", "list", "--state", "stored", "--json", "--limit", "100000"])?;
         let rows: Vec<Value> =
             lines.lines().map(serde_json::from_str).collect::<Result<_, _>>().context("recordings list")?;
         if rows.len() as u32 >= expected || Instant::now() >= end {
@@ -210,8 +210,7 @@ mod tests {
 
     fn look(leave_out: Option<u32>, late: usize) -> Checked {
         let ((caller, to_agent), (agent, to_caller)) = (said(50, 0, None), said(50, late, leave_out));
-        let report =
-            Report { heard: vec![CallHeard { call: 3, to_agent, to_caller }], ..Report::default() };
+        let report = Report { heard: vec![CallHeard { call: 3, to_agent, to_caller }], ..Report::default() };
         let mut checked = Checked { expected: 1, stored: 1, ..Checked::default() };
         checked.look_into(&[caller, agent], &report, false).expect("a recording of call 3");
         checked

@@ -60,7 +60,8 @@ fn collect(dir: &Path, figures: &mut Figures) -> Result<()> {
             };
             let (about, estimates) = (read("benchmark.json")?, read("estimates.json")?);
             let name = about["full_id"].as_str().context("a bench without a name")?;
-            let median = estimates["median"]["point_estimate"].as_f64().context("a bench without a median")?;
+            let median =
+                estimates["median"]["point_estimate"].as_f64().context("a bench without a median")?;
             figures.insert(name.to_owned(), median);
         } else {
             collect(&path, figures)?;

@@ -163,8 +163,7 @@ fn sleep_to_grid() {
     let now = clock_gettime(ClockId::Monotonic);
     let nanos = now.tv_sec.unsigned_abs() * 1_000_000_000 + now.tv_nsec.unsigned_abs();
     let point = Duration::from_nanos((nanos / GRID + 1) * GRID);
-    let at =
-        Timespec { tv_sec: point.as_secs().cast_signed(), tv_nsec: i64::from(point.subsec_nanos()) };
+    let at = Timespec { tv_sec: point.as_secs().cast_signed(), tv_nsec: i64::from(point.subsec_nanos()) };
     // A signal may wake us early: the tick is early then.
     let _ = clock_nanosleep_absolute(ClockId::Monotonic, &at);
 }

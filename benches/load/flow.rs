@@ -77,9 +77,7 @@ impl Direction {
     /// Due, received, lost, twice: of `sent` packets with marks, or of those that the headers told of.
     pub(crate) fn counts(&self, sent: u32) -> [u64; 4] {
         let of = match self.stream {
-            Some(stream) => {
-                [stream.span, stream.received, stream.span.saturating_sub(stream.received), 0]
-            }
+            Some(stream) => [stream.span, stream.received, stream.span.saturating_sub(stream.received), 0],
             None => {
                 let packets = &self.packets;
                 [packets.due(sent), packets.received, packets.lost(sent), packets.doubles]

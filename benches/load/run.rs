@@ -102,9 +102,8 @@ fn watch(
     match plan.kind {
         Kind::SetUp { .. } => stage("calls done", plan.calls, patience, &over)?,
         Kind::Talk => {
-            let decided = || {
-                [&shared.connected, &shared.failed, &shared.refused].iter().map(|n| n.load(Relaxed)).sum()
-            };
+            let decided =
+                || [&shared.connected, &shared.failed, &shared.refused].iter().map(|n| n.load(Relaxed)).sum();
             stage("calls connected", plan.calls, patience + minute, &decided)?;
             shared.measuring.store(true, Relaxed);
             (start, before, own_before) = (Instant::now(), look()?, Usage::of(own));

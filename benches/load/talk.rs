@@ -141,8 +141,7 @@ impl Talks {
         ensure!(web || !self.opus, "--opus is for webrtc");
         let recording = if load == Load::Relay { Recording::Never } else { Recording::Consent };
         let admitted = overload.then(|| self.admitted.unwrap_or(self.calls / 2));
-        let setting =
-            Setting { agents: self.calls, workers: self.workers, web, recording, admitted };
+        let setting = Setting { agents: self.calls, workers: self.workers, web, recording, admitted };
         let own = self.common.own(&setting)?;
         let (server, pid) = self.common.where_to(own.as_ref());
         ensure!(!overload || server.is_some(), "overload needs --server or --sayso");

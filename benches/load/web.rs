@@ -60,7 +60,12 @@ impl Page {
     }
 
     /// Sends a payload of the codec that was agreed.
-    pub(crate) fn say(&mut self, header: Header, payload: Arc<[u8]>, now: Instant) -> Result<(), BrowserError> {
+    pub(crate) fn say(
+        &mut self,
+        header: Header,
+        payload: Arc<[u8]>,
+        now: Instant,
+    ) -> Result<(), BrowserError> {
         self.browser.send(&Header { payload_type: self.payload_type, ..header }, payload, now)
     }
 
@@ -91,7 +96,9 @@ impl Page {
                 Out::Send { to, datagram } => {
                     let _ = socket.send_to(&datagram, to); // missed where it is counted
                 }
-                Out::Heard { header, .. } if self.opus => heard.push(Heard::Header(header.ssrc, header.sequence)),
+                Out::Heard { header, .. } if self.opus => {
+                    heard.push(Heard::Header(header.ssrc, header.sequence))
+                }
                 Out::Heard { header, payload } => {
                     heard.extend(mark_in(header.payload_type, &payload).map(Heard::Mark));
                 }

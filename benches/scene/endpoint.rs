@@ -64,7 +64,8 @@ impl Scene {
         let mut sent = Sent::default();
         self.receive(request("INVITE", self.calls, None), &mut sent);
         let dialog = sent.incoming.expect("the trunk is known");
-        let (answer, _) = sdp::answer(OFFER.as_bytes(), &local(), &Terms::default()).expect("G.711 is offered");
+        let (answer, _) =
+            sdp::answer(OFFER.as_bytes(), &local(), &Terms::default()).expect("G.711 is offered");
         self.endpoint.command(Command::Answer { dialog, sdp: answer }, self.now);
         self.drain(&mut sent);
         let to = sent.to.clone().expect("a 200 was sent");
@@ -128,7 +129,8 @@ impl Sent {
 pub(crate) fn request(method: &str, n: u64, to: Option<&str>) -> Bytes {
     let cseq = if method == "BYE" { 2 } else { 1 };
     let to = to.unwrap_or("<sip:+4930100@10.0.0.1;user=phone>");
-    let (kind, body) = if method == "INVITE" { ("Content-Type: application/sdp\r\n", OFFER) } else { ("", "") };
+    let (kind, body) =
+        if method == "INVITE" { ("Content-Type: application/sdp\r\n", OFFER) } else { ("", "") };
     format!(
         "{method} sip:+4930100@10.0.0.1:5060;transport=udp SIP/2.0\r\n\
          Via: SIP/2.0/UDP 10.0.0.2:5060;branch=z9hG4bK{n:08x}{method};rport\r\n\

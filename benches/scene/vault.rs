@@ -50,7 +50,11 @@ impl Scene {
         }
         Box::new(spool).finish(End { samples: chunks * CHUNK, ..End::default() });
         let finished = ending.blocking_recv().context("the vault gave a recording up")??;
-        anyhow::ensure!(finished.samples == chunks * CHUNK, "{} samples of {chunks} chunks", finished.samples);
+        anyhow::ensure!(
+            finished.samples == chunks * CHUNK,
+            "{} samples of {chunks} chunks",
+            finished.samples
+        );
         Ok(finished)
     }
 }

@@ -54,8 +54,14 @@ fn of_part(measured: &Measured) -> Vec<Bar> {
             let most = match part {
                 Part::Recorded => 0.5,
                 Part::Few => 0.8,
-                Part::Relay | Part::Generator | Part::Floor | Part::Webrtc | Part::Opus | Part::Setup
-                | Part::Overload | Part::Plateau => 0.42,
+                Part::Relay
+                | Part::Generator
+                | Part::Floor
+                | Part::Webrtc
+                | Part::Opus
+                | Part::Setup
+                | Part::Overload
+                | Part::Plateau => 0.42,
             };
             bar("CPU per call-second", cpu(report), most, "ms");
             bar("delay p50", ms(report.delay_us.p50), 1.2, "ms");
@@ -77,10 +83,16 @@ fn of_part(measured: &Measured) -> Vec<Bar> {
             let taken = f64::from(report.connected);
             // Half of what was offered is to be taken, and no more.
             bar("calls taken of those offered", taken / f64::from(report.calls.max(1)), 0.5, "x");
-            bar("calls neither taken nor refused", f64::from(report.calls) - taken - f64::from(report.refused), 0.0, "");
+            bar(
+                "calls neither taken nor refused",
+                f64::from(report.calls) - taken - f64::from(report.refused),
+                0.0,
+                "",
+            );
         }
         Part::Plateau => {
-            let grown = rounds.last().zip(rounds.get(1)).map_or(f64::INFINITY, |(last, second)| last - second);
+            let grown =
+                rounds.last().zip(rounds.get(1)).map_or(f64::INFINITY, |(last, second)| last - second);
             bar("memory from 20,000 to 50,000 calls", grown, PLATEAU, "MB");
         }
     }
@@ -140,7 +152,10 @@ mod tests {
         let bars = of(&[measured(Part::Floor, 0.3), measured(Part::Recorded, 0.6)]);
         let ratio = bars.iter().find(|bar| bar.unit == "x").expect("both were measured");
         assert!((ratio.is - 2.0).abs() < 1e-9 && !ratio.is_met(), "{ratio:?}");
-        assert!(of(&[measured(Part::Recorded, 0.4)]).iter().all(|bar| bar.unit != "x"), "nothing to compare with");
+        assert!(
+            of(&[measured(Part::Recorded, 0.4)]).iter().all(|bar| bar.unit != "x"),
+            "nothing to compare with"
+        );
     }
 
     #[test]

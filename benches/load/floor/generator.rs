@@ -98,10 +98,14 @@ pub(super) fn run(options: &Options, relay: &mut Relay) -> Result<Report> {
         report.packets.lost += lost;
         report.packets.doubles += doubles;
     }
-    let written: u64 = std::fs::read_dir(&relay.dir)?.flatten().filter_map(|file| Some(file.metadata().ok()?.len())).sum();
+    let written: u64 =
+        std::fs::read_dir(&relay.dir)?.flatten().filter_map(|file| Some(file.metadata().ok()?.len())).sum();
     let seconds = options.hold as f64;
     let expected = f64::from(options.calls) * seconds * 32_000.0;
-    ensure!(written as f64 > expected * 0.9, "{written} bytes recorded, {expected} expected: nothing was measured");
+    ensure!(
+        written as f64 > expected * 0.9,
+        "{written} bytes recorded, {expected} expected: nothing was measured"
+    );
     report.packets.late = late;
     report.connected = options.calls;
     report.delay_us = Spread::of(delays);
