@@ -6,7 +6,7 @@ CARGO ?= cargo
 WEB_SOURCES := $(shell find web/src -type f -not -name '*.test.ts') web/index.html web/package.json web/tsconfig.json web/vite.config.js web/licences.js web/swagger.js $(wildcard web/swagger/*)
 NPM_QUIET := --no-audit --no-fund --no-update-notifier --loglevel=error
 
-.PHONY: help build web web-check demo test pictures fuzz bench soak fmt tools build-tools deny
+.PHONY: help build web web-check demo test pictures fuzz bench bench-cores baseline instructions soak fmt tools build-tools deny
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,9 +39,21 @@ pictures: ## Copy the pictures that the tests took of the pages to web/pictures
 fuzz: build-tools ## Fuzz every target for a minute (SECONDS=60)
 	sip-tests/fuzz/run.sh $(or $(SECONDS),60)
 
-bench: build-tools ## 200 recorded calls and 100 set-ups a second beside the bars; what recording costs
-	$(CARGO) build --release --bins
-	target/release/sayso-load bench --sayso target/release/sayso
+bench: build-tools bench-cores ## What each core costs beside the last figures; loads on servers beside the bars (ONLY=floor,recorded)
+	target/release/sayso-load bench --sayso target/release/sayso $(if $(ONLY),--only $(ONLY))
+
+bench-cores: build-tools ## Criterion's benches alone, beside benches/BASELINE.md (CORES=opus: those of that name)
+	$(CARGO) build --release --bins --benches
+	$(CARGO) bench --quiet --bench cores -- --noplot $(CORES)
+	target/release/sayso-load compare
+
+baseline: bench-cores ## Write Criterion's figures to benches/BASELINE.md
+	target/release/sayso-load compare --write
+
+# Built as `make test` builds it: with the tests' packages, libraries have other features, and other counts.
+instructions: tools ## Count the hot paths' instructions and write them to benches/instructions.toml
+	$(CARGO) build --release --bins --tests
+	target/release/sayso-load count --write
 
 soak: build-tools ## Half an hour of mixed calls, transfers, holds and faults: does anything grow? (MINUTES=30)
 	$(CARGO) build --release --bins

@@ -24,6 +24,7 @@ tests=(
     python3-config:python3-dev
     chromium:chromium       # the agents' browser
     turnserver:coturn       # the relay for browsers that UDP is closed to
+    valgrind:valgrind       # counts instructions of hot paths
 )
 case "${1:-}" in
 build) tools=("${build[@]}") ;;

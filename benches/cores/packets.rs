@@ -26,6 +26,7 @@ fn sip(criterion: &mut Criterion) {
     criterion.bench_function("sip/a call: INVITE, 100, 200, ACK, BYE, 200", |bencher| {
         bencher.iter(|| black_box(scene.call()));
     });
+    assert!(scene.is_idle_later(), "the endpoint holds nothing of what is over");
     let invite = scene::endpoint::request("INVITE", 1, None);
     let parse = || sipx_sip::parse_datagram(black_box(invite.clone()), &sipx_sip::Limits::datagram());
     assert!(parse().is_ok(), "the INVITE is one");
@@ -76,12 +77,13 @@ fn rtp(criterion: &mut Criterion) {
     let mut buffer = [0; HEADER + 160 + 64];
     buffer[..HEADER + 160].copy_from_slice(&first);
     let mut sequence = 7u16;
-    let mut relayed = 0u64;
+    let (mut relayed, mut seen) = (0u64, 0u64);
     criterion.bench_function("rtp/parse, number anew, rewrite in place", |bencher| {
         bencher.iter(|| {
             buffer[2..4].copy_from_slice(&sequence.to_be_bytes());
             buffer[4..8].copy_from_slice(&(u32::from(sequence) * 160).to_be_bytes());
             sequence = sequence.wrapping_add(1);
+            seen += 1;
             let view = View::parse(&buffer[..HEADER + 160]).expect("an RTP packet");
             let at = START + std::time::Duration::from_millis(u64::from(sequence) * 20);
             let header = out.forward(&view.header, 8, Kind::Audio { samples: 160 }, at);
@@ -91,7 +93,8 @@ fn rtp(criterion: &mut Criterion) {
             }
         });
     });
-    assert!(relayed > 1_000, "{relayed} packets were rewritten");
+    // The clock turns back with the sequence now and then; a packet may be refused then.
+    assert!(relayed > 0 && relayed * 10 >= seen * 9, "{relayed} of {seen} packets were rewritten");
 }
 
 fn srtp(criterion: &mut Criterion) {
@@ -102,18 +105,19 @@ fn srtp(criterion: &mut Criterion) {
         let mut opener = Opener::new(&key).expect("a key");
         let plain = packet(1);
         let mut n = 1u16;
-        let mut opened = 0u64;
+        let (mut opened, mut seen) = (0u64, 0u64);
         criterion.bench_function(&format!("srtp/seal and open, {}", suite.name()), |bencher| {
             bencher.iter(|| {
                 let mut buffer = [0; HEADER + 160 + 64];
                 buffer[..plain.len()].copy_from_slice(&plain);
                 buffer[2..4].copy_from_slice(&n.to_be_bytes());
                 n = n.wrapping_add(1);
+                seen += 1;
                 let sealed = sealer.rtp(&mut buffer, plain.len()).expect("there is room for the tag");
                 let length = opener.rtp(&mut buffer[..sealed]).expect("sealed with the same key");
                 opened += u64::from(buffer[HEADER..length] == plain[HEADER..]);
             });
         });
-        assert!(opened > 1_000, "{opened} packets were opened");
+        assert!(opened > 0 && opened == seen, "{opened} of {seen} packets were opened");
     }
 }
