@@ -31,6 +31,7 @@ mod particulars;
 mod people;
 mod persons;
 mod privacy;
+mod prompts;
 mod query;
 mod reconcile;
 mod reconciliation;
@@ -79,6 +80,7 @@ pub use privacy::{
     CallFound, EntryRow, Found, Imported, MOST_FOUND, NewTask, PrivacyChange, RecordingFound, TaskCall,
     TaskCounts, TaskFile, TaskKind, TaskRow, TaskState, Unfinished, Whose,
 };
+pub use prompts::{PromptChange, PromptDone, PromptSound, PromptVersionRow, Replaces};
 pub use query::Filter;
 pub use reconciliation::{Finding, FindingRow, ReconciliationChange, ReconciliationRow, ReconciliationState};
 pub use recorded::{RecordedFile, RecordedGap, RecordingChange, StoredObject};
