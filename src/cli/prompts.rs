@@ -36,6 +36,9 @@ pub(super) enum PromptsCommand {
         /// Only for this queue.
         #[arg(long)]
         queue: Option<String>,
+        /// Write NAME.8k.wav and NAME.16k.wav into this folder, and put nothing in force.
+        #[arg(long, value_name = "DIR")]
+        into: Option<PathBuf>,
         #[command(flatten)]
         at: AtConfig,
         /// JSON.
@@ -76,13 +79,20 @@ impl PromptsCommand {
                 let passed = reports.iter().all(crate::prompts::Report::passed);
                 Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
             }
-            Self::Import { file, name, lang, queue, at, json } => {
-                let config = at.load()?;
+            Self::Import { file, name, lang, queue, into, at, json } => {
                 let name = PromptName::new(queue.as_deref(), lang.as_deref(), &name)?;
                 let bytes = std::fs::read(&file).with_context(|| format!("reading {}", file.display()))?;
                 let made = make(&bytes, &name).with_context(|| format!("{}", file.display()))?;
-                let store = open_store(&config).await?;
-                import(&store, &config.prompts_dir(), &name, &made).await?;
+                if let Some(into) = into {
+                    for (rate, wav) in [(8, &made.sound.narrow), (16, &made.sound.wide)] {
+                        let path = into.join(format!("{}.{rate}k.wav", name.name()));
+                        std::fs::write(&path, wav).with_context(|| format!("writing {}", path.display()))?;
+                    }
+                } else {
+                    let config = at.load()?;
+                    let store = open_store(&config).await?;
+                    import(&store, &config.prompts_dir(), &name, &made).await?;
+                }
                 if json {
                     let mut report = serde_json::to_value(&made)?;
                     report["prompt"] = name.to_string().into();
