@@ -24,24 +24,17 @@ speak() {
     esac
 }
 
-# Imports into a folder of its own, so that nothing is left here but the result.
-import() {
-    SAYSO_DATA="$work/data" "$sayso" prompts import "$@" --config /dev/null
-}
-
 for language in ${*:-en de fr es fi}; do
     for text in "$here/$language"/*.txt; do
         name=$(basename "$text" .txt)
         speak "$language" "$text" "$work/raw.wav"
         # Telephones carry nothing below 200 Hz worth having. Float: no rounding, no dither.
         sox "$work/raw.wav" -e floating-point -b 32 "$work/high.wav" gain -6 highpass 200
-        import "$work/high.wav" --as "$name" --lang "$language"
+        "$sayso" prompts import "$work/high.wav" --as "$name" --lang "$language" --into "$here/$language"
     done
-    cp "$work/data/prompts/$language"/*.wav "$here/$language/"
 done
 if [ $# -eq 0 ]; then
     python3 "$here/music.py" "$work/music.wav"
-    import "$work/music.wav" --as music
-    cp "$work/data/prompts"/music.*.wav "$here/"
+    "$sayso" prompts import "$work/music.wav" --as music --into "$here"
 fi
 "$sayso" prompts check "$here"

@@ -12,7 +12,7 @@ use crate::harness::server::{Server, password};
 use crate::harness::shared;
 
 /// Address, heading, and the rights of which one opens it (none: everybody's).
-pub(crate) const PAGES: [(&str, &str, &[&str]); 23] = [
+pub(crate) const PAGES: [(&str, &str, &[&str]); 24] = [
     ("account", "Sign-in & security", &[]),
     ("agents", "Agents & skills", &["configure-agents"]),
     ("all-calls", "Calls", &["view-calls"]),
@@ -24,6 +24,7 @@ pub(crate) const PAGES: [(&str, &str, &[&str]); 23] = [
     ("listening-log", "Listening log", &["view-listening-logs"]),
     ("numbers", "Numbers", &["configure-trunks"]),
     ("privacy", "Requests", &["dpo"]),
+    ("prompts", "Prompts", &["configure-prompts"]),
     ("providers", "Sign-on", &["manage-roles"]),
     ("queues", "Queues", &["configure-queues", "configure-recording"]),
     ("recordings", "Recordings", &["listen-recordings"]),

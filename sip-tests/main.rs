@@ -35,6 +35,7 @@ mod offers;
 mod openapi;
 mod phases;
 mod privacy;
+mod prompts;
 mod quality;
 mod reading;
 mod reconcile;

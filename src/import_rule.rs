@@ -28,9 +28,9 @@ const SHELL: [(&str, &[&str]); 10] = [
     ("engine", &[]),
     ("vault", &[]),
     ("store", &[]),
-    ("prompts", &[]),
+    ("prompts", &["store"]),
     ("jobs", &["store", "vault", "export"]),
-    ("api", &["store", "vault", "jobs", "export"]),
+    ("api", &["store", "vault", "jobs", "export", "prompts"]),
     ("export", &["store", "vault"]),
     ("phone", &["sip::io", "prompts"]),
 ];

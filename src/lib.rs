@@ -2,8 +2,8 @@
 //!
 //! The map. A pure band that knows no I/O, no clock, no async and no randomness, and a shell
 //! around it. The import rule (checked by `import_rule.rs`): shell imports pure, never
-//! the reverse; shell siblings do not import one another, except `jobs` -> `store`, `vault`, `export`, and `api` ->
-//! these; only `server`, `phone` and the CLI see all.
+//! the reverse; shell siblings do not import one another, except `jobs` -> `store`, `vault`, `export`, `prompts` ->
+//! `store`, and `api` -> these; only `server`, `phone` and the CLI see all.
 //!
 //! | module       | band  | what it is for |
 //! |--------------|-------|----------------|

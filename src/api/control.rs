@@ -8,6 +8,7 @@ use tokio::sync::broadcast;
 use crate::audit::Actor;
 use crate::consent::OverrideReason;
 use crate::ids::{AgentId, CallId, QueueId, Redacted};
+use crate::prompts::Library;
 use crate::queue::NotReady;
 use crate::settings::{Language, Wording};
 use crate::time::Timestamp;
@@ -36,6 +37,12 @@ pub trait Control: Send + Sync {
 
     /// Takes a lent credential back: its phone is no longer registered. Conversations go on.
     fn take_back(&self, user: &str);
+
+    /// The prompts that are played now.
+    fn prompts(&self) -> Arc<Library>;
+
+    /// Takes up what was stored of prompts, at once; other servers do within a second.
+    fn renew_prompts(&self) -> BoxFuture<'_, ()>;
 
     /// What callers of a queue hear in a language.
     fn wording(&self, queue: &QueueId, language: &Language) -> Wording;

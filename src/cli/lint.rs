@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::prompts::Library;
+use crate::prompts::load;
 use crate::settings::{Level, Subject, lint};
 
 use super::{AtConfig, open_store, out};
@@ -26,8 +26,7 @@ impl Lint {
         let config = self.at.load()?;
         let store = open_store(&config).await?;
         let (_, settings) = store.settings().await?;
-        let prompts = config.prompts_dir();
-        let library = tokio::task::spawn_blocking(move || Library::open(Some(&prompts))).await??;
+        let library = load(&store, &config.prompts_dir(), None).await?;
         let wanted = |name: &str| self.queue.as_deref().is_none_or(|queue| queue == name);
         let (mut stops, mut looked) = (false, 0);
         for (name, queue) in settings.queues.iter().filter(|(name, _)| wanted(&name.0)) {

@@ -92,7 +92,7 @@ enum Command {
     /// Keep lists of people.
     #[command(subcommand)]
     Directory(privacy::DirectoryCommand),
-    /// Check or import prompts.
+    /// Check, import, list or restore prompts.
     #[command(subcommand)]
     Prompts(prompts::PromptsCommand),
     /// Call a number as a caller would: press keys, speak a file, record what is heard.

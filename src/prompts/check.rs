@@ -122,7 +122,7 @@ fn check_file(path: &Path) -> Report {
     }
 }
 
-fn check_bytes(path: &Path, bytes: &[u8]) -> Report {
+pub(super) fn check_bytes(path: &Path, bytes: &[u8]) -> Report {
     let clip = match wav::decode(bytes) {
         Ok(clip) => clip,
         Err(error) => return unusable(path, error.to_string()),
@@ -191,7 +191,7 @@ fn check_time(measured: &Measured, (lead, trail): (f64, f64), find: &mut impl Fn
 }
 
 /// Three samples in a row at full scale do not happen in sound that was not cut off.
-fn clipped(samples: &[f32]) -> bool {
+pub(super) fn clipped(samples: &[f32]) -> bool {
     let full = |sample: &f32| sample.abs() >= 32_766.0 / 32_768.0;
     samples.windows(3).any(|three| three.iter().all(full) && (three[0] > 0.0) == (three[2] > 0.0))
 }
@@ -204,7 +204,7 @@ fn unusable(path: &Path, text: String) -> Report {
 #[cfg(test)]
 mod tests {
     use super::super::testing::{file, formats, tone};
-    use super::super::{ImportOptions, NAMES, import};
+    use super::super::{NAMES, make};
     use super::*;
 
     #[test]
@@ -270,14 +270,14 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part:?} is not in:\n{text}");
         }
-        let mended = ImportOptions {
-            dir: dir.path().join("p"),
-            name: "welcome".into(),
-            language: Some("en".into()),
-            queue: None,
-        };
-        import(&path, &mended).expect("imports");
-        let reports = check(&[mended.dir]);
+        let made = make(&std::fs::read(&path).expect("reads"), &"en~welcome".parse().expect("a name"));
+        let made = made.expect("is made");
+        assert!(made.clipped && made.warnings.is_empty(), "{made}");
+        let mended = dir.path().join("p");
+        std::fs::create_dir(&mended).expect("makes it");
+        std::fs::write(mended.join("welcome.8k.wav"), &made.sound.narrow).expect("writes");
+        std::fs::write(mended.join("welcome.16k.wav"), &made.sound.wide).expect("writes");
+        let reports = check(&[mended]);
         // Clipping cannot be mended, but the flat tops are no longer at full scale.
         assert!(reports.len() == 2 && reports.iter().all(Report::passed), "{reports:?}");
     }

@@ -5,6 +5,42 @@ use std::path::PathBuf;
 use super::wav::WavError;
 use crate::media::loudness::LevelError;
 use crate::media::resample::ResampleError;
+use crate::store::StoreError;
+
+/// Why a file's octets cannot become a prompt.
+#[derive(Debug, thiserror::Error)]
+pub enum AudioError {
+    /// A WAV file that cannot be used.
+    #[error(transparent)]
+    Wav(#[from] WavError),
+    /// Not a format that is read.
+    #[error("it cannot be read as sound ({0}): WAV, MP3, M4A (AAC), FLAC, Ogg (Vorbis or Opus) and AIFF can")]
+    Unknown(String),
+    /// A format that is read, with faults.
+    #[error("it is damaged, or was not copied whole ({0})")]
+    Damaged(String),
+    /// More than callers listen to.
+    #[error("it is too long: a prompt of this kind has at most {most} s")]
+    TooLong {
+        /// The most, in seconds.
+        most: u64,
+    },
+    /// Less than can be understood.
+    #[error("it is too short: without the silence at its ends, {seconds:.2} s are left")]
+    TooShort {
+        /// What is left of it.
+        seconds: f64,
+    },
+    /// The sample rate cannot be converted.
+    #[error(transparent)]
+    Resample(#[from] ResampleError),
+    /// It cannot be brought to its level.
+    #[error(transparent)]
+    Level(#[from] LevelError),
+    /// The WAV file could not be made.
+    #[error("it cannot be written as WAV: {0}")]
+    Write(std::io::Error),
+}
 
 /// Why prompts cannot be read, imported or written.
 #[derive(Debug, thiserror::Error)]
@@ -49,14 +85,20 @@ pub enum PromptError {
         /// Why.
         source: ResampleError,
     },
-    /// The sound cannot be brought to its level.
+    /// It cannot become a prompt.
     #[error("{}: {source}", path.display())]
-    Level {
+    Audio {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: LevelError,
+        source: AudioError,
     },
+    /// The imported prompts cannot be read.
+    #[error("the imported prompts: {0}")]
+    Store(#[from] StoreError),
+    /// Reading was broken off.
+    #[error("the prompts could not be read: {0}")]
+    Task(#[from] tokio::task::JoinError),
     /// Not a prompt Sayso plays.
     #[error("{name:?} is no prompt; there are: {}", super::NAMES.join(", "))]
     UnknownName {
@@ -77,9 +119,9 @@ pub enum PromptError {
         /// What was given.
         language: String,
     },
-    /// A queue's name that is not usable as a folder's name.
+    /// A queue's name that cannot be part of a prompt's.
     #[error(
-        "queue {queue:?} cannot have prompts of its own: its name must be letters, digits, '-', '_' and '.', not beginning with '.'"
+        "queue {queue:?} cannot have prompts of its own: its name is empty, or has a '~' or a control character"
     )]
     BadQueue {
         /// What was given.

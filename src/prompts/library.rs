@@ -1,16 +1,18 @@
-//! The prompts that calls play: those shipped in the program, overridden by a folder's. All files are
-//! read and encoded when the library is opened; looking one up during a call only follows pointers.
+//! The prompts that calls play: those shipped in the program, overridden by a folder's, overridden by imported ones. All
+//! are read and encoded when the library is opened; looking one up during a call only follows pointers.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use rust_embed::RustEmbed;
 
-use super::{ENGLISH, MUSIC, NAMES, PromptError, index, language_key, sha256, wav};
+use super::{ENGLISH, MUSIC, NAMES, PromptError, PromptName, index, language_key, sha256, wav};
 use crate::call::Prompt;
 use crate::ids::QueueId;
+use crate::media::g711::ALAW_TO_PCM;
+use crate::media::loudness::measure;
 use crate::media::sound::{RATE, Sound};
 use crate::settings::{Language, Spoken, Wording};
 
@@ -19,8 +21,19 @@ use crate::settings::{Language, Spoken, Wording};
 #[folder = "prompts/"]
 pub(super) struct Shipped;
 
+/// Where a prompt comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Source {
+    /// It is compiled in.
+    Shipped,
+    /// A file of the prompts folder, on this server alone.
+    Folder,
+    /// It was imported: it lies in the database.
+    Imported,
+}
+
 /// A prompt ready to be played.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Loaded {
     /// The sound.
     pub sound: Arc<Sound>,
@@ -28,10 +41,62 @@ pub struct Loaded {
     pub sha256: String,
     /// Playing time.
     pub duration: Duration,
-    /// The file it came from; `shipped: …` for one compiled in.
+    /// The file it came from; `shipped: …` for one compiled in, `imported` for one of the database.
     pub origin: String,
-    /// What it says, from the text beside it; `None`: nobody has noted it, or not since the sound was changed.
+    /// Where it comes from.
+    pub source: Source,
+    /// What it says, as noted; `None`: nobody has noted it, or not since the sound was changed.
     pub text: Option<String>,
+    /// Measured when it is asked for.
+    lufs: OnceLock<Option<f64>>,
+}
+
+impl Loaded {
+    /// Integrated loudness of what is played, LUFS; `None`: silence. It takes milliseconds the first time.
+    #[must_use]
+    pub fn lufs(&self) -> Option<f64> {
+        *self.lufs.get_or_init(|| {
+            let linear = |octet: &u8| f32::from(ALAW_TO_PCM[usize::from(*octet)]) / 32_768.0;
+            let samples: Vec<f32> = self.sound.alaw().iter().map(linear).collect();
+            measure(&samples, RATE).lufs
+        })
+    }
+
+    /// A WAV file for people to hear: of 16 kHz where it was shipped so, else what callers hear. `None` for an imported
+    /// one, whose better version the database has.
+    #[must_use]
+    pub fn wav(&self) -> Option<Vec<u8>> {
+        match self.source {
+            Source::Imported => None,
+            Source::Shipped => {
+                let narrow = self.origin.strip_prefix("shipped: ")?;
+                Shipped::get(&narrow.replace(".8k.wav", ".16k.wav")).map(|file| file.data.into_owned())
+            }
+            Source::Folder => {
+                let pcm: Vec<i16> =
+                    self.sound.alaw().iter().map(|octet| ALAW_TO_PCM[usize::from(*octet)]).collect();
+                wav::encode_pcm16(RATE, 1, &pcm).ok()
+            }
+        }
+    }
+}
+
+/// What lies in the database, beside the folder.
+#[derive(Debug, Default)]
+pub(super) struct Imported {
+    /// The prompts in force, their version, and their sound.
+    pub(super) sounds: Vec<(PromptName, String, Stored)>,
+    /// What versions of prompts say.
+    pub(super) texts: HashMap<(PromptName, String), String>,
+}
+
+/// The sound of an imported prompt.
+#[derive(Debug)]
+pub(super) enum Stored {
+    /// It was played before: as it is in memory.
+    Known(Arc<Loaded>),
+    /// A WAV file.
+    Bytes(Vec<u8>),
 }
 
 /// All prompts of one moment. To load changed files open a new one and swap it in: calls keep what
@@ -51,7 +116,7 @@ pub struct Library {
 }
 
 /// The prompts of a queue, or of all.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Voices {
     languages: HashMap<String, [Option<Arc<Loaded>>; NAMES.len()]>,
     /// Music without a language.
@@ -62,6 +127,12 @@ impl Library {
     /// Loads the shipped prompts and what `dir` overrides. A folder that does not exist overrides
     /// nothing; a file that cannot be used is an error that names it.
     pub fn open(dir: Option<&Path>) -> Result<Self, PromptError> {
+        Self::with(dir, Imported::default())
+    }
+
+    /// The same, overridden by imported ones. One of these that cannot be read is left out, loudly: the others must be
+    /// heard, and only a server that runs can have it replaced.
+    pub(super) fn with(dir: Option<&Path>, imported: Imported) -> Result<Self, PromptError> {
         let mut shared = shipped()?;
         let mut queues: HashMap<QueueId, Voices> = HashMap::new();
         for file in dir.map(folder_files).transpose()?.unwrap_or_default() {
@@ -81,8 +152,95 @@ impl Library {
                 }
             }
         }
+        let Imported { sounds, texts } = imported;
+        for (name, version, stored) in sounds {
+            let Some(loaded) = of_database(&name, &version, stored) else { continue };
+            let voices = match name.queue() {
+                Some(queue) => queues.entry(queue.clone()).or_default(),
+                None => &mut shared,
+            };
+            voices.put(name.tag().map(str::to_owned), name.index(), loaded);
+        }
+        for ((name, version), text) in texts {
+            let voices = match name.queue() {
+                Some(queue) => queues.get_mut(queue),
+                None => Some(&mut shared),
+            };
+            let said = voices.and_then(|voices| voices.at(name.tag(), name.index()));
+            // A text is of one version: what was noted of another says nothing of this one.
+            if let Some(loaded) = said.filter(|loaded| loaded.sha256 == version) {
+                *loaded = Arc::new(Loaded {
+                    text: Some(text).filter(|text| !text.is_empty()),
+                    ..Loaded::clone(loaded)
+                });
+            }
+        }
         let english = whole(&shared)?;
         Ok(Self { queues, shared, english, warned: Mutex::default() })
+    }
+
+    /// The prompt of this very name, if there is one.
+    #[must_use]
+    pub fn named(&self, name: &PromptName) -> Option<&Arc<Loaded>> {
+        let voices = match name.queue() {
+            Some(queue) => self.queues.get(queue)?,
+            None => &self.shared,
+        };
+        match name.tag() {
+            Some(tag) => voices.find(Some(tag), name.index()),
+            None => voices.music.as_ref(),
+        }
+    }
+
+    /// Every prompt there is, by name.
+    #[must_use]
+    pub fn all(&self) -> BTreeMap<PromptName, Arc<Loaded>> {
+        let mut all = BTreeMap::new();
+        let queues = self.queues.iter().map(|(queue, voices)| (Some(queue), voices));
+        for (queue, voices) in queues.chain([(None, &self.shared)]) {
+            for (tag, spoken) in &voices.languages {
+                for (index, loaded) in spoken.iter().enumerate() {
+                    if let Some(loaded) = loaded {
+                        all.insert(PromptName::of(queue, Some(tag), index), Arc::clone(loaded));
+                    }
+                }
+            }
+            if let Some(music) = &voices.music {
+                all.insert(PromptName::of(queue, None, MUSIC), Arc::clone(music));
+            }
+        }
+        all
+    }
+
+    /// Which prompt callers of a queue hear in a language.
+    ///
+    /// # Errors
+    /// Where there is none in this language: the name that is missing, for which English is played.
+    pub fn heard(&self, queue: &QueueId, language: &Language, name: &str) -> Result<PromptName, PromptName> {
+        let index = NAMES.iter().position(|known| *known == name).unwrap_or(MUSIC);
+        let tag = language.0.to_ascii_lowercase();
+        let primary = tag.split('-').next().unwrap_or_default();
+        let own = self.queues.get(queue).map(|voices| (Some(queue), voices));
+        let voices = || own.into_iter().chain([(None, &self.shared)]);
+        for tag in [tag.as_str(), primary] {
+            for (queue, voices) in voices() {
+                if voices.find(Some(tag), index).is_some() {
+                    return Ok(PromptName::of(queue, Some(tag), index));
+                }
+            }
+        }
+        if index != MUSIC {
+            return Err(PromptName::of(None, Some(primary), index));
+        }
+        let has_music = voices().find(|(_, voices)| voices.music.is_some());
+        Ok(PromptName::of(has_music.and_then(|(queue, _)| queue), None, MUSIC))
+    }
+
+    /// The imported ones by version: what need not be read once more.
+    pub(super) fn imported(&self) -> HashMap<String, Arc<Loaded>> {
+        let all = self.all().into_values();
+        let imported = all.filter(|loaded| loaded.source == Source::Imported);
+        imported.map(|loaded| (loaded.sha256.clone(), loaded)).collect()
     }
 
     /// The sound of `prompt` for a queue in a language: the queue's own, else that of all queues; for
@@ -160,6 +318,13 @@ impl Voices {
 
     fn find(&self, language: Option<&str>, index: usize) -> Option<&Arc<Loaded>> {
         self.languages.get(language?)?[index].as_ref()
+    }
+
+    fn at(&mut self, language: Option<&str>, index: usize) -> Option<&mut Arc<Loaded>> {
+        match language {
+            Some(language) => self.languages.get_mut(language)?[index].as_mut(),
+            None => self.music.as_mut(),
+        }
     }
 }
 
@@ -259,7 +424,8 @@ pub(super) fn name_index(file: &str) -> Option<usize> {
 }
 
 fn load_file(path: &Path) -> Result<Loaded, PromptError> {
-    load(path, path.display().to_string(), &wav::read_bytes(path)?, noted(path))
+    let from = (Source::Folder, path.display().to_string());
+    load(path, from, &wav::read_bytes(path)?, noted(path))
 }
 
 /// The text beside a sound: `welcome.txt` of `welcome.8k.wav`. One that is older than the sound is what another said.
@@ -278,16 +444,47 @@ fn text_of(path: &Path) -> Option<PathBuf> {
     Some(path.with_file_name(format!("{name}.txt")))
 }
 
-fn load(path: &Path, origin: String, bytes: &[u8], text: Option<String>) -> Result<Loaded, PromptError> {
+fn load(
+    path: &Path,
+    from: (Source, String),
+    bytes: &[u8],
+    text: Option<String>,
+) -> Result<Loaded, PromptError> {
     let clip = wav::decode(bytes).map_err(|source| PromptError::Wav { path: path.to_owned(), source })?;
     let pcm =
         wav::to_pcm(&clip, RATE).map_err(|source| PromptError::Resample { path: path.to_owned(), source })?;
     let sound = Arc::new(Sound::from_pcm8k(&pcm));
-    Ok(Loaded { duration: sound.duration(), sound, sha256: sha256(bytes), origin, text })
+    let ((source, origin), lufs) = (from, OnceLock::new());
+    Ok(Loaded { duration: sound.duration(), sound, sha256: sha256(bytes), origin, source, text, lufs })
 }
 
-/// What is compiled in.
+/// A prompt of the database; `None`: it is not what was stored there.
+fn of_database(name: &PromptName, version: &str, stored: Stored) -> Option<Arc<Loaded>> {
+    let bytes = match stored {
+        // What it says is noted of the version and the prompt, and may be another by now.
+        Stored::Known(loaded) => return Some(Arc::new(Loaded { text: None, ..Loaded::clone(&loaded) })),
+        Stored::Bytes(bytes) => bytes,
+    };
+    let path = PathBuf::from(name.to_string());
+    match load(&path, (Source::Imported, "imported".to_owned()), &bytes, None) {
+        Ok(loaded) if loaded.sha256 == version => Some(Arc::new(loaded)),
+        Ok(loaded) => {
+            tracing::error!(prompt = %name, version, is = loaded.sha256, "an imported prompt is not what was stored: it is not played");
+            None
+        }
+        Err(error) => {
+            tracing::error!(prompt = %name, version, %error, "an imported prompt cannot be read: it is not played");
+            None
+        }
+    }
+}
+
+/// What is compiled in: read once, as it never changes.
 fn shipped() -> Result<Voices, PromptError> {
+    static SHIPPED: OnceLock<Voices> = OnceLock::new();
+    if let Some(voices) = SHIPPED.get() {
+        return Ok(voices.clone());
+    }
     let mut voices = Voices::default();
     for name in Shipped::iter().filter(|name| name.ends_with(".8k.wav")) {
         let path = Path::new(name.as_ref());
@@ -298,10 +495,10 @@ fn shipped() -> Result<Voices, PromptError> {
         let text = text_of(path).and_then(|path| Shipped::get(path.to_str()?));
         let text = text.and_then(|text| String::from_utf8(text.data.into_owned()).ok());
         let text = text.map(|text| text.trim().to_owned());
-        let loaded = load(path, format!("shipped: {name}"), &file.data, text)?;
+        let loaded = load(path, (Source::Shipped, format!("shipped: {name}")), &file.data, text)?;
         voices.put(language, index, Arc::new(loaded));
     }
-    Ok(voices)
+    Ok(SHIPPED.get_or_init(|| voices).clone())
 }
 
 /// English, with nothing missing.

@@ -1,18 +1,23 @@
 //! Shipped and imported prompts: the library calls play from, and the tools that check prompts and
-//! bring a customer's own to the right format and level.
+//! bring a customer's own to the right format and level. Imported ones lie in the database, for all servers.
 
 mod check;
+mod decode;
 mod error;
 mod import;
 mod library;
+mod name;
+mod stored;
 #[cfg(test)]
 mod testing;
 pub mod wav;
 
 pub use check::{Finding, Report, Severity, check, check_shipped};
-pub use error::PromptError;
-pub use import::{ImportOptions, ImportReport, Written, import};
-pub use library::{Library, Loaded};
+pub use error::{AudioError, PromptError};
+pub use import::{LARGEST, Made, Measured, make};
+pub use library::{Library, Loaded, Source};
+pub use name::{NO_LANGUAGE, PromptName};
+pub use stored::load;
 
 use crate::call::Prompt;
 

@@ -45,6 +45,7 @@ pub(super) fn head(format: Format) -> Vec<u8> {
         Encoding::Float => 3,
         Encoding::Alaw => 6,
         Encoding::Ulaw => 7,
+        Encoding::Packed => 0x55,
     };
     let extensible = format.bits == 24;
     let mut head = Vec::new();
@@ -88,5 +89,6 @@ fn encode(format: Format, sample: f64) -> Vec<u8> {
         (Encoding::Float, _) => (sample as f32).to_le_bytes().to_vec(),
         (Encoding::Alaw, _) => vec![pcm_to_alaw(pcm16)],
         (Encoding::Ulaw, _) => vec![pcm_to_ulaw(pcm16)],
+        (Encoding::Packed, _) => Vec::new(),
     }
 }

@@ -68,6 +68,8 @@ pub enum Encoding {
     Alaw,
     /// G.711 µ-law.
     Ulaw,
+    /// Packed in some other way: MP3, AAC, FLAC, …
+    Packed,
 }
 
 /// What a file says of itself.
@@ -97,6 +99,7 @@ impl fmt::Display for Format {
             Encoding::Float => write!(f, "{}-bit float", self.bits),
             Encoding::Alaw => f.write_str("A-law"),
             Encoding::Ulaw => f.write_str("µ-law"),
+            Encoding::Packed => f.write_str("packed"),
         }
     }
 }
@@ -274,11 +277,13 @@ fn samples(format: Format, data: &[u8]) -> Vec<f32> {
         (Encoding::Float, _) => each(data, f32::from_le_bytes),
         (Encoding::Alaw, _) => each(data, |[octet]| pcm16(ALAW_TO_PCM[usize::from(octet)])),
         (Encoding::Ulaw, _) => each(data, |[octet]| pcm16(ULAW_TO_PCM[usize::from(octet)])),
+        // No head that is read here says so.
+        (Encoding::Packed, _) => Vec::new(),
     }
 }
 
 /// The mean of all channels; or the first, if they cancel one another (one wired the wrong way round).
-fn mix(all: &[f32], channels: usize) -> (Vec<f32>, bool) {
+pub(super) fn mix(all: &[f32], channels: usize) -> (Vec<f32>, bool) {
     let frames = || all.chunks_exact(channels);
     let mixed: Vec<f32> = frames().map(|frame| frame.iter().sum::<f32>() / channels as f32).collect();
     let power = |sum: f64, sample: f32| sum + f64::from(sample).powi(2);

@@ -180,7 +180,7 @@ fn begin(shared: &Arc<Shared>, incoming: Incoming) -> Result<(), u16> {
     let (sender, mailbox) = mpsc::channel::<Mail>(MAILBOX);
     shared.switchboard.add_call(call, sender);
     shared.switchboard.add_dialog(dialog, call);
-    shared.tasks.spawn(driver::run(Arc::clone(shared), Admitted { arrival, incoming, mailbox }));
+    shared.tasks.spawn(driver::run(Arc::clone(shared), Admitted { arrival, question, incoming, mailbox }));
     Ok(())
 }
 

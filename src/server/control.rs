@@ -1,5 +1,6 @@
 //! What the HTTP side asks of the running server (`api::control`).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::rand;
@@ -13,6 +14,7 @@ use crate::api::control::{Ask, Asker, Control, Credential, Live, Refusal, Where}
 use crate::api::view::{AgentWord, CallView, Snapshot};
 use crate::call::Target;
 use crate::ids::{AgentId, CallId, QueueId, Redacted, TrunkId};
+use crate::prompts::Library;
 use crate::queue::{self, NotReady};
 use crate::settings::{Language, Way, Wording};
 use crate::sip::core::Loan;
@@ -52,8 +54,21 @@ impl Control for Shared {
         self.desk.tell(queue::Input::Presence { agent, ready }).boxed()
     }
 
+    fn prompts(&self) -> Arc<Library> {
+        self.prompts.now()
+    }
+
+    fn renew_prompts(&self) -> BoxFuture<'_, ()> {
+        async move {
+            if let Err(error) = self.prompts.renew(&self.store).await {
+                tracing::error!(%error, "the prompts cannot be read now: the old ones stay until they can");
+            }
+        }
+        .boxed()
+    }
+
     fn wording(&self, queue: &QueueId, language: &Language) -> Wording {
-        self.prompts().wording(queue, language)
+        self.prompts.now().wording(queue, language)
     }
 
     fn realm(&self) -> &str {

@@ -16,6 +16,7 @@ mod live;
 mod notice;
 mod phones;
 mod policy;
+mod prompts;
 mod recorder;
 pub(crate) mod salvage;
 #[cfg(test)]
@@ -79,7 +80,7 @@ struct Shared {
     jobs: Jobs,
     alarms: Alarms,
     store: Store,
-    prompts: RwLock<Arc<Library>>,
+    prompts: prompts::Prompts,
     desk: desk::DeskHandle,
     switchboard: Switchboard,
     phones: phones::PhoneBook,
@@ -139,8 +140,7 @@ impl Server {
         };
         let (generation, settings) = store.settings().await?;
         let settings = Arc::new(settings);
-        let prompts_dir = config.prompts_dir();
-        let prompts = RwLock::new(Arc::new(Library::open(Some(&prompts_dir))?));
+        let prompts = prompts::Prompts::open(&store, config.prompts_dir()).await?;
         let engine = Engine::start(engine_config(config), clock)?;
         let (events, sip_events) = mpsc::channel(SIP_EVENTS);
         let certificates = Certificates::load(tls_files(config))?;
@@ -192,7 +192,7 @@ impl Server {
         tokio::spawn(watch_load(Arc::clone(&shared), config.ports()));
         tokio::spawn(tell_of_life(Arc::downgrade(&shared)));
         tokio::spawn(withdrawals::watch(Arc::downgrade(&shared)));
-        let ready = watch::start(Arc::clone(&shared), generation, prompts_dir);
+        let ready = watch::start(Arc::clone(&shared), generation);
         let front = web::front(config, certificates, shared.sip.web(), Some(web::desktop(config, &shared)));
         let http = api::start(config.http.listen, front, metrics, ready).await?;
         let started = trail::started(clock.now());
@@ -293,11 +293,7 @@ impl Shared {
     }
 
     fn prompts(&self) -> Arc<Library> {
-        Arc::clone(&self.prompts.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    fn swap_prompts(&self, prompts: Library) {
-        *self.prompts.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(prompts);
+        self.prompts.now()
     }
 
     async fn swap_settings(&self, settings: Arc<Settings>) {

@@ -1,7 +1,6 @@
 //! Notices settings, prompts and keys that another process (`sayso apply`, `sayso prompts import`, `sayso keys rotate`)
 //! has stored, and swaps them in.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +8,7 @@ use tokio::time::interval;
 
 use crate::api::Readiness;
 use crate::jobs::AlarmKind;
-use crate::prompts::Library;
+use crate::prompts::PromptError;
 use crate::store::{KekRow, StoreError};
 
 use super::{Shared, keys};
@@ -18,11 +17,7 @@ use super::{Shared, keys};
 const EVERY: Duration = Duration::from_millis(300);
 
 /// Starts watching from settings generation `generation`.
-pub(super) fn start(
-    shared: Arc<Shared>,
-    generation: u64,
-    prompts: PathBuf,
-) -> tokio::sync::watch::Receiver<Readiness> {
+pub(super) fn start(shared: Arc<Shared>, generation: u64) -> tokio::sync::watch::Receiver<Readiness> {
     let first = Readiness { store: true, draining: false, generation };
     let (sender, receiver) = tokio::sync::watch::channel(first);
     tokio::spawn(async move {
@@ -31,7 +26,7 @@ pub(super) fn start(
         loop {
             tick.tick().await;
             follow_keys(&shared, &mut keys).await;
-            let store = match refresh(&shared, &mut known, &prompts).await {
+            let store = match refresh(&shared, &mut known).await {
                 Ok(()) => true,
                 Err(error) => {
                     tracing::error!(%error, "the store cannot be read");
@@ -70,14 +65,14 @@ async fn follow_keys(shared: &Shared, seen: &mut Vec<KekRow>) {
     }
 }
 
-async fn refresh(shared: &Shared, known: &mut u64, prompts: &Path) -> Result<(), StoreError> {
+async fn refresh(shared: &Shared, known: &mut u64) -> Result<(), StoreError> {
     if shared.store.generation().await? != *known {
         let (generation, settings) = shared.store.settings().await?;
-        let prompts = prompts.to_owned();
-        match tokio::task::spawn_blocking(move || Library::open(Some(&prompts))).await {
-            Ok(Ok(library)) => shared.swap_prompts(library),
-            Ok(Err(error)) => tracing::error!(%error, "the prompts cannot be read: the old ones stay"),
-            Err(error) => tracing::error!(%error, "the prompts could not be read"),
+        match shared.prompts.renew(&shared.store).await {
+            Ok(()) => {}
+            // It is tried again, with the settings.
+            Err(PromptError::Store(error)) => return Err(error),
+            Err(error) => tracing::error!(%error, "the prompts cannot be read: the old ones stay"),
         }
         shared.swap_settings(Arc::new(settings)).await;
         *known = generation;

@@ -22,6 +22,7 @@ use super::login::LoginChange;
 use super::node::NodeRow;
 use super::particulars::ParticularsChange;
 use super::privacy::PrivacyChange;
+use super::prompts::PromptChange;
 use super::reconciliation::ReconciliationChange;
 use super::recorded::RecordingChange;
 use super::spool::Adoption;
@@ -73,9 +74,9 @@ pub enum Change {
         /// Who changes it.
         who: Actor,
     },
-    /// A prompt was imported beside the database: one audit event, and a new generation of settings,
-    /// so that running servers read their prompts again.
-    Prompt(PromptImported),
+    /// A prompt is imported, restored, removed, or what it says noted: one audit event, and a new generation of
+    /// settings, so that running servers take it up.
+    Prompt(PromptChange),
     /// A session begins, is used, ends; not audited, since why it does is known to who says so.
     Session(SessionChange),
     /// The failed log-ins of a name; none: they are forgotten. Not audited.
@@ -228,19 +229,6 @@ pub enum ListenedTo {
         /// `listen`, `whisper` or `barge`.
         mode: &'static str,
     },
-}
-
-/// See [`Change::Prompt`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PromptImported {
-    /// Which prompt: `LANGUAGE/NAME`, `QUEUE/LANGUAGE/NAME`.
-    pub prompt: String,
-    /// SHA-256 (hex) of the file that was replaced, if there was one.
-    pub old: Option<String>,
-    /// SHA-256 (hex) of the file now in use.
-    pub new: String,
-    /// Who did it.
-    pub who: Actor,
 }
 
 /// How a leg's media was, at its end.

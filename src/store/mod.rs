@@ -31,6 +31,7 @@ mod particulars;
 mod people;
 mod persons;
 mod privacy;
+mod prompts;
 mod query;
 mod reconcile;
 mod reconciliation;
@@ -81,6 +82,7 @@ pub use privacy::{
     PrivacyChange, RecordingFound, TaskCall, TaskCounts, TaskFile, TaskKind, TaskRow, TaskState, Unfinished,
     Whose, Withdrawal,
 };
+pub use prompts::{PromptChange, PromptDone, PromptSound, PromptVersionRow, Replaces};
 pub use query::Filter;
 pub use reconciliation::{Finding, FindingRow, ReconciliationChange, ReconciliationRow, ReconciliationState};
 pub use recorded::{RecordedFile, RecordedGap, RecordingChange, StoredObject};

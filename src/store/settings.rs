@@ -5,12 +5,11 @@ use std::collections::BTreeMap;
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row as _};
 
-use crate::audit::{Actor, AuditEvent, Class, Object as Audited, Value};
+use crate::audit::{Actor, AuditEvent, Class, Object as Audited};
 use crate::ids::QueueId;
 use crate::settings::{AttributeChange, Changed, Difference, Kind, Language, Object, Settings};
 
 use super::Store;
-use super::change::PromptImported;
 use super::error::{Doing as _, StoreError};
 use super::link::soon;
 use super::writer::Work;
@@ -52,16 +51,6 @@ impl Work<'_> {
             }
         }
         Ok(())
-    }
-
-    /// A prompt was imported: audited, and told to running servers.
-    pub(super) async fn prompt(&mut self, prompt: PromptImported) -> Result<(), StoreError> {
-        let what = Audited::new("prompt", prompt.prompt);
-        let event = AuditEvent::new(Class::Config, prompt.who, self.now, "prompt.imported", what)
-            .old(prompt.old.map(Value::Plain))
-            .new_value(Some(Value::Plain(prompt.new)));
-        self.audit(event);
-        self.count_generation().await
     }
 
     pub(super) async fn count_generation(&mut self) -> Result<(), StoreError> {

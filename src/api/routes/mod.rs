@@ -16,6 +16,7 @@ mod past;
 mod phone;
 mod presence;
 mod privacy;
+mod prompts;
 mod recordings;
 mod reports;
 mod retention;
@@ -71,6 +72,7 @@ pub(super) fn table() -> Vec<Route> {
         webhooks::routes,
         privacy::routes,
         consent_rights::routes,
+        prompts::routes,
     ] {
         table.extend(group());
     }

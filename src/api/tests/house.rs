@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
@@ -20,6 +21,7 @@ pub(in crate::api) use super::vault::{Kept, Raw};
 use super::*;
 use crate::audit::Actor;
 use crate::ids::{AgentId, QueueId};
+use crate::prompts::{self, Library};
 use crate::queue::NotReady;
 use crate::settings::{self, DiffOptions, Difference, Language, Spoken, Wording};
 use crate::store::Store;
@@ -100,6 +102,8 @@ pub(in crate::api) struct Heard {
 
 pub(in crate::api) struct Fake {
     heard: Mutex<Heard>,
+    store: Store,
+    prompts: Mutex<Arc<Library>>,
     live: broadcast::Sender<Arc<Live>>,
 }
 
@@ -120,6 +124,18 @@ impl Control for Fake {
     fn presence(&self, agent: AgentId, ready: Result<(), NotReady>) -> BoxFuture<'_, ()> {
         self.heard.lock().unwrap().presence.push((agent, ready));
         Box::pin(async {})
+    }
+
+    fn prompts(&self) -> Arc<Library> {
+        Arc::clone(&self.prompts.lock().unwrap())
+    }
+
+    fn renew_prompts(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {
+            let before = self.prompts();
+            let now = prompts::load(&self.store, Path::new("no-such-folder"), Some(&before)).await.unwrap();
+            *self.prompts.lock().unwrap() = Arc::new(now);
+        })
     }
 
     fn wording(&self, _queue: &QueueId, language: &Language) -> Wording {
@@ -189,7 +205,12 @@ impl House {
         let usual = USUAL.get_or_init(|| differences(&settings::Settings::default(), SETTINGS)).clone();
         store.commit(vec![Change::Settings(usual, Actor::System)]).await.unwrap();
         let now = Arc::new(AtomicI64::new(START.as_micros()));
-        let control = Arc::new(Fake { heard: Mutex::default(), live: broadcast::channel(16).0 });
+        let control = Arc::new(Fake {
+            heard: Mutex::default(),
+            store: store.clone(),
+            prompts: Mutex::new(Arc::new(Library::open(None).unwrap())),
+            live: broadcast::channel(16).0,
+        });
         let kept = match kept {
             Some(listening_reason) => Some(Kept::open(dir.path(), &store, listening_reason).await),
             None => None,
@@ -365,6 +386,26 @@ impl Client {
         Raw::read(self.ask(method, path, headers).await).await
     }
 
+    /// Sends a file as our page does.
+    pub(in crate::api) async fn upload(
+        &self,
+        method: &str,
+        path: &str,
+        more: &[(&str, &str)],
+        body: &[u8],
+    ) -> Answer {
+        let length = body.len().to_string();
+        let ours = [("x-sayso", "1"), ("content-type", "audio/wav"), ("content-length", &length)];
+        let head = self.head(method, &format!("/api/v1{path}"), &[&ours, more].concat());
+        let mut socket = TcpStream::connect(self.at).await.unwrap();
+        socket.write_all(head.as_bytes()).await.unwrap();
+        socket.write_all(b"\r\n").await.unwrap();
+        // A file that is refused before it is there whole may find the connection closed.
+        let _ = socket.write_all(body).await;
+        let mut stream = Stream { socket, text: String::new() };
+        timeout(PATIENCE, stream.answer()).await.expect("an answer in time")
+    }
+
     /// The event stream, its headers read.
     pub(in crate::api) async fn events(&self) -> Stream {
         let mut stream = self.request("GET", "/api/v1/events", &[], None).await;
@@ -380,6 +421,17 @@ impl Client {
         drop(self.request(method, &format!("/api/v1{path}"), &headers, Some(body.to_string())).await);
     }
 
+    fn head(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> String {
+        let mut text = format!("{method} {path} HTTP/1.1\r\nHost: desk.test:8080\r\n");
+        for (name, value) in headers {
+            text.push_str(&format!("{name}: {value}\r\n"));
+        }
+        if let Some(cookie) = &self.cookie {
+            text.push_str(&format!("Cookie: other=1; {cookie}\r\n"));
+        }
+        text
+    }
+
     async fn request(
         &self,
         method: &str,
@@ -388,13 +440,7 @@ impl Client {
         body: Option<String>,
     ) -> Stream {
         let body = body.unwrap_or_default();
-        let mut text = format!("{method} {path} HTTP/1.1\r\nHost: desk.test:8080\r\n");
-        for (name, value) in headers {
-            text.push_str(&format!("{name}: {value}\r\n"));
-        }
-        if let Some(cookie) = &self.cookie {
-            text.push_str(&format!("Cookie: other=1; {cookie}\r\n"));
-        }
+        let mut text = self.head(method, path, headers);
         text.push_str(&format!("Content-Length: {}\r\n\r\n{body}", body.len()));
         let mut socket = TcpStream::connect(self.at).await.unwrap();
         socket.write_all(text.as_bytes()).await.unwrap();

@@ -10,6 +10,7 @@ pub(super) mod house;
 mod phone;
 mod plain;
 mod privacy;
+mod prompts;
 mod recordings;
 mod retention;
 mod routes;

@@ -26,6 +26,7 @@ use crate::consent::Receipt;
 use crate::engine::{CallMedia, MediaEvent};
 use crate::ids::{AgentId, CallId, LegId};
 use crate::media::DigitChannel;
+use crate::prompts::Loaded;
 use crate::queue;
 use crate::sip::core::{Command, Incoming, Particulars, Source};
 use crate::store::{Change, StoreError};
@@ -59,6 +60,9 @@ pub(super) enum Done {
 /// A call that was let in, on its way to its driver.
 pub(super) struct Admitted {
     pub(super) arrival: Arrival,
+    /// The question whose version the arrival names: whatever is put in force meanwhile, it is the one that is asked, so
+    /// that an answer is never stored with another one's version.
+    pub(super) question: Arc<Loaded>,
     pub(super) incoming: Incoming,
     pub(super) mailbox: mpsc::Receiver<Mail>,
 }
@@ -83,6 +87,7 @@ struct Driver {
     id: CallId,
     call: Call,
     arrival: Arrival,
+    question: Arc<Loaded>,
     /// What the caller's INVITE told, to be handed on.
     particulars: Particulars,
     legs: BTreeMap<u16, Leg>,
@@ -114,7 +119,7 @@ struct Driver {
 impl Driver {
     /// Opens the media and answers the offer; `None` when the call had to be refused.
     async fn begin(shared: Arc<Shared>, admitted: Admitted) -> Option<Self> {
-        let Admitted { mut arrival, incoming, mailbox } = admitted;
+        let Admitted { mut arrival, question, incoming, mailbox } = admitted;
         let id = arrival.call;
         shared.notices.tell(id, || What::Invited);
         arrival.known = shared.known_consent(&arrival).await;
@@ -154,6 +159,7 @@ impl Driver {
             call: Call::new(arrival.clone(), now),
             id,
             arrival,
+            question,
             particulars: incoming.particulars,
             legs: BTreeMap::from([(0, leg)]),
             media,
@@ -338,7 +344,11 @@ impl Driver {
             }
             Output::Play { leg, play, prompt } => {
                 let arrival = &self.arrival;
-                let loaded = self.shared.prompts().get(&arrival.queue_id, &arrival.language, prompt);
+                let loaded = if prompt == crate::call::Prompt::ConsentQuestion {
+                    Arc::clone(&self.question)
+                } else {
+                    self.shared.prompts().get(&arrival.queue_id, &arrival.language, prompt)
+                };
                 let repeat = prompt == crate::call::Prompt::Music;
                 self.media.play(leg.n, play, Arc::clone(&loaded.sound), repeat);
                 self.shared.notices.tell(self.id, || What::Playing { leg: leg.n, prompt });

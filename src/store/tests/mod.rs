@@ -29,6 +29,7 @@ mod life;
 mod logins;
 mod people;
 mod privacy;
+mod prompts;
 mod reports;
 mod retention;
 mod rows;

@@ -197,7 +197,7 @@ impl<'c> Work<'c> {
                 Change::SettingsSince { generation, differences, who } => {
                     self.settings(differences, who, Some(*generation)).await?;
                 }
-                Change::Prompt(prompt) => self.prompt(prompt.clone()).await?,
+                Change::Prompt(change) => self.prompt(change).await?,
                 Change::Session(change) => self.session(change).await?,
                 Change::Attempts { user, attempts } => self.attempts(user, *attempts).await?,
                 Change::Note(note) => self.note(note).await?,

@@ -2,7 +2,7 @@
 // useDocument.
 import type {
   Anchor, AuditVerdict, CallDetail, CallReport, ConsentReport, DefaultRoles, Delivery, Found, Hold, Kind, MySession, Named, Node, Overview,
-  PolicyPreview, QueueDocument, RecoveryCodes, RetentionView, SecondFactor, Selection, SignOn, Simulation, Task, TaskKind, Token,
+  PolicyPreview, Prompt, PromptCheck, QueueDocument, RecoveryCodes, RetentionView, SecondFactor, Selection, SignOn, Simulation, Task, TaskKind, Token,
   UserState, Waveform, Whys,
 } from './admin'
 import { exchange, request } from './client'
@@ -79,4 +79,14 @@ export const admin = {
   importDirectory: async (csv: Blob) =>
     jsonOf<{ added: number; changed: number; errors: { line: number; what: string }[] }>(await exchange('POST', '/privacy/directory', csv, { 'Content-Type': 'text/csv' })),
   removeEntry: (id: string) => request<void>('DELETE', `/privacy/directory/${part(id)}`),
+
+  // ---- prompts
+  prompts: () => request<Prompt[]>('GET', '/prompts'),
+  promptAudio: (id: string, version: string | null) => `/api/v1/prompts/${part(id)}/audio${version ? `?version=${part(version)}` : ''}`,
+  previewPrompt: async (id: string, audio: Blob) => jsonOf<PromptCheck>(await exchange('POST', `/prompts/${part(id)}/preview`, audio)),
+  putPrompt: async (id: string, audio: Blob, version: string | null) =>
+    jsonOf<PromptCheck>(await exchange('PUT', `/prompts/${part(id)}`, audio, version === null ? { 'If-None-Match': '*' } : { 'If-Match': `"${version}"` })),
+  restorePrompt: (id: string, version: string) => request<void>('POST', `/prompts/${part(id)}/restore`, { version }),
+  removePrompt: (id: string) => request<void>('DELETE', `/prompts/${part(id)}`),
+  promptText: (id: string, text: string) => request<void>('PUT', `/prompts/${part(id)}/text`, { text }),
 }

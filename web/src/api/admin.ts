@@ -233,3 +233,15 @@ export interface Entry { id: string; list: string; name: string; number: string 
 // GET  /overview                               -> Overview         any of wallboard, monitor, view-reports, configure-*: what each may see; the rest is 0 or empty
 export interface Node { id: string; version: string; since: string; seenAt: string; calls: number; draining: boolean; here: boolean }
 export interface Overview { alarms: { kind: string; what: string; since: string }[]; callsNow: number; today: { offered: number; answered: number; recorded: number; consentGiven: number; consentAsked: number }; recordings: { stored: number; waiting: number; failed: number }; retention: { due: number; lagSeconds: number }; tasks?: number | null; audit: { rows: number; anchoredAt: string | null }; findings: { queue: string; level: string; what: string }[] }
+
+// ---- prompts, with configure-prompts. A prompt is QUEUE~LANGUAGE~NAME, or LANGUAGE~NAME for all queues;
+// music has the language zxx. Rights for some queues change these queues' own alone
+// GET    /prompts                              -> Prompt[]         shipped, of a folder, imported; `missing`: English is played
+// GET    /prompts/{id}/audio?version=SHA256    -> audio/wav        16 kHz, for hearing
+// POST   /prompts/{id}/preview  audio octets   -> PromptCheck      any common format; nothing is stored
+// PUT    /prompts/{id}          audio octets   -> 200 | 201 PromptCheck   stored and in force; If-Match: the imported version, else If-None-Match; 422 bad-audio
+// POST   /prompts/{id}/restore {version}       -> 204
+// DELETE /prompts/{id}                         -> 204              the shipped one, or that for all queues, holds again
+// PUT    /prompts/{id}/text {text}             -> 204              what is spoken (the linter reads it)
+export interface Prompt { id: string; queue: string | null; language: string; name: string; source: 'shipped' | 'folder' | 'imported' | 'missing'; seconds: number | null; lufs: number | null; text: string | null; version: string | null; versions: { version: string; at: string; by: string }[]; usedBy: string[] }
+export interface PromptCheck { version: string; seconds: number; lufs: number; peak: number; clipped: boolean; silenceStart: number; silenceEnd: number; converted: string; warnings: string[] }

@@ -7,7 +7,7 @@ export const de: Words = {
   },
   overview: 'Übersicht', wallboard: 'Wallboard',
   calls: 'Anrufe', recordings: 'Aufnahmen', consents: 'Einwilligungen', reports: 'Berichte',
-  queues: 'Warteschlangen', retention: 'Aufbewahrung', numbers: 'Rufnummern', trunks: 'Trunks', agents: 'Agenten & Fähigkeiten', holds: 'Löschsperren',
+  queues: 'Warteschlangen', prompts: 'Ansagen', retention: 'Aufbewahrung', numbers: 'Rufnummern', trunks: 'Trunks', agents: 'Agenten & Fähigkeiten', holds: 'Löschsperren',
   privacy: 'Anfragen', directory: 'Verzeichnis', tasks: 'Aufträge',
   audit: 'Prüfprotokoll', listening: 'Abhörprotokoll',
   users: 'Benutzer', roles: 'Rollen', providers: 'Anmeldung', tokens: 'Token', webhooks: 'Webhooks', system: 'Systemeinstellungen', jobs: 'Aufgaben', health: 'Zustand',

@@ -6,7 +6,7 @@ export const en = {
   },
   overview: 'Overview', wallboard: 'Wallboard',
   calls: 'Calls', recordings: 'Recordings', consents: 'Consents', reports: 'Reports',
-  queues: 'Queues', retention: 'Retention', numbers: 'Numbers', trunks: 'Trunks', agents: 'Agents & skills', holds: 'Legal holds',
+  queues: 'Queues', prompts: 'Prompts', retention: 'Retention', numbers: 'Numbers', trunks: 'Trunks', agents: 'Agents & skills', holds: 'Legal holds',
   privacy: 'Requests', directory: 'Directory', tasks: 'Tasks',
   audit: 'Audit log', listening: 'Listening log',
   users: 'Users', roles: 'Roles', providers: 'Sign-on', tokens: 'Tokens', webhooks: 'Webhooks', system: 'System settings', jobs: 'Jobs', health: 'Health',

@@ -7,7 +7,7 @@ export const fi: Words = {
   },
   overview: 'Yleiskuva', wallboard: 'Tilannetaulu',
   calls: 'Puhelut', recordings: 'Tallenteet', consents: 'Suostumukset', reports: 'Raportit',
-  queues: 'Jonot', retention: 'Säilytys', numbers: 'Numerot', trunks: 'Runkoyhteydet', agents: 'Asiakaspalvelijat ja taidot', holds: 'Poistokiellot',
+  queues: 'Jonot', prompts: 'Puhekehotteet', retention: 'Säilytys', numbers: 'Numerot', trunks: 'Runkoyhteydet', agents: 'Asiakaspalvelijat ja taidot', holds: 'Poistokiellot',
   privacy: 'Pyynnöt', directory: 'Hakemisto', tasks: 'Tehtävät',
   audit: 'Tarkastusloki', listening: 'Kuunteluloki',
   users: 'Käyttäjät', roles: 'Roolit', providers: 'Kirjautuminen', tokens: 'Tunnisteet', webhooks: 'Webhookit', system: 'Järjestelmäasetukset', jobs: 'Työt', health: 'Kunto',

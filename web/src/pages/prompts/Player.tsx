@@ -4,7 +4,7 @@ import { useEffect, useRef, useState } from 'react'
 
 import { useFaultWords } from '../../kit'
 
-import { usePromptsWords } from './texts'
+import { usePromptsWords } from '../../texts/admin/prompts'
 
 export function Hear({ sound, label }: { sound: Blob; label: string }) {
   const words = usePromptsWords()

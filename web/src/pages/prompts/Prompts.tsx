@@ -9,17 +9,17 @@ import { LANGUAGES } from '../../kit/languages'
 import { useLiveQueues } from '../../kit/names'
 import { useTexts } from '../../texts'
 import { useKitWords } from '../../texts/admin/kit'
-import type { Prompt } from '../admin'
-import { later } from '../client'
+import type { Prompt } from '../../api/admin'
+import { admin } from '../../api/admin-client'
 
 import { One } from './One'
-import { promptId, promptWords } from './prompts'
-import { usePromptsWords } from './texts'
+import { NO_LANGUAGE, promptId, promptWords } from './prompts'
+import { usePromptsWords } from '../../texts/admin/prompts'
 
-const TONES: Record<Prompt['source'], Tone> = { shipped: 'plain', imported: 'good', missing: 'bad' }
+const TONES: Record<Prompt['source'], Tone> = { shipped: 'plain', folder: 'plain', imported: 'good', missing: 'bad' }
 
 export default function Prompts({ parts: [id] }: { parts: string[] }) {
-  const { data, error } = useQuery({ queryKey: ['prompts'], queryFn: later.prompts, staleTime: 0 })
+  const { data, error } = useQuery({ queryKey: ['prompts'], queryFn: admin.prompts, staleTime: 0 })
   const words = usePromptsWords()
   const faultWords = useFaultWords()
   const queries = useQueryClient()
@@ -36,7 +36,7 @@ function All({ prompts, error }: { prompts: Prompt[] | undefined; error: unknown
   const queries = useQueryClient()
   const columns = useMemo((): Column<Prompt>[] => [
     { key: 'name', label: words.name, value: ({ name }) => promptWords(words, name), cell: ({ id, name }) => <a href={address('prompts', [id])}>{promptWords(words, name)}</a> },
-    { key: 'language', label: words.language, value: ({ language }) => language, cell: ({ language }) => language },
+    { key: 'language', label: words.language, value: ({ language }) => language, cell: ({ language }) => (language === NO_LANGUAGE ? <span className="soft">{words.noLanguage}</span> : language) },
     { key: 'queue', label: words.queue, value: ({ queue }) => queue ?? words.forAll, cell: ({ queue }) => queue ?? <span className="soft">{words.forAll}</span> },
     { key: 'source', label: words.source, value: ({ source }) => words.sources[source], cell: ({ source }) => <Badge tone={TONES[source]}>{words.sources[source]}</Badge> },
     { key: 'seconds', label: words.length, right: true, nowrap: true, value: ({ seconds }) => seconds, cell: ({ seconds }) => (seconds === null ? kit.form.none : words.seconds(seconds.toLocaleString(t.format.locale, { maximumFractionDigits: 1 }))) },
@@ -71,19 +71,20 @@ function Fresh() {
   const [queue, setQueue] = useState<string | undefined>(undefined)
   const [language, setLanguage] = useState('en')
   const [name, setName] = useState('consent-question')
+  const music = name === 'music'
   return (
     <PageFrame title={words.add} lead={words.newLead} back={{ label: words.title, page: 'prompts' }}>
       <form className="card" aria-label={words.add} onSubmit={(event) => {
         event.preventDefault()
-        if (goodName(name)) go('prompts', [promptId({ queue: queue ?? null, language, name })])
+        if (goodName(name)) go('prompts', [promptId({ queue: queue ?? null, language: music ? NO_LANGUAGE : language, name })])
       }}>
         <div className="form-grid">
           <Choice label={words.name} value={name} options={Object.entries(words.names).map(([value, label]) => ({ value, label }))} onChange={(next) => { if (next) setName(next) }} />
           <Choice label={words.queue} value={queue} none={words.forAll} options={queues.map((one) => ({ value: one, label: one }))} onChange={setQueue} />
-          <TextInput label={words.language} value={language} list="languages" maxLength={3} onChange={(event) => { setLanguage(event.currentTarget.value.toLowerCase()) }} />
+          <TextInput label={words.language} value={music ? words.noLanguage : language} disabled={music} list="languages" maxLength={10} onChange={(event) => { setLanguage(event.currentTarget.value.toLowerCase()) }} />
           <datalist id="languages">{LANGUAGES.map((one) => <option key={one} value={one} />)}</datalist>
         </div>
-        <div className="form-end"><Button type="submit" disabled={!/^[a-z]{2,3}$/.test(language)}>{words.open}</Button><span className="grow" />
+        <div className="form-end"><Button type="submit" disabled={!music && !/^[a-z]{2,3}(-[a-z0-9]{2,6})?$/.test(language)}>{words.open}</Button><span className="grow" />
           <Button variant="subtle" component="a" href={address('prompts')}>{kit.form.cancel}</Button></div>
       </form>
     </PageFrame>

@@ -1,5 +1,8 @@
 // How prompts are called. Pure.
 
+/** Of music, which has none (BCP 47). */
+export const NO_LANGUAGE = 'zxx'
+
 export interface PromptName { queue: string | null; language: string; name: string }
 
 /** `QUEUE~LANGUAGE~NAME`, or `LANGUAGE~NAME` for all queues. */

@@ -4,11 +4,11 @@ import { useEffect, useRef, useState } from 'react'
 
 import { clock } from '../../logic/time'
 
-import { usePromptsWords } from './texts'
+import { usePromptsWords } from '../../texts/admin/prompts'
 import { wavOf } from './wav'
 
-/** Longest prompt that is recorded, ms: as much as anybody listens to. */
-const LONGEST = 120_000
+/** Longest prompt that is recorded, ms: as much as the server takes, with silence at its ends. */
+const LONGEST = 65_000
 
 export function Recorder({ onRecorded }: { onRecorded(wav: Blob): void }) {
   const words = usePromptsWords()

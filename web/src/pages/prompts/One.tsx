@@ -6,23 +6,23 @@ import { CommandButton, tell } from '../../app/hooks'
 import { Badge, Card, ConfirmButton, Facts, LocalTable, PageFrame } from '../../kit'
 import { useTexts } from '../../texts'
 import { useKitWords } from '../../texts/admin/kit'
-import type { Prompt } from '../admin'
-import { later } from '../client'
+import type { Prompt } from '../../api/admin'
+import { admin } from '../../api/admin-client'
 
-import { promptWords, readPromptId } from './prompts'
+import { NO_LANGUAGE, promptWords, readPromptId } from './prompts'
 import { Replace } from './Replace'
-import { usePromptsWords } from './texts'
+import { usePromptsWords } from '../../texts/admin/prompts'
 
 export function One({ id, prompt, read, onChanged }: { id: string; prompt: Prompt | undefined; read: boolean; onChanged(): Promise<unknown> }) {
   const t = useTexts()
   const words = usePromptsWords()
   const kit = useKitWords()
   const named = readPromptId(id)
-  const title = named ? `${promptWords(words, named.name)} (${named.language}, ${named.queue ?? words.forAll})` : id
+  const title = named ? `${promptWords(words, named.name)} (${named.language === NO_LANGUAGE ? words.noLanguage : named.language}, ${named.queue ?? words.forAll})` : id
   const heard = prompt && prompt.source !== 'missing'
   return (
     <PageFrame title={title} back={{ label: words.prompts, page: 'prompts' }} tools={prompt?.source === 'imported' && (
-      <ConfirmButton label={words.remove} title={words.remove} lead={words.removeLead} confirm={words.remove} danger act={() => later.removePrompt(id)} done={words.removed} onDone={() => { void onChanged() }} />
+      <ConfirmButton label={words.remove} title={words.remove} lead={words.removeLead} confirm={words.remove} danger act={() => admin.removePrompt(id)} done={words.removed} onDone={() => { void onChanged() }} />
     )}>
       {!read ? <div className="row" role="status"><Loader size="sm" />{kit.form.loading}</div> : !heard ? <Alert color="yellow" variant="outline">{words.missingLead}</Alert> : (
         <Card label={words.hear}>
@@ -32,12 +32,12 @@ export function One({ id, prompt, read, onChanged }: { id: string; prompt: Promp
             [words.loudness, prompt.lufs === null ? kit.form.none : `${prompt.lufs.toLocaleString(t.format.locale, { maximumFractionDigits: 1 })} LUFS`],
             [words.usedBy, prompt.usedBy.join(', ') || kit.form.none],
           ]} />
-          <audio key={prompt.version} controls preload="none" aria-label={words.hear} src={later.promptAudio(id, prompt.version)} className="player" />
+          <audio key={prompt.version} controls preload="none" aria-label={words.hear} src={admin.promptAudio(id, prompt.version)} className="player" />
         </Card>
       )}
-      {read && <Text key={prompt?.text} id={id} text={prompt?.text ?? ''} onChanged={onChanged} />}
+      {heard && <Text key={prompt.version} id={id} text={prompt.text ?? ''} onChanged={onChanged} />}
       {read && <Replace id={id} prompt={prompt} onStored={() => { void onChanged() }} />}
-      {heard && <Versions prompt={prompt} onChanged={onChanged} />}
+      {prompt && <Versions prompt={prompt} onChanged={onChanged} />}
     </PageFrame>
   )
 }
@@ -50,7 +50,7 @@ function Text({ id, text, onChanged }: { id: string; text: string; onChanged(): 
     <Card title={words.text}>
       <Textarea label={words.textLead} description={words.textHint} value={now} autosize minRows={3} maxLength={4000} onChange={(event) => { setNow(event.currentTarget.value) }} />
       <CommandButton mt="sm" size="sm" disabled={now === text} act={async () => {
-        await later.promptText(id, now)
+        await admin.promptText(id, now)
         tell(t, words.textSaved)
         await onChanged()
       }}>{words.saveText}</CommandButton>
@@ -67,10 +67,10 @@ function Versions({ prompt, onChanged }: { prompt: Prompt; onChanged(): Promise<
         { key: 'at', label: words.at, nowrap: true, value: ({ at }) => at, cell: ({ at }) => t.format.moment(at) },
         { key: 'by', label: words.by, value: ({ by }) => by, cell: ({ by }) => by },
         { key: 'version', label: words.version, value: ({ version }) => version, cell: ({ version }) => <code>{version.slice(0, 12)}</code> },
-        { key: 'play', label: words.play, cell: ({ version, at }) => <audio controls preload="none" aria-label={`${words.play}: ${t.format.moment(at)}`} src={later.promptAudio(prompt.id, version)} className="player small-player" /> },
+        { key: 'play', label: words.play, cell: ({ version, at }) => <audio controls preload="none" aria-label={`${words.play}: ${t.format.moment(at)}`} src={admin.promptAudio(prompt.id, version)} className="player small-player" /> },
         { key: 'restore', label: '', cell: ({ version, at }) => (version === prompt.version ? <Badge tone="good">{words.current}</Badge> : (
           <CommandButton size="compact-sm" variant="default" aria-label={words.restoreOf(t.format.moment(at))} act={async () => {
-            await later.restorePrompt(prompt.id, version)
+            await admin.restorePrompt(prompt.id, version)
             tell(t, words.restored)
             await onChanged()
           }}>{words.restore}</CommandButton>

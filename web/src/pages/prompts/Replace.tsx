@@ -5,12 +5,12 @@ import { useState } from 'react'
 import { Card, Facts, useFaultWords } from '../../kit'
 import { tell } from '../../app/hooks'
 import { useTexts } from '../../texts'
-import type { Prompt, PromptCheck } from '../admin'
-import { later } from '../client'
+import type { Prompt, PromptCheck } from '../../api/admin'
+import { admin } from '../../api/admin-client'
 
 import { Hear } from './Player'
 import { Recorder } from './Recorder'
-import { usePromptsWords } from './texts'
+import { usePromptsWords } from '../../texts/admin/prompts'
 
 export function Replace({ id, prompt, onStored }: { id: string; prompt: Prompt | undefined; onStored(): void }) {
   const t = useTexts()
@@ -30,7 +30,7 @@ export function Replace({ id, prompt, onStored }: { id: string; prompt: Prompt |
     setCheck(null)
     setFault(null)
     try {
-      setCheck(await later.previewPrompt(id, sound))
+      setCheck(await admin.previewPrompt(id, sound))
     } catch (error) {
       setFault(faultWords(error))
     }
@@ -40,7 +40,7 @@ export function Replace({ id, prompt, onStored }: { id: string; prompt: Prompt |
     setBusy(true)
     setFault(null)
     try {
-      await later.putPrompt(id, sound, prompt?.source === 'imported' ? prompt.version : null)
+      await admin.putPrompt(id, sound, prompt?.source === 'imported' ? prompt.version : null)
       tell(t, words.inForce)
       drop()
       onStored()

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 
-import { en } from './texts/en'
+import { en } from '../../texts/admin/prompts/en'
 import { promptId, promptWords, readPromptId } from './prompts'
 import { wavOf } from './wav'
 
