@@ -10,6 +10,7 @@ mod consents;
 mod events;
 mod history;
 mod holds;
+mod ladder;
 mod openapi;
 mod overview;
 mod past;
@@ -24,6 +25,7 @@ mod session;
 mod settings;
 mod sign_on;
 mod tokens;
+mod trunks;
 mod users;
 mod vault;
 mod webhooks;
@@ -71,6 +73,8 @@ pub(super) fn table() -> Vec<Route> {
         webhooks::routes,
         privacy::routes,
         consent_rights::routes,
+        trunks::routes,
+        ladder::routes,
     ] {
         table.extend(group());
     }

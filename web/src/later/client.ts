@@ -1,14 +1,12 @@
 // Requests of `later/admin.ts`; they go to `api/admin-client.ts` with it.
 import { exchange, request } from '../api/client'
 
-import type { Ladder, Prompt, PromptCheck, TrunkTest } from './admin'
+import type { Prompt, PromptCheck } from './admin'
 
 const part = encodeURIComponent
 const jsonOf = async <T>(response: Response) => (await response.json()) as T
 
 export const later = {
-  testTrunk: (name: string) => request<TrunkTest>('POST', `/trunks/${part(name)}/test`),
-  ladder: (id: string) => request<Ladder>('GET', `/calls/${part(id)}/ladder`),
   prompts: () => request<Prompt[]>('GET', '/prompts'),
   promptAudio: (id: string, version: string | null) => `/api/v1/prompts/${part(id)}/audio${version ? `?version=${part(version)}` : ''}`,
   previewPrompt: async (id: string, audio: Blob) => jsonOf<PromptCheck>(await exchange('POST', `/prompts/${part(id)}/preview`, audio)),
