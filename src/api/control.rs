@@ -1,16 +1,18 @@
 //! What the HTTP side asks of the running server, which implements it: nothing here knows how.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use tokio::sync::broadcast;
 
 use crate::audit::Actor;
 use crate::consent::OverrideReason;
-use crate::ids::{AgentId, CallId, QueueId, Redacted};
+use crate::ids::{AgentId, CallId, QueueId, Redacted, TrunkId};
 use crate::prompts::Library;
 use crate::queue::NotReady;
-use crate::settings::{Language, Wording};
+use crate::settings::{Language, Outbound, Wording};
+use crate::store::Ladder;
 use crate::time::Timestamp;
 
 use super::view::{AgentView, CallView, QueueView, Snapshot};
@@ -52,6 +54,25 @@ pub trait Control: Send + Sync {
 
     /// Where a call of this number outside would go; `false`: no trunk takes it.
     fn reaches(&self, number: &str) -> bool;
+
+    /// Asks a trunk's server, which is what `outbound` says, whether it is there: some seconds at most.
+    fn test_trunk(&self, trunk: TrunkId, outbound: Outbound) -> BoxFuture<'_, Result<Tested, Refusal>>;
+
+    /// What was said so far in a call that goes on or has just ended; `None`: it is none of these.
+    fn ladder(&self, call: CallId) -> BoxFuture<'_, Option<Ladder>>;
+}
+
+/// What came of asking a trunk's server whether it is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tested {
+    /// It answers as a server does that is there.
+    pub ok: bool,
+    /// The SIP status of its answer.
+    pub status: Option<u16>,
+    /// How long that took.
+    pub after: Option<Duration>,
+    /// The same in words; it names the server's address.
+    pub what: String,
 }
 
 /// A change, for the event stream.

@@ -148,6 +148,7 @@ pub const ACTIONS: &[Action] = &[
     ("token.made", RIGHTS, Tells::New),
     ("token.revoked", RIGHTS, Tells::Change),
     ("trunk.registered", SYSTEM, Tells::New),
+    ("trunk.tested", SYSTEM, Tells::New),
     ("trunk.unregistered", FAILURE, Tells::New),
     ("user.locked", FAILURE, Tells::Perhaps),
     ("user.logged-in", RIGHTS, Tells::Nothing),

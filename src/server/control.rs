@@ -10,18 +10,19 @@ use tokio::sync::{broadcast, oneshot};
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
-use crate::api::control::{Ask, Asker, Control, Credential, Live, Refusal, Where};
+use crate::api::control::{Ask, Asker, Control, Credential, Live, Refusal, Tested, Where};
 use crate::api::view::{AgentWord, CallView, Snapshot};
 use crate::call::Target;
 use crate::ids::{AgentId, CallId, QueueId, Redacted, TrunkId};
 use crate::prompts::Library;
 use crate::queue::{self, NotReady};
-use crate::settings::{Language, Way, Wording};
+use crate::settings::{Language, Outbound, Way, Wording};
 use crate::sip::core::Loan;
+use crate::store::Ladder;
 use crate::time::Timestamp;
 
-use super::Shared;
 use super::switchboard::Asked;
+use super::{Shared, probing};
 
 /// How long a call may take to answer what was asked. It answers within a turn of its loop; this is for one
 /// that hangs on a full queue.
@@ -94,6 +95,18 @@ impl Control for Shared {
 
     fn reaches(&self, number: &str) -> bool {
         self.settings().way(number).is_some()
+    }
+
+    fn test_trunk(&self, trunk: TrunkId, outbound: Outbound) -> BoxFuture<'_, Result<Tested, Refusal>> {
+        async move {
+            let end = self.sip.probe(trunk, outbound).await.map_err(|error| not_now(error.to_string()))?;
+            probing::words(&end).map_err(not_now)
+        }
+        .boxed()
+    }
+
+    fn ladder(&self, call: CallId) -> BoxFuture<'_, Option<Ladder>> {
+        self.ladders.show(call).boxed()
     }
 }
 

@@ -11,11 +11,13 @@ mod fold;
 mod gauges;
 mod keypad;
 pub(crate) mod keys;
+mod ladder;
 mod leg;
 mod live;
 mod notice;
 mod phones;
 mod policy;
+mod probing;
 mod prompts;
 mod recorder;
 pub(crate) mod salvage;
@@ -48,7 +50,7 @@ use crate::jobs::{self, Alarms, Deps, Jobs};
 use crate::prompts::Library;
 use crate::queue;
 use crate::settings::Settings;
-use crate::sip::core::{Command, EndpointConfig, Pressure, Transport};
+use crate::sip::core::{Command, EndpointConfig, Pressure, Traced, Transport};
 use crate::sip::io::{Certificates, SipHandle, StackConfig, TlsFiles};
 use crate::store::{Change, Filter, NodeRow, Store};
 use crate::time::Clock;
@@ -86,6 +88,7 @@ struct Shared {
     phones: phones::PhoneBook,
     under_test: selftest::UnderTest,
     live: Arc<live::Hub>,
+    ladders: ladder::Ladders,
     notices: Notices,
     settings: RwLock<Arc<Settings>>,
     /// The SIP realm.
@@ -151,7 +154,8 @@ impl Server {
                 Fact::VaultInClear => tracing::warn!("{fact}"),
             }
         }
-        let stack = stack_config(config, certificates.clone());
+        let (ladders, notes, traces) = ladder::Ladders::new();
+        let stack = stack_config(config, certificates.clone(), traces);
         let sip = crate::sip::io::start(stack, Arc::clone(&settings), clock, events).await?;
         let switchboard = Switchboard::default();
         if settings.users.is_empty() {
@@ -178,6 +182,7 @@ impl Server {
             phones: phones::PhoneBook::default(),
             under_test: selftest::UnderTest::default(),
             live,
+            ladders,
             notices,
             settings: RwLock::new(settings),
             realm: config.sip.realm.clone(),
@@ -188,6 +193,7 @@ impl Server {
             overloaded: AtomicBool::new(false),
         });
         tokio::spawn(arrivals::sort(Arc::clone(&shared), sip_events));
+        tokio::spawn(ladder::run(notes, shared.sip.clone(), shared.store.clone(), clock));
         tokio::spawn(watch_gauges(Arc::clone(&shared)));
         tokio::spawn(watch_load(Arc::clone(&shared), config.ports()));
         tokio::spawn(tell_of_life(Arc::downgrade(&shared)));
@@ -255,6 +261,7 @@ impl Server {
         if timeout(LAST_WORDS, shared.tasks.wait()).await.is_err() {
             tracing::error!(calls = shared.switchboard.calls(), "calls did not end in time");
         }
+        shared.ladders.flush().await;
         // What is not uploaded by then is so after the next start.
         shared.jobs.stop().await;
         let stopped = trail::stopped(shared.clock.now());
@@ -396,7 +403,7 @@ fn engine_config(config: &Config) -> EngineConfig {
     }
 }
 
-fn stack_config(config: &Config, certificates: Certificates) -> StackConfig {
+fn stack_config(config: &Config, certificates: Certificates, traces: mpsc::Sender<Traced>) -> StackConfig {
     let sip = &config.sip;
     StackConfig {
         udp: sip.udp.clone(),
@@ -408,6 +415,7 @@ fn stack_config(config: &Config, certificates: Certificates) -> StackConfig {
         ws_origins: sip.ws_origins.clone(),
         dns: sip.dns.clone(),
         realm: sip.realm.clone(),
+        traces: Some(traces),
         endpoint: EndpointConfig {
             algorithms: sip.digest.clone(),
             nat: config.sip_nat(),

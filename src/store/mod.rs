@@ -50,6 +50,7 @@ mod spool;
 #[cfg(test)]
 mod tests;
 mod token;
+mod trace;
 mod webhook;
 mod writer;
 
@@ -96,6 +97,7 @@ pub use settings::VersionedSettings;
 pub use simulation::{DAYS, Example, Impact, Simulation, TimelineDay};
 pub use spool::{Adoption, SpoolRow};
 pub use token::TokenRow;
+pub use trace::{Ladder, Rung};
 pub use webhook::{Delivery, DeliveryEnd, DeliveryState, WebhookChange};
 
 use dialect::{Dialect, Location};

@@ -8,6 +8,7 @@ use crate::time::Timestamp;
 
 use super::error::{Doing as _, StoreError};
 use super::query::Cells;
+use super::trace::Ladder;
 use super::writer::Work;
 
 /// See [`Change::Particulars`](super::Change::Particulars).
@@ -25,6 +26,13 @@ pub enum ParticularsChange {
         /// By whom.
         by: Actor,
     },
+    /// Its SIP messages, which are stored once, when it is over; not audited. Refused for a call that is anonymised.
+    Ladder {
+        /// Which call.
+        call: CallId,
+        /// All of them.
+        ladder: Ladder,
+    },
 }
 
 impl ParticularsChange {
@@ -41,6 +49,7 @@ impl Work<'_> {
     pub(super) async fn particulars(&mut self, change: &ParticularsChange) -> Result<(), StoreError> {
         match change {
             ParticularsChange::Data { call, data, at, by } => self.data(*call, data, *at, by).await,
+            ParticularsChange::Ladder { call, ladder } => self.ladder(*call, ladder).await,
         }
     }
 

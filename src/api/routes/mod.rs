@@ -10,6 +10,7 @@ mod consents;
 mod events;
 mod history;
 mod holds;
+mod ladder;
 mod openapi;
 mod overview;
 mod past;
@@ -25,6 +26,7 @@ mod session;
 mod settings;
 mod sign_on;
 mod tokens;
+mod trunks;
 mod users;
 mod vault;
 mod webhooks;
@@ -73,6 +75,8 @@ pub(super) fn table() -> Vec<Route> {
         privacy::routes,
         consent_rights::routes,
         prompts::routes,
+        trunks::routes,
+        ladder::routes,
     ] {
         table.extend(group());
     }

@@ -15,16 +15,16 @@ use tokio::sync::{broadcast, watch};
 use tokio::time::timeout;
 use ulid::Ulid;
 
-use super::super::control::{Asker, Control, Credential};
+use super::super::control::{Asker, Control, Credential, Tested};
 use super::super::{Desktop, Front, Proxies, Readiness, Turn, install_metrics, start};
 pub(in crate::api) use super::vault::{Kept, Raw};
 use super::*;
 use crate::audit::Actor;
-use crate::ids::{AgentId, QueueId};
+use crate::ids::{AgentId, QueueId, TrunkId};
 use crate::prompts::{self, Library};
 use crate::queue::NotReady;
-use crate::settings::{self, DiffOptions, Difference, Language, Spoken, Wording};
-use crate::store::Store;
+use crate::settings::{self, DiffOptions, Difference, Language, Outbound, Spoken, Wording};
+use crate::store::{Ladder, Store};
 use crate::time::Clock;
 
 pub(in crate::api) const START: Timestamp = Timestamp::from_micros(1_795_000_000_000_000);
@@ -98,6 +98,10 @@ pub(in crate::api) struct Heard {
     pub(in crate::api) queues: Vec<QueueView>,
     /// What callers hear; `None`: nothing is known.
     pub(in crate::api) wording: Option<Wording>,
+    /// Trunks whose servers were asked for, and where.
+    pub(in crate::api) tested: Vec<(TrunkId, String)>,
+    /// What was said in a call that goes on.
+    pub(in crate::api) ladder: Option<Ladder>,
 }
 
 pub(in crate::api) struct Fake {
@@ -167,6 +171,20 @@ impl Control for Fake {
 
     fn reaches(&self, number: &str) -> bool {
         number.starts_with("+49")
+    }
+
+    fn test_trunk(&self, trunk: TrunkId, outbound: Outbound) -> BoxFuture<'_, Result<Tested, Refusal>> {
+        let mut heard = self.heard.lock().unwrap();
+        heard.tested.push((trunk, outbound.server));
+        let what = "It is there.".to_owned();
+        let (status, after) = (Some(200), Some(Duration::from_micros(23_400)));
+        let answer = heard.refusal.clone().map_or(Ok(Tested { ok: true, status, after, what }), Err);
+        Box::pin(async move { answer })
+    }
+
+    fn ladder(&self, _call: CallId) -> BoxFuture<'_, Option<Ladder>> {
+        let ladder = self.heard.lock().unwrap().ladder.clone();
+        Box::pin(async move { ladder })
     }
 }
 

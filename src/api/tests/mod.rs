@@ -17,6 +17,7 @@ mod routes;
 mod session;
 mod settings;
 mod sign_on;
+mod trunks;
 mod vault;
 
 use std::time::Duration;

@@ -5,6 +5,7 @@ use crate::call::{Cause, Input, Outside, Phase, Whom};
 use crate::ids::LegId;
 use crate::sip::core::{Callee, Command, Media, Particulars};
 
+use super::super::ladder::line_of;
 use super::super::leg::{Leg, Opened, Party};
 use super::super::policy::Policy;
 use super::super::uui;
@@ -112,6 +113,7 @@ impl Driver {
                 (policy, Callee::Trunk { trunk, number })
             }
         };
+        self.shared.ladders.leg(self.id, dialog, leg.n, line_of(&party, None));
         let mut to_be = Leg::new(dialog, party, policy, opened);
         let sdp = to_be.offer(self.asking().and_then(|n| self.legs.get(&n)).and_then(Leg::codec));
         self.legs.insert(leg.n, to_be);

@@ -5,6 +5,7 @@ use crate::call::{Cause, Input, Phase, Target};
 use crate::ids::{AgentId, LegId};
 use crate::sip::core::{Command, DialogId, Incoming, Source};
 
+use super::super::ladder::line_of;
 use super::super::leg::{Leg, Opened, Party};
 use super::super::policy::Policy;
 use super::super::switchboard::{Joining, Purpose};
@@ -73,6 +74,8 @@ impl Driver {
         if let Some(agreed) = agreed {
             self.media.configure(leg.n, agreed);
         }
+        let line = line_of(&calls_in.party, Some(&incoming.source));
+        self.shared.ladders.leg(self.id, incoming.dialog, leg.n, line);
         self.legs.insert(leg.n, calls_in);
         self.account_for(leg.n);
         Ok(leg)

@@ -37,6 +37,7 @@ use log::log;
 use supervise::Supervisor;
 use transfers::Moves;
 
+use super::ladder::line_of;
 use super::leg::{Leg, Opened, Party};
 use super::notice::What;
 use super::policy::Policy;
@@ -74,6 +75,7 @@ pub(super) async fn run(shared: Arc<Shared>, admitted: Admitted) {
     async {
         if let Some(driver) = Driver::begin(Arc::clone(&shared), admitted).await {
             driver.run().await;
+            shared.ladders.over(call);
         }
         shared.switchboard.remove_call(call);
         shared.live.gone(call);
@@ -154,6 +156,7 @@ impl Driver {
         if let Some(agreed) = agreed {
             media.configure(0, agreed);
         }
+        shared.ladders.leg(id, incoming.dialog, 0, line_of(&leg.party, Some(&incoming.source)));
         let now = shared.clock.now();
         let mut driver = Self {
             call: Call::new(arrival.clone(), now),

@@ -19,11 +19,13 @@ use super::mint::Mint;
 use super::nat::Nat;
 use super::outbound;
 use super::pressure::Pressure;
+use super::probe::Probes;
 use super::refer::Transfers;
 use super::registrar::Registrar;
 use super::registration::Registrations;
 use super::stream::Connections;
 use super::timers::{Deadline, DialogTimer, TimerQueue};
+use super::trace::{Traced, Traces};
 use super::transactions::Transactions;
 use super::uac::Wish;
 use crate::settings::Settings;
@@ -69,6 +71,8 @@ pub struct EndpointConfig {
     pub default_expires: u32,
     /// At most so many phones of one agent.
     pub max_bindings: usize,
+    /// Whether what is said in each dialog is kept, without what it says ([`Endpoint::poll_trace`]).
+    pub trace: bool,
 }
 
 impl Default for EndpointConfig {
@@ -92,6 +96,7 @@ impl Default for EndpointConfig {
             max_expires: 3_600,
             default_expires: 600,
             max_bindings: 10,
+            trace: false,
         }
     }
 }
@@ -146,6 +151,10 @@ pub struct Sizes {
     pub transfers: usize,
     /// Questions to the name service.
     pub questions: usize,
+    /// Dialogs whose messages are kept, those that just ended included.
+    pub traces: usize,
+    /// Trunks' servers being asked whether they are there.
+    pub probes: usize,
 }
 
 impl Sizes {
@@ -158,6 +167,8 @@ impl Sizes {
             && self.timers == 0
             && self.transfers == 0
             && self.questions == 0
+            && self.traces == 0
+            && self.probes == 0
     }
 }
 
@@ -183,6 +194,8 @@ pub struct Endpoint {
     pub(super) registrations: Registrations,
     pub(super) transfers: Transfers,
     pub(super) questions: Questions,
+    pub(super) traces: Traces,
+    pub(super) probes: Probes,
     /// The CSeq of the last REGISTER sent, of whatever user: it must only grow (RFC 3261 §10.2.4).
     pub(super) last_register: u32,
     pub(super) told_pressure: Pressure,
@@ -216,6 +229,8 @@ impl Endpoint {
             registrations: Registrations::default(),
             transfers: Transfers::default(),
             questions: Questions::default(),
+            traces: Traces::new(config.trace),
+            probes: Probes::default(),
             last_register: 0,
             told_pressure: Pressure::None,
             outputs: VecDeque::new(),
@@ -229,6 +244,7 @@ impl Endpoint {
 
     /// One datagram, any chunk of a stream (TCP, TLS), or a WebSocket's frame, which is one message.
     pub fn receive(&mut self, flow: Flow, bytes: Bytes, now: Timestamp) {
+        self.begin(now);
         if flow.transport.is_stream() {
             self.on_chunk(flow, &bytes, now);
         } else if flow.transport.is_datagram() {
@@ -242,17 +258,20 @@ impl Endpoint {
     /// A connection came to be that we asked for: who is at its other end has been checked as its
     /// transport allows.
     pub fn connected(&mut self, flow: Flow, now: Timestamp) {
+        self.begin(now);
         self.on_connected(flow, true, now);
     }
 
     /// Somebody connected to us. Requests of ours to that address use it too, but not where the transport
     /// is secure: the address alone does not prove who that is.
     pub fn accepted(&mut self, flow: Flow, now: Timestamp) {
+        self.begin(now);
         self.on_connected(flow, !flow.transport.is_secure(), now);
     }
 
     /// A connection went; with `connection` 0: it could not be made.
     pub fn closed(&mut self, flow: Flow, now: Timestamp) {
+        self.begin(now);
         self.on_closed(flow, now);
         self.registrations_lost(&flow, now);
         self.tell_registrations();
@@ -261,6 +280,7 @@ impl Endpoint {
     /// Where a host is, in the order to be tried (RFC 3263); empty: it cannot be found. Answers
     /// [`Output::Resolve`].
     pub fn resolved(&mut self, query: Query, found: Vec<(Transport, SocketAddr)>, now: Timestamp) {
+        self.begin(now);
         tracing::debug!(?query, ways = found.len(), "resolved");
         self.on_resolved(query, found, now);
     }
@@ -273,6 +293,7 @@ impl Endpoint {
 
     /// Does what the user asks. A command for a dialog that is gone is ignored: races are normal.
     pub fn command(&mut self, command: Command, now: Timestamp) {
+        self.begin(now);
         match command {
             Command::Ring { dialog, sdp } => self.ring(dialog, sdp, now),
             Command::Answer { dialog, sdp } => self.answer(dialog, sdp, now),
@@ -296,6 +317,7 @@ impl Endpoint {
 
     /// Takes new settings; calls that are there stay, phones of agents that are gone are forgotten.
     pub fn settings(&mut self, settings: Arc<Settings>, now: Timestamp) {
+        self.begin(now);
         tracing::debug!(%now, "new settings");
         self.gate.settings(Arc::clone(&settings));
         self.registrar.retain(|agent| settings.agents.contains_key(agent));
@@ -325,6 +347,7 @@ impl Endpoint {
     /// Takes our registrations at trunks back and makes no more: call it when the server drains. Calls
     /// go on.
     pub fn close(&mut self, now: Timestamp) {
+        self.begin(now);
         self.close_registrations(now);
     }
 
@@ -337,11 +360,13 @@ impl Endpoint {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Timestamp> {
         let own = self.timers.next().into_iter();
-        own.chain(self.registrar.poll_timeout()).chain(self.registrations.poll_timeout()).min()
+        let registered = self.registrar.poll_timeout().into_iter().chain(self.registrations.poll_timeout());
+        own.chain(registered).chain(self.traces.poll_timeout()).min()
     }
 
     /// Runs what is due.
     pub fn handle_timeout(&mut self, now: Timestamp) {
+        self.begin(now);
         while let Some(deadline) = self.timers.pop(now) {
             self.run(deadline, now);
         }
@@ -350,6 +375,19 @@ impl Endpoint {
             self.registrar.handle_timeout(now);
             self.tell_registrations();
         }
+        let legs = &self.legs;
+        self.traces.run(now, |dialog| legs.contains_key(&dialog));
+    }
+
+    /// What was said in a dialog that has ended, each once; nothing unless the configuration wants it.
+    pub fn poll_trace(&mut self) -> Option<Traced> {
+        self.traces.poll()
+    }
+
+    /// What was said in a dialog so far; `None`: it is not known, or [`Endpoint::poll_trace`] has told it.
+    #[must_use]
+    pub fn trace_so_far(&self, dialog: DialogId) -> Option<Traced> {
+        self.traces.so_far(dialog)
     }
 
     /// How full the tables are.
@@ -366,6 +404,8 @@ impl Endpoint {
             trunks: self.registrations.len(),
             transfers: self.transfers.len(),
             questions: self.questions.len(),
+            traces: self.traces.len(),
+            probes: self.probes.len(),
         }
     }
 
@@ -391,6 +431,7 @@ impl Endpoint {
             Deadline::CancelUnanswered(id) => self.drop_client(id),
             Deadline::RingsTooLong(id) => self.rings_too_long(id, now),
             Deadline::TryNext(id) => self.try_next(id, now),
+            Deadline::Probe(id) => self.probe_late(id),
             Deadline::Unresolved(query) => self.on_resolved(query, Vec::new(), now),
             Deadline::Referral(id) => self.referral_expired(id, now),
             Deadline::Reference(id) => self.reference_expired(id),
@@ -412,6 +453,11 @@ impl Endpoint {
                 DialogTimer::SessionExpires => self.session_expired(dialog, now),
             },
         }
+    }
+
+    /// Each input begins so: what is sent because of it is of this time.
+    pub(super) fn begin(&mut self, now: Timestamp) {
+        self.traces.now = now;
     }
 
     /// Sends over this flow, or over the connection that took its place.

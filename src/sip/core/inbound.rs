@@ -108,6 +108,7 @@ impl Endpoint {
         match wire::head_of_request(&request) {
             Ok(head) => {
                 let reply = respond::reply_flow(&head.via, flow);
+                self.traces.request(&request, false);
                 let mut request = request;
                 respond::mark_request(&mut request, &head.via, flow.remote);
                 self.on_request(Inbound { request, head, flow, reply, now });

@@ -383,6 +383,7 @@ impl Endpoint {
     pub(super) fn forget(&mut self, id: DialogId) -> Option<Leg> {
         let leg = self.legs.remove(&id)?;
         self.note_spent(&leg);
+        self.traces.ends(id);
         for dialog in leg.dialogs() {
             self.tags.remove(&dialog.local_tag);
         }

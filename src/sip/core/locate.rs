@@ -12,6 +12,7 @@ use std::time::Duration;
 use super::dialog::host_text;
 use super::endpoint::Endpoint;
 use super::io::{DialogId, Flow, Output, Query, Transport, Whereabouts};
+use super::probe::ProbeId;
 use super::registration::RegistrationId;
 use super::timers::Deadline;
 use super::wire::{Host, Message, Request, Scheme, Uri};
@@ -38,6 +39,8 @@ pub(super) enum Asker {
     Call(DialogId),
     /// A registration at a trunk's server.
     Registration(RegistrationId),
+    /// Somebody who wants to know whether a trunk's server is there.
+    Probe(ProbeId),
 }
 
 /// What was asked and not answered yet.
@@ -155,6 +158,7 @@ impl Endpoint {
         match asker {
             Asker::Call(dialog) => self.call_located(dialog, places, now),
             Asker::Registration(registration) => self.registrar_located(registration, places, now),
+            Asker::Probe(probe) => self.probe_located(probe, places, now),
         }
     }
 

@@ -95,6 +95,7 @@ impl Endpoint {
 
     /// A response that came: to its transaction, or nowhere.
     pub(super) fn on_response(&mut self, flow: Flow, response: Response, now: Timestamp) {
+        self.traces.response(&response, false);
         let Some((head, method)) = wire::head_of_response(&response) else { return };
         let Some(branch) = head.via.branch() else { return };
         let Some(id) = self.tx.find_client(&wire::client_key(branch, &method)) else {
@@ -137,6 +138,7 @@ impl Endpoint {
                 Step::Send(message) => {
                     let Some(server) = self.tx.server(id) else { return };
                     let reply = server.reply;
+                    self.traces.message(&message, true);
                     self.send(reply, message.to_bytes());
                 }
                 Step::SetTimer { timer, after } if after.is_zero() => {
@@ -159,6 +161,7 @@ impl Endpoint {
                 Step::Send(message) => {
                     let Some(client) = self.tx.client(id) else { return };
                     let flow = client.flow;
+                    self.traces.message(&message, true);
                     self.send(flow, message.to_bytes());
                 }
                 Step::SetTimer { timer, after } if after.is_zero() => {
@@ -221,6 +224,10 @@ impl Endpoint {
                 self.on_trunk_outcome(id, registration, &outcome, now);
                 Purpose::Trunk(registration)
             }
+            Purpose::Probe(probe) => {
+                self.on_probe_outcome(id, probe, &outcome, now);
+                Purpose::Probe(probe)
+            }
             Purpose::Nobody => Purpose::Nobody,
         };
         if let Some(client) = self.tx.client(id) {
@@ -249,6 +256,7 @@ impl Endpoint {
 
     /// A message without a transaction: an ACK.
     pub(super) fn send_ack(&mut self, ack: Request, flow: Flow) -> (Flow, bytes::Bytes) {
+        self.traces.request(&ack, true);
         let bytes = Message::Request(ack).to_bytes();
         self.send(flow, bytes.clone());
         (flow, bytes)

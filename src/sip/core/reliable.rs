@@ -219,6 +219,7 @@ impl Endpoint {
         waiting.interval *= 2;
         let (bytes, next) = (waiting.bytes.clone(), now + waiting.interval);
         let Some(flow) = self.tx.server(server).map(|entry| entry.reply) else { return };
+        self.traces.again(id, None);
         self.send(flow, bytes);
         self.timers.set(Deadline::Dialog(id, DialogTimer::ResendProvisional), next);
     }

@@ -70,6 +70,7 @@ impl Endpoint {
             wire::push(&mut response.headers, name.clone(), (*value).to_owned());
         }
         self.dress(&mut response);
+        self.traces.response(&response, true);
         tracing::debug!(method = %inbound.request.method, status, "answered");
         self.send(inbound.reply, wire::Message::Response(response).to_bytes());
     }
@@ -240,41 +241,64 @@ pub(super) fn mark_request(request: &mut Request, via: &Via, source: SocketAddr)
     }
 }
 
-/// The reason phrases of RFC 3261 §21 that we use.
+/// The reason phrases of RFC 3261 §21, and those of the extensions we speak. Of statuses nobody has defined, what
+/// their class says.
 pub(super) const fn phrase(status: u16) -> &'static str {
     match status {
         100 => "Trying",
         180 => "Ringing",
+        181 => "Call Is Being Forwarded",
+        182 => "Queued",
         183 => "Session Progress",
         200 | 201 | 203..=299 => "OK",
         202 => "Accepted",
+        300 => "Multiple Choices",
+        301 => "Moved Permanently",
+        302 => "Moved Temporarily",
+        305 => "Use Proxy",
+        380 => "Alternative Service",
         400 => "Bad Request",
         401 => "Unauthorized",
+        402 => "Payment Required",
         403 => "Forbidden",
         404 => "Not Found",
         405 => "Method Not Allowed",
         406 => "Not Acceptable",
+        407 => "Proxy Authentication Required",
         408 => "Request Timeout",
+        410 => "Gone",
+        413 => "Request Entity Too Large",
+        414 => "Request-URI Too Long",
         415 => "Unsupported Media Type",
         416 => "Unsupported URI Scheme",
         420 => "Bad Extension",
+        421 => "Extension Required",
+        422 => "Session Interval Too Small",
         423 => "Interval Too Brief",
         480 => "Temporarily Unavailable",
         481 => "Call/Transaction Does Not Exist",
         482 => "Loop Detected",
         483 => "Too Many Hops",
+        484 => "Address Incomplete",
+        485 => "Ambiguous",
         486 => "Busy Here",
         487 => "Request Terminated",
         488 => "Not Acceptable Here",
         489 => "Bad Event",
         491 => "Request Pending",
+        493 => "Undecipherable",
         500 => "Server Internal Error",
         501 => "Not Implemented",
+        502 => "Bad Gateway",
         503 => "Service Unavailable",
+        504 => "Server Time-out",
         505 => "Version Not Supported",
+        513 => "Message Too Large",
         600 => "Busy Everywhere",
         603 => "Decline",
-        0..=99 | 101..=179 | 181..=182 | 184..=199 => "Progress",
+        604 => "Does Not Exist Anywhere",
+        606 => "Not Acceptable",
+        0..=99 | 101..=179 | 184..=199 => "Progress",
         300..=u16::MAX => "Refused",
     }
 }

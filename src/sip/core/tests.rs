@@ -11,6 +11,7 @@ mod in_dialog;
 mod interleaved;
 mod pair;
 mod particulars;
+mod probes;
 mod reach;
 mod refers;
 mod refresh;
@@ -20,6 +21,7 @@ mod requests;
 mod spoof;
 mod streams;
 mod torture;
+mod traces;
 mod trunk_calls;
 mod update;
 

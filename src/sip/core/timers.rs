@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 
 use super::io::{DialogId, Query};
+use super::probe::ProbeId;
 use super::transactions::{ClientId, ServerId};
 use super::wire::Timer;
 use crate::time::Timestamp;
@@ -22,6 +23,8 @@ pub(super) enum Deadline {
     RingsTooLong(ClientId),
     /// A server says nothing while another way is left (RFC 3263 §4.3).
     TryNext(ClientId),
+    /// A trunk's server has been asked for long enough whether it is there.
+    Probe(ProbeId),
     /// A host was not found in time.
     Unresolved(Query),
     /// A REFER of theirs waits for too long, or its subscription ends (RFC 3515 §2.4.4).

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::challenge::Keyring;
 use super::io::{DialogId, Flow};
+use super::probe::ProbeId;
 use super::registration::RegistrationId;
 use super::respond;
 use super::uac::Branch;
@@ -72,6 +73,8 @@ pub(super) enum Purpose {
     Register(DialogId, Box<Keyring>),
     /// A registration at a trunk's server.
     Trunk(RegistrationId),
+    /// Whether a trunk's server is there.
+    Probe(ProbeId),
     /// Nobody waits for the answer.
     Nobody,
 }
@@ -89,7 +92,7 @@ impl Purpose {
             Self::Update(fork, offers) => Some((fork.clone(), Self::Update(fork.clone(), *offers))),
             Self::Refer(id) => Some((fork(id), Self::Refer(*id))),
             Self::Notify(id, cseq) => Some((fork(id), Self::Notify(*id, *cseq))),
-            Self::Invite(_) | Self::Register(..) | Self::Trunk(_) | Self::Nobody => None,
+            Self::Invite(_) | Self::Register(..) | Self::Trunk(_) | Self::Probe(_) | Self::Nobody => None,
         }
     }
 }

@@ -161,6 +161,7 @@ impl Endpoint {
     /// Sends an INVITE that was made for this leg.
     pub(super) fn send_branch(&mut self, leg: DialogId, made: Made, now: Timestamp) -> ClientId {
         let Made { invite, dialog, branch: name } = made;
+        self.traces.begin(leg, &invite);
         let flow = dialog.flow;
         let branch = Branch { leg, dialog, state: BranchState::Sent };
         let client = self.start(invite, &name, flow, Purpose::Invite(Box::new(branch)), now);
@@ -185,6 +186,10 @@ impl Endpoint {
             Purpose::Trunk(registration) => {
                 let registration = *registration;
                 self.registrar_silent(registration, id, now);
+            }
+            Purpose::Probe(probe) => {
+                let probe = *probe;
+                self.probe_silent(probe, id, now);
             }
             Purpose::Invite(_)
             | Purpose::Reinvite(_)
@@ -249,6 +254,7 @@ impl Endpoint {
                 | Purpose::Notify(..)
                 | Purpose::Register(..)
                 | Purpose::Trunk(_)
+                | Purpose::Probe(_)
                 | Purpose::Nobody,
             )
             | None => return,
@@ -386,6 +392,7 @@ impl Endpoint {
         let before =
             self.tx.client(id).and_then(|client| client.acks.iter().find(|(of, ..)| of == tag).cloned());
         if let Some((_, flow, bytes)) = before {
+            self.traces.request(&ack, true);
             self.send(flow, bytes);
             return false;
         }

@@ -92,6 +92,8 @@ impl Endpoint {
         if let Some(server) = self.tx.server(server) {
             server.dialog = Some(id);
         }
+        self.traces.begin(id, request);
+        self.traces.request(request, false);
         let mut trying = respond::response(request, 100, None);
         wire::body_headers(&mut trying.headers, None);
         self.respond(server, trying, now);
@@ -163,6 +165,8 @@ impl Endpoint {
         let Some(unacked) = unacked else { return };
         unacked.interval = (unacked.interval * 2).min(t2);
         let (flow, bytes, next) = (unacked.flow, unacked.bytes.clone(), now + unacked.interval);
+        let cseq = unacked.cseq;
+        self.traces.again(id, Some(cseq));
         self.send(flow, bytes);
         self.timers.set(Deadline::Dialog(id, DialogTimer::Resend2xx), next);
     }

@@ -133,6 +133,12 @@ pub(super) fn cseq(request: &Request) -> Option<u32> {
     Some(request.headers.typed::<CSeq>()?.ok()?.sequence)
 }
 
+/// A message's sequence number and method, as CSeq has them.
+pub(super) fn cseq_of(headers: &Headers) -> Option<(u32, Method)> {
+    let cseq = headers.typed::<CSeq>()?.ok()?;
+    Some((cseq.sequence, cseq.method))
+}
+
 /// Names a transaction (RFC 3261 §17.1.3, §17.2.3); an ACK has its INVITE's key, a CANCEL does not.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Key(Box<[u8]>);

@@ -135,21 +135,21 @@ impl Connections {
         Some(self.add(link, local, remote, From::Them { spoke: false }, now))
     }
 
-    /// A connection we wanted is there, or not: `Err` with the flow the endpoint asked for.
+    /// A connection we wanted is there, or not: `Err` with the flow the endpoint asked for, and why.
     pub(super) fn connected(
         &mut self,
         transport: Transport,
         remote: SocketAddr,
         result: io::Result<(Link, SocketAddr)>,
         now: Timestamp,
-    ) -> Option<Result<Flow, Flow>> {
+    ) -> Option<Result<Flow, (Flow, io::Error)>> {
         let Making { flow: asked, messages } = self.making.remove(&(transport, remote))?;
         let (link, local) = match result {
             Ok(connected) => connected,
             Err(error) => {
                 counter!("sayso_sip_connect_failed_total").increment(1);
                 tracing::info!(%error, %remote, ?transport, "a SIP server cannot be connected to");
-                return Some(Err(asked));
+                return Some(Err((asked, error)));
             }
         };
         let flow = self.add(link, local, remote, From::Us { pinged: now }, now);

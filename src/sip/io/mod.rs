@@ -3,6 +3,7 @@
 //! [`start`] binds and begins; the [`SipHandle`] takes commands, events come out of the channel given.
 //! The stack ends when its last handle or the events' receiver is dropped.
 
+mod asks;
 mod connections;
 mod count;
 mod link;
@@ -23,15 +24,17 @@ use std::time::Duration;
 
 use aws_lc_rs::rand;
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::core::naming::Means;
 use super::core::{
-    Command, DialogId, Endpoint, EndpointConfig, Event, Loan, Pressure, Refusals, Sizes, Transport,
+    Command, DialogId, Endpoint, EndpointConfig, Event, Loan, Pressure, Refusals, Sizes, Traced, Transport,
 };
-use crate::settings::Settings;
+use crate::ids::TrunkId;
+use crate::settings::{Outbound, Settings};
 use crate::time::Clock;
 
+pub use asks::{ProbeEnd, Unreachable};
 pub use link::Duplex;
 pub use tls::{Certificates, TlsError, TlsFiles};
 pub use web::WebDoor;
@@ -75,6 +78,9 @@ pub struct StackConfig {
     pub web_client: bool,
     /// How often WebSocket peers are pinged; who misses three is gone.
     pub ping: Duration,
+    /// Who is told what was said in each dialog, once it has ended; without a taker nothing of it is kept. One that does
+    /// not keep up loses some.
+    pub traces: Option<mpsc::Sender<Traced>>,
     /// The rest of what the core needs; its `realm` and `contacts` are filled in here.
     pub endpoint: EndpointConfig,
 }
@@ -98,6 +104,7 @@ impl Default for StackConfig {
             handshake: Duration::from_secs(10),
             web_client: false,
             ping: Duration::from_secs(25),
+            traces: None,
             endpoint,
         }
     }
@@ -151,6 +158,7 @@ pub struct SipHandle {
     commands: mpsc::Sender<Command>,
     /// Without a bound, for what is taken back must not be lost; sessions bound how many there are.
     loans: mpsc::UnboundedSender<Lending>,
+    asks: mpsc::Sender<asks::Ask>,
     settings: Arc<watch::Sender<Arc<Settings>>>,
     pressure: Arc<watch::Sender<Pressure>>,
     leaving: Arc<watch::Sender<bool>>,
@@ -213,6 +221,29 @@ impl SipHandle {
     #[must_use]
     pub fn backlog(&self) -> f32 {
         1.0 - self.commands.capacity() as f32 / self.commands.max_capacity() as f32
+    }
+
+    /// Asks a trunk's server, which is what `outbound` says, whether it is there, by OPTIONS; takes [`PROBE_PATIENCE`](super::core::PROBE_PATIENCE) at
+    /// most.
+    ///
+    /// # Errors
+    /// [`SendError`]; it was not asked then.
+    pub async fn probe(&self, trunk: TrunkId, outbound: Outbound) -> Result<ProbeEnd, SendError> {
+        self.ask(|answer| asks::Ask::Probe(trunk, outbound, answer)).await
+    }
+
+    /// What was said in these dialogs so far; those that are not known, or were told of already, are left out.
+    ///
+    /// # Errors
+    /// [`SendError`].
+    pub async fn traces(&self, dialogs: Vec<DialogId>) -> Result<Vec<Traced>, SendError> {
+        self.ask(|answer| asks::Ask::Traces(dialogs, answer)).await
+    }
+
+    async fn ask<T>(&self, what: impl FnOnce(oneshot::Sender<T>) -> asks::Ask) -> Result<T, SendError> {
+        let (answer, answered) = oneshot::channel();
+        self.asks.send(what(answer)).await.map_err(|_| SendError::Gone)?;
+        answered.await.map_err(|_| SendError::Gone)
     }
 
     /// Draws a number for [`Command::Invite`] or [`Command::Register`]. They are of the upper half,
@@ -293,8 +324,8 @@ pub async fn start(
     }
     let mut secret = [0; 32];
     rand::fill(&mut secret).map_err(|_| StackError::Random)?;
-    let endpoint =
-        EndpointConfig { realm: config.realm.clone(), contacts: contacts(&local), ..config.endpoint.clone() };
+    let (realm, trace) = (config.realm.clone(), config.traces.is_some());
+    let endpoint = EndpointConfig { realm, trace, contacts: contacts(&local), ..config.endpoint.clone() };
     let limits = connections::Limits {
         most: endpoint.max_connections,
         idle: config.idle,
@@ -306,6 +337,7 @@ pub async fn start(
 
     let (commands, commands_in) = mpsc::channel(MAX_COMMANDS);
     let (loans, loans_in) = mpsc::unbounded_channel();
+    let (asks, asks_in) = mpsc::channel(asks::MAX_WAITING);
     let (settings, settings_in) = watch::channel(settings);
     let (pressure, pressure_in) = watch::channel(Pressure::None);
     let (leaving, leaving_in) = watch::channel(false);
@@ -331,17 +363,20 @@ pub async fn start(
     let inputs = task::Inputs {
         commands: commands_in,
         loans: loans_in,
+        asks: asks_in,
         settings: settings_in,
         pressure: pressure_in,
         leaving: leaving_in,
         inbound: inbound_in,
         accepting,
     };
-    let task = task::Task::new(endpoint, udp, connections, lookups, events, status_out, clock);
+    let answers = asks::Answers::new(config.traces);
+    let task = task::Task::new(endpoint, (udp, connections, lookups), (events, answers), status_out, clock);
     tokio::spawn(task.run(inputs));
     let dialogs = Arc::new(AtomicU64::new(1 << 63));
     let (settings, leaving, pressure) = (Arc::new(settings), Arc::new(leaving), Arc::new(pressure));
-    Ok(SipHandle { commands, loans, settings, pressure, leaving, status, dialogs, local, web: WebDoor(door) })
+    let web = WebDoor(door);
+    Ok(SipHandle { commands, loans, asks, settings, pressure, leaving, status, dialogs, local, web })
 }
 
 /// All sockets: those for datagrams, and those that accept connections of a transport.

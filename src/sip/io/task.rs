@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::sleep_until;
 
+use super::asks::{Answers, Ask, Unreachable};
 use super::connections::{Connections, Inbound, Sent};
 use super::count::{self, Way};
 use super::resolve::{Found, Lookups};
@@ -27,6 +28,7 @@ const MAX_EVENTS: usize = 1_024;
 pub(super) struct Inputs {
     pub(super) commands: mpsc::Receiver<Command>,
     pub(super) loans: mpsc::UnboundedReceiver<Lending>,
+    pub(super) asks: mpsc::Receiver<Ask>,
     pub(super) settings: watch::Receiver<Arc<Settings>>,
     /// True once our registrations at trunks are to be taken back.
     pub(super) pressure: watch::Receiver<Pressure>,
@@ -45,6 +47,7 @@ pub(super) struct Task {
     /// Not yet taken, in order.
     waiting: VecDeque<Event>,
     events: mpsc::Sender<Event>,
+    answers: Answers,
     status: watch::Sender<Status>,
     clock: Clock,
     next_sweep: Timestamp,
@@ -53,16 +56,14 @@ pub(super) struct Task {
 impl Task {
     pub(super) fn new(
         endpoint: Endpoint,
-        udp: udp::Sockets,
-        connections: Connections,
-        lookups: Lookups,
-        events: mpsc::Sender<Event>,
+        (udp, connections, lookups): (udp::Sockets, Connections, Lookups),
+        (events, answers): (mpsc::Sender<Event>, Answers),
         status: watch::Sender<Status>,
         clock: Clock,
     ) -> Self {
         let next_sweep = clock.now() + connections.sweep_every();
         let waiting = VecDeque::new();
-        Self { endpoint, udp, connections, lookups, waiting, events, status, clock, next_sweep }
+        Self { endpoint, udp, connections, lookups, waiting, events, answers, status, clock, next_sweep }
     }
 
     /// Runs until the last handle or the events' receiver is gone.
@@ -70,6 +71,7 @@ impl Task {
         let Inputs {
             mut commands,
             mut loans,
+            mut asks,
             mut settings,
             mut pressure,
             mut leaving,
@@ -116,6 +118,10 @@ impl Task {
                     Lending::Lend(loan) => self.endpoint.lend(loan, self.clock.now()),
                     Lending::TakeBack(user) => self.endpoint.end_loan(&user),
                 },
+                Some(ask) = asks.recv() => {
+                    let now = self.clock.now();
+                    self.answers.ask(ask, &mut self.endpoint, now);
+                }
                 Ok(()) = settings.changed() => {
                     let newest = Arc::clone(&settings.borrow_and_update());
                     self.endpoint.settings(newest, self.clock.now());
@@ -185,7 +191,11 @@ impl Task {
             Inbound::Connected { transport, remote, result } => {
                 match self.connections.connected(transport, remote, result, now) {
                     Some(Ok(flow)) => self.endpoint.connected(flow, now),
-                    Some(Err(asked)) => self.endpoint.closed(asked, now),
+                    Some(Err((asked, error))) => {
+                        self.answers.failed(Unreachable::of(&error));
+                        self.endpoint.closed(asked, now);
+                        self.answers.told(&mut self.endpoint);
+                    }
                     None => {}
                 }
             }
@@ -218,6 +228,7 @@ impl Task {
                 Output::Event(event) => self.tell(event),
             }
         }
+        self.answers.told(&mut self.endpoint);
     }
 
     /// Tells the endpoint where a host is, and keeps what it has to prove to be.

@@ -37,6 +37,7 @@ mod server;
 mod settings;
 mod spools;
 mod supervised;
+mod trace;
 
 use sqlx::{AnyConnection, AssertSqlSafe, Connection as _, Executor as _};
 use tempfile::TempDir;

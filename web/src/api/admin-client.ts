@@ -1,9 +1,9 @@
 // Requests of the administrators' pages (`admin.ts` says what they are). Lists go by `kit`'s ServerTable, documents by its
 // useDocument.
 import type {
-  Anchor, AuditVerdict, CallDetail, CallReport, ConsentReport, DefaultRoles, Delivery, Found, Hold, Kind, MySession, Named, Node, Overview,
+  Anchor, AuditVerdict, CallDetail, CallReport, ConsentReport, DefaultRoles, Delivery, Found, Hold, Kind, Ladder, MySession, Named, Node, Overview,
   PolicyPreview, Prompt, PromptCheck, QueueDocument, RecoveryCodes, RetentionView, SecondFactor, Selection, SignOn, Simulation, Task, TaskKind, Token,
-  UserState, Waveform, Whys,
+  TrunkTest, UserState, Waveform, Whys,
 } from './admin'
 import { exchange, request } from './client'
 import type { Alarm, Page, Right, Session } from './types'
@@ -20,6 +20,7 @@ export const admin = {
   preview: (queue: string, document: QueueDocument) => request<PolicyPreview>('POST', `/queues/${part(queue)}/preview`, document),
   check: (kind: Kind | 'system', name: string, document: object) =>
     request<{ errors: { key: string; what: string }[] }>('POST', '/settings/check', { kind, name, document }),
+  testTrunk: (name: string) => request<TrunkTest>('POST', `/trunks/${part(name)}/test`),
   defaultRoles: () => request<DefaultRoles>('GET', '/default-roles'),
   overview: () => request<Overview>('GET', '/overview'),
   nodes: () => request<Node[]>('GET', '/nodes'),
@@ -49,6 +50,7 @@ export const admin = {
 
   // ---- calls and recordings
   call: (id: string) => request<CallDetail>('GET', `/calls/${part(id)}`),
+  ladder: (id: string) => request<Ladder>('GET', `/calls/${part(id)}/ladder`),
   callData: (id: string, data: Record<string, string>) => request<void>('PUT', `/calls/${part(id)}/data`, data),
   why: (id: string) => request<Whys>('GET', `/recordings/${part(id)}/why`),
   waveform: (id: string) => request<Waveform>('GET', `/recordings/${part(id)}/waveform`),

@@ -63,6 +63,8 @@ export interface QueueDocument {
   'position-every'?: string
   'service-seconds'?: number
 }
+// POST /trunks/{name}/test                     -> TrunkTest        OPTIONS to its server, 12 s at most; 404 no-object, 409 no-server, not-now
+export interface TrunkTest { ok: boolean; status: number | null; milliseconds: number | null; what: string }
 export interface TrunkDocument {
   networks?: string[]; digest?: { user: string; password?: string }
   'max-calls'?: number; 'calls-per-second'?: number; region?: string; codecs?: string[]; srtp?: 'off' | 'optional' | 'required'
@@ -140,7 +142,11 @@ export interface Token { id: string; name: string; by: string; rights: Right[]; 
 // GET  /calls?since&until&queue&agent&number&state&q&after&limit&sort  -> Page<Call>  number: the last digits (3 or more);
 //      state: running, ended, abandoned, restricted (dpo alone sees these); q: in notes and attached data (needs since; 92 days at most)
 // GET  /calls/{id}                             -> CallDetail       404 no-call
+// GET  /calls/{id}/ladder                      -> Ladder           with monitor alone: its SIP messages, without bodies and numbers;
+//      of a call that goes on those so far; none are kept: no messages. Of a long call those in the middle are left out (`cut`)
 // PUT  /calls/{id}/data  Record<string,string> -> 204              with take-calls, of one's own calls, or with view-calls too; attached data: at most 32 keys (letters, digits, . _ -), 1,000 characters each; 422 bad-data, 409 not-now
+/** Lifelines are `sayso`, `trunk NAME`, `agent NAME`, `supervisor`, `outside`. */
+export interface Ladder { lines: string[]; messages: { at: string; from: string; to: string; what: string; cseq: string; body: string | null; leg: number }[]; cut: boolean }
 export interface Call {
   id: string; arrivedAt: string; queue: string; firstQueue: string; caller: string | null; dialled: string; trunk: string | null
   agent: string | null; connectedAt: string | null; endedAt: string | null; endCause: string | null

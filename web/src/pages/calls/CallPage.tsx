@@ -17,6 +17,7 @@ import { basisWords, Read, StateBadge } from '../records/shared'
 
 import { AttachedData } from './AttachedData'
 import { callerOf, lengthOf } from './Calls'
+import { SipMessages } from './ladder/SipMessages'
 
 const path = (id: string) => `/calls/${encodeURIComponent(id)}`
 
@@ -53,6 +54,7 @@ export function CallPage({ id }: { id: string }) {
               </Card>
             </div>
           </div>
+          {may(session, 'monitor') && <SipMessages id={id} />}
         </>
       )}</Read>
     </PageFrame>

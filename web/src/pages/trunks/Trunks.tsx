@@ -2,10 +2,12 @@
 import { useMemo } from 'react'
 
 import type { Named, TrunkDocument } from '../../api/admin'
-import { Badge, SettingsPage, type Column, type FormProps } from '../../kit'
+import { Badge, Card, SettingsPage, type Column, type FormProps } from '../../kit'
 import { useTrunksWords, type Words } from '../../texts/admin/trunks'
 
 import { Identity, Media, Outbound } from './parts'
+import { Test } from './test/Test'
+import { useTrunkTestWords } from './test/texts'
 import { directionOf } from './trunk'
 import { Wizard } from './Wizard'
 
@@ -20,12 +22,18 @@ export default function Trunks({ parts }: { parts: string[] }) {
   ], [words])
   return (
     <SettingsPage<TrunkDocument> kind="trunks" parts={parts} title={words.title} lead={words.lead} add={words.add} empty={words.empty} columns={columns} fresh={{}} names={words.names}
-      mayChange Form={Editor} wizard={<Wizard />} />
+      mayChange Form={Editor} Beside={Tested} wizard={<Wizard />} />
   )
 }
 
 function knownBy(words: Words, { networks, digest }: TrunkDocument): string {
   return [...(networks ?? []), ...(digest ? [words.login(digest.user)] : [])].join(', ')
+}
+
+/** What is stored is tested: what is being changed must be stored first. */
+function Tested({ name, document }: { name: string; document: TrunkDocument }) {
+  const words = useTrunkTestWords()
+  return <Card title={words.testNow}><Test name={name} hasServer={document.outbound !== undefined} /></Card>
 }
 
 function Editor(props: FormProps<TrunkDocument>) {

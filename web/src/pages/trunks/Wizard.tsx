@@ -15,10 +15,14 @@ import { useKitWords } from '../../texts/admin/kit'
 import { useTrunksWords } from '../../texts/admin/trunks'
 
 import { Identity, Media, Outbound } from './parts'
+import { Test } from './test/Test'
+import { useTrunkTestWords } from './test/texts'
 import { stepOf, STEPS, STORES, type Step } from './trunk'
 
 export function Wizard() {
   const words = useTrunksWords()
+  const testWords = useTrunkTestWords()
+  const steps = { ...words.steps, test: testWords.step }
   const kit = useKitWords()
   const faultWords = useFaultWords()
   const [name, setName] = useState('')
@@ -63,13 +67,13 @@ export function Wizard() {
           const to = STEPS[n]
           if (to && n < at && stored === null) setStep(to)
         }}>
-          {STEPS.map((one) => <Stepper.Step key={one} label={words.steps[one]} allowStepSelect={stored === null && STEPS.indexOf(one) < at} />)}
+          {STEPS.map((one) => <Stepper.Step key={one} label={steps[one]} allowStepSelect={stored === null && STEPS.indexOf(one) < at} />)}
         </Stepper>
         <form onSubmit={(event) => {
           event.preventDefault()
           void next()
         }} noValidate>
-          <div ref={panel} tabIndex={-1} role="group" aria-label={`${words.step(at + 1, STEPS.length)}: ${words.steps[step]}`}>
+          <div ref={panel} tabIndex={-1} role="group" aria-label={`${words.step(at + 1, STEPS.length)}: ${steps[step]}`}>
             <Stack>
               {step === 'identity' && (
                 <>
@@ -79,6 +83,12 @@ export function Wizard() {
               )}
               {step === 'outbound' && <Outbound of={of} draft={draft} />}
               {step === 'media' && <Media of={of} draft={draft} />}
+              {step === 'test' && (
+                <>
+                  <p className="soft">{testWords.testLead}</p>
+                  <Test name={name} hasServer={stored?.outbound !== undefined} />
+                </>
+              )}
               {step === 'numbers' && <Numbers />}
             </Stack>
           </div>

@@ -17,8 +17,8 @@ describe('trunks', () => {
     expect(directionOf({ outbound: { server: 's' } })).toBe('outboundShort')
     expect(directionOf({ digest: { user: 'u' }, outbound: { server: 's' } })).toBe('both')
   })
-  it('are stored before they are given numbers', () => {
-    expect(STEPS.slice(STEPS.indexOf(STORES) + 1)).toEqual(['numbers'])
+  it('are stored before they are tested and given numbers', () => {
+    expect(STEPS.slice(STEPS.indexOf(STORES) + 1)).toEqual(['test', 'numbers'])
   })
   it('lead back to the step of a fault', () => {
     expect(stepOf('trunk.x.outbound.server')).toBe('outbound')

@@ -19,7 +19,7 @@ export function directionOf({ networks, digest, outbound }: TrunkDocument): Dire
   return comes && outbound ? 'both' : outbound ? 'outboundShort' : 'inbound'
 }
 
-export const STEPS = ['identity', 'outbound', 'media', 'numbers'] as const
+export const STEPS = ['identity', 'outbound', 'media', 'test', 'numbers'] as const
 export type Step = (typeof STEPS)[number]
 /** The step at which the trunk is stored. */
 export const STORES: Step = 'media'

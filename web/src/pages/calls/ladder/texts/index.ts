@@ -1,5 +1,5 @@
-import { pageTexts } from '../../../texts/admin'
-import { useRecordsWords } from '../../../texts/admin/records'
+import { pageTexts } from '../../../../texts/admin'
+import { useRecordsWords } from '../../../../texts/admin/records'
 
 import { de } from './de'
 import { en, type Words as Own } from './en'

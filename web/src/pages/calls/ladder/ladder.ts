@@ -1,5 +1,5 @@
 // A call's SIP messages as a ladder: lifelines side by side, time downwards. Pure: places in a drawing, no drawing.
-import type { Ladder } from '../admin'
+import type { Ladder } from '../../../api/admin'
 
 export interface Rung {
   n: number

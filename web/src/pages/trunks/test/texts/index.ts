@@ -1,4 +1,4 @@
-import { pageTexts } from '../../../texts/admin'
+import { pageTexts } from '../../../../texts/admin'
 
 import { de } from './de'
 import { en, type Words } from './en'

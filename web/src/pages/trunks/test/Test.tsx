@@ -2,9 +2,9 @@
 import { Alert } from '@mantine/core'
 import { useState } from 'react'
 
-import { CommandButton } from '../../app/hooks'
-import type { TrunkTest } from '../admin'
-import { later } from '../client'
+import type { TrunkTest } from '../../../api/admin'
+import { admin } from '../../../api/admin-client'
+import { CommandButton } from '../../../app/hooks'
 
 import { useTrunkTestWords } from './texts'
 
@@ -16,7 +16,7 @@ export function Test({ name, hasServer }: { name: string; hasServer: boolean }) 
     <div className="stack">
       <div><CommandButton variant="default" act={async () => {
         setResult(null)
-        setResult(await later.testTrunk(name))
+        setResult(await admin.testTrunk(name))
       }}>{words.test}</CommandButton></div>
       <div role="status">
         {result && (

@@ -4,7 +4,7 @@ export const fi: Words = {
   ladder: 'SIP-viestit',
   ladderLead: 'Tämän puhelun merkinanto palvelimen läpi kulkeneena. Sisällöt ja numerot on peitetty.',
   noLadder: 'Tästä puhelusta ei ole säilytetty SIP-viestejä.',
-  cut: 'Näin pitkästä puhelusta säilytetään vain ensimmäiset viestit.',
+  cut: 'Näin pitkästä puhelusta säilytetään alku ja loppu.',
   ladderTitle: (n, lines) => `Puhelun SIP-viestit: ${n}, osapuolina ${lines}`,
   rung: (at, from, to, what) => `${at}: ${from} → ${to}: ${what}`,
   rest: (span) => `${span} myöhemmin`,
@@ -15,5 +15,5 @@ export const fi: Words = {
   message: 'Viesti',
   time: 'Aika',
   leg: 'Haara',
-  lineNames: { sayso: 'Sayso', outside: 'Ulkopuoli' },
+  lineNames: { sayso: 'Sayso', outside: 'Ulkopuoli', supervisor: 'Esihenkilö' },
 }

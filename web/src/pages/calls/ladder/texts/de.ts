@@ -4,7 +4,7 @@ export const de: Words = {
   ladder: 'SIP-Nachrichten',
   ladderLead: 'Die Signalisierung dieses Anrufs, wie sie durch den Server ging. Inhalte und Rufnummern sind geschwärzt.',
   noLadder: 'Von diesem Anruf sind keine SIP-Nachrichten aufbewahrt.',
-  cut: 'Von einem so langen Anruf sind nur die ersten Nachrichten aufbewahrt.',
+  cut: 'Von einem so langen Anruf sind Anfang und Ende aufbewahrt.',
   ladderTitle: (n, lines) => `SIP-Nachrichten des Anrufs: ${n}, zwischen ${lines}`,
   rung: (at, from, to, what) => `${at}: ${from} an ${to}: ${what}`,
   rest: (span) => `${span} später`,
@@ -15,5 +15,5 @@ export const de: Words = {
   message: 'Nachricht',
   time: 'Zeit',
   leg: 'Zweig',
-  lineNames: { sayso: 'Sayso', outside: 'Außen' },
+  lineNames: { sayso: 'Sayso', outside: 'Außen', supervisor: 'Mithörende Aufsicht' },
 }

@@ -2,9 +2,9 @@
 import { SegmentedControl, Table } from '@mantine/core'
 import { useMemo, useState } from 'react'
 
-import { clock } from '../../logic/time'
-import { useTexts } from '../../texts'
-import type { Ladder } from '../admin'
+import type { Ladder } from '../../../api/admin'
+import { clock } from '../../../logic/time'
+import { useTexts } from '../../../texts'
 
 import { draw, type Rung } from './ladder'
 import './ladder.css'
