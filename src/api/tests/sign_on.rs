@@ -322,7 +322,7 @@ async fn a_user_who_is_there_keeps_the_role_and_a_name_is_one_person_s() {
     assert_eq!(fault(&sign_on(&house, &idp).await.1), "no-role", "what it took away does not stay");
     // A provider that says no roles leaves them to who manages users.
     let plain = format!("issuer = \"{}\"\nclient-id = \"sayso\"\nclient-secret = \"north\"\n", idp.at);
-    house.apply(&format!("[user.bob]\nrole = \"agent\"\n[provider.id]\n{plain}")).await;
+    house.apply(&format!("[user.bob]\nrole = \"agent\"\nagent = \"bob\"\n[provider.id]\n{plain}")).await;
     let (bob, _) = sign_on(&house, &idp).await;
     let session = bob.get("/session").await.json();
     assert_eq!(

@@ -185,11 +185,11 @@ async fn whom_a_provider_made_is_known_when_the_provider_is_gone(kind: Kind) {
         let identity = Identity { provider: "id".into(), subject, user: user.into(), made };
         login(store, LoginChange::Bound(identity, at(0))).await.expect("binds");
     }
-    apply(store, USERS, 2).await;
+    apply(store, &format!("{USERS}{}", provider.replace(".id]", ".other]")), 2).await;
     assert_eq!(store.identity("id", "ada").await.expect("reads"), None);
     assert!(store.was_made("ada").await.expect("reads") && !store.was_made("bob").await.expect("reads"));
     assert_eq!(store.made_users().await.expect("reads"), [("ada".to_owned(), "id".to_owned())].into());
-    apply(store, "", 3).await;
+    apply(store, "[user.bob]\npassword = \"correct horse\"\nrole = \"agent\"\n", 3).await;
     assert!(store.made_users().await.expect("reads").is_empty(), "a removed user takes it along");
 }
 
