@@ -40,11 +40,12 @@ fn hot_paths_take_no_more_instructions_than_before() {
     assert!(good, "{}\n{value:#}", value["advice"].as_str().unwrap_or_default());
 }
 
-/// What the guard rests on: a second run gives the same.
+/// What the guard rests on: a second run gives the same. (With the tap up to 2 % more or less, since it places packets by
+/// when they came: the 5 % are for that.)
 #[test]
 fn counts_are_repeatable() {
     let _machine = shared();
-    for path in ["sip", "audit", "recorded"] {
+    for path in ["relay", "sip", "audit"] {
         let [first, second] = [(); 2].map(|()| counts(&count(&[path]).1)[0].1);
         let off = first.abs_diff(second) as f64 / first as f64;
         assert!(off < 0.01, "{path}: {first} instructions, then {second}");

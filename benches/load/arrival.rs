@@ -38,9 +38,12 @@ pub(crate) fn receive(socket: &UdpSocket, buffer: &mut [u8], room: &mut [u8]) ->
     // Nothing there, or an ICMP error that tells of an earlier packet: that one is missed where it is counted.
     let message = recvmsg::<SockaddrStorage>(socket.as_raw_fd(), &mut slices, Some(room), flags).ok()?;
     let from = address(message.address.as_ref()?)?;
-    let stamp = message.cmsgs().ok()?.find_map(|told| match told {
-        ControlMessageOwned::ScmTimestampns(at) => Some(nanos(at.tv_sec(), at.tv_nsec())),
-        _ => None,
+    let stamp = message.cmsgs().ok()?.find_map(|told| {
+        if let ControlMessageOwned::ScmTimestampns(at) = told {
+            Some(nanos(at.tv_sec(), at.tv_nsec()))
+        } else {
+            None
+        }
     });
     let length = message.bytes;
     let now = clock_gettime(ClockId::Realtime);
