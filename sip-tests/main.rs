@@ -32,6 +32,7 @@ mod privacy;
 mod quality;
 mod reading;
 mod reconcile;
+mod scale;
 mod soak;
 mod terms;
 mod torture;

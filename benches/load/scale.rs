@@ -91,7 +91,9 @@ async fn scale_all(options: &Options) -> Result<bool> {
     } else {
         for (what, of) in [("plain values", &plain), ("two sealed values", &sealed)] {
             let (alone, many) = (of.alone.as_secs_f64() * 1e3, of.a_second);
-            println!("four audit rows, {what}: {alone:.2} ms a commit alone; {many:.0} rows a second with many");
+            println!(
+                "four audit rows, {what}: {alone:.2} ms a commit alone; {many:.0} rows a second with many"
+            );
         }
     }
     Ok(answers.iter().all(Answer::is_good))

@@ -110,13 +110,15 @@ const ANONYMOUS: &str = "SELECT id, first_queue, arrived_at, ended_at, from_numb
      WHERE anonymised_at IS NOT NULL AND stripped_at IS NULL AND ended_at <= $1 \
      AND (ended_at, id) > ($2, $3) ORDER BY ended_at, id LIMIT $4";
 
-/// Ids of the calls that are held as a whole; `$4` is now.
+/// Ids of the calls that are held as a whole; `$4` is now. Of holds on a queue only those on the one that is counted, `$1`,
+/// up to its end, `$3`: a range of an index, not all calls there are.
 const HELD_CALLS: &str = "SELECT h.object AS id FROM holds h WHERE h.kind = 'call' AND h.released_at IS NULL \
      AND (h.ends_at IS NULL OR h.ends_at > $4) \
      UNION SELECT c.id FROM holds h JOIN calls c ON c.from_number = h.number WHERE h.kind = 'number' \
      AND h.released_at IS NULL AND (h.ends_at IS NULL OR h.ends_at > $4) \
-     UNION SELECT c.id FROM holds h JOIN calls c ON c.first_queue = h.object AND c.ended_at >= h.span_since \
-     AND c.arrived_at <= h.span_until AND c.anonymised_at IS NULL WHERE h.kind = 'queue' \
+     UNION SELECT c.id FROM holds h JOIN calls c ON c.first_queue = $1 AND c.ended_at >= h.span_since \
+     AND c.ended_at <= $3 AND c.arrived_at <= h.span_until AND c.anonymised_at IS NULL \
+     WHERE h.kind = 'queue' AND h.object = $1 \
      AND h.released_at IS NULL AND (h.ends_at IS NULL OR h.ends_at > $4)";
 
 /// Ids of the recordings that are held by themselves.

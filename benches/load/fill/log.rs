@@ -41,7 +41,12 @@ impl Appended {
     }
 
     pub(crate) fn sentence(&self) -> String {
-        format!("{} rows of the audit log in {:.1} s, {:.0} a second", self.rows, self.took.as_secs_f64(), self.a_second())
+        format!(
+            "{} rows of the audit log in {:.1} s, {:.0} a second",
+            self.rows,
+            self.took.as_secs_f64(),
+            self.a_second()
+        )
     }
 }
 
@@ -95,8 +100,12 @@ fn unit(n: u64, values: Values) -> Vec<Change> {
     };
     let plain = |text: &str| Some(Value::Plain(text.to_owned()));
     [
-        event(Class::System, Actor::System, 0, "call.arrived", "call").about(number.clone()).new_value(plain("support")),
-        event(Class::Modify, Actor::Caller, 8, "consent.given", "consent").about(number).new_value(plain("yes")),
+        event(Class::System, Actor::System, 0, "call.arrived", "call")
+            .about(number.clone())
+            .new_value(plain("support")),
+        event(Class::Modify, Actor::Caller, 8, "consent.given", "consent")
+            .about(number)
+            .new_value(plain("yes")),
         event(Class::System, Actor::System, 9, "call.queued", "call").new_value(plain("support")),
         event(Class::System, Actor::Caller, 90, "call.ended", "call").new_value(plain("hung-up")),
     ]

@@ -8,16 +8,17 @@ const CALLS_A_NUMBER: u64 = 5;
 const LISTED: u64 = 4;
 
 const FIRST: [&str; 25] = [
-    "Anna", "Jonas", "Maria", "Lukas", "Aino", "Peter", "Sofia", "Emil", "Clara", "Matti", "Elena", "Paul", "Ida",
-    "Oskar", "Lea", "Timo", "Nora", "Felix", "Helmi", "Karl", "Greta", "Viktor", "Marta", "Hugo", "Sanna",
+    "Anna", "Jonas", "Maria", "Lukas", "Aino", "Peter", "Sofia", "Emil", "Clara", "Matti", "Elena", "Paul",
+    "Ida", "Oskar", "Lea", "Timo", "Nora", "Felix", "Helmi", "Karl", "Greta", "Viktor", "Marta", "Hugo",
+    "Sanna",
 ];
 const BEGINNINGS: [&str; 20] = [
-    "Berg", "Stein", "Wald", "Feld", "Bach", "Lind", "Kirch", "Neu", "Alt", "Hof", "Brun", "Gold", "Eich", "Rosen",
-    "Winter", "Sommer", "Falken", "Linden", "Hohen", "Birken",
+    "Berg", "Stein", "Wald", "Feld", "Bach", "Lind", "Kirch", "Neu", "Alt", "Hof", "Brun", "Gold", "Eich",
+    "Rosen", "Winter", "Sommer", "Falken", "Linden", "Hohen", "Birken",
 ];
 const ENDS: [&str; 20] = [
-    "mann", "er", "hauser", "ström", "thal", "qvist", "meier", "bauer", "hofer", "dahl", "sen", "berger", "feldt",
-    "wirth", "rot", "brecht", "lund", "burg", "auer", "holm",
+    "mann", "er", "hauser", "ström", "thal", "qvist", "meier", "bauer", "hofer", "dahl", "sen", "berger",
+    "feldt", "wirth", "rot", "brecht", "lund", "burg", "auer", "holm",
 ];
 
 /// Callers of so many calls.

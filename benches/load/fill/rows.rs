@@ -77,8 +77,18 @@ impl Tables {
     }
 
     fn statements(self) -> impl Iterator<Item = String> {
-        let Self { calls, legs, consents, recordings, events, notes, data, words, directory, directory_words } =
-            self;
+        let Self {
+            calls,
+            legs,
+            consents,
+            recordings,
+            events,
+            notes,
+            data,
+            words,
+            directory,
+            directory_words,
+        } = self;
         [calls, legs, consents, recordings, events, notes, data, words, directory, directory_words]
             .into_iter()
             .filter_map(Rows::statement)
@@ -112,8 +122,7 @@ fn one(tables: &mut Tables, n: u64, all: u64, now: i64) {
     let given = if is_withheld { "NULL".to_owned() } else { format!("'{}'", number_of(caller)) };
     let number = if is_anonymous && !is_withheld { format!("'{ANONYMIZED}'") } else { given.clone() };
     let (agreed, asked) = (chance / 200 % 10 < 6, chance / 200 % 10 < 8);
-    let (agent, talk) =
-        (chance / 2_000 % 200, 30_000_000 + i64::from((chance / 7 % 600) as u32) * 1_000_000);
+    let (agent, talk) = (chance / 2_000 % 200, 30_000_000 + i64::from((chance / 7 % 600) as u32) * 1_000_000);
     let (decided, queued, connected) = (at + 8_000_000, at + 9_000_000, at + 20_000_000);
     let ended = connected + talk;
     let gone = if is_anonymous { (ended + 1_000_000).to_string() } else { "NULL".to_owned() };
@@ -160,7 +169,10 @@ fn one(tables: &mut Tables, n: u64, all: u64, now: i64) {
         tables.words.rows.extend(words(&name).iter().map(|word| format!("('{word}','{call}')")));
     }
     if (chance / 70_000).is_multiple_of(100) {
-        tables.notes.rows.push(format!("('{call}',{ended},'agent{agent}','Wants to be called back on day {n}')"));
+        tables
+            .notes
+            .rows
+            .push(format!("('{call}',{ended},'agent{agent}','Wants to be called back on day {n}')"));
     }
 }
 
@@ -179,7 +191,8 @@ fn listed(tables: &mut Tables, caller: u64, now: i64) {
 pub(super) fn holds(now: i64) -> [String; 2] {
     let day = 86_400_000_000;
     let (since, until) = (now - 900 * day, now - 870 * day);
-    let head = "INSERT INTO holds (id, kind, object, number, span_since, span_until, reason, by_whom, at) VALUES ";
+    let head =
+        "INSERT INTO holds (id, kind, object, number, span_since, span_until, reason, by_whom, at) VALUES ";
     let [one, other] = [3, 4].map(|n| HoldId::new(id(now, n, 3)));
     let number = number_of(0);
     [

@@ -87,12 +87,15 @@ impl Sample {
         let until = Some(back(now, 450));
         let page = store.call_list(&CallFilter { until, ..all_calls() }, &Place::first(200)).await?;
         let known = |row: &sayso::store::CallRow| {
-            let number = row.from.as_ref().map(|number| number.0.clone()).filter(|number| number.starts_with('+'));
+            let number =
+                row.from.as_ref().map(|number| number.0.clone()).filter(|number| number.starts_with('+'));
             number.map(|number| (row.id, number))
         };
         let found = page.items.iter().find_map(known);
-        let (call, number) = found.context("no call of the middle has a number: give a database that `fill` made")?;
-        let caller = number.trim_start_matches("+4930").parse().context("a number that `fill` did not make")?;
+        let (call, number) =
+            found.context("no call of the middle has a number: give a database that `fill` made")?;
+        let caller =
+            number.trim_start_matches("+4930").parse().context("a number that `fill` did not make")?;
         let middle = page.next.context("fewer than 200 calls in the older half")?;
         Ok(Self { now, call, number, name: fill::name_of(caller), middle })
     }
@@ -119,7 +122,11 @@ fn searches(sample: &Sample) -> Vec<Question> {
     let who = |number: Option<&str>, email: Option<&str>, name: Option<&str>, span: Option<(u64, u64)>| {
         let person = Person::parse(number, email, name).expect("the sample's own can be looked for");
         let at = |days| back(sample.now, days);
-        Ask::Person(Search { person, since: span.map(|(from, _)| at(from)), until: span.map(|(_, to)| at(to)) })
+        Ask::Person(Search {
+            person,
+            since: span.map(|(from, _)| at(from)),
+            until: span.map(|(_, to)| at(to)),
+        })
     };
     let email = format!("{}1@example.org", sample.name.to_lowercase().replace(' ', "."));
     [
@@ -151,8 +158,14 @@ fn calls(sample: &Sample) -> Vec<Question> {
         ("calls: none restricted, a page in the middle", Ask::Calls(CallFilter::default(), sample.behind())),
         ("calls: restricted", Ask::Calls(state(CallState::Restricted), first())),
         ("calls: abandoned", Ask::Calls(state(CallState::Abandoned), first())),
-        ("calls: of a queue, the oldest", Ask::Calls(CallFilter { queue: Some("loans".into()), ..all() }, oldest)),
-        ("calls: of two queues, a page in the middle", Ask::Calls(CallFilter { sight: two(), ..all() }, sample.behind())),
+        (
+            "calls: of a queue, the oldest",
+            Ask::Calls(CallFilter { queue: Some("loans".into()), ..all() }, oldest),
+        ),
+        (
+            "calls: of two queues, a page in the middle",
+            Ask::Calls(CallFilter { sight: two(), ..all() }, sample.behind()),
+        ),
         (
             "calls: of an agent, a page in the middle",
             Ask::Calls(CallFilter { agent: Some(AgentId("agent7".into())), ..all() }, sample.behind()),
@@ -179,14 +192,29 @@ fn other_lists(sample: &Sample) -> Vec<Question> {
     let first_name = sample.name.split(' ').next().map(str::to_lowercase);
     [
         ("consents: the first page", Ask::Consents(consents(), first())),
-        ("consents: none restricted, from the middle", Ask::Consents(ConsentFilter { until, ..ConsentFilter::default() }, first())),
-        ("consents: refused, from the middle", Ask::Consents(ConsentFilter { answer: Some("no".into()), until, ..consents() }, first())),
-        ("consents: withdrawn, of which there are none", Ask::Consents(ConsentFilter { answer: Some("withdrawn".into()), ..consents() }, first())),
+        (
+            "consents: none restricted, from the middle",
+            Ask::Consents(ConsentFilter { until, ..ConsentFilter::default() }, first()),
+        ),
+        (
+            "consents: refused, from the middle",
+            Ask::Consents(ConsentFilter { answer: Some("no".into()), until, ..consents() }, first()),
+        ),
+        (
+            "consents: withdrawn, of which there are none",
+            Ask::Consents(ConsentFilter { answer: Some("withdrawn".into()), ..consents() }, first()),
+        ),
         ("consents: by the last 5 digits", Ask::Consents(ConsentFilter { digits, ..consents() }, first())),
         ("recordings: the first page", Ask::Recordings(recordings(), first())),
-        ("recordings: none restricted, from the middle", Ask::Recordings(RecordingFilter { until, ..RecordingFilter::default() }, first())),
+        (
+            "recordings: none restricted, from the middle",
+            Ask::Recordings(RecordingFilter { until, ..RecordingFilter::default() }, first()),
+        ),
         ("recordings: failed, of which there are none", Ask::Recordings(in_state("failed"), first())),
-        ("recordings: removed, of a queue", Ask::Recordings(RecordingFilter { queue: Some("cards".into()), ..in_state("removed") }, first())),
+        (
+            "recordings: removed, of a queue",
+            Ask::Recordings(RecordingFilter { queue: Some("cards".into()), ..in_state("removed") }, first()),
+        ),
         ("directory: the first page", Ask::Directory(None)),
         ("directory: by the last 5 digits", Ask::Directory(Some(sample.last(5).to_owned()))),
         ("directory: by a first name", Ask::Directory(first_name)),
@@ -196,7 +224,12 @@ fn other_lists(sample: &Sample) -> Vec<Question> {
 }
 
 fn figures(sample: &Sample) -> Vec<Question> {
-    let of = |days| Counted { since: back(sample.now, days), until: sample.now, queue: None, sight: Sight::whole() };
+    let of = |days| Counted {
+        since: back(sample.now, days),
+        until: sample.now,
+        queue: None,
+        sight: Sight::whole(),
+    };
     let question = |name, bar, ask| Question { name, bar, grows: Grows::Counted, ask };
     vec![
         question("overview: today, and recordings by state", PAGE * 3, Ask::Overview),
@@ -209,7 +242,11 @@ fn figures(sample: &Sample) -> Vec<Question> {
 
 fn retention() -> Vec<Question> {
     let question = |name, ask| Question { name, bar: PLAN, grows: Grows::Counted, ask };
-    let all = vec!["system.retention-calls=365d", "system.retention-recordings=90d", "system.retention-reporting=1000d"];
+    let all = vec![
+        "system.retention-calls=365d",
+        "system.retention-recordings=90d",
+        "system.retention-reporting=1000d",
+    ];
     vec![
         question("retention: one queue's rule simulated", Ask::Simulate(vec!["queue.claims.retention=400d"])),
         question("retention: the system's rules simulated", Ask::Simulate(all)),
@@ -228,7 +265,11 @@ fn log(sample: &Sample) -> Vec<Question> {
         question("audit log: the first page", Ask::Audit(filter())),
         question("audit log: of the last day", Ask::Audit(since)),
         question("audit log: about a number", Ask::Audit(of_number)),
-        Question { grows: Grows::Counted, bar: PAGE * 3, ..question("audit log: a text that is nowhere", Ask::Audit(text)) },
+        Question {
+            grows: Grows::Counted,
+            bar: PAGE * 3,
+            ..question("audit log: a text that is nowhere", Ask::Audit(text))
+        },
         Question { grows: Grows::Counted, bar: PROOF, ..question("audit log: proven whole", Ask::Proof) },
     ]
 }
@@ -247,13 +288,17 @@ impl Ask {
             Self::Recordings(filter, place) => many(store.recording_list(filter, place).await?.items.len()),
             Self::Audit(filter) => many(store.audit_page(filter).await?.items.len()),
             Self::Directory(q) => many(store.directory(q.as_deref(), &Place::first(ROWS)).await?.items.len()),
-            Self::Call(id) => many(store.call(*id).await?.map_or(0, |call| 1 + call.legs.len() + call.events.len())),
+            Self::Call(id) => {
+                many(store.call(*id).await?.map_or(0, |call| 1 + call.legs.len() + call.events.len()))
+            }
             Self::Overview => overview(store, sample).await?,
             Self::CallReport(counted, by) => calls_of(store, counted, *by).await?,
             Self::ConsentReport(counted, by) => consents_of(store, counted, *by).await?,
             Self::Simulate(changes) => simulate(store, sample, changes).await?,
             Self::Timeline => {
-                let days = store.timeline(&changed(&["system.retention-calls=900d"])?, sample.now, &|_| true).await?;
+                let days = store
+                    .timeline(&changed(&["system.retention-calls=900d"])?, sample.now, &|_| true)
+                    .await?;
                 days.iter().map(|day| day.recordings + day.calls).sum()
             }
             Self::Due => due(store, sample).await?,
