@@ -12,7 +12,7 @@ use crate::harness::shared;
 const SMALL: &str = "5000";
 const LARGE: &str = "20000";
 /// Octets that may be read more for no reason of the question's: deeper indexes, fuller pages.
-const SLACK: u64 = 384 << 10;
+const SLACK: u64 = 512 << 10;
 /// Octets for each row found: some pages of indexes and tables.
 const A_ROW: u64 = 32 << 10;
 /// What is counted is four times as much; that may cost so many times as much.
