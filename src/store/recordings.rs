@@ -239,7 +239,7 @@ impl Store {
     /// When the database refuses, or a row cannot be read.
     pub async fn calls_unfinished(&self, spool: &str) -> Result<Vec<CallRow>, StoreError> {
         let select = "SELECT * FROM calls WHERE ended_at IS NULL AND (node = $1 OR node IS NULL) \
-                      ORDER BY arrived_at, id";
+                      ORDER BY +arrived_at, id";
         let rows = sqlx::query(select).bind(spool.to_owned()).fetch_all(&self.read).await;
         rows.doing("reading calls")?.iter().map(read_call).collect()
     }
