@@ -38,8 +38,9 @@ fn asked(database: &str, calls: &str) -> Vec<Value> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sayso-load"));
     command.args(["scale", "--json", "--audit", "4000", "--calls", calls, "--database", database]);
     let output = command.stdin(Stdio::null()).output().expect("sayso-load runs");
-    let answer: Value = serde_json::from_slice(&output.stdout)
-        .unwrap_or_else(|error| panic!("{error}: {}{}", text(&output), String::from_utf8_lossy(&output.stderr)));
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
+        panic!("{error}: {}{}", text(&output), String::from_utf8_lossy(&output.stderr))
+    });
     answer["questions"].as_array().expect("questions").clone()
 }
 
