@@ -6,10 +6,10 @@ CARGO ?= cargo
 WEB_SOURCES := $(shell find web/src -type f -not -name '*.test.ts') web/index.html web/package.json web/tsconfig.json web/vite.config.js web/licences.js web/swagger.js $(wildcard web/swagger/*)
 NPM_QUIET := --no-audit --no-fund --no-update-notifier --loglevel=error
 
-.PHONY: help build web web-check demo test pictures fuzz bench bench-cores baseline instructions soak fmt tools build-tools deny
+.PHONY: help build web web-check demo test pictures fuzz bench bench-cores bench-scale baseline instructions soak fmt tools build-tools deny
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: build-tools web ## The server with its pages, target/release/sayso
 	$(CARGO) build --release
@@ -54,6 +54,10 @@ baseline: bench-cores ## Write Criterion's figures to benches/BASELINE.md
 instructions: tools ## Count the hot paths' instructions and write them to benches/instructions.toml
 	$(CARGO) build --release --bins --tests
 	target/release/sayso-load count --write
+
+bench-scale: build-tools ## What is asked of ten million calls, beside the bars (DATABASE=postgres://…, CALLS=10000000; 14 GB)
+	$(CARGO) build --release --bins
+	target/release/sayso-load scale --calls $(or $(CALLS),10000000) --database $(or $(DATABASE),sqlite:target/scale.db)
 
 soak: build-tools ## Half an hour of mixed calls, transfers, holds and faults: does anything grow? (MINUTES=30)
 	$(CARGO) build --release --bins

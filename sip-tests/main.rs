@@ -41,6 +41,7 @@ mod prompts;
 mod quality;
 mod reading;
 mod reconcile;
+mod scale;
 mod soak;
 mod terms;
 mod torture;

@@ -46,6 +46,8 @@ const ENDS: usize = 64;
 const SEARCHES: usize = 1;
 /// A read of the database that somebody waits for takes no longer; it answers in milliseconds, or it is away.
 pub(super) const SOON: Duration = Duration::from_secs(3);
+/// How long for a report over millions of rows: half of what PostgreSQL is allowed for a statement.
+const COUNTING: Duration = Duration::from_secs(30);
 
 /// A session ended, or several.
 #[derive(Clone, Debug)]
@@ -450,7 +452,19 @@ impl Drop for Test {
 /// # Errors
 /// 503, when the database refuses or does not answer.
 pub(super) async fn soon<T>(read: impl Future<Output = Result<T, StoreError>>) -> Result<T, Problem> {
-    match timeout(SOON, read).await {
+    within(SOON, read).await
+}
+
+/// The same for what counts years of calls: it takes longer than a page, and is worth waiting for.
+///
+/// # Errors
+/// As [`soon`].
+pub(super) async fn patiently<T>(read: impl Future<Output = Result<T, StoreError>>) -> Result<T, Problem> {
+    within(COUNTING, read).await
+}
+
+async fn within<T>(limit: Duration, read: impl Future<Output = Result<T, StoreError>>) -> Result<T, Problem> {
+    match timeout(limit, read).await {
         Ok(read) => Ok(read?),
         Err(_) => Err(no_answer()),
     }

@@ -125,7 +125,7 @@ const HELD_CALLS: &str = "SELECT h.object AS id FROM holds h WHERE h.kind = 'cal
      AND (h.ends_at IS NULL OR h.ends_at > $4) \
      UNION SELECT c.id FROM holds h JOIN calls c ON c.from_number = h.number WHERE h.kind = 'number' \
      AND h.released_at IS NULL AND (h.ends_at IS NULL OR h.ends_at > $4) \
-     UNION SELECT c.id FROM holds h JOIN calls c ON c.first_queue = h.object AND c.ended_at >= h.span_since \
+     UNION SELECT c.id FROM holds h JOIN calls c ON c.first_queue = $1 AND c.ended_at >= h.span_since \
      AND c.arrived_at <= h.span_until AND c.ended_at > $2 AND c.ended_at <= $3 AND c.anonymised_at IS NULL \
      WHERE h.kind = 'queue' AND h.object = $1 \
      AND h.released_at IS NULL AND (h.ends_at IS NULL OR h.ends_at > $4)";

@@ -8,7 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::access::Right;
-use crate::api::desk::{Desk, soon};
+use crate::api::desk::{Desk, patiently, soon};
 use crate::api::guard::{Needs, Visitor};
 use crate::api::problem::Problem;
 use crate::ids::QueueId;
@@ -228,7 +228,7 @@ async fn today(desk: &Desk, visitor: &Visitor) -> Result<Today, Problem> {
 
 async fn recordings(desk: &Desk, visitor: &Visitor) -> Result<Recordings, Problem> {
     let sight = visitor.sight();
-    let count = async |state: &str| soon(desk.store().recordings_in(&[state], &sight)).await;
+    let count = async |state: &str| patiently(desk.store().recordings_in(&[state], &sight)).await;
     Ok(Recordings {
         stored: count("stored").await?,
         waiting: count("finished").await?,

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::access::Right;
-use crate::api::desk::{Desk, soon};
+use crate::api::desk::{Desk, patiently, soon};
 use crate::api::guard::{Needs, Visitor};
 use crate::api::input::{Asked, At};
 use crate::api::problem::Problem;
@@ -158,7 +158,7 @@ pub(super) async fn consents(
         ConsentsBy::Queue => (Key::AsItIs, By::Queue),
         ConsentsBy::Question => (Key::AsItIs, By::Question),
     };
-    let found = soon(desk.store().consent_figures(&counted, by)).await?;
+    let found = patiently(desk.store().consent_figures(&counted, by)).await?;
     let (rows, total) = key.together(found);
     let rows = rows.into_iter().map(|(key, figures)| ConsentLine::of(key, &figures)).collect();
     Ok(Json(ConsentReport { rows, total: ConsentLine::of("total".into(), &total) }).into_response())
@@ -192,7 +192,7 @@ pub(super) async fn figures(
     let micros = |seconds: u64| i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1_000_000);
     let limit = |queue: &crate::settings::Queue| i64::from(queue.service_seconds) * 1_000_000;
     let limits = settings.queues.iter().map(|(id, queue)| (id.clone(), limit(queue))).collect();
-    soon(desk.store().call_figures(counted, by, (&limits, micros(SERVICE)))).await
+    patiently(desk.store().call_figures(counted, by, (&limits, micros(SERVICE)))).await
 }
 
 fn counted(

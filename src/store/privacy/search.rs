@@ -81,15 +81,24 @@ impl Calls {
     }
 }
 
-/// Calls by the caller's number, legs and events by the number outside; each from an index that has all of it.
+/// Calls by the caller's number, legs and events by the number outside; each from an index that has all of it. The signs
+/// keep SQLite from going through years in the order of time for some rows of one number.
 const BY_DIGITS: [&str; 3] = [
-    "SELECT id, arrived_at AS at FROM calls WHERE from_reversed >= $1 AND from_reversed < $2 AND arrived_at >= $3 \
-     AND arrived_at < $4 ORDER BY arrived_at DESC LIMIT $5",
+    "SELECT id, arrived_at AS at FROM calls WHERE from_reversed >= $1 AND from_reversed < $2 AND +arrived_at >= $3 \
+     AND +arrived_at < $4 ORDER BY +arrived_at DESC LIMIT $5",
     "SELECT call AS id, dialled_at AS at FROM legs WHERE outside_reversed >= $1 AND outside_reversed < $2 \
-     AND dialled_at >= $3 AND dialled_at < $4 ORDER BY dialled_at DESC LIMIT $5",
-    "SELECT call AS id, at FROM call_events WHERE outside_reversed >= $1 AND outside_reversed < $2 AND at >= $3 \
-     AND at < $4 ORDER BY at DESC LIMIT $5",
+     AND +dialled_at >= $3 AND +dialled_at < $4 ORDER BY +dialled_at DESC LIMIT $5",
+    "SELECT call AS id, at FROM call_events WHERE outside_reversed >= $1 AND outside_reversed < $2 AND +at >= $3 \
+     AND +at < $4 ORDER BY +at DESC LIMIT $5",
 ];
+
+/// The same for consents: those that are shown are chosen by the index, only they are read.
+const CONSENTS_BY_DIGITS: &str = concat!(
+    "SELECT ",
+    consent_columns!(),
+    " FROM (SELECT n FROM consents WHERE from_reversed >= $1 AND from_reversed < $2 AND +at >= $3 AND +at < $4 \
+     ORDER BY +at DESC, n DESC LIMIT $5) AS f JOIN consents ON consents.n = f.n"
+);
 
 impl Store {
     /// Finds what there is of a person. Restricted calls too: this is for those who restrict them.
@@ -106,13 +115,7 @@ impl Store {
             for select in BY_DIGITS {
                 calls.add(&self.by_digits(select, digits, span).await?)?;
             }
-            let select = concat!(
-                "SELECT ",
-                consent_columns!(),
-                " FROM consents WHERE from_reversed >= $1 AND from_reversed < $2 AND at >= $3 \
-                 AND at < $4 ORDER BY at DESC, n DESC LIMIT $5"
-            );
-            add_consents(&mut consents, &self.by_digits(select, digits, span).await?)?;
+            add_consents(&mut consents, &self.by_digits(CONSENTS_BY_DIGITS, digits, span).await?)?;
         }
         // An address is a word of what is attached to a call, and so is each part of a name.
         // No word holds a control character, and PostgreSQL takes no NUL.
@@ -132,13 +135,13 @@ impl Store {
         for lot in by_name.into_iter().collect::<Vec<_>>().chunks(LOT) {
             let select = format!(
                 "SELECT id, arrived_at AS at FROM calls WHERE from_number IN ({}) AND arrived_at >= $1 \
-                 AND arrived_at < $2 ORDER BY arrived_at DESC LIMIT $3",
+                 AND arrived_at < $2 ORDER BY +arrived_at DESC LIMIT $3",
                 marks(lot.len(), 4)
             );
             calls.add(&self.by_numbers(select, lot, span).await?)?;
             let select = format!(
                 "SELECT {} FROM consents WHERE from_number IN ({}) AND at >= $1 AND at < $2 \
-                 ORDER BY at DESC, n DESC LIMIT $3",
+                 ORDER BY +at DESC, n DESC LIMIT $3",
                 consent_columns!(),
                 marks(lot.len(), 4)
             );
