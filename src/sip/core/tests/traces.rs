@@ -166,26 +166,3 @@ fn nothing_is_kept_unless_it_is_wanted_or_of_what_is_no_call() {
     bench.is_clean();
     assert_eq!(bench.endpoint.poll_trace(), None);
 }
-
-/// Prints what a call's messages cost with and without traces: `cargo test --lib what_traces_cost -- --ignored --nocapture`.
-#[test]
-#[ignore = "a measurement"]
-fn what_traces_cost() {
-    for trace in [false, true, false, true] {
-        let config = EndpointConfig { trace, ..config(US) };
-        let mut bench = Bench::with(config, settings(&["10.0.0.2/32"], &["ada"]));
-        let begun = std::time::Instant::now();
-        for n in 0..2_000 {
-            let invite = Request::invite(&format!("c{n}"));
-            bench.trunk(invite.text());
-            let dialog = bench.incoming().dialog;
-            bench.command(Command::Answer { dialog, sdp: Bytes::from_static(b"answer") });
-            let ok = bench.sent.pop_back().unwrap();
-            bench.trunk(invite.ack(&ok).text());
-            bench.trunk(invite.within(&ok, "BYE", 2).text());
-            bench.events.clear();
-            bench.sent.clear();
-        }
-        eprintln!("trace {trace}: {:?} a call of 6 messages", begun.elapsed() / 2_000);
-    }
-}
