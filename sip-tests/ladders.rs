@@ -71,20 +71,36 @@ fn a_call_that_is_transferred_has_the_messages_of_all_its_legs() {
 
     // Stored some seconds after its end; the same before and after that.
     let at_once = ladder(&boss, &id);
-    let whole = |told: &Value| (0..3).all(|n| said(told, n).last().is_some_and(|last| last.contains("200 OK")));
+    let whole =
+        |told: &Value| (0..3).all(|n| said(told, n).last().is_some_and(|last| last.contains("200 OK")));
     let told = until(SOON * 2, "the end of all legs", || Some(ladder(&boss, &id)).filter(whole));
     assert!(at_once["messages"].as_array().map(Vec::len) <= told["messages"].as_array().map(Vec::len));
-    let lines: Vec<&str> = told["lines"].as_array().expect("lines").iter().filter_map(Value::as_str).collect();
+    let lines: Vec<&str> =
+        told["lines"].as_array().expect("lines").iter().filter_map(Value::as_str).collect();
     assert_eq!(lines, ["trunk carrier", "sayso", "agent ada", "agent bob"]);
     in_order(&said(&told, 0), &CAME);
-    in_order(&said(&told, 1), &["> INVITE", "< 200 OK", "> ACK", "< REFER", "> 202 Accepted", "> NOTIFY", "< 200 OK", "> BYE", "< 200 OK"]);
+    in_order(
+        &said(&told, 1),
+        &[
+            "> INVITE",
+            "< 200 OK",
+            "> ACK",
+            "< REFER",
+            "> 202 Accepted",
+            "> NOTIFY",
+            "< 200 OK",
+            "> BYE",
+            "< 200 OK",
+        ],
+    );
     in_order(&said(&told, 2), &["> INVITE", "< 180 Ringing", "< 200 OK", "> ACK", "> BYE", "< 200 OK"]);
     let text = told.to_string();
     assert_eq!(told["cut"], false, "{text}");
     for secret in [NUMBER, "4930555001", "a=rtpmap", "m=audio", "sip:", "Call-ID", "tag="] {
         assert!(!text.contains(secret), "{secret} in {text}");
     }
-    let at: Vec<&str> = told["messages"].as_array().expect("messages").iter().filter_map(|m| m["at"].as_str()).collect();
+    let at: Vec<&str> =
+        told["messages"].as_array().expect("messages").iter().filter_map(|m| m["at"].as_str()).collect();
     assert!(at.is_sorted(), "in order of time");
     assert_eq!(desk.server.metrics().sum("sayso_ladder_notes_lost_total").unwrap_or(0.0), 0.0);
 

@@ -76,8 +76,11 @@ fn a_server_that_answers_is_told_from_one_that_is_out_of_service() {
     says(&told, "out of service");
     let rows = server.rows(&["audit", "list", "--action", "trunk.tested"]);
     assert_eq!(rows.len(), 2, "{rows:?}");
-    let (status, _) = Session::open(server.http, "clerk", &password("clerk"))
-        .ask("POST", "/trunks/carrier/test", Some(json!({})));
+    let (status, _) = Session::open(server.http, "clerk", &password("clerk")).ask(
+        "POST",
+        "/trunks/carrier/test",
+        Some(json!({})),
+    );
     assert_eq!(status, 403, "who does not configure trunks does not test them");
     server.audit_is_whole();
 }
@@ -94,7 +97,10 @@ fn a_challenge_is_answered_with_the_trunk_s_password() {
         carrier.answer(&first, &unique("tag"), 401, &[("WWW-Authenticate", challenge)], None);
         let second = asked(carrier);
         let answer = second.get("Authorization").expect("it has a password").to_owned();
-        assert!(answer.contains(&format!("username=\"{USER}\"")) && answer.contains("nc=00000001"), "{answer}");
+        assert!(
+            answer.contains(&format!("username=\"{USER}\"")) && answer.contains("nc=00000001"),
+            "{answer}"
+        );
         carrier.answer(&second, &unique("tag"), 200, &[], None);
     });
     assert_eq!((&told["ok"], &told["status"]), (&json!(true), &json!(200)), "{told}");
@@ -115,14 +121,20 @@ fn silence_and_refused_connections_are_told_and_one_test_runs_at_a_time() {
         (first.join().expect("it is told"), second)
     });
     assert!(second.contains("being tested already"), "{second}");
-    assert_eq!((&told["ok"], &told["status"], &told["milliseconds"]), (&json!(false), &json!(null), &json!(null)));
+    assert_eq!(
+        (&told["ok"], &told["status"], &told["milliseconds"]),
+        (&json!(false), &json!(null), &json!(null))
+    );
     says(&told, "Nothing was heard from 127.0.0.2");
     let took = begun.elapsed();
     assert!(took >= Duration::from_secs(11) && took < Duration::from_secs(20), "{took:?}");
 
     // Nothing listens there by TCP; and a trunk whose name nobody knows. What was stored a moment ago is asked for.
     let tcp = trunk("stream", &format!("sip:{};transport=tcp", carrier.local()), "");
-    server.apply(&format!("{tcp}{}[trunk.inward]\nnetworks = [\"192.0.2.0/24\"]\n", trunk("nowhere", "sip:carrier.invalid", "")));
+    server.apply(&format!(
+        "{tcp}{}[trunk.inward]\nnetworks = [\"192.0.2.0/24\"]\n",
+        trunk("nowhere", "sip:carrier.invalid", "")
+    ));
     let told = test(&boss, "stream");
     assert_eq!((&told["ok"], &told["status"]), (&json!(false), &json!(null)), "{told}");
     says(&told, "nothing listens there");

@@ -44,7 +44,12 @@ fn agents(agent: &AgentId) -> String {
 
 /// What reaches the task.
 enum Note {
-    Leg { call: CallId, dialog: DialogId, n: u16, line: String },
+    Leg {
+        call: CallId,
+        dialog: DialogId,
+        n: u16,
+        line: String,
+    },
     Over(CallId),
     Show(CallId, oneshot::Sender<Option<Ladder>>),
     /// Store all there is, at once.
@@ -280,7 +285,8 @@ impl Book {
         let mut steps: Vec<(&TracedStep, usize, u16)> = Vec::new();
         let mut cut = false;
         for leg in &entry.legs {
-            let Some(traced) = entry.traced.iter().chain(more).find(|traced| traced.dialog == leg.dialog) else {
+            let Some(traced) = entry.traced.iter().chain(more).find(|traced| traced.dialog == leg.dialog)
+            else {
                 continue;
             };
             let line = lines.iter().position(|line| *line == leg.line).unwrap_or_else(|| {
@@ -319,7 +325,14 @@ mod tests {
 
     fn step(at: i64, status: Option<u16>) -> TracedStep {
         let body = status.is_none().then_some(TracedBody { kind: "application/sdp", length: Some(200) });
-        TracedStep { at: Timestamp::from_micros(at), sent: status.is_some(), status, method: "INVITE", cseq: 1, body }
+        TracedStep {
+            at: Timestamp::from_micros(at),
+            sent: status.is_some(),
+            status,
+            method: "INVITE",
+            cseq: 1,
+            body,
+        }
     }
 
     fn traced(dialog: u64, steps: Vec<TracedStep>) -> Traced {

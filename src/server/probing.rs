@@ -92,7 +92,9 @@ mod tests {
             refused,
             "There is no connection to 192.0.2.1:5061 over TLS: its certificate is refused: it has expired."
         );
-        assert!(told(Probed::Silent { transport, remote }, None).expect("asked").contains("within 12 seconds"));
+        assert!(
+            told(Probed::Silent { transport, remote }, None).expect("asked").contains("within 12 seconds")
+        );
         assert!(told(Probed::NotFound, None).expect("asked").contains("not found"));
         assert!(told(Probed::Busy, None).is_err() && told(Probed::NoServer, None).is_err());
     }

@@ -63,7 +63,8 @@ impl Store {
     /// # Errors
     /// When the database refuses, or the row cannot be read.
     pub async fn ladder(&self, call: CallId) -> Result<Option<Ladder>, StoreError> {
-        let select = sqlx::query("SELECT messages, cut FROM sip_traces WHERE call = $1").bind(call.to_string());
+        let select =
+            sqlx::query("SELECT messages, cut FROM sip_traces WHERE call = $1").bind(call.to_string());
         let row = select.fetch_optional(&self.read).await.doing("reading a call's SIP messages")?;
         let Some(row) = row else { return Ok(None) };
         let cells = Cells { table: "sip_traces", row: &row };
@@ -80,7 +81,8 @@ impl Work<'_> {
     pub(super) async fn ladder(&mut self, call: CallId, ladder: &Ladder) -> Result<(), StoreError> {
         self.not_anonymised(call, "given its SIP messages").await?;
         let text = serde_json::to_string(ladder).expect("strings and numbers can be written as JSON");
-        let insert = "INSERT INTO sip_traces (call, messages, cut) VALUES ($1, $2, $3) ON CONFLICT (call) DO NOTHING";
+        let insert =
+            "INSERT INTO sip_traces (call, messages, cut) VALUES ($1, $2, $3) ON CONFLICT (call) DO NOTHING";
         let insert = sqlx::query(insert).bind(call.to_string()).bind(text).bind(i64::from(ladder.cut));
         insert.execute(&mut *self.connection).await.map(drop).doing("storing a call's SIP messages")
     }

@@ -61,9 +61,14 @@ pub(super) async fn test(
     };
     let tested = desk.control().test_trunk(id.clone(), outbound).await?;
     let result = tested.status.map_or_else(|| "no answer".to_owned(), |status| status.to_string());
-    let event =
-        AuditEvent::new(Class::System, visitor.actor(), desk.now(), "trunk.tested", Object::new("trunk", &id))
-            .new_value(Some(Value::plain(result)));
+    let event = AuditEvent::new(
+        Class::System,
+        visitor.actor(),
+        desk.now(),
+        "trunk.tested",
+        Object::new("trunk", &id),
+    )
+    .new_value(Some(Value::plain(result)));
     soon(desk.store().commit(vec![Change::Audit(event)])).await?;
     Ok(Json(tested.into()))
 }

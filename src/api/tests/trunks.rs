@@ -54,7 +54,11 @@ async fn who_does_not_configure_trunks_does_not_test_them() {
     let house = House::new().await;
     for user in ["bob", "lead", "monitor", "clerk"] {
         let visitor = house.log_in(user).await;
-        assert_eq!(visitor.post("/trunks/carrier/test", json!({})).await.problem(), (403, "no-right".to_owned()), "{user}");
+        assert_eq!(
+            visitor.post("/trunks/carrier/test", json!({})).await.problem(),
+            (403, "no-right".to_owned()),
+            "{user}"
+        );
     }
     assert!(house.heard().tested.is_empty());
 }
@@ -64,7 +68,8 @@ fn ladder(what: &str) -> Ladder {
         let (what, body) = (what.to_owned(), body.map(str::to_owned));
         Rung { at: START, sent, line, what, cseq: "1 INVITE".to_owned(), body, leg: line as u16 }
     };
-    let messages = vec![rung(false, 0, "INVITE", Some("application/sdp, 200 octets")), rung(true, 1, what, None)];
+    let messages =
+        vec![rung(false, 0, "INVITE", Some("application/sdp, 200 octets")), rung(true, 1, what, None)];
     Ladder { lines: vec!["trunk carrier".to_owned(), "agent bob".to_owned()], messages, cut: false }
 }
 
@@ -109,7 +114,10 @@ async fn a_calls_messages_are_shown_from_the_store_or_as_they_are_so_far() {
     assert_eq!(so_far["messages"][0], first);
     let second = &so_far["messages"][1];
     assert_eq!((&second["from"], &second["to"]), (&json!("sayso"), &json!("agent bob")));
-    assert_eq!((&second["what"], &second["leg"], &second["body"]), (&json!("180 Ringing"), &json!(1), &json!(null)));
+    assert_eq!(
+        (&second["what"], &second["leg"], &second["body"]),
+        (&json!("180 Ringing"), &json!(1), &json!(null))
+    );
 
     keep(&house, 0, Ladder { cut: true, ..ladder("200 OK") }).await;
     let kept = monitor.get(&path).await.json();
@@ -123,7 +131,8 @@ async fn a_ladder_is_for_who_may_see_its_call() {
         keep(&house, n, ladder("200 OK")).await;
     }
     let path = |n| format!("/calls/{}/ladder", id(n));
-    for (user, seen) in [("monitor", [200, 200, 404]), ("narrow", [404, 200, 404]), ("dpo", [200, 200, 200])] {
+    for (user, seen) in [("monitor", [200, 200, 404]), ("narrow", [404, 200, 404]), ("dpo", [200, 200, 200])]
+    {
         let visitor = house.log_in(user).await;
         for (n, status) in (0..3).zip(seen) {
             assert_eq!(visitor.get(&path(n)).await.status, status, "{user}, call {n}");

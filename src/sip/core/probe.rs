@@ -190,7 +190,13 @@ impl Endpoint {
     }
 
     /// What became of an OPTIONS of ours.
-    pub(super) fn on_probe_outcome(&mut self, client: ClientId, id: ProbeId, outcome: &Outcome, now: Timestamp) {
+    pub(super) fn on_probe_outcome(
+        &mut self,
+        client: ClientId,
+        id: ProbeId,
+        outcome: &Outcome,
+        now: Timestamp,
+    ) {
         let sent = self.tx.client(client).map(|client| client.machine.request().clone());
         let Some(probe) = self.probes.all.get_mut(&id) else { return };
         // An answer to a request that was given up.

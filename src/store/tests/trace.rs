@@ -49,12 +49,8 @@ async fn goes_when_the_call_is_anonymised_and_does_not_come_back(kind: Kind) {
     let ended = Fact::Ended { call: call(1), at: at(9), cause: Cause::HungUp };
     place.facts(vec![ended]).await;
     keep(&place, 1, ladder(false)).await.expect("keeps");
-    let anonymise = AnonymiseChange::Call {
-        call: call(1),
-        at: at(20),
-        rule: "test".to_owned(),
-        by: Actor::System,
-    };
+    let anonymise =
+        AnonymiseChange::Call { call: call(1), at: at(20), rule: "test".to_owned(), by: Actor::System };
     place.store.commit(vec![Change::Anonymise(anonymise)]).await.expect("anonymises");
     assert_eq!(place.store.ladder(call(1)).await.expect("reads"), None);
     let late = keep(&place, 1, ladder(false)).await;

@@ -120,7 +120,10 @@ fn the_next_address_is_asked_when_one_is_silent_or_out_of_service() {
     assert_eq!(second.flow, at(TWO));
     bench.receive(at(TWO), reply(&second, 200, "t", "", ""));
     let what = told(&mut bench, probe);
-    assert!(matches!(what, Probed::Answered { status: 200, remote, .. } if remote == TWO.parse().unwrap()), "{what:?}");
+    assert!(
+        matches!(what, Probed::Answered { status: 200, remote, .. } if remote == TWO.parse().unwrap()),
+        "{what:?}"
+    );
     bench.sent.clear();
     bench.pass(Duration::from_secs(40));
     bench.nothing_sent();

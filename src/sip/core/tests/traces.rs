@@ -7,7 +7,8 @@ use bytes::Bytes;
 use super::bench::{Bench, Request, SDP, US, config, reply, settings, udp};
 use crate::call::Cause;
 use crate::sip::core::{
-    Callee, Command, DialogId, EndpointConfig, Particulars, TRACED_FIRST, TRACED_LAST, Traced, TracedStep, Transport,
+    Callee, Command, DialogId, EndpointConfig, Particulars, TRACED_FIRST, TRACED_LAST, Traced, TracedStep,
+    Transport,
 };
 
 fn bench() -> Bench {
@@ -17,7 +18,9 @@ fn bench() -> Bench {
 
 /// `< INVITE` came, `> 200 OK` went.
 fn said(steps: &[TracedStep]) -> Vec<String> {
-    let one = |step: &TracedStep| format!("{} {} ({})", if step.sent { '>' } else { '<' }, step.what(), step.cseq());
+    let one = |step: &TracedStep| {
+        format!("{} {} ({})", if step.sent { '>' } else { '<' }, step.what(), step.cseq())
+    };
     steps.iter().map(one).collect()
 }
 
@@ -33,7 +36,10 @@ fn a_call_that_came_is_told_in_order_once_it_has_ended() {
     let (dialog, invite, ok) = bench.call();
     bench.pass(Duration::from_secs(3));
     let so_far = bench.endpoint.trace_so_far(dialog).expect("it goes on");
-    assert_eq!(said(&so_far.steps), ["< INVITE (1 INVITE)", "> 100 Trying (1 INVITE)", "> 200 OK (1 INVITE)", "< ACK (1 ACK)"]);
+    assert_eq!(
+        said(&so_far.steps),
+        ["< INVITE (1 INVITE)", "> 100 Trying (1 INVITE)", "> 200 OK (1 INVITE)", "< ACK (1 ACK)"]
+    );
     let digits = invite.within(&ok, "INFO", 2).with("Content-Type: application/dtmf-relay");
     let digits = Request { body: "Signal=7\r\nDuration=160\r\n".to_owned(), ..digits };
     bench.trunk(digits.text());
