@@ -206,13 +206,14 @@ fn tokens_end(server: &Server, console: &Console) {
     let token = console.page.value("Token");
     assert!(token.starts_with("sayso_"), "{} characters", token.len());
     dialog.click("Done");
-    console.says("Valid");
+    let tokens = console.page.inside("table", Some("Tokens"));
+    tokens.see("Valid");
     assert!(!console.text().contains(&token), "it is shown once");
     assert_eq!(with_token(server.http, &token, "/calls"), 200);
     assert_eq!(with_token(server.http, &token, "/users"), 403);
     console.page.click("Revoke nightly");
     console.page.dialog().click("Revoke");
-    console.says("Revoked");
+    tokens.see("Revoked");
     assert_eq!(with_token(server.http, &token, "/calls"), 401);
     let made = server.rows(&["audit", "list", "--action", "token.made"]);
     let revoked = server.rows(&["audit", "list", "--action", "token.revoked"]);
