@@ -157,14 +157,16 @@ fn statements_in_filters_and_paths_are_texts() {
         }
         assert!(asked > 500, "{asked} requests");
         for (field, text) in
-            [("name", "%%%"), ("name", "___"), ("email", "' OR '1'='1"), ("name", "' OR '1'='1")]
+            [("name", "ab%"), ("name", "%abc"), ("email", "' OR '1'='1"), ("name", "abc' OR '1'='1")]
         {
             let (status, found) = officer.ask("POST", "/privacy/search", Some(json!({ field: text })));
-            assert_eq!(status, 200, "{found}");
+            assert!([200, 422].contains(&status), "{field} {text}: {found}");
             for group in ["calls", "consents", "recordings", "entries"] {
-                assert_eq!(found[group]["total"], 0, "{field} {text}: {found}");
+                assert_eq!(found[group]["total"].as_u64().unwrap_or(0), 0, "{field} {text}: {found}");
             }
         }
+        let (_, found) = officer.ask("POST", "/privacy/search", Some(json!({ "number": "555001" })));
+        assert_eq!(found["entries"]["total"], 1, "what is there is found: {found}");
         let (_, calls) = officer.ask("GET", "/calls", None);
         assert_eq!(calls["items"].as_array().map_or(0, Vec::len), 2, "nothing was dropped: {calls}");
         server.audit_is_whole();
@@ -200,7 +202,9 @@ fn with_statements(
             let reply = raw::ask(server.http, (&method.to_uppercase(), &target), &headers, body);
             let text = reply.text();
             assert!(reply.status < 500, "{method} {target}: {} {text}", reply.status);
-            for word in ["syntax error", "sqlite", "sqlx", "SELECT ", "relation \"", "argon2"] {
+            for word in
+                ["syntax error", "sqlite", "sqlx", "SELECT id", "no such column", "relation \"", "argon2"]
+            {
                 assert!(!text.contains(word), "{method} {target} tells {word:?}: {text}");
             }
             if reply.status == 200 && place == Some("query") && MUST_FIT.contains(&name) {

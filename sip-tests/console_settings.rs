@@ -73,8 +73,7 @@ fn what_is_recorded_changes(server: &Server, [first, second]: &[Console; 2], lis
     preview.see("Callers of q0 are asked each time; yes: recorded, kept for ever");
     first.page.inside("group", Some("Recordings are kept")).tick("radio", "For");
     preview.see("kept 90 days");
-    first.page.click("Save");
-    first.page.see("Saved.");
+    first.saves("Save");
     let (_, stored) = first.api("GET", "/queues/q0");
     assert_eq!((&stored["recording"], &stored["file-removal"]), (&json!("consent"), &json!("90d")));
 
@@ -86,8 +85,7 @@ fn what_is_recorded_changes(server: &Server, [first, second]: &[Console; 2], lis
     for one in ["Recording", "consent", "Recordings are kept", "90d", "Call data is kept"] {
         assert!(said.contains(one), "{one}: {said}");
     }
-    dialog.click("Save what is chosen");
-    second.page.see("Saved.");
+    second.saves("Save what is chosen");
     let (_, stored) = second.api("GET", "/queues/q0");
     let of = |key: &str| stored[key].as_str().unwrap_or_default().to_owned();
     assert_eq!(
@@ -135,8 +133,7 @@ fn users_are_managed(server: &Server, [first, second]: &[Console; 2]) {
     // Another right for the role holds for who has it.
     first.goes("roles/counter", "counter");
     first.page.tick("checkbox", "See past calls, their notes and attached data");
-    first.page.click("Save");
-    first.page.see("Saved.");
+    first.saves("Save");
     let seen = || (kim.ask("GET", "/calls", None).0 == 200).then_some(());
     until(SOON, "the role's new right", seen);
 
@@ -184,8 +181,7 @@ fn two_change_a_user(server: &Server, first: &Console, second: &Console) {
     second.goes("users/kim", "kim");
     first.goes("users/kim", "kim");
     first.page.fill("Name", "Kim the First");
-    first.page.click("Save");
-    first.page.see("Saved.");
+    first.saves("Save");
     second.page.fill("Name", "Kim the Second");
     second.page.fill("Password", NEW_PASSWORD);
     second.page.click("Save");
@@ -194,8 +190,7 @@ fn two_change_a_user(server: &Server, first: &Console, second: &Console) {
     let said = dialog.text();
     assert!(said.contains("Kim the First") && said.contains("Kim the Second"), "{said}");
     assert!(!second.text().contains(NEW_PASSWORD), "the password that was typed is shown: {said}");
-    dialog.click("Save what is chosen");
-    second.page.see("Saved.");
+    second.saves("Save what is chosen");
     Session::open(server.http, "kim", NEW_PASSWORD);
 }
 
@@ -211,13 +206,14 @@ fn tokens_end(server: &Server, console: &Console) {
     let token = console.page.value("Token");
     assert!(token.starts_with("sayso_"), "{} characters", token.len());
     dialog.click("Done");
-    console.says("Valid");
+    let tokens = console.page.inside("table", Some("Tokens"));
+    tokens.see("Valid");
     assert!(!console.text().contains(&token), "it is shown once");
     assert_eq!(with_token(server.http, &token, "/calls"), 200);
     assert_eq!(with_token(server.http, &token, "/users"), 403);
     console.page.click("Revoke nightly");
     console.page.dialog().click("Revoke");
-    console.says("Revoked");
+    tokens.see("Revoked");
     assert_eq!(with_token(server.http, &token, "/calls"), 401);
     let made = server.rows(&["audit", "list", "--action", "token.made"]);
     let revoked = server.rows(&["audit", "list", "--action", "token.revoked"]);

@@ -1,12 +1,15 @@
 //! The REST API, walked by its own OpenAPI document with schemathesis: no answer of 500 and more, each status and
 //! each shape as the document says, whatever is sent.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::harness::api::Session;
+use crate::harness::postgres::Cluster;
+use crate::harness::raw;
 use crate::harness::server::{Server, password};
 use crate::harness::shared;
 
@@ -76,26 +79,63 @@ fn the_api_is_as_its_document_says() {
     server.audit_is_whole();
 }
 
-/// Every operation of the document that changes something or tells of somebody refuses whom it does not know.
+/// Every operation of the document that changes something or tells of somebody refuses whom it does not know, and who
+/// holds none of the rights it names: on either database.
 #[test]
-fn nothing_is_told_to_a_stranger() {
+fn nothing_is_told_to_who_may_not_know_it() {
     let _machine = shared();
-    let server = Server::start(SETTINGS);
-    let (_, document) = Session::stranger(server.http).ask("GET", "/openapi.json", None);
-    let stranger = Session::stranger(server.http);
+    for database in [String::new(), format!("[database]\nurl = {:?}\n", Cluster::shared().database())] {
+        let others = ["agent", "reporting", "queue-administrator"].map(|role| {
+            format!(
+                "[user.{role}]\nrole = {role:?}\npassword = \"{}\"\nmust-change = false\n",
+                password(role)
+            )
+        });
+        let server = Server::start_with(&format!("{SETTINGS}{}", others.concat()), &database);
+        let stranger = Session::stranger(server.http);
+        let (_, document) = stranger.ask("GET", "/openapi.json", None);
+        let asked = walk((server.http, &document), &stranger, &|_| true, (401, "not-logged-in"));
+        assert!(asked > 100, "{asked} operations");
+        for role in ["agent", "reporting", "queue-administrator"] {
+            let session = Session::open(server.http, role, &password(role));
+            let (_, own) = session.ask("GET", "/session", None);
+            let held: Vec<&Value> = own["rights"].as_array().into_iter().flatten().collect();
+            assert!(!held.is_empty(), "{own}");
+            let lacks = |needs: &[Value]| !needs.iter().any(|need| held.contains(&need));
+            let asked = walk((server.http, &document), &session, &lacks, (403, "no-right"));
+            assert!(asked > 50, "{role}: {asked} operations");
+        }
+        server.audit_is_whole();
+    }
+}
+
+/// Asks each operation whose rights are such, and asserts how it is refused: how many were asked.
+fn walk(
+    (http, document): (SocketAddr, &Value),
+    who: &Session,
+    such: &dyn Fn(&[Value]) -> bool,
+    refusal: (u16, &str),
+) -> usize {
     let mut asked = 0;
     for (path, methods) in document["paths"].as_object().expect("paths") {
         for (method, operation) in methods.as_object().expect("methods") {
-            let needs = operation["x-needs"].as_array().map_or(0, Vec::len);
-            if needs == 0 {
+            let needs = operation["x-needs"].as_array().map_or(&[][..], Vec::as_slice);
+            if needs.is_empty() || !such(needs) {
                 continue;
             }
             let path = path.replace("{id}", "01ARZ3NDEKTSV4RRFFQ69G5FAV").replace("{name}", "support");
-            let body: Option<Value> = (method != "get").then(|| json!({}));
-            let (status, answer) = stranger.ask(&method.to_uppercase(), &path, body);
-            assert_eq!((status, answer["title"].as_str()), (401, Some("not-logged-in")), "{method} {path}");
+            let headers = [("Cookie", who.cookie()), ("Content-Type", "application/json")];
+            let body: &[u8] = if method == "get" { b"" } else { b"{}" };
+            let path = format!("/api/v1{path}");
+            let reply = raw::ask(http, (&method.to_uppercase(), &path), &headers, body);
+            let answer: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
+            assert_eq!(
+                (reply.status, answer["title"].as_str()),
+                (refusal.0, Some(refusal.1)),
+                "{method} {path}"
+            );
             asked += 1;
         }
     }
-    assert!(asked > 100, "{asked} operations");
+    asked
 }

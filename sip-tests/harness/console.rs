@@ -73,6 +73,14 @@ impl Console {
         (answer["status"].as_u64().expect("a status"), answer["body"].clone())
     }
 
+    /// Saves by this button, and waits until nothing is left to be saved.
+    pub(crate) fn saves(&self, button: &str) {
+        self.page.see("There are changes that are not saved.");
+        self.page.click(button);
+        self.page.gone_the("dialog", "Somebody else was faster");
+        self.page.gone_text("There are changes that are not saved.");
+    }
+
     /// Waits until the page's main part says this.
     pub(crate) fn says(&self, text: &str) {
         self.page.inside("main", None).see(text);
@@ -101,9 +109,10 @@ impl Console {
     }
 }
 
-/// Somebody calls queue `q0` of [`vault::settings`], presses this key if there is a question, talks for a second with
-/// the agent and hangs up.
+/// Somebody calls queue `q0` of [`vault::settings`], presses this key if there is a question (and is then recorded), talks
+/// for a second with the agent and hangs up.
 pub(crate) fn calls(server: &Server, from: &str, key: Option<char>) {
+    let before = server.captured();
     let mut agent = Phone::new(server.udp, [127, 0, 0, 1], "agent0");
     agent.register(&password("agent0"), 3600);
     let mut caller = Phone::new(server.udp, [127, 0, 0, 1], from);
@@ -118,6 +127,8 @@ pub(crate) fn calls(server: &Server, from: &str, key: Option<char>) {
     agent.pick_up();
     let voice = agent.talk(vault::noise(1));
     until(SOON, "a second of talk", || voice.log(|log| (log.said.len() > RATE).then_some(())));
+    let enough = || (key.is_none() || server.captured() > before + RATE as f64).then_some(());
+    until(SOON * 3, "a recording of it", enough);
     drop((silence, voice));
     caller.bye();
     agent.take("BYE", SOON);

@@ -76,7 +76,7 @@ export const admin = {
     request<Task>('POST', '/privacy/tasks', { kind, selection, reason, ...(password ? { password } : {}) }),
   task: (id: string) => request<Task>('GET', `/privacy/tasks/${part(id)}`),
   taskFile: (id: string) => `/api/v1/privacy/tasks/${part(id)}/file`,
-  approveTask: (id: string) => request<Task>('POST', `/privacy/tasks/${part(id)}/approve`),
+  approveTask: (id: string) => request<Task>('POST', `/privacy/tasks/${part(id)}/approve`, {}),
   refuseTask: (id: string, reason: string) => request<Task>('POST', `/privacy/tasks/${part(id)}/refuse`, { reason }),
   importDirectory: async (csv: Blob) =>
     jsonOf<{ added: number; changed: number; errors: { line: number; what: string }[] }>(await exchange('POST', '/privacy/directory', csv, { 'Content-Type': 'text/csv' })),

@@ -65,7 +65,7 @@ function Approval({ task }: { task: Task }) {
     <div className="row">
       <ConfirmButton label={words.approve} title={words.approveTitle(words.kinds[task.kind])} confirm={words.approveConfirm} danger done={words.approved} onDone={changed}
         lead={<><p><strong>{said}</strong></p><p>{words.means[task.kind]}</p><p className="soft">{words.by} {task.by}: {task.reason}</p></>}
-        act={() => request<Task>('POST', `${path}/approve`)} />
+        act={() => request<Task>('POST', `${path}/approve`, {})} />
       <ConfirmButton label={words.refuse} title={words.refuseTitle(words.kinds[task.kind])} confirm={words.refuseConfirm} reason done={words.refused} onDone={changed}
         lead={words.refuseLead} act={(reason) => request<Task>('POST', `${path}/refuse`, { reason })} />
     </div>
