@@ -286,8 +286,8 @@ async fn consents_of_restricted_calls_are_given_to_nobody_without_the_right() {
     let headers = [("x-sayso", "1"), ("content-type", "application/json")];
     let export = async |client: &Client| {
         let body = json!({ "number": "+49301234567" }).to_string();
-        let table = client.send("POST", "/api/v1/consents/export", &headers, Some(body)).await;
-        table.body.matches("'+49301234567").count()
+        let table = client.raw_with("POST", "/api/v1/consents/export", &headers, &body).await;
+        String::from_utf8_lossy(&table.body).matches("'+49301234567").count()
     };
     let all = export(&cora).await;
     assert!(all >= 1);
