@@ -41,6 +41,7 @@ impl ParticularsChange {
     pub(super) const fn erases(&self) -> bool {
         match self {
             Self::Data { .. } => true,
+            Self::Ladder { .. } => false,
         }
     }
 }

@@ -35,7 +35,7 @@ use super::rules::Rules;
 
 use apply::{Known, With, apply, destroys_key};
 
-use gather::gather;
+use gather::{GATHER, gather};
 
 pub(super) use apply::Work;
 
@@ -228,7 +228,7 @@ impl Writer {
             },
         };
         if count > 0 {
-            gather(&mut self.queue, jobs, most).await;
+            gather(&mut self.queue, jobs, most, GATHER).await;
         }
         count > 0
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout;
 
 use crate::call::Fact;
 use crate::store::change::Change;
@@ -11,20 +11,26 @@ use crate::store::change::Change;
 use super::Job;
 
 /// How long a unit that may wait does. A crash loses so much of what calls that end say last; the next start ends them.
-const GATHER: Duration = Duration::from_millis(25);
+pub(super) const GATHER: Duration = Duration::from_millis(25);
 
-/// Takes more jobs in until one hurries, there are `most`, or the first has waited long enough.
-pub(super) async fn gather(queue: &mut mpsc::Receiver<Job>, jobs: &mut Vec<Job>, most: usize) {
-    let until = Instant::now() + GATHER;
-    let mut seen = 0;
-    while jobs.len() < most && !jobs[seen..].iter().any(hurries) {
-        seen = jobs.len();
-        match timeout_at(until, queue.recv_many(jobs, most - seen)).await {
-            Ok(1..) => {}
-            // Nothing more comes, or it is time.
-            Ok(0) | Err(_) => return,
+/// Takes more jobs in until one hurries, there are `most`, or the first has waited so long.
+pub(super) async fn gather(
+    queue: &mut mpsc::Receiver<Job>,
+    jobs: &mut Vec<Job>,
+    most: usize,
+    long: Duration,
+) {
+    let more = async {
+        let mut seen = 0;
+        while jobs.len() < most && !jobs[seen..].iter().any(hurries) {
+            seen = jobs.len();
+            if queue.recv_many(jobs, most - seen).await == 0 {
+                return;
+            }
         }
-    }
+    };
+    // In time or not: what came is taken.
+    let _ = timeout(long, more).await;
 }
 
 fn hurries(job: &Job) -> bool {
@@ -104,38 +110,43 @@ mod tests {
         Job::Shred { done: oneshot::channel().0 }
     }
 
-    #[tokio::test(start_paused = true)]
+    /// Longer than any test: who comes back before did not wait for the time.
+    const FOR_EVER: Duration = Duration::from_secs(86_400);
+
+    #[tokio::test]
     async fn what_may_wait_waits_for_others_and_no_longer() {
         let (jobs, mut queue) = mpsc::channel(8);
         let mut taken = vec![waiting()];
-        let begun = Instant::now();
         jobs.try_send(waiting()).expect("room");
-        gather(&mut queue, &mut taken, 8).await;
+        let clock = crate::time::Clock::start();
+        let begun = clock.now();
+        gather(&mut queue, &mut taken, 8, GATHER).await;
         assert_eq!(taken.len(), 2);
-        assert_eq!(begun.elapsed(), GATHER);
+        assert!(clock.now().since(begun) >= GATHER);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn one_that_hurries_takes_the_others_along_at_once() {
         let (jobs, mut queue) = mpsc::channel(8);
         let mut taken = vec![waiting()];
-        let begun = Instant::now();
         jobs.try_send(hurried()).expect("room");
         jobs.try_send(waiting()).expect("room");
-        gather(&mut queue, &mut taken, 8).await;
+        gather(&mut queue, &mut taken, 8, FOR_EVER).await;
         assert_eq!(taken.len(), 3);
-        gather(&mut queue, &mut vec![hurried()], 8).await;
-        assert_eq!(begun.elapsed(), Duration::ZERO);
+        gather(&mut queue, &mut vec![hurried()], 8, FOR_EVER).await;
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn there_are_no_more_than_go_in_one_transaction() {
         let (jobs, mut queue) = mpsc::channel(8);
         let mut taken = vec![waiting()];
         for _ in 0..4 {
             jobs.try_send(waiting()).expect("room");
         }
-        gather(&mut queue, &mut taken, 3).await;
+        gather(&mut queue, &mut taken, 3, FOR_EVER).await;
         assert_eq!(taken.len(), 3);
+        drop(jobs);
+        gather(&mut queue, &mut taken, 8, FOR_EVER).await;
+        assert_eq!(taken.len(), 5);
     }
 }
