@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use sayso::ids::{AgentId, CallId, QueueId, Redacted};
-use sayso::privacy::{Person, Search};
+use sayso::privacy::{LastDigits, Person, Search};
 use sayso::retention::{Proposed, Rules};
 use sayso::settings::Settings;
 use sayso::store::{
-    AuditFilter, By, CallFilter, CallState, ConsentFilter, Counted, Cursor, LastDigits, Order, Place,
-    RecordingFilter, Sight, Store,
+    AuditFilter, By, CallFilter, CallState, ConsentFilter, Counted, Cursor, Order, Place, RecordingFilter,
+    Sight, Store,
 };
 use sayso::time::Timestamp;
 
@@ -172,7 +172,7 @@ fn calls(sample: &Sample) -> Vec<Question> {
         ),
         (
             "calls: by the last 5 digits",
-            Ask::Calls(CallFilter { digits: LastDigits::parse(sample.last(5)), ..all() }, first()),
+            Ask::Calls(CallFilter { digits: LastDigits::parse(sample.last(5)).ok(), ..all() }, first()),
         ),
         ("calls: words of a note, a month", Ask::Calls(CallFilter { words, since: month, ..all() }, first())),
         ("one call", Ask::Call(sample.call)),
@@ -187,7 +187,7 @@ fn other_lists(sample: &Sample) -> Vec<Question> {
     let consents = || ConsentFilter { sight: sight(), ..ConsentFilter::default() };
     let recordings = || RecordingFilter { sight: sight(), ..RecordingFilter::default() };
     let until = Some(back(sample.now, 450));
-    let digits = LastDigits::parse(sample.last(5));
+    let digits = LastDigits::parse(sample.last(5)).ok();
     let in_state = |state: &str| RecordingFilter { state: Some(state.to_owned()), ..recordings() };
     let first_name = sample.name.split(' ').next().map(str::to_lowercase);
     [
@@ -297,7 +297,7 @@ impl Ask {
             Self::Simulate(changes) => simulate(store, sample, changes).await?,
             Self::Timeline => {
                 let days = store
-                    .timeline(&changed(&["system.retention-calls=900d"])?, sample.now, &|_| true)
+                    .timeline(&changed(&["system.retention-calls=900d"])?, sample.now, &Sight::whole())
                     .await?;
                 days.iter().map(|day| day.recordings + day.calls).sum()
             }
@@ -331,7 +331,7 @@ async fn consents_of(store: &Store, counted: &Counted, by: By) -> Result<u64> {
 async fn simulate(store: &Store, sample: &Sample, changes: &[&str]) -> Result<u64> {
     let is = changed(&["system.retention-calls=900d"])?;
     let would = is.with(&proposed(changes)?);
-    let found = store.simulate((&is, &would), sample.now, &|_| true, &|_, _| {}).await?;
+    let found = store.simulate((&is, &would), sample.now, &Sight::whole(), &|_, _| {}).await?;
     let proposed = found.proposed;
     Ok(proposed.recordings + proposed.calls + proposed.held + proposed.rows)
 }
