@@ -109,7 +109,8 @@ fn texts_of_strangers(server: &Server, officer: &Session) -> String {
     assert_eq!(calls["items"].as_array().map_or(0, Vec::len), 2, "{calls}");
     let call = calls["items"][1]["id"].as_str().expect("an id").to_owned();
     officer.does("PUT", &format!("/calls/{call}/data"), Some(json!({ "case": SCRIPT })));
-    let token = json!({ "name": "nightly", "rights": ["view-calls"], "days": 1 });
+    let own = password("officer");
+    let token = json!({ "name": "nightly", "rights": ["view-calls"], "days": 1, "password": own });
     let (status, made) = officer.ask("POST", "/tokens", Some(token));
     assert!([200, 201].contains(&status), "{made}");
     let hold = json!({ "on": { "call": call }, "reason": SCRIPT });

@@ -11,7 +11,7 @@ use crate::harness::server::password;
 use crate::harness::{shared, until};
 
 const BOB: &str = "[agent.bob]\npassword = \"secret-of-bob\"\nqueues = [\"sales\"]\n\
-     [queue.sales]\nlanguage = \"en\"\nrecording = \"never\"\n[number.\"200\"]\nagent = \"bob\"\n\
+     [queue.sales]\nlanguage = \"en\"\nrecording = \"never\"\n\
      [user.boss]\nrole = \"superuser\"\npassword = \"secret-of-boss\"\nmust-change = false\n";
 
 fn ladder(session: &Session, call: &str) -> Value {
@@ -58,7 +58,7 @@ fn a_call_that_is_transferred_has_the_messages_of_all_its_legs() {
     in_order(&said(&so_far, 0), &CAME[..4]);
     assert!(!said(&so_far, 0).iter().any(|said| said.contains("BYE")), "it goes on");
 
-    assert_eq!(desk.ada.refer("sip:200@sayso"), Some(202));
+    assert_eq!(desk.ada.refer("sip:bob@sayso"), Some(202));
     bob.rung_within(LATER);
     bob.reply(180, "Ringing");
     bob.pick_up();

@@ -130,10 +130,10 @@ fn silence_and_refused_connections_are_told_and_one_test_runs_at_a_time() {
     assert!(took >= Duration::from_secs(11) && took < Duration::from_secs(20), "{took:?}");
 
     // Nothing listens there by TCP; and a trunk whose name nobody knows. What was stored a moment ago is asked for.
-    let tcp = trunk("stream", &format!("sip:{};transport=tcp", carrier.local()), "");
+    let tcp = trunk("stream", &format!("sip:{};transport=tcp", carrier.local()), "prefixes = [\"+1\"]\n");
     server.apply(&format!(
         "{tcp}{}[trunk.inward]\nnetworks = [\"192.0.2.0/24\"]\n",
-        trunk("nowhere", "sip:carrier.invalid", "")
+        trunk("nowhere", "sip:carrier.invalid", "prefixes = [\"+2\"]\n")
     ));
     let told = test(&boss, "stream");
     assert_eq!((&told["ok"], &told["status"]), (&json!(false), &json!(null)), "{told}");

@@ -64,7 +64,10 @@ const operations = {
   },
   /** Turns a box, a choice or a switch: what is clicked with a mouse is its drawing, beside it. */
   async tick({ at, role, name, inside, within }) {
-    const box = find(at, role, name, inside)
+    // The name of a switch with a description has that in it, too.
+    const whole = find(at, role, name, inside)
+    const box = await whole.waitFor({ state: 'attached', timeout: 3_000 })
+      .then(() => whole, () => part(at, inside).getByRole(role, { name }).first())
     await box.waitFor({ state: 'attached', timeout: within })
     if (!(await box.isEnabled())) throw new Error(`${name} is not enabled`)
     await box.evaluate((input) => input.click())

@@ -101,7 +101,8 @@ impl Session {
 
 fn connect(http: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(http).expect("the server accepts");
-    stream.set_read_timeout(Some(SOON)).expect("a timeout can be set");
+    // The longest answer is that of a trunk which is asked and keeps silent: 12 s.
+    stream.set_read_timeout(Some(4 * SOON)).expect("a timeout can be set");
     stream
 }
 

@@ -208,7 +208,8 @@ mod tests {
             let clip = decode(file, 60).unwrap_or_else(|error| panic!("{name}: {error}"));
             let rate = f64::from(clip.format.rate);
             let seconds = clip.samples.len() as f64 / rate;
-            assert!((1.28..1.4).contains(&seconds), "{name}: {seconds} s");
+            // ADPCM is of whole blocks, the last one filled with silence.
+            assert!((1.28..1.54).contains(&seconds), "{name}: {seconds} s");
             let middle = &clip.samples[(0.5 * rate) as usize..(1.0 * rate) as usize];
             let periods = middle.windows(2).filter(|two| two[0] < 0.0 && two[1] >= 0.0).count();
             assert!((498..=502).contains(&periods), "{name}: {periods} periods in half a second of 1 kHz");

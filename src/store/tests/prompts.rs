@@ -79,8 +79,9 @@ async fn versions_are_kept_and_nobody_overwrites_unseen(kind: Kind) {
     assert_eq!(in_force(&place).await, [("sales~en~welcome".to_owned(), version(1))]);
     assert!(place.store.prompt_had(WELCOME, &version(2)).await.expect("reads"), "versions stay");
 
-    let filter = AuditFilter { object: Some("prompt".to_owned()), ..AuditFilter::default() };
-    let rows = place.store.audit(&filter).await.expect("reads");
+    let mut rows =
+        place.store.audit(&AuditFilter { limit: 100, ..AuditFilter::default() }).await.expect("reads");
+    rows.retain(|row| row.action.starts_with("prompt."));
     let told = |value: &Option<crate::audit::Sealed>| {
         value.as_ref().and_then(crate::audit::Sealed::text).map(str::to_owned)
     };
