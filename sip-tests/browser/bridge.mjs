@@ -75,7 +75,8 @@ const operations = {
   async fill({ at, label, text, inside, within }) {
     // A password has no role; a label may have an asterisk that is no part of the name.
     const of = part(at, inside)
-    const field = of.getByLabel(label, { exact: true }).or(of.getByRole('textbox', { name: label, exact: true }))
+    const typed = at.page.locator('input:not([type=radio], [type=checkbox]), textarea')
+    const field = of.getByLabel(label, { exact: true }).and(typed).or(of.getByRole('textbox', { name: label, exact: true }))
     await field.first().fill(text, { timeout: within })
   },
   /** Chooses in a menu by what it says. */
