@@ -26,7 +26,7 @@ fn sip(criterion: &mut Criterion) {
     criterion.bench_function("sip/a call: INVITE, 100, 200, ACK, BYE, 200", |bencher| {
         bencher.iter(|| black_box(scene.call()));
     });
-    assert!(scene.is_idle_later(), "the endpoint holds nothing of what is over");
+    assert!(scene.ends_idle(), "the endpoint holds nothing of what is over");
     let invite = scene::endpoint::request("INVITE", 1, None);
     let parse = || sipx_sip::parse_datagram(black_box(invite.clone()), &sipx_sip::Limits::datagram());
     assert!(parse().is_ok(), "the INVITE is one");

@@ -75,8 +75,8 @@ impl Scene {
         sent.statuses
     }
 
-    /// Dialogs and transactions held.
-    pub(crate) fn is_idle_later(mut self) -> bool {
+    /// Whether no dialog and no transaction is left a minute later.
+    pub(crate) fn ends_idle(mut self) -> bool {
         let end = self.now + Duration::from_secs(60);
         while let Some(at) = self.endpoint.poll_timeout().filter(|at| *at <= end) {
             self.endpoint.handle_timeout(at);

@@ -80,7 +80,7 @@ impl Path {
                     let statuses = sip_step(&mut scene);
                     ensure!(statuses == [100, 200, 200], "the endpoint said {statuses:?}");
                 }
-                ensure!(scene.is_idle_later(), "the endpoint holds what is over");
+                ensure!(scene.ends_idle(), "the endpoint holds what is over");
                 Ok(CALLS)
             }
             Self::Chunk => scene::vault::Scene::new()?.record(CHUNKS).map(|_| CHUNKS),

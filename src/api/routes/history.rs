@@ -363,7 +363,8 @@ pub(super) async fn attach(
     // A right to see is none to write: a machine that reads has `view-calls` alone.
     let seen = visitor.has(Right::ViewCalls)
         && soon(desk.store().call_seen(call, &visitor.sight())).await?.is_some();
-    if !seen && !(visitor.account.agent.is_some() && spoke(&desk, &visitor, call).await?) {
+    let own = !seen && visitor.account.agent.is_some() && spoke(&desk, &visitor, call).await?;
+    if !seen && !own {
         return Err(Problem::no_call());
     }
     let change = ParticularsChange::Data { call, data, at: desk.now(), by: visitor.actor() };

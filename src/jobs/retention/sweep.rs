@@ -321,20 +321,17 @@ impl<'a> Sweeper<'a> {
     }
 
     fn left_out(&mut self, actions: &[Action], error: StoreError) -> Result<(), Fault> {
-        match error {
-            // Done by another, or held since.
-            StoreError::State { what, id, state, wanted } => {
-                tracing::debug!(what, id, state, wanted, "left out by retention");
-                self.done.skipped += 1;
-            }
-            StoreError::Missing { .. } => self.done.skipped += 1,
-            error if error.is_final() => {
-                let since = actions[0].because.due.at;
-                tracing::error!(%error, call = %actions[0].call, "retention cannot do what is due");
-                let (many, oldest, first) = self.stuck.take().unwrap_or((0, since, error.to_string()));
-                self.stuck = Some((many + 1, oldest.min(since), first));
-            }
-            error => return Err(error.into()),
+        // Done by another, or held since.
+        if matches!(error, StoreError::State { .. } | StoreError::Missing { .. }) {
+            tracing::debug!(%error, "left out by retention");
+            self.done.skipped += 1;
+        } else if error.is_final() {
+            let since = actions[0].because.due.at;
+            tracing::error!(%error, call = %actions[0].call, "retention cannot do what is due");
+            let (many, oldest, first) = self.stuck.take().unwrap_or((0, since, error.to_string()));
+            self.stuck = Some((many + 1, oldest.min(since), first));
+        } else {
+            return Err(error.into());
         }
         Ok(())
     }

@@ -298,8 +298,8 @@ pub(super) const fn phrase(status: u16) -> &'static str {
         603 => "Decline",
         604 => "Does Not Exist Anywhere",
         606 => "Not Acceptable",
-        0..=99 | 101..=179 | 184..=199 => "Progress",
-        300..=u16::MAX => "Refused",
+        ..=199 => "Progress",
+        _ => "Refused",
     }
 }
 

@@ -52,23 +52,37 @@ impl Unreachable {
     /// Reads why a connection failed.
     pub(super) fn of(error: &io::Error) -> Self {
         if let Some(fault) = error.get_ref().and_then(|inner| inner.downcast_ref::<TlsFault>()) {
-            return match fault {
-                TlsFault::InvalidCertificate(why) => Self::Certificate(certificate(why)),
-                TlsFault::NoCertificatesPresented => Self::Certificate("it shows none"),
-                TlsFault::AlertReceived(
-                    AlertDescription::CertificateRequired
+            return Self::of_tls(fault);
+        }
+        if error.kind() == io::ErrorKind::ConnectionRefused {
+            Self::Refused
+        } else if error.kind() == io::ErrorKind::TimedOut {
+            Self::Late
+        } else {
+            Self::Other(error.to_string())
+        }
+    }
+
+    fn of_tls(fault: &TlsFault) -> Self {
+        if let TlsFault::InvalidCertificate(why) = fault {
+            return Self::Certificate(certificate(why));
+        }
+        let ours = matches!(
+            fault,
+            TlsFault::AlertReceived(
+                AlertDescription::CertificateRequired
                     | AlertDescription::BadCertificate
                     | AlertDescription::UnknownCA
                     | AlertDescription::CertificateUnknown
-                    | AlertDescription::AccessDenied,
-                ) => Self::OurCertificate,
-                other => Self::Other(other.to_string()),
-            };
-        }
-        match error.kind() {
-            io::ErrorKind::ConnectionRefused => Self::Refused,
-            io::ErrorKind::TimedOut => Self::Late,
-            _ => Self::Other(error.to_string()),
+                    | AlertDescription::AccessDenied
+            )
+        );
+        if ours {
+            Self::OurCertificate
+        } else if *fault == TlsFault::NoCertificatesPresented {
+            Self::Certificate("it shows none")
+        } else {
+            Self::Other(fault.to_string())
         }
     }
 }
@@ -86,16 +100,21 @@ impl fmt::Display for Unreachable {
 }
 
 fn certificate(why: &CertificateError) -> &'static str {
-    match why {
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => "it has expired",
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => "it is not valid yet",
-        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            "it is for another name than the trunk's server has"
-        }
-        CertificateError::UnknownIssuer => "nobody we trust has issued it",
-        CertificateError::Revoked => "it is revoked",
-        CertificateError::BadSignature => "its signature is wrong",
-        _ => "it cannot be verified",
+    use CertificateError as Why;
+    if matches!(why, Why::Expired | Why::ExpiredContext { .. }) {
+        "it has expired"
+    } else if matches!(why, Why::NotValidYet | Why::NotValidYetContext { .. }) {
+        "it is not valid yet"
+    } else if matches!(why, Why::NotValidForName | Why::NotValidForNameContext { .. }) {
+        "it is for another name than the trunk's server has"
+    } else if matches!(why, Why::UnknownIssuer) {
+        "nobody we trust has issued it"
+    } else if matches!(why, Why::Revoked) {
+        "it is revoked"
+    } else if matches!(why, Why::BadSignature) {
+        "its signature is wrong"
+    } else {
+        "it cannot be verified"
     }
 }
 

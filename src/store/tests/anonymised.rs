@@ -197,28 +197,28 @@ async fn figures(place: &Place) -> Vec<String> {
 /// Call `n`, a day after the one before, as different from others as they can be.
 fn one_of_many(n: u128) -> Vec<Change> {
     let second = DAY * i64::try_from(n).expect("small");
-    let queue = if n % 2 == 0 { "support" } else { "sales" };
+    let queue = if n.is_multiple_of(2) { "support" } else { "sales" };
     let mut facts = vec![Fact::Arrived {
         call: call(n),
         at: at(second),
-        from: (n % 3 > 0).then(caller),
+        from: (!n.is_multiple_of(3)).then(caller),
         dialled: "+4989100".into(),
         trunk: Some("carrier".into()),
         queue: queue.into(),
         language: Language("de".into()),
     }];
-    if n % 4 > 0 {
-        facts.push(answered(call(n), second + 1, if n % 2 == 0 { yes() } else { Answer::Silence }));
+    if !n.is_multiple_of(4) {
+        facts.push(answered(call(n), second + 1, if n.is_multiple_of(2) { yes() } else { Answer::Silence }));
         facts.push(Fact::Queued { call: call(n), queue: queue.into(), at: at(second + 2) });
     }
-    if n % 5 > 0 {
+    if !n.is_multiple_of(5) {
         let to = Whom::Agent("bob".into());
         facts.push(Fact::Dialled { leg: leg(call(n), 1), to, at: at(second + 3) });
         facts.push(Fact::Connected { leg: leg(call(n), 1), at: at(second + 4) });
     }
     let ended = Fact::Ended { call: call(n), at: at(second + 60), cause: Cause::HungUp };
     let mut changes: Vec<Change> = facts.into_iter().map(Change::Fact).collect();
-    if n % 3 == 0 {
+    if n.is_multiple_of(3) {
         let armed = RecordingChange::Armed {
             id: recording(n),
             call: call(n),
