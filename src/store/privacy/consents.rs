@@ -177,7 +177,7 @@ impl Store {
         Ok(page.map(|(one, _)| one))
     }
 
-    /// How many consents count that a reset would end; past [`MOST_COUNTED`] it is not counted on.
+    /// How many consents count that a reset would end; past 100,000 it is not counted on.
     ///
     /// # Errors
     /// When the database refuses.
