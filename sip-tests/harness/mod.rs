@@ -112,6 +112,7 @@ pub(crate) fn until<T>(deadline: Duration, what: &str, mut probe: impl FnMut() -
 /// (32768 and up), so that servers and clients of tests side by side never meet.
 pub(crate) fn ports(count: u16) -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    let offset = NEXT.fetch_add(count + count % 2, Ordering::Relaxed) % 20_000;
-    12_000 + offset.min(20_000 - count)
+    let offset = NEXT.fetch_add(count + count % 2, Ordering::Relaxed) % 19_000;
+    // Not 12,000: tshark takes that for another protocol's.
+    12_100 + offset.min(19_000 - count)
 }
