@@ -79,20 +79,10 @@ fn a_call_that_is_transferred_has_the_messages_of_all_its_legs() {
         told["lines"].as_array().expect("lines").iter().filter_map(Value::as_str).collect();
     assert_eq!(lines, ["trunk carrier", "sayso", "agent ada", "agent bob"]);
     in_order(&said(&told, 0), &CAME);
-    in_order(
-        &said(&told, 1),
-        &[
-            "> INVITE",
-            "< 200 OK",
-            "> ACK",
-            "< REFER",
-            "> 202 Accepted",
-            "> NOTIFY",
-            "< 200 OK",
-            "> BYE",
-            "< 200 OK",
-        ],
-    );
+    // The last NOTIFY and our BYE may overtake each other.
+    let ada = said(&told, 1);
+    in_order(&ada, &["> INVITE", "< 200 OK", "> ACK", "< REFER", "> 202 Accepted", "> NOTIFY", "< 200 OK"]);
+    in_order(&ada, &["> 202 Accepted", "> BYE", "< 200 OK"]);
     in_order(&said(&told, 2), &["> INVITE", "< 180 Ringing", "< 200 OK", "> ACK", "> BYE", "< 200 OK"]);
     let text = told.to_string();
     assert_eq!(told["cut"], false, "{text}");

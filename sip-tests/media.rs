@@ -259,12 +259,12 @@ fn pauses_of_comfort_noise_keep_their_length() {
     let (server, caller, ada) = scene.ends();
     assert!(caller.sent.len() > 400);
     // Ada's phone knows no comfort noise: the pauses are filled for it.
+    // A pause may be a packet longer or shorter: in a window with one in it no lag fits.
     let words = find(&ada.heard, &caller.said);
-    words.assert("Ada hears the caller", 6, SAME, 3.0 * SLIPS);
+    words.assert("Ada hears the caller", 6, SAME, 5.0 * SLIPS);
     let [left, right] = only_recording(&server);
     let found = find(&left[RATE / 50..], &caller.said);
-    // A pause may be a packet longer or shorter, in whose window no lag fits.
-    found.assert("channel 0", 6, SAME, 3.0 * SLIPS);
+    found.assert("channel 0", 6, SAME, 5.0 * SLIPS);
     // Half a second of pauses and more lie between the words.
     let mut lags: Vec<_> = found.windows.iter().filter(|w| w.score > SAME).map(|w| w.lag).collect();
     lags.sort_unstable();

@@ -12,6 +12,7 @@ use crate::time::Timestamp;
 use super::Store;
 use super::error::{Doing as _, StoreError};
 use super::link::soon;
+use super::query::Cells;
 use super::writer::Work;
 
 /// A change of a prompt: one audit event, and a new generation of settings, so that running servers take it up.
@@ -288,19 +289,21 @@ fn told((version, time): (String, Duration)) -> String {
 }
 
 fn version_row(row: &AnyRow) -> Result<PromptVersionRow, StoreError> {
-    let of = |column| text(row, "prompt_versions", column);
-    let at: Option<i64> = row.try_get("at").ok();
-    let at = at.ok_or(StoreError::Corrupt { table: "prompt_versions", column: "at" })?;
-    let at = Timestamp::from_micros(at);
-    Ok(PromptVersionRow { prompt: of("prompt")?, version: of("version")?, at, who: of("who")? })
+    let of = Cells { table: "prompt_versions", row };
+    Ok(PromptVersionRow {
+        prompt: of.get("prompt")?,
+        version: of.get("version")?,
+        at: of.time("at")?,
+        who: of.get("who")?,
+    })
 }
 
 fn text(row: &AnyRow, table: &'static str, column: &'static str) -> Result<String, StoreError> {
-    row.try_get(column).map_err(|_| StoreError::Corrupt { table, column })
+    Cells { table, row }.get(column)
 }
 
 fn millis(row: &AnyRow) -> Result<Duration, StoreError> {
-    let millis: Option<i64> = row.try_get("millis").ok();
-    let millis = millis.and_then(|millis| u64::try_from(millis).ok());
-    millis.map(Duration::from_millis).ok_or(StoreError::Corrupt { table: "prompt_sounds", column: "millis" })
+    let cells = Cells { table: "prompt_sounds", row };
+    let millis = u64::try_from(cells.get::<i64>("millis")?).map_err(|_| cells.corrupt("millis"))?;
+    Ok(Duration::from_millis(millis))
 }

@@ -170,15 +170,16 @@ fn calls(sample: &Sample) -> Vec<Question> {
             "calls: of an agent, a page in the middle",
             Ask::Calls(CallFilter { agent: Some(AgentId("agent7".into())), ..all() }, sample.behind()),
         ),
-        (
-            "calls: by the last 5 digits",
-            Ask::Calls(CallFilter { digits: LastDigits::parse(sample.last(5)).ok(), ..all() }, first()),
-        ),
+        ("calls: by the last 5 digits", Ask::Calls(CallFilter { digits: digits(sample), ..all() }, first())),
         ("calls: words of a note, a month", Ask::Calls(CallFilter { words, since: month, ..all() }, first())),
         ("one call", Ask::Call(sample.call)),
     ]
     .map(|(name, ask)| Question { name, bar: PAGE, grows: Grows::Found, ask })
     .into()
+}
+
+fn digits(sample: &Sample) -> Option<LastDigits> {
+    Some(LastDigits::parse(sample.last(5)).expect("a number ends in digits"))
 }
 
 fn other_lists(sample: &Sample) -> Vec<Question> {
@@ -187,7 +188,7 @@ fn other_lists(sample: &Sample) -> Vec<Question> {
     let consents = || ConsentFilter { sight: sight(), ..ConsentFilter::default() };
     let recordings = || RecordingFilter { sight: sight(), ..RecordingFilter::default() };
     let until = Some(back(sample.now, 450));
-    let digits = LastDigits::parse(sample.last(5)).ok();
+    let digits = digits(sample);
     let in_state = |state: &str| RecordingFilter { state: Some(state.to_owned()), ..recordings() };
     let first_name = sample.name.split(' ').next().map(str::to_lowercase);
     [

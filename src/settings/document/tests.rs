@@ -97,7 +97,7 @@ fn all() -> impl Generator<Value = Settings> {
             }
             for (name, (url, events, enabled)) in webhooks {
                 let events = events.into_iter().map(|n| Webhook::EVENTS[n].to_owned()).collect();
-                let webhook = Webhook { url, secret: Redacted(format!("pw {name}")), events, enabled };
+                let webhook = Webhook { url, secret: Redacted(format!("pw: {name}")), events, enabled };
                 settings.webhooks.insert(name, Arc::new(webhook));
             }
             for (name, (display_name, issuer, secret, make_users)) in providers {
@@ -134,18 +134,18 @@ fn with_secrets(
 ) -> Map<String, Value> {
     match (kind, object) {
         (Kind::Agent, Object::Agent(agent)) if agent.credentials.is_some() => {
-            document.insert("password".into(), json!(format!("pw {name}")));
+            document.insert("password".into(), json!(format!("pw: {name}")));
         }
         (Kind::Trunk, _) => {
             for (part, password) in
-                [("digest", format!("pw trunk/{name}")), ("outbound", format!("pw out/{name}"))]
+                [("digest", format!("pw: trunk/{name}")), ("outbound", format!("pw: out/{name}"))]
             {
                 if let Some(login) = document.get_mut(part).filter(|login| login.get("user").is_some()) {
                     login["password"] = json!(password);
                 }
             }
         }
-        (Kind::Webhook, _) => drop(document.insert("secret".into(), json!(format!("pw {name}")))),
+        (Kind::Webhook, _) => drop(document.insert("secret".into(), json!(format!("pw: {name}")))),
         (Kind::Provider, Object::Provider(provider)) => {
             let secret = provider.client_secret.as_ref().map(|secret| json!(secret.0));
             document.insert("client-secret".into(), secret.unwrap_or(Value::Null));
@@ -163,7 +163,7 @@ proptest! {
         for (kind, name, object) in wanted.objects() {
             let said = document(&object);
             let text = Value::Object(said.clone()).to_string();
-            prop_assert!(!text.contains("argon2id") && !text.contains("pw "), "{}", text);
+            prop_assert!(!text.contains("argon2id") && !text.contains("pw: "), "{}", text);
             let changes = from_document(&wanted, kind, name, &said, REALM, SEED);
             prop_assert_eq!(changes, Ok(vec![]), "{} {} as {}", kind, name, text);
             // Made anew from it, as far as a document goes.

@@ -189,7 +189,7 @@ pub(in crate::settings) fn settings() -> impl Generator<Value = Settings> {
                 at.iter().map(|at| at.get(&ids).clone()).collect();
             // By its name, as a password that is there stays when the file names none.
             let has_password = name.len() % 3 != 0;
-            let credentials = has_password.then(|| ha1(&name, REALM, &format!("pw {name}")));
+            let credentials = has_password.then(|| ha1(&name, REALM, &format!("pw: {name}")));
             let display_name = Redacted(display_name);
             let queues = queues.into_iter().collect();
             let agent = Agent { display_name, credentials, queues, skills, phone };
@@ -199,12 +199,12 @@ pub(in crate::settings) fn settings() -> impl Generator<Value = Settings> {
             trunks.into_iter().enumerate()
         {
             let networks = vec![format!("10.{n}.0.0/16").parse().expect("a network")];
-            let digest = digest.then(|| ha1(&format!("trunk/{name}"), REALM, &format!("pw trunk/{name}")));
+            let digest = digest.then(|| ha1(&format!("trunk/{name}"), REALM, &format!("pw: trunk/{name}")));
             let region = (n == 0).then(|| "FI".to_owned());
             let (codecs, srtp, in_band_digits, release_path) = speech;
             let outbound = outbound.map(|mut outbound: Outbound| {
                 let user = outbound.login.as_ref().map(|login| login.user.clone());
-                let password = || Redacted(format!("pw out/{name}"));
+                let password = || Redacted(format!("pw: out/{name}"));
                 outbound.login = user.map(|user| TrunkLogin { user, password: password() });
                 outbound.prefixes.push(format!("+{n}"));
                 outbound
@@ -244,9 +244,9 @@ fn to_toml(settings: &Settings) -> String {
         writeln!(text, "[{kind}.{name:?}]").expect("writes");
         for (attribute, value) in object.attributes() {
             let value = match (attribute, &value) {
-                ("password", _) => format!("{:?}", format!("pw {name}")),
-                ("digest.password", _) => format!("{:?}", format!("pw trunk/{name}")),
-                ("outbound.password", _) => format!("{:?}", format!("pw out/{name}")),
+                ("password", _) => format!("{:?}", format!("pw: {name}")),
+                ("digest.password", _) => format!("{:?}", format!("pw: trunk/{name}")),
+                ("outbound.password", _) => format!("{:?}", format!("pw: out/{name}")),
                 (
                     "networks" | "queues" | "skills" | "closed" | "codecs" | "outbound.prefixes",
                     Shown::Plain(list),
