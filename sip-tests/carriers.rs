@@ -167,6 +167,29 @@ fn a_carrier_that_wants_us_registered_gets_that() {
 }
 
 #[test]
+fn a_carrier_that_does_not_register_us_is_told_of() {
+    let _machine = shared();
+    let mut carrier = carrier();
+    let trunk = outbound(&format!("sip:{}", carrier.local()), &login("register = true\n"));
+    let desk = Desk::new(NEVER, &trunk);
+    carrier.serve(desk.server.udp);
+    let register = carrier.expects("REGISTER", LATER);
+    carrier.answer(&register, "reg", 403, &[], None);
+    let told = until(SOON, "an audit row", || {
+        let rows = desk.server.rows(&["audit", "list", "--action", "trunk.unregistered"]);
+        (!rows.is_empty()).then_some(rows)
+    });
+    let [told] = told.as_slice() else { panic!("each change is audited once: {told:?}") };
+    assert_eq!((&told["class"], &told["who"]), (&"failure".into(), &"system".into()), "{told}");
+    assert_eq!(
+        (&told["what"], &told["new"]),
+        (&"trunk carrier".into(), &"refused with 403".into()),
+        "{told}"
+    );
+    desk.server.audit_is_whole();
+}
+
+#[test]
 fn a_redirection_is_followed_within_the_carrier_only() {
     let _machine = shared();
     let mut carrier = carrier();

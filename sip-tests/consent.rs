@@ -4,8 +4,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use crate::harness::api::Session;
 use crate::harness::audio::{RATE, channels, clips, find, read, rms};
 use crate::harness::baresip::{Baresip, Login};
 use crate::harness::capture::Capture;
@@ -297,4 +298,68 @@ fn hold_plays_music_and_records_silence() {
     assert_eq!(wav[0].len(), wav[1].len());
     let hold = 5 * RATE..6 * RATE; // within the hold, which lasts from 4 s to 7 s
     assert!(wav.iter().all(|channel| rms(&channel[hold.clone()]) < 20.0), "silence while on hold");
+}
+
+/// A call between the caller, who presses this, and Ada; its id, and Ada at the API.
+fn asked_of(server: &Server, key: char) -> (Pair, Session, String) {
+    let pair = Pair::connected(server, |_, caller| caller.press_info(key));
+    let ada = Session::open(server.http, "ada", &password("ada"));
+    let call = ada.call("the talk", |call| call["phase"] == "talking");
+    let id = call["id"].as_str().expect("an id").to_owned();
+    (pair, ada, id)
+}
+
+/// Rows of an action, once there are some.
+fn told(server: &Server, action: &str) -> Vec<Value> {
+    until(SOON, action, || {
+        let rows = server.rows(&["audit", "list", "--action", action]);
+        (!rows.is_empty()).then_some(rows)
+    })
+}
+
+const USERS: &str = "[user.ada]\nrole = \"agent\"\nagent = \"ada\"\npassword = \"secret-of-ada\"\nmust-change = false\n\
+    [user.dora]\nrole = \"reporting\"\ngrants = [\"customer-consent\"]\npassword = \"secret-of-dora\"\n\
+    must-change = false\n";
+
+#[test]
+fn an_override_that_the_queue_forbids_is_refused_and_told() {
+    let _machine = shared();
+    let forbids = format!("{ASK}\noverride-allowed = false");
+    let server = Server::start(&(settings(&forbids, &["ada"]) + USERS));
+    let (mut pair, ada, id) = asked_of(&server, '2');
+    let _voices = [pair.caller.talk(clip(&clips().caller)), pair.agent.talk(clip(&clips().agent))];
+    let reason = json!({ "category": "legal", "reason": "it seemed right" });
+    let why = ada.refused("POST", &format!("/calls/{id}/recording/override"), Some(reason), 409);
+    assert!(why.contains("allow no override"), "{why}");
+    let rows = told(&server, "consent.override-refused");
+    let [row] = rows.as_slice() else { panic!("once: {rows:?}") };
+    assert_eq!((&row["class"], &row["who"]), (&"failure".into(), &"agent ada".into()), "{row}");
+    assert_eq!((&row["what"], &row["new"]), (&format!("call {id}").into(), &Value::Null), "{row}");
+    pair.agent.bye();
+    pair.caller.take("BYE", SOON);
+    server.nothing_captured();
+    server.audit_is_whole();
+}
+
+#[test]
+fn a_consent_that_is_taken_back_by_a_word_to_us_ends_the_recording_of_the_call_that_goes_on() {
+    let _machine = shared();
+    let server = Server::start(&(settings(ASK, &["ada"]) + USERS));
+    let (mut pair, ada, id) = asked_of(&server, '1');
+    let _voices = [pair.caller.talk(clip(&clips().caller)), pair.agent.talk(clip(&clips().agent))];
+    ada.call("the recording", |call| call["recording"]["state"] == "recording");
+    let dora = Session::open(server.http, "dora", &password("dora"));
+    let asked = json!({ "number": CALLER, "reason": "by letter" });
+    let (status, answer) = dora.ask("POST", "/consents/withdraw", Some(asked));
+    assert_eq!(status, 200, "{answer}");
+    // The page's word and the node's own look may both bring it.
+    for row in told(&server, "consent.revoked") {
+        assert_eq!((&row["class"], &row["who"]), (&"modify".into(), &"user dora".into()), "{row}");
+        assert_eq!((&row["what"], &row["new"]), (&format!("call {id}").into(), &Value::Null), "{row}");
+    }
+    let rows = told(&server, "consent.withdrawn");
+    assert!(rows.iter().any(|row| row["what"] == format!("call {id}.consent")), "{rows:?}");
+    pair.agent.bye();
+    pair.caller.take("BYE", SOON);
+    server.audit_is_whole();
 }

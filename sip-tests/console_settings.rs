@@ -30,7 +30,8 @@ fn settings() -> String {
     .map(|(user, role)| {
         format!("[user.{user}]\nrole = \"{role}\"\npassword = \"{}\"\nmust-change = false\n", password(user))
     });
-    format!("{}{}", vault::settings(1, |_| "recording = \"never\"".to_owned()), users.concat())
+    let here = "[system.sayso]\nwebhook-networks = [\"127.0.0.1\"]\n";
+    format!("{}{}{here}", vault::settings(1, |_| "recording = \"never\"".to_owned()), users.concat())
 }
 
 #[test]

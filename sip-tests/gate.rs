@@ -46,6 +46,13 @@ fn calls_over_a_trunks_limit_are_told_to_come_back() {
     assert_eq!(try_call(&mut phones[0]).status(), Some(200));
     assert_eq!(try_call(&mut phones[1]).status(), Some(200));
     assert_overloaded(&try_call(&mut phones[2]));
+    let told = until(SOON, "an audit row about the limit", || {
+        let rows = server.rows(&["audit", "list", "--action", "call.limited"]);
+        (!rows.is_empty()).then_some(rows)
+    });
+    let [told] = told.as_slice() else { panic!("one call, one row: {told:?}") };
+    assert_eq!((&told["class"], &told["who"]), (&"failure".into(), &"trunk carrier".into()), "{told}");
+    assert_eq!((&told["what"], &told["new"]), (&"trunk carrier".into(), &serde_json::Value::Null), "{told}");
     phones[0].bye();
     assert_eq!(try_call(&mut phones[2]).status(), Some(200), "one has gone, the next may come");
     phones[1].bye();

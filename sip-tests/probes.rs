@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::harness::api::Session;
 use crate::harness::phone::{Phone, SOON, unique};
-use crate::harness::server::{Server, password};
+use crate::harness::server::{Server, password, text};
 use crate::harness::shared;
 
 const USER: &str = "house";
@@ -82,6 +82,43 @@ fn a_server_that_answers_is_told_from_one_that_is_out_of_service() {
         Some(json!({})),
     );
     assert_eq!(status, 403, "who does not configure trunks does not test them");
+    server.audit_is_whole();
+}
+
+#[test]
+fn a_trunk_is_tested_on_the_command_line_beside_a_running_server() {
+    let _machine = shared();
+    let (server, _boss, mut carrier) = scene("");
+    let ask = |name: &str, more: &[&str]| {
+        let words = [&["trunks", "test", name][..], more, &["--config"]].concat();
+        server.run(&words, &[&server.config()])
+    };
+    for (status, ok, what) in [(200, true, "It is there."), (503, false, "out of service")] {
+        let output = thread::scope(|scope| {
+            scope.spawn(|| {
+                let options = asked(&mut carrier);
+                // It asks from a port of its own.
+                let via = options.get("Via").expect("a Via").to_owned();
+                let from = via.split([' ', ';']).nth(1).and_then(|at| at.parse().ok()).expect("an address");
+                assert_ne!(from, server.udp);
+                carrier.serve(from);
+                carrier.answer(&options, &unique("tag"), status, &[], None);
+            });
+            ask("carrier", &["--json"])
+        });
+        assert_eq!(output.status.success(), ok, "{}", text(&output));
+        let told: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        assert_eq!(
+            (&told["trunk"], &told["ok"], &told["status"]),
+            (&json!("carrier"), &json!(ok), &json!(status))
+        );
+        says(&told, what);
+    }
+    let rows = server.rows(&["audit", "list", "--action", "trunk.tested"]);
+    let results: Vec<&Value> = rows.iter().map(|row| &row["new"]).collect();
+    assert_eq!(results, [&json!("503"), &json!("200")], "{rows:?}");
+    let unknown = ask("nobody", &[]);
+    assert!(!unknown.status.success() && text(&unknown).contains("trunks: carrier"), "{}", text(&unknown));
     server.audit_is_whole();
 }
 

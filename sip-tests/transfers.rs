@@ -3,8 +3,9 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use crate::harness::api::Session;
 use crate::harness::audio::{channels, rms, seconds_of, tone};
 use crate::harness::phone::{Phone, SOON};
 use crate::harness::rtp::Stream;
@@ -442,6 +443,38 @@ fn a_consultation_that_ends_brings_the_caller_back() {
     scene.caller.bye();
     scene.ada.take("BYE", SOON);
     scene.recordings(2);
+    scene.ends_clean();
+}
+
+/// By the API: no fact of the call tells who ended it, so a row of its own does.
+#[test]
+fn a_consultation_that_is_ended_by_page_is_told() {
+    let _machine = shared();
+    let mut scene = Scene::new(&Scene::carrier(), "");
+    scene.server.apply(
+        "[user.ada]\nrole = \"agent\"\nagent = \"ada\"\npassword = \"secret-of-ada\"\nmust-change = false\n",
+    );
+    let mut bob = scene.bob();
+    let voices = scene.connect();
+    let ada = Session::open(scene.server.http, "ada", &password("ada"));
+    let call = ada.call("the talk", |call| call["phase"] == "talking");
+    let id = call["id"].as_str().expect("an id").to_owned();
+    ada.does("POST", &format!("/calls/{id}/consult"), Some(json!({ "to": { "agent": "bob" } })));
+    bob.rung_within(LATER);
+    bob.pick_up();
+    ada.call("the consultation", |call| call["phase"] == "consulting");
+    ada.does("POST", &format!("/calls/{id}/end-consultation"), None);
+    bob.take("BYE", SOON);
+    hears(&voices.caller, ADA_HZ, 0.5, "the caller hears Ada again");
+    let told = until(SOON, "an audit row", || {
+        let rows = scene.server.rows(&["audit", "list", "--action", "call.consultation-ended"]);
+        (!rows.is_empty()).then_some(rows)
+    });
+    let [told] = told.as_slice() else { panic!("once: {told:?}") };
+    assert_eq!((&told["class"], &told["who"]), (&"system".into(), &"agent ada".into()), "{told}");
+    assert_eq!((&told["what"], &told["new"]), (&format!("call {id}").into(), &Value::Null), "{told}");
+    scene.caller.bye();
+    scene.ada.take("BYE", SOON);
     scene.ends_clean();
 }
 

@@ -19,6 +19,7 @@ use crate::time::Timestamp;
 use super::archive::Archive;
 use super::control::{Ask, Asker, Control};
 use super::guard::{By, Visitor};
+use super::heavy::Heavy;
 use super::listening::Listening;
 use super::problem::Problem;
 use super::sign;
@@ -42,8 +43,6 @@ const NAMES: usize = 64;
 const WAITING: usize = 64;
 /// Ends of sessions that an event stream may have to hear yet.
 const ENDS: usize = 64;
-/// Reads at once of what no index finds: they take a connection for seconds, and sessions are read by the same ones.
-const SEARCHES: usize = 1;
 /// A read of the database that somebody waits for takes no longer; it answers in milliseconds, or it is away.
 pub(super) const SOON: Duration = Duration::from_secs(3);
 /// How long for a report over millions of rows: half of what PostgreSQL is allowed for a statement.
@@ -112,7 +111,7 @@ pub(super) struct Desk {
     pub(super) listening: Listening,
     /// A vCon is in memory several times while it is made, and once until it is sent.
     pub(super) exporting: Arc<Semaphore>,
-    searching: Arc<Semaphore>,
+    pub(super) heavy: Heavy,
     /// The audit log is proven by one at a time, and not before this.
     pub(super) proving: tokio::sync::Mutex<Option<Timestamp>>,
     /// Webhooks that are tested now.
@@ -141,7 +140,7 @@ impl Desk {
             proxies,
             listening: Listening::default(),
             exporting: Arc::new(Semaphore::new(VCONS)),
-            searching: Arc::new(Semaphore::new(SEARCHES)),
+            heavy: Heavy::new(),
             proving: tokio::sync::Mutex::default(),
             testing: Mutex::default(),
         })
@@ -210,27 +209,26 @@ impl Desk {
         }
     }
 
-    /// Does a read that goes through many rows: few at once, and each to its end, since a database goes on with it when
-    /// nobody waits any more.
+    /// Does a read that goes through many rows and shows a page: see [`Heavy`].
     ///
     /// # Errors
-    /// 503 `busy` when others do so for long, and as [`soon`].
+    /// 503, as [`Heavy::read`].
     pub(super) async fn search<T: Send + 'static>(
         &self,
         read: impl Future<Output = Result<T, StoreError>> + Send + 'static,
     ) -> Result<T, Problem> {
-        let Ok(Ok(place)) = timeout(SOON, Arc::clone(&self.searching).acquire_owned()).await else {
-            let detail = "Others search through much just now: try again.";
-            return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail));
-        };
-        let read = tokio::spawn(async move {
-            let _place = place;
-            read.await
-        });
-        match timeout(SOON, read).await {
-            Ok(Ok(read)) => Ok(read?),
-            Ok(Err(_)) | Err(_) => Err(no_answer()),
-        }
+        self.heavy.read(SOON, read).await
+    }
+
+    /// The same for what counts years of calls: it takes longer than a page, and is worth waiting for.
+    ///
+    /// # Errors
+    /// 503, as [`Heavy::read`].
+    pub(super) async fn count<T: Send + 'static>(
+        &self,
+        read: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+    ) -> Result<T, Problem> {
+        self.heavy.read(COUNTING, read).await
     }
 
     /// A webhook's turn to be tested; `None`: it is being tested.
@@ -455,7 +453,8 @@ pub(super) async fn soon<T>(read: impl Future<Output = Result<T, StoreError>>) -
     within(SOON, read).await
 }
 
-/// The same for what counts years of calls: it takes longer than a page, and is worth waiting for.
+/// The same for what counts a day of calls or the recordings of a state: it may take longer than a page, and is worth
+/// waiting for. What counts more goes by [`Desk::count`].
 ///
 /// # Errors
 /// As [`soon`].

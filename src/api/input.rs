@@ -27,10 +27,10 @@ const BODY: usize = 32 * 1_024;
 /// A body has to come within this time.
 const ARRIVAL: Duration = Duration::from_secs(10);
 
-/// A JSON body.
-pub(super) struct Told<T>(pub(super) T);
+/// A JSON body, of at most `LARGEST` bytes.
+pub(super) struct Told<T, const LARGEST: usize = BODY>(pub(super) T);
 
-impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Told<T> {
+impl<S: Send + Sync, T: DeserializeOwned, const LARGEST: usize> FromRequest<S> for Told<T, LARGEST> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, Problem> {
@@ -40,10 +40,10 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Told<T> {
             let detail = "The body has to be application/json, and its Content-Type has to say so.";
             return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-json", detail));
         }
-        let bytes = match timeout(ARRIVAL, to_bytes(request.into_body(), BODY)).await {
+        let bytes = match timeout(ARRIVAL, to_bytes(request.into_body(), LARGEST)).await {
             Ok(Ok(bytes)) => bytes,
             Ok(Err(_)) => {
-                let detail = format!("The body did not come whole, or it has more than {BODY} bytes.");
+                let detail = format!("The body did not come whole, or it has more than {LARGEST} bytes.");
                 return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", detail));
             }
             Err(_) => {

@@ -8,6 +8,7 @@ mod csv;
 mod desk;
 mod guard;
 mod headers;
+mod heavy;
 mod input;
 mod listen;
 mod listening;

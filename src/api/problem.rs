@@ -1,5 +1,7 @@
 //! What a refused request is told: problem+json (RFC 9457).
 
+use std::time::Duration;
+
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -15,11 +17,18 @@ pub(super) struct Problem {
     status: StatusCode,
     title: &'static str,
     detail: String,
+    /// When the same may be asked again (RFC 9110 §10.2.3).
+    retry_after: Option<Duration>,
 }
 
 impl Problem {
     pub(super) fn new(status: StatusCode, title: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, title, detail: detail.into() }
+        Self { status, title, detail: detail.into(), retry_after: None }
+    }
+
+    /// With the time after which the same may be asked again, in whole seconds.
+    pub(super) fn retry_after(self, span: Duration) -> Self {
+        Self { retry_after: Some(span), ..self }
     }
 
     pub(super) fn status(&self) -> StatusCode {
@@ -84,6 +93,10 @@ impl IntoResponse for Problem {
         let body = ProblemBody { status: self.status.as_u16(), title: self.title, detail: self.detail };
         let json = serde_json::to_vec(&body).unwrap_or_default();
         let kind = HeaderValue::from_static("application/problem+json");
-        (self.status, [(header::CONTENT_TYPE, kind)], json).into_response()
+        let mut response = (self.status, [(header::CONTENT_TYPE, kind)], json).into_response();
+        if let Some(span) = self.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(span.as_secs().max(1)));
+        }
+        response
     }
 }

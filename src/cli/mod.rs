@@ -21,6 +21,7 @@ mod rotation;
 mod rotation_tests;
 mod serve;
 mod spools;
+mod trunks;
 mod users;
 
 use std::path::PathBuf;
@@ -83,6 +84,9 @@ enum Command {
     /// Look at what waits for which node, or take over from one whose disk is lost.
     #[command(subcommand)]
     Spools(spools::SpoolsCommand),
+    /// Ask a trunk's server whether it is there.
+    #[command(subcommand)]
+    Trunks(trunks::TrunksCommand),
     /// List users, unlock one, or give one a password for one log-in.
     #[command(subcommand)]
     Users(users::UsersCommand),
@@ -191,6 +195,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Consents(command) => command.run().await,
         Command::Jobs(command) => command.run().await,
         Command::Spools(command) => command.run().await,
+        Command::Trunks(command) => command.run().await,
         Command::Users(command) => command.run().await,
         Command::Privacy(command) => command.run().await,
         Command::Directory(command) => command.run().await,

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use ulid::Ulid;
 
 use crate::audit::Actor;
-use crate::settings::Webhook;
+use crate::settings::{Webhook, WebhookRules};
 use crate::store::{Change, Delivery, DeliveryEnd, Store, StoreError, WebhookChange};
 use crate::time::{Clock, Timestamp};
 
@@ -54,11 +54,12 @@ pub async fn test(
     store: &Store,
     clock: Clock,
     (name, webhook): (&str, &Webhook),
+    rules: &WebhookRules,
     by: Actor,
 ) -> Result<Delivery, StoreError> {
     let at = clock.now();
     let body = serde_json::json!({ "event": "test", "at": at.to_rfc3339() }).to_string();
-    let (id, change, _) = send_now(clock, (name, webhook), ("test", body), Some(by)).await;
+    let (id, change, _) = send_now(clock, (name, webhook), rules, ("test", body), Some(by)).await;
     store.commit(vec![Change::Webhook(change)]).await?;
     let missing = StoreError::Missing { what: "delivery", id: id.to_string() };
     store.delivery(id).await?.ok_or(missing)
@@ -68,11 +69,12 @@ pub async fn test(
 pub(super) async fn send_now(
     clock: Clock,
     (name, webhook): (&str, &Webhook),
+    rules: &WebhookRules,
     (event, body): (&str, String),
     by: Option<Actor>,
 ) -> (Ulid, WebhookChange, Option<String>) {
     let id = Ulid::generate();
-    let sent = Sender::new().send(webhook, event, id, &body, clock.now()).await;
+    let sent = Sender::new(rules).send(webhook, event, id, &body, clock.now()).await;
     let (end, why) = match sent {
         Ok(status) => (DeliveryEnd::Delivered { status }, None),
         Err(Refused { status, what }) => {
@@ -85,7 +87,7 @@ pub(super) async fn send_now(
 
 /// Sends what is due, until it is stopped.
 pub(super) async fn run(ctx: Arc<Context>, stop: CancellationToken) {
-    let mut work = Work::new(ctx, Sender::new());
+    let mut work = Work::new(ctx, Sender::new(&WebhookRules::default()));
     let mut poll = interval(POLL);
     poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut looks = 0u32;
@@ -170,6 +172,10 @@ impl Work {
             return Ok(());
         }
         let (generation, settings) = store.settings().await?;
+        let rules = settings.system.as_ref().map(|system| system.webhooks.clone()).unwrap_or_default();
+        if !self.sender.is_by(&rules) {
+            self.sender = Sender::new(&rules);
+        }
         let hooks = settings.webhooks.into_iter().filter(|(_, hook)| hook.enabled).collect();
         let before = std::mem::replace(&mut self.hooks, hooks);
         for name in before.keys().filter(|name| !self.hooks.contains_key(*name)) {

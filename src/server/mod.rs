@@ -17,7 +17,7 @@ mod live;
 mod notice;
 mod phones;
 mod policy;
-mod probing;
+pub mod probing;
 mod prompts;
 mod recorder;
 pub(crate) mod salvage;

@@ -1,8 +1,49 @@
-//! What came of asking a trunk's server whether it is there, in words.
+//! Whether a trunk's server is there: asked beside a running server, and what came of it in words.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
 
 use crate::api::control::Tested;
+use crate::config::Config;
+use crate::ids::TrunkId;
+use crate::settings::{Outbound, Settings};
 use crate::sip::core::{PROBE_PATIENCE, Probed};
-use crate::sip::io::ProbeEnd;
+use crate::sip::io::{self, Certificates, ProbeEnd, StackConfig};
+use crate::time::Clock;
+
+use super::{stack_config, tls_files};
+
+/// Asks a trunk's server, which is what `outbound` says, from where the server of this configuration is: its addresses,
+/// certificates and name servers, but ports of our own, since it may be running. Takes [`PROBE_PATIENCE`] at most.
+///
+/// # Errors
+/// When no socket can be opened, a certificate cannot be read, or what the settings have for the server is no address.
+pub async fn ask(
+    config: &Config,
+    trunk: TrunkId,
+    outbound: Outbound,
+    clock: Clock,
+) -> anyhow::Result<Tested> {
+    let (nobody, _) = mpsc::channel(1);
+    let certificates = Certificates::load(tls_files(config))?;
+    let stack = stack_config(config, certificates, nobody);
+    let drawn = |list: &[SocketAddr]| list.iter().map(|at| SocketAddr::new(at.ip(), 0)).collect();
+    let stack = StackConfig {
+        udp: drawn(&stack.udp),
+        tcp: drawn(&stack.tcp),
+        tls: drawn(&stack.tls),
+        ws: Vec::new(),
+        wss: Vec::new(),
+        traces: None,
+        ..stack
+    };
+    // Nobody may call here, so there is nothing to hear of.
+    let (events, _unheard) = mpsc::channel(1);
+    let sip = io::start(stack, Arc::new(Settings::default()), clock, events).await?;
+    words(&sip.probe(trunk, outbound).await?).map_err(anyhow::Error::msg)
+}
 
 /// In words; `Err`: it was not asked, and why.
 pub(super) fn words(end: &ProbeEnd) -> Result<Tested, String> {

@@ -66,6 +66,38 @@ async fn a_failed_recording_with_a_part_is_salvaged() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_left_without_a_row_is_told_and_what_has_no_key_is_removed() {
+    let (dir, server) = scene::server().await;
+    let shared = &server.shared;
+    // Of a recording that was discarded: nobody can read it any more.
+    let permit = scene::armed(shared).await;
+    let noise = permit.id();
+    let (mut spool, ending) = shared.vault.begin(&permit).unwrap();
+    spool.put(Chunk { start: 0, samples: vec![7; CHUNK as usize * 2] }).unwrap();
+    drop(spool);
+    assert!(ending.await.unwrap().is_err());
+    step(shared, RecordingChange::Discarded { id: noise, at: shared.clock.now() }).await;
+    let mut files =
+        std::fs::read_dir(dir.path().join("data/vault/spool")).unwrap().flatten().map(|it| it.path());
+    let file = files.find(|path| path.to_string_lossy().contains(&noise.to_string())).unwrap();
+    // Of nobody: a copy under a name that no row has.
+    let stray = RecordingId::new(Ulid::generate());
+    let name = file.file_name().unwrap().to_string_lossy().replace(&noise.to_string(), &stray.to_string());
+    std::fs::copy(&file, file.with_file_name(name)).unwrap();
+    run_in(shared).await;
+    assert!(!file.exists() && shared.vault.is_spooled(stray), "a stray file is a person's to look at");
+    let told = shared.store.told("recording.noise-removed").await;
+    let [told] = told.as_slice() else { panic!("{told:?}") };
+    let begins = format!("modify system recording {noise}: nothing -> ");
+    let name = file.file_name().unwrap().to_string_lossy();
+    assert!(told.starts_with(&begins) && told.contains(&*name), "{told}");
+    assert_eq!(
+        shared.store.told("recording.stray").await,
+        [format!("failure system recording {stray}: nothing -> nothing")]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_salvaged_now_is_not_failed_but_tried_again() {
     let (_dir, server) = scene::server().await;
     let shared = &server.shared;

@@ -101,3 +101,21 @@ fn server(action: &'static str, at: Timestamp) -> AuditEvent {
     AuditEvent::new(Class::System, Actor::System, at, action, Object::new("server", "sayso"))
         .new_value(Some(version))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::scene;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_server_tells_that_it_began_and_that_it_ended() {
+        let (_dir, server) = scene::server().await;
+        let store = server.store().clone();
+        let row = format!("system system server sayso: nothing -> {}", env!("CARGO_PKG_VERSION"));
+        assert_eq!(store.told("server.started").await, [row.clone()]);
+        assert!(store.told("server.stopped").await.is_empty());
+        server.drain(Duration::ZERO, std::future::ready(())).await;
+        assert_eq!(store.told("server.stopped").await, [row]);
+    }
+}

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::ids::{QueueId, TrunkId};
 
 use super::file::{ApplyFile, TrunkEntry};
+use super::reach::literal;
 use super::read::{SettingsError, join};
-use super::{Overflow, Queue, Role, SYSTEM, Settings, SrtpPolicy};
+use super::{Overflow, Queue, Role, SYSTEM, Settings, SrtpPolicy, Webhook, WebhookRules};
 
 impl ApplyFile {
     /// An error about `key`, at its line or that of its `object`.
@@ -47,6 +48,7 @@ pub(super) fn check(settings: &Settings, file: &ApplyFile, errors: &mut Vec<Sett
     roles_of_users(settings, file, errors);
     roles_of_providers(settings, file, errors);
     anchors(settings, file, errors);
+    reaches(settings, file, errors);
     circles(settings, file, errors);
     names_claimed_twice(settings, file, errors);
 }
@@ -106,6 +108,26 @@ fn anchors(settings: &Settings, file: &ApplyFile, errors: &mut Vec<SettingsError
             let object = join("system", SYSTEM);
             let what = format!("names the webhook {name:?}, which does not exist");
             errors.push(file.error(&object, &join(&object, "anchor-to"), what));
+        }
+    }
+}
+
+/// Webhooks that name a private address which nobody allowed. Those of names are known when something is sent. What was
+/// stored before there was this rule is refused when it, or the rule, is set anew.
+fn reaches(settings: &Settings, file: &ApplyFile, errors: &mut Vec<SettingsError>) {
+    let usual = WebhookRules::default();
+    let rules = settings.system.as_ref().map_or(&usual, |system| &system.webhooks);
+    let barred = |webhook: &Webhook| literal(&webhook.url).is_some_and(|ip| !rules.allows(ip));
+    for name in settings.webhooks.iter().filter(|(_, webhook)| barred(webhook)).map(|(name, _)| name) {
+        if file.webhooks.contains_key(name) {
+            let object = join("webhook", name);
+            let what = "is at a private address, which webhooks may reach only if webhook-networks of \
+                        [system.sayso] names it or its network";
+            errors.push(file.error(&object, &join(&object, "url"), what.to_owned()));
+        } else if file.system.is_some() {
+            let object = join("system", SYSTEM);
+            let what = format!("does not name the private address of the webhook {name:?}, nor its network");
+            errors.push(file.error(&object, &join(&object, "webhook-networks"), what));
         }
     }
 }

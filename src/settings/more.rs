@@ -21,7 +21,7 @@ pub struct CustomRole {
 /// Who is told of what happens (signed, tried again).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Webhook {
-    /// Where: `https://…`, or `http://` to this machine.
+    /// Where: `https://…`, or `http://` to this machine. A private address has to be allowed ([`super::WebhookRules`]).
     pub url: String,
     /// The key of the signature.
     pub secret: Redacted<String>,

@@ -1,5 +1,5 @@
 //! What holds for the whole system, and what a queue may override: retention, passwords, sessions, the audit log,
-//! people's data. One object, `[system.sayso]` of the apply file; without it all defaults hold.
+//! people's data, webhooks. One object, `[system.sayso]` of the apply file; without it all defaults hold.
 
 use std::fmt;
 use std::time::Duration;
@@ -11,8 +11,10 @@ use crate::audit::Class;
 
 use super::hours;
 use super::object::Shown;
+use super::reach::WebhookRules;
 use super::read::{Source, Table, boolean, filled, integer, list, span, span_or_never, text, word};
 use super::span::{BadSpan, format_span, parse_span};
+use super::trunk::network;
 
 /// The name of the one object.
 pub const SYSTEM: &str = "sayso";
@@ -77,6 +79,8 @@ pub struct System {
     pub audit: AuditRules,
     /// How people's data is erased and restricted.
     pub privacy: PrivacyRules,
+    /// Where webhooks may be.
+    pub webhooks: WebhookRules,
 }
 
 impl Default for System {
@@ -88,6 +92,7 @@ impl Default for System {
             sessions: SessionRules::default(),
             audit: AuditRules::default(),
             privacy: PrivacyRules::default(),
+            webhooks: WebhookRules::default(),
         }
     }
 }
@@ -248,6 +253,7 @@ pub(super) fn read(source: &mut Source<'_>, table: &mut Table<'_>) -> System {
     let anchor_to = table.take(source, "anchor-to", |value| list(value, filled)).unwrap_or_default();
     let second_approver =
         table.take(source, "second-approver", boolean).unwrap_or(usual.privacy.second_approver);
+    let networks = table.take(source, "webhook-networks", |value| list(value, network)).unwrap_or_default();
     System {
         time_zone: table.take(source, "time-zone", hours::zone_name).unwrap_or(usual.time_zone),
         retention,
@@ -255,6 +261,7 @@ pub(super) fn read(source: &mut Source<'_>, table: &mut Table<'_>) -> System {
         sessions: SessionRules { idle, absolute, second_factor },
         audit: AuditRules { off, anchor_every, anchor_to },
         privacy: PrivacyRules { second_approver, keep_reports },
+        webhooks: WebhookRules { networks },
     }
 }
 
@@ -274,6 +281,7 @@ pub(super) fn attributes(system: &System, list: &mut Vec<(&'static str, Shown)>)
     let plain = |value: &dyn ToString| Shown::Plain(value.to_string());
     let maybe = |span: Option<Duration>| Shown::Plain(span.map_or_else(|| "never".to_owned(), format_span));
     let time = |span: Duration| Shown::Plain(format_span(span));
+    let networks: Vec<String> = system.webhooks.networks.iter().map(ToString::to_string).collect();
     list.extend([
         ("time-zone", plain(&system.time_zone)),
         ("retention-calls", plain(&system.retention.calls)),
@@ -292,5 +300,6 @@ pub(super) fn attributes(system: &System, list: &mut Vec<(&'static str, Shown)>)
         ("anchor-to", Shown::Plain(system.audit.anchor_to.join(", "))),
         ("second-approver", plain(&system.privacy.second_approver)),
         ("keep-reports", time(system.privacy.keep_reports)),
+        ("webhook-networks", Shown::Plain(networks.join(", "))),
     ]);
 }

@@ -111,7 +111,8 @@ pub(super) fn codecs(value: &DeValue<'_>) -> Result<Vec<Codec>, String> {
     }
 }
 
-fn network(value: &DeValue<'_>) -> Result<IpNet, String> {
+/// A network, or one address.
+pub(super) fn network(value: &DeValue<'_>) -> Result<IpNet, String> {
     let text = text(value)?;
     let host = text.parse::<std::net::IpAddr>().map(IpNet::from);
     host.or_else(|_| text.parse::<IpNet>()).map(|net| net.trunc()).map_err(|_| {

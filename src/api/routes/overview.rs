@@ -210,7 +210,7 @@ async fn today(desk: &Desk, visitor: &Visitor) -> Result<Today, Problem> {
     let now = desk.now();
     let since = midnight(&zone(&settings), now);
     let counted = Counted { since, until: now, queue: None, sight: visitor.sight() };
-    let calls = figures(desk, &settings, &counted, By::Queue).await?;
+    let calls = patiently(figures(desk, &settings, counted.clone(), By::Queue)).await?;
     let (mut offered, mut answered, mut recorded) = (0, 0, 0);
     for (_, figures) in calls {
         offered += figures.offered;

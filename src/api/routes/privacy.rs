@@ -144,7 +144,8 @@ async fn search(
         (Ulid::generate().to_string(), Redacted(words.join(", ")), visitor.actor(), desk.now());
     let searched = PrivacyChange::Searched { search: id.clone(), words, by, at };
     soon(desk.store().commit(vec![Change::Privacy(searched)])).await?;
-    let found = desk.store().find_person(&search).await?;
+    let store = desk.store().clone();
+    let found = desk.count(async move { store.find_person(&search).await }).await?;
     // With any of these the words are erased, too.
     let found_them = PrivacyChange::SearchFound { search: id, whom: found.whom() };
     soon(desk.store().commit(vec![Change::Privacy(found_them)])).await?;

@@ -14,13 +14,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::access::Right;
-use crate::api::desk::{Desk, patiently, soon};
+use crate::api::desk::{Desk, soon};
 use crate::api::guard::{Needs, Visitor};
 use crate::api::input::{Asked, At};
 use crate::api::problem::Problem;
 use crate::ids::QueueId;
 use crate::settings::Settings;
-use crate::store::{By, CallFigures, ConsentFigures, Counted, QUARTER};
+use crate::store::{By, CallFigures, ConsentFigures, Counted, QUARTER, StoreError};
 use crate::time::Timestamp;
 
 use super::route::{Route, get};
@@ -158,7 +158,8 @@ pub(super) async fn consents(
         ConsentsBy::Queue => (Key::AsItIs, By::Queue),
         ConsentsBy::Question => (Key::AsItIs, By::Question),
     };
-    let found = patiently(desk.store().consent_figures(&counted, by)).await?;
+    let store = desk.store().clone();
+    let found = desk.count(async move { store.consent_figures(&counted, by).await }).await?;
     let (rows, total) = key.together(found);
     let rows = rows.into_iter().map(|(key, figures)| ConsentLine::of(key, &figures)).collect();
     Ok(Json(ConsentReport { rows, total: ConsentLine::of("total".into(), &total) }).into_response())
@@ -177,22 +178,23 @@ pub(super) async fn calls(
         CallsBy::Hour => (Key::Hour(zone(&settings)), By::Quarter),
         CallsBy::Queue => (Key::AsItIs, By::Queue),
     };
-    let (rows, total) = key.together(figures(&desk, &settings, &counted, by).await?);
+    let (rows, total) = key.together(desk.count(figures(&desk, &settings, counted, by)).await?);
     let rows = rows.into_iter().map(|(key, figures)| CallLine::of(key, &figures)).collect();
     Ok(Json(CallReport { rows, total: CallLine::of("total".into(), &total) }).into_response())
 }
 
 /// Calls counted, with the queues' own service levels.
-pub(super) async fn figures(
+pub(super) fn figures(
     desk: &Desk,
     settings: &Settings,
-    counted: &Counted,
+    counted: Counted,
     by: By,
-) -> Result<Vec<(String, CallFigures)>, Problem> {
+) -> impl Future<Output = Result<Vec<(String, CallFigures)>, StoreError>> + Send + use<> {
     let micros = |seconds: u64| i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1_000_000);
     let limit = |queue: &crate::settings::Queue| i64::from(queue.service_seconds) * 1_000_000;
     let limits = settings.queues.iter().map(|(id, queue)| (id.clone(), limit(queue))).collect();
-    patiently(desk.store().call_figures(counted, by, (&limits, micros(SERVICE)))).await
+    let (store, usual) = (desk.store().clone(), micros(SERVICE));
+    async move { store.call_figures(&counted, by, (&limits, usual)).await }
 }
 
 fn counted(

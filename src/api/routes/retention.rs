@@ -97,7 +97,8 @@ async fn show(
     let midnight = Timestamp::from_micros(now.as_micros() / DAY * DAY);
     let sight = visitor.sight();
     let removed_today = counted(desk.store().removed_since(midnight, &sight)).await?;
-    let timeline = counted(desk.store().timeline(&rules, now, &sight)).await?;
+    let (store, of) = (desk.store().clone(), (rules.clone(), visitor.sight()));
+    let timeline = desk.heavy.read(COUNTING, async move { store.timeline(&of.0, now, &of.1).await }).await?;
     let (due, held) = due(&desk, &visitor, &rules).await?;
     let system = (visitor.held.queues().is_none()).then(|| line(None, &rules.of_system()));
     let of_queues = rules.queues().filter(|queue| visitor.sees(queue));
@@ -118,7 +119,9 @@ async fn show(
 /// them.
 pub(super) async fn due(desk: &Desk, visitor: &Visitor, rules: &Rules) -> Result<(u64, u64), Problem> {
     if visitor.held.queues().is_some() {
-        return counted(desk.store().due_of(rules, desk.now(), &visitor.sight())).await;
+        let (store, rules, now) = (desk.store().clone(), rules.clone(), desk.now());
+        let sight = visitor.sight();
+        return desk.heavy.read(COUNTING, async move { store.due_of(&rules, now, &sight).await }).await;
     }
     let state = soon(desk.store().retention_state()).await?;
     Ok((state.due, state.held))
@@ -303,9 +306,12 @@ async fn simulate(
     let proposed = proposal.read()?;
     let (_, settings) = soon(desk.store().settings()).await?;
     let rules = Rules::of(&settings);
-    let (both, began) = ((&rules, &rules.with(&proposed)), Instant::now());
-    let sight = visitor.sight();
-    let simulated = counted(desk.store().simulate(both, desk.now(), &sight, &|_, _| {})).await?;
+    let (proposed, began, sight) = (rules.with(&proposed), Instant::now(), visitor.sight());
+    let (store, now) = (desk.store().clone(), desk.now());
+    let simulated = desk
+        .heavy
+        .read(COUNTING, async move { store.simulate((&rules, &proposed), now, &sight, &|_, _| {}).await })
+        .await?;
     let store::Simulation { now, proposed, sooner, timeline } = simulated;
     Ok(Json(Simulation {
         now: now.into(),

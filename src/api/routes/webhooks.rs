@@ -15,7 +15,7 @@ use crate::api::guard::{Needs, Visitor};
 use crate::api::input::Asked;
 use crate::api::problem::Problem;
 use crate::jobs::webhook;
-use crate::settings::Webhook;
+use crate::settings::{Webhook, WebhookRules};
 use crate::store::{self, Change, DeliveryState, Page, WebhookChange};
 use crate::time::Clock;
 
@@ -94,11 +94,12 @@ pub(super) async fn test(
     Extension(visitor): Extension<Visitor>,
     Path(name): Path<String>,
 ) -> Result<Json<Delivery>, Problem> {
-    let hook = webhook_of(&desk, &name).await?;
+    let (hook, rules) = webhook_of(&desk, &name).await?;
     let Some(_turn) = desk.test_of(&name) else {
         return Err(Problem::conflict("not-now", "It is being tested this moment: wait for the result."));
     };
-    let sent = webhook::test(desk.store(), Clock::start(), (&name, &hook), visitor.actor()).await?;
+    let to = (name.as_str(), &*hook);
+    let sent = webhook::test(desk.store(), Clock::start(), to, &rules, visitor.actor()).await?;
     Ok(Json(sent.into()))
 }
 
@@ -119,9 +120,12 @@ pub(super) async fn retry(
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn webhook_of(desk: &Desk, name: &str) -> Result<Arc<Webhook>, Problem> {
+/// A webhook, and where webhooks may be.
+async fn webhook_of(desk: &Desk, name: &str) -> Result<(Arc<Webhook>, WebhookRules), Problem> {
     let (_, settings) = soon(desk.store().settings()).await?;
-    settings.webhooks.get(name).cloned().ok_or_else(no_webhook)
+    let rules = settings.system.as_ref().map(|system| system.webhooks.clone()).unwrap_or_default();
+    let hook = settings.webhooks.get(name).cloned().ok_or_else(no_webhook)?;
+    Ok((hook, rules))
 }
 
 fn no_webhook() -> Problem {

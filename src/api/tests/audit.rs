@@ -209,7 +209,7 @@ async fn a_webhook_is_tested_and_its_deliveries_are_sent_again() {
     });
     house
         .apply(&format!(
-            "[webhook.crm]\nurl = \"http://{at}/\"\nsecret = \"north-of-here\"\nevents = [\"call.ended\"]"
+            "[system.sayso]\nwebhook-networks = [\"127.0.0.1\"]\n[webhook.crm]\nurl = \"http://{at}/\"\nsecret = \"north-of-here\"\nevents = [\"call.ended\"]"
         ))
         .await;
     let good = boss.post("/webhooks/crm/test", json!({})).await.json();
@@ -242,7 +242,9 @@ async fn a_webhook_is_tested_by_one_at_a_time() {
     let boss = house.log_in("boss").await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let at = listener.local_addr().unwrap();
-    let hook = format!("[webhook.crm]\nurl = \"http://{at}/\"\nsecret = \"north-of-here\"\n");
+    let hook = format!(
+        "[system.sayso]\nwebhook-networks = [\"127.0.0.1\"]\n[webhook.crm]\nurl = \"http://{at}/\"\nsecret = \"north-of-here\"\n"
+    );
     house.apply(&format!("{hook}events = [\"call.ended\"]")).await;
     let other = boss.clone();
     let first = tokio::spawn(async move { other.post("/webhooks/crm/test", json!({})).await });

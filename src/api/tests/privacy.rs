@@ -113,6 +113,30 @@ async fn an_erasure_waits_for_a_second_user() {
 }
 
 #[tokio::test]
+async fn a_task_is_about_a_thousand_calls_and_entries_and_no_more() {
+    let (_house, _kept, dora) = opened().await;
+    let ids =
+        |n: usize| -> Vec<String> { (0..n).map(|n| house::id(1_000 + n as u128).to_string()).collect() };
+    let ask = async |calls: Vec<String>, entries: Vec<String>| {
+        let selection = json!({ "calls": calls, "consents": false, "entries": entries });
+        let body = json!({ "kind": "report", "reason": "asked for", "selection": selection });
+        dora.post("/privacy/tasks", body).await.problem()
+    };
+    assert_eq!(
+        ask(ids(1_000), ids(1_000)).await,
+        (422, "nothing-selected".into()),
+        "it is read and looked for"
+    );
+    for (calls, entries) in [(ids(1_001), Vec::new()), (Vec::new(), ids(1_001))] {
+        assert_eq!(ask(calls, entries).await, (422, "too-many".into()));
+    }
+    let same = vec![house::id(0).to_string(); 1_001];
+    assert_eq!(ask(same, Vec::new()).await, (422, "too-many".into()), "as often as one is named");
+    let much = vec!["x".repeat(97 * 1_024)];
+    assert_eq!(ask(much, Vec::new()).await, (413, "too-large".into()));
+}
+
+#[tokio::test]
 async fn what_cannot_be_asked_is_told() {
     let (_house, _kept, dora) = opened().await;
     let call = json!(house::id(0).to_string());

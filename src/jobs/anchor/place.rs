@@ -12,7 +12,7 @@ use ulid::Ulid;
 use crate::audit::{Anchor, AnchorError};
 use crate::ids::RecordingId;
 use crate::jobs::webhook::send_now;
-use crate::settings::{Settings, Webhook};
+use crate::settings::{Settings, Webhook, WebhookRules};
 use crate::store::Change;
 use crate::vault::objects::{About, ObjectClass};
 
@@ -24,8 +24,8 @@ pub(super) enum Place {
     File(PathBuf),
     /// The object store.
     Store,
-    /// A webhook.
-    Webhook(String, Arc<Webhook>),
+    /// A webhook, and where webhooks may be.
+    Webhook(String, Arc<Webhook>, WebhookRules),
 }
 
 /// What a file of anchors says.
@@ -68,7 +68,8 @@ impl Place {
             if !hook.enabled {
                 return Err(format!("the webhook {name} is disabled"));
             }
-            return Ok(Self::Webhook(name.to_owned(), Arc::clone(hook)));
+            let rules = settings.system.as_ref().map(|system| system.webhooks.clone()).unwrap_or_default();
+            return Ok(Self::Webhook(name.to_owned(), Arc::clone(hook), rules));
         }
         if Path::new(text).is_absolute() {
             return Ok(Self::File(PathBuf::from(text)));
@@ -104,7 +105,7 @@ impl Place {
                 put.map_err(|error| error.to_string())?;
                 Ok(Some(name))
             }
-            Self::Webhook(name, hook) => {
+            Self::Webhook(name, hook, rules) => {
                 let stated: Value = serde_json::from_str(statement).map_err(|error| error.to_string())?;
                 let body = json!({
                     "event": "audit.anchor",
@@ -114,7 +115,8 @@ impl Place {
                     "statement": stated,
                 });
                 let event = ("audit.anchor", body.to_string());
-                let (id, sent, why) = send_now(with.clock, (name.as_str(), hook.as_ref()), event, None).await;
+                let hook = (name.as_str(), hook.as_ref());
+                let (id, sent, why) = send_now(with.clock, hook, rules, event, None).await;
                 changes.push(Change::Webhook(sent));
                 why.map_or(Ok(Some(format!("delivery {id}"))), Err)
             }

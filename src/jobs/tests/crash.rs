@@ -125,6 +125,13 @@ async fn destruction_ends_in_a_certificate_that_tells_all_wherever_it_was_cut() 
             assert!(found.contains(&name), "{step}: {name} was there: {found}");
             assert!(house.deps().objects.traces(&Target::Name(&name)).await.unwrap().is_empty());
         }
+        let rows = house.deps().store.told("recording.copies-found").await;
+        let all = rows.join("\n");
+        let begins = format!("modify system recording {id}: nothing -> object ");
+        assert!(rows.iter().all(|row| row.starts_with(&begins)), "{step}: {rows:?}");
+        for line in &told.found_before {
+            assert_eq!(all.matches(line.as_str()).count(), 1, "{step}: the log has {line:?} once: {rows:?}");
+        }
         assert!(told.found_after.is_empty() && told.audit.n > 0);
         let (place, spool) = (house.deps().objects.place(), house.deps().vault.spool_id());
         assert_eq!(told.looked_in, [format!("object store {place}"), format!("spool {spool}")]);

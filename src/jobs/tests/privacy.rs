@@ -211,6 +211,12 @@ async fn what_is_held_or_goes_on_is_left_and_told() {
     let left: Vec<(CallId, &str)> = told.left.iter().map(|(call, why)| (*call, why.as_str())).collect();
     assert_eq!(left, [(first(), "going on"), (held, "held")]);
     assert!(row.what.unwrap().contains("2 left as they are"));
+    let refused =
+        |call: CallId, why: &str| format!("failure system privacy-task {id}: nothing -> call {call}: {why}");
+    assert_eq!(
+        store.told("privacy-task.call-refused").await,
+        [refused(first(), "going on"), refused(held, "held")]
+    );
     assert_eq!(house.row(recording).await.state, "stored", "nothing of a call that goes on is destroyed");
     assert!(store.call(held).await.unwrap().unwrap().call.anonymised_at.is_none());
     let only_held = ask(&house, TaskKind::Erase, &[held], None).await;
@@ -237,7 +243,12 @@ async fn a_move_is_read_back_before_anything_is_erased_wherever_it_was_cut() {
         let (file, sha256) = erasure(&house, id).await.moved_to.expect("it was moved");
         let keys = KeySource { file: house.path("archive.key"), kms: None };
         let (keys, _) = Keyring::open(keys, &[], false).await.unwrap();
-        let path = house.path("archive").join(file);
+        let path = house.path("archive").join(&file);
+        let told = house.deps().store.told("privacy-task.archived").await;
+        let [told] = told.as_slice() else { panic!("{step}: once, though it was cut: {told:?}") };
+        let begins = format!("read system privacy-task {id}: nothing -> {file}: ");
+        let ends = format!(" bytes, sha256 {sha256}, read back");
+        assert!(told.starts_with(&begins) && told.ends_with(&ends), "{step}: {told}");
         let (of, chest) = Chest::open_archived(&path, &keys).unwrap();
         assert_eq!((of, chest.contents(|_| {}).unwrap().sha256), (id, sha256));
         let mut zip = Vec::new();
@@ -311,6 +322,14 @@ async fn consents_are_written_out_before_they_are_reset_and_callers_are_asked_ag
             assert!(text.contains("'+49301234567") && text.contains("yes"), "{text}");
             assert_eq!(store.known_consent(&number()).await.unwrap(), None, "asked again");
             assert_eq!(store.consents_to_reset(&whose).await.unwrap(), 0);
+            let told = store.told("consents.reset").await;
+            let [told] = told.as_slice() else { panic!("{step}: once, though it was cut: {told:?}") };
+            let what = match &whose {
+                Whose::Of(_) => "1 of a number",
+                Whose::Everybodys => "all before ",
+            };
+            let begins = format!("modify user dora privacy-task {id}: nothing -> {what}");
+            assert!(told.starts_with(&begins) && !told.contains("1234567"), "{step}: {told}");
         }
     }
 }
@@ -323,8 +342,15 @@ async fn a_file_whose_time_is_over_goes_key_first() {
     assert!(!made(&house, &row).is_empty());
     assert_eq!(house.deps().vault.chests().unwrap().len(), 1);
     let gone = PrivacyChange::FileGone { id, at: house.deps().clock.now() };
-    house.deps().store.commit(vec![Change::Privacy(gone)]).await.unwrap();
+    for _ in 0..2 {
+        house.deps().store.commit(vec![Change::Privacy(gone.clone())]).await.unwrap();
+    }
     assert!(task(&house, id).await.file.is_none());
+    assert_eq!(
+        house.deps().store.told("privacy-task.file-removed").await,
+        [format!("modify system privacy-task {id}: nothing -> its time is over")],
+        "it goes once"
+    );
     let run = house.run(false, None);
     super::super::privacy::files::sweep(&run.ctx).await.unwrap();
     run.stop().await;

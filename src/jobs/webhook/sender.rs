@@ -1,16 +1,19 @@
-//! One request to a webhook: signed, without redirects and proxies, and over within ten seconds.
+//! One request to a webhook: signed, without redirects and proxies, to no address that is not allowed, and over within
+//! ten seconds.
 
-use std::error::Error as _;
-use std::net::IpAddr;
+use std::error::Error;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use aws_lc_rs::hmac;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::{Client, Url, redirect};
 use rustls::{ClientConfig, RootCertStore};
+use tokio::net::lookup_host;
 use ulid::Ulid;
 
-use crate::settings::Webhook;
+use crate::settings::{Webhook, WebhookRules};
 use crate::time::Timestamp;
 
 /// A receiver has to answer within this time.
@@ -20,7 +23,16 @@ const TOLD: usize = 300;
 
 /// Sends. Clones share it.
 #[derive(Clone, Debug)]
-pub struct Sender(Result<Client, String>);
+pub struct Sender {
+    client: Result<Client, String>,
+    rules: Arc<WebhookRules>,
+}
+
+/// Where it leads is private, and nobody allowed it. The address is not told: names of another network are none of the
+/// reader's business.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("it leads to a private address, which webhook-networks of [system.sayso] does not allow")]
+struct Private;
 
 /// Why an event was not taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,34 +53,35 @@ static TLS: LazyLock<Result<ClientConfig, String>> = LazyLock::new(|| {
     Ok(config.with_root_certificates(roots).with_no_client_auth())
 });
 
-impl Default for Sender {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl Sender {
-    /// One that waits for ten seconds.
+    /// One that waits for ten seconds, and goes where these rules allow it.
     #[must_use]
-    pub fn new() -> Self {
-        Self::within(WITHIN)
+    pub fn new(rules: &WebhookRules) -> Self {
+        Self::within(WITHIN, rules)
+    }
+
+    /// Whether it goes by these.
+    pub(super) fn is_by(&self, rules: &WebhookRules) -> bool {
+        *self.rules == *rules
     }
 
     /// One that waits so long.
     #[must_use]
-    pub(super) fn within(span: Duration) -> Self {
+    pub(super) fn within(span: Duration, rules: &WebhookRules) -> Self {
+        let rules = Arc::new(rules.clone());
         let client = TLS.clone().and_then(|tls| {
             let client = Client::builder()
                 .tls_backend_preconfigured(tls)
                 .timeout(span)
                 .redirect(redirect::Policy::none())
                 .no_proxy()
+                .dns_resolver(Names(Arc::clone(&rules)))
                 // Events are rare, and a connection that was closed meanwhile would cost a try.
                 .pool_max_idle_per_host(0)
                 .user_agent(concat!("sayso/", env!("CARGO_PKG_VERSION")));
             client.build().map_err(|error| error.to_string())
         });
-        Self(client)
+        Self { client, rules }
     }
 
     /// Sends an event; the status of the answer that took it.
@@ -84,8 +97,13 @@ impl Sender {
         now: Timestamp,
     ) -> Result<u16, Refused> {
         let refused = |what: String| Refused { status: None, what };
-        let client = self.0.as_ref().map_err(|error| refused(format!("no requests can be made: {error}")))?;
+        let client =
+            self.client.as_ref().map_err(|error| refused(format!("no requests can be made: {error}")))?;
         let url = target(&webhook.url).map_err(refused)?;
+        // An address is not looked up, so it is not seen by `Names`.
+        if address(&url).is_some_and(|ip| !self.rules.allows(ip)) {
+            return Err(refused(Private.to_string()));
+        }
         if webhook.secret.0.is_empty() {
             return Err(refused("the webhook has no secret to sign with: set one".to_owned()));
         }
@@ -123,14 +141,40 @@ fn signature(secret: &str, now: Timestamp, body: &str) -> String {
 fn target(url: &str) -> Result<Url, String> {
     let url = Url::parse(url).map_err(|error| format!("its URL cannot be read: {error}"))?;
     let host = url.host_str().unwrap_or_default();
-    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-    let is_here = host == "localhost" || address.is_ok_and(|address| address.is_loopback());
+    let is_here = host == "localhost" || address(&url).is_some_and(|address| address.is_loopback());
     match url.scheme() {
         "https" if !host.is_empty() => Ok(url),
         "http" if is_here => Ok(url),
         "http" => Err("its URL is http to another machine: use https".to_owned()),
         other => Err(format!("its URL is of the scheme {other}: use https")),
     }
+}
+
+/// The address it names, however it is written (`0x7f.1` is read when the URL is); `None`: a name.
+fn address(url: &Url) -> Option<IpAddr> {
+    url.host_str()?.trim_start_matches('[').trim_end_matches(']').parse().ok()
+}
+
+/// Looks names up, and gives only addresses that may be reached: the connection is made to one of these and no other,
+/// so a name that is answered otherwise the next time (DNS rebinding) gains nothing.
+struct Names(Arc<WebhookRules>);
+
+impl Resolve for Names {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(look_up(name, Arc::clone(&self.0)))
+    }
+}
+
+async fn look_up(name: Name, rules: Arc<WebhookRules>) -> Result<Addrs, Box<dyn Error + Send + Sync>> {
+    let found = lookup_host((name.as_str(), 0)).await?.collect();
+    Ok(Box::new(reachable(found, &rules)?.into_iter()))
+}
+
+/// Those of a name's addresses that may be reached.
+fn reachable(found: Vec<SocketAddr>, rules: &WebhookRules) -> Result<Vec<SocketAddr>, Private> {
+    let some = !found.is_empty();
+    let may: Vec<SocketAddr> = found.into_iter().filter(|at| rules.allows(at.ip())).collect();
+    if some && may.is_empty() { Err(Private) } else { Ok(may) }
 }
 
 /// An error with its causes, in a line.
@@ -163,6 +207,29 @@ mod tests {
         );
         assert_ne!(signature("other", at, "{}"), signed);
         assert_ne!(signature("secret", at, "{} "), signed);
+    }
+
+    #[test]
+    fn of_a_name_s_addresses_only_those_that_may_be_reached_are() {
+        let at = |text: &str| SocketAddr::new(text.parse().unwrap(), 0);
+        let nobody = WebhookRules::default();
+        let both = vec![at("10.0.0.1"), at("8.8.8.8"), at("::1")];
+        assert_eq!(reachable(both.clone(), &nobody), Ok(vec![at("8.8.8.8")]));
+        assert_eq!(reachable(vec![at("10.0.0.1"), at("::1")], &nobody), Err(Private));
+        assert_eq!(
+            reachable(Vec::new(), &nobody),
+            Ok(Vec::new()),
+            "a name without addresses is another fault"
+        );
+        let ten = WebhookRules { networks: vec!["10.0.0.0/8".parse().unwrap()] };
+        assert_eq!(reachable(both, &ten), Ok(vec![at("10.0.0.1"), at("8.8.8.8")]));
+    }
+
+    #[test]
+    fn an_address_is_known_however_it_is_written() {
+        for odd in ["https://2130706433/", "https://0x7f.1/", "https://0177.0.0.1/", "https://127.1/"] {
+            assert_eq!(address(&target(odd).unwrap()), Some(IpAddr::from([127, 0, 0, 1])), "{odd}");
+        }
     }
 
     #[test]

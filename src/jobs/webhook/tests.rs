@@ -79,10 +79,18 @@ async fn answer(mut socket: TcpStream, heard: Arc<Mutex<Vec<String>>>) {
     socket.write_all(answer.as_bytes()).await.unwrap_or_default();
 }
 
+/// That a webhook may be on this machine.
+fn here() -> WebhookRules {
+    WebhookRules { networks: vec!["127.0.0.1/32".parse().unwrap()] }
+}
+
+/// The same in settings.
+const HERE: &str = "[system.sayso]\nwebhook-networks = [\"127.0.0.1\"]\n";
+
 const NOW: Timestamp = Timestamp::from_micros(1_795_339_800_000_000);
 
 async fn send(receiver: &Receiver, path: &str, within: Duration) -> Result<u16, Refused> {
-    Sender::within(within).send(&receiver.hook(path), "call.ended", Ulid(7), "{\"a\":1}", NOW).await
+    Sender::within(within, &here()).send(&receiver.hook(path), "call.ended", Ulid(7), "{\"a\":1}", NOW).await
 }
 
 #[tokio::test]
@@ -122,7 +130,7 @@ async fn what_fails_hangs_or_leads_elsewhere_is_refused_in_time() {
     assert!(gone.status.is_none() && !gone.what.contains("secret-path"), "{gone:?}");
     let mut unsigned = receiver.hook("/ok");
     unsigned.secret = Redacted(String::new());
-    let unsigned = Sender::new().send(&unsigned, "call.ended", Ulid(7), "{}", NOW).await.unwrap_err();
+    let unsigned = Sender::new(&here()).send(&unsigned, "call.ended", Ulid(7), "{}", NOW).await.unwrap_err();
     assert!(unsigned.what.contains("no secret"), "{unsigned:?}");
 }
 
@@ -150,8 +158,11 @@ async fn an_event_is_sent_until_it_is_taken() {
     let house = House::new(Format::Pcm16).await;
     let receiver = Receiver::new().await;
     let url = receiver.hook("/once").url;
-    apply(&house, &format!("[webhook.crm]\nurl = \"{url}\"\nsecret = \"north\"\nevents = [\"call.ended\"]"))
-        .await;
+    apply(
+        &house,
+        &format!("{HERE}[webhook.crm]\nurl = \"{url}\"\nsecret = \"north\"\nevents = [\"call.ended\"]"),
+    )
+    .await;
     let store = &house.deps().store;
     store.commit(vec![ended()]).await.unwrap();
     let ctx = Arc::new(Context::new(house.config(false), house.deps().clone()));
@@ -178,8 +189,9 @@ async fn what_nobody_takes_for_days_is_given_up_with_an_alarm_that_ends_when_one
     let house = House::new(Format::Pcm16).await;
     let receiver = Receiver::new().await;
     let (bad, good) = (receiver.hook("/500").url, receiver.hook("/ok").url);
-    let settings =
-        |url: &str| format!("[webhook.crm]\nurl = \"{url}\"\nsecret = \"north\"\nevents = [\"call.ended\"]");
+    let settings = |url: &str| {
+        format!("{HERE}[webhook.crm]\nurl = \"{url}\"\nsecret = \"north\"\nevents = [\"call.ended\"]")
+    };
     apply(&house, &settings(&bad)).await;
     let store = &house.deps().store;
     store.commit(vec![ended()]).await.unwrap();
@@ -210,11 +222,63 @@ async fn a_test_tells_how_it_went_and_is_not_tried_again() {
     let deps = house.deps();
     for (path, state) in [("/ok", DeliveryState::Delivered), ("/500", DeliveryState::Failed)] {
         let by = Actor::User("ada".to_owned());
-        let row = test(&deps.store, deps.clock, ("crm", &receiver.hook(path)), by).await.unwrap();
+        let hook = receiver.hook(path);
+        let row = test(&deps.store, deps.clock, ("crm", &hook), &here(), by).await.unwrap();
         assert_eq!((row.state, row.event.as_str(), row.attempts), (state, "test", 1));
     }
     let later = deps.clock.now() + Duration::from_secs(86_400);
     assert!(deps.store.deliveries_due("crm", later, 9).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn nothing_goes_to_a_private_address_that_nobody_allowed_by_number_or_by_name() {
+    let receiver = Receiver::new().await;
+    let port = receiver.at.port();
+    let elsewhere = WebhookRules { networks: vec!["10.0.0.0/8".parse().unwrap()] };
+    for rules in [WebhookRules::default(), elsewhere] {
+        let sender = Sender::new(&rules);
+        for host in ["127.0.0.1", "localhost", "[::1]"] {
+            let hook = Webhook { url: format!("http://{host}:{port}/ok"), ..receiver.hook("/ok") };
+            let refused = sender.send(&hook, "call.ended", Ulid(7), "{}", NOW).await.unwrap_err();
+            assert_eq!(refused.status, None, "{host}");
+            assert!(
+                refused.what.contains("private address") && refused.what.contains("webhook-networks"),
+                "{refused:?}"
+            );
+        }
+    }
+    assert!(receiver.heard().is_empty(), "not one connection was made");
+    let named = Webhook { url: format!("http://localhost:{port}/ok"), ..receiver.hook("/ok") };
+    let sent = Sender::new(&here()).send(&named, "call.ended", Ulid(7), "{}", NOW).await;
+    assert_eq!(sent, Ok(204), "a name goes where it may");
+}
+
+#[tokio::test]
+async fn what_is_not_allowed_any_more_is_not_delivered() {
+    let house = House::new(Format::Pcm16).await;
+    let receiver = Receiver::new().await;
+    let url = receiver.hook("/ok").url;
+    let hook = format!("[webhook.crm]\nurl = \"{url}\"\nsecret = \"north\"\nevents = [\"call.ended\"]");
+    apply(&house, &format!("{HERE}{hook}")).await;
+    // As an older Sayso left it, which had no such rule: it is stored past the check.
+    let (_, mut settings) = house.deps().store.settings().await.unwrap();
+    let (_, old) = house.deps().store.settings().await.unwrap();
+    settings.system = None;
+    let changes = crate::settings::differences(&old, &settings);
+    house.deps().store.commit(vec![Change::Settings(changes, Actor::System)]).await.unwrap();
+    house.deps().store.commit(vec![ended()]).await.unwrap();
+    let ctx = Arc::new(Context::new(house.config(false), house.deps().clone()));
+    let stop = CancellationToken::new();
+    let task = tokio::spawn(run(ctx, stop.clone()));
+    until("it failed", async || only(&house).await.what.is_some()).await;
+    let row = only(&house).await;
+    assert!(row.state == DeliveryState::Waiting && row.what.unwrap().contains("private address"));
+    apply(&house, HERE).await;
+    let again = WebhookChange::Retry { id: row.id, by: Actor::System, at: house.deps().clock.now() };
+    house.deps().store.commit(vec![Change::Webhook(again)]).await.unwrap();
+    until("it is taken", async || only(&house).await.state == DeliveryState::Delivered).await;
+    stop.cancel();
+    task.await.unwrap();
 }
 
 #[test]

@@ -175,6 +175,9 @@ pub struct SystemDocument {
     second_approver: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     keep_reports: Option<String>,
+    /// Private networks that webhooks may reach: `10.1.0.0/16`, `127.0.0.1`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    webhook_networks: Option<Vec<String>>,
 }
 
 impl From<&System> for SystemDocument {
@@ -197,6 +200,7 @@ impl From<&System> for SystemDocument {
             anchor_to: Some(system.audit.anchor_to.clone()),
             second_approver: Some(system.privacy.second_approver),
             keep_reports: Some(format_span(system.privacy.keep_reports)),
+            webhook_networks: Some(system.webhooks.networks.iter().map(ToString::to_string).collect()),
         }
     }
 }

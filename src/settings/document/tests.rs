@@ -15,7 +15,7 @@ use crate::settings::tests::REALM;
 use crate::settings::tests::properties::{keep, name, seconds, settings};
 use crate::settings::{
     AuditRules, CustomRole, Language, PasswordRules, PrivacyRules, Provider, Retention, Role, SecondFactor,
-    SessionRules, System, User, Webhook,
+    SessionRules, System, User, Webhook, WebhookRules,
 };
 
 const SEED: [u8; 32] = [7; 32];
@@ -52,6 +52,9 @@ fn system() -> impl Generator<Value = System> {
             anchor_to: vec!["store".to_owned()],
         },
         privacy: PrivacyRules { second_approver: rest.3, keep_reports: rest.1 },
+        webhooks: WebhookRules {
+            networks: if rest.2 { vec!["10.1.0.0/16".parse().unwrap()] } else { Vec::new() },
+        },
     })
 }
 

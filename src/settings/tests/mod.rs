@@ -356,6 +356,33 @@ fn a_webhook_is_reached_by_tls_or_on_this_machine() {
     }
 }
 
+#[test]
+fn a_webhook_at_a_private_address_is_refused_until_it_is_allowed() {
+    let hook = |url: &str| format!("[webhook.crm]\nsecret = \"key\"\nurl = {url:?}\n");
+    for url in [
+        "http://127.0.0.1:8080/x",
+        "https://localhost",
+        "https://[::1]:1/",
+        "https://10.0.0.1",
+        "https://169.254.169.254/",
+    ] {
+        let told = errors(&hook(url));
+        let begins = "demo.toml:1: webhook.crm.url: is at a private address";
+        assert!(told.len() == 1 && told[0].starts_with(begins), "{told:?}");
+    }
+    let allowed = "[system.sayso]\nwebhook-networks = [\"127.0.0.0/8\"]\n";
+    let (stored, _) =
+        applied(&Settings::default(), &format!("{}{allowed}", hook("http://127.0.0.1/")), &OPTIONS);
+    assert_eq!(errors(&format!("{}{allowed}", hook("https://10.0.0.1/"))).len(), 1, "only what is named");
+    for text in ["[system.sayso]\n", "[system.sayso]\nwebhook-networks = [\"10.0.0.0/8\"]\n"] {
+        let told = diff(&stored, &read(text), &OPTIONS).expect_err("not taken back while there is one");
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert_eq!(told[0].key, "system.sayso.webhook-networks");
+    }
+    assert_eq!(applied(&stored, "[queue.a]\n", &OPTIONS).1, ["+ queue a"], "what is as it was is let be");
+    assert_eq!(errors("[system.sayso]\nwebhook-networks = [\"ten\"]\n").len(), 1);
+}
+
 const PEOPLE: &str = "[agent.bob]\npassword = \"x\"\n[user.bob]\npassword = \"correct horse\"\nrole = \"agent\"\nagent = \"bob\"\n";
 
 #[test]

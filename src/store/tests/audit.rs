@@ -20,6 +20,8 @@ on_each_kind! {
     an_export_is_proven_without_the_database,
     parts_side_by_side_prove_what_one_proves,
     rows_tell_what_the_list_of_actions_says,
+    lines_that_join_and_callers_who_come_back_are_told,
+    what_was_armed_and_never_began_is_told,
     webhooks_are_told_in_the_transaction_that_causes_it,
     a_delivery_is_held_by_one_ends_and_is_tidied_up,
     one_at_a_time_anchors_when_it_is_due,
@@ -298,6 +300,47 @@ async fn parts_side_by_side_prove_what_one_proves(kind: Kind) {
     let wrong = Anchor { head: Head { seq: 19_000, hash: Hash([1; 32]) }, at: at(1) };
     let broken = place.store.verify_audit_with(crate::audit::Anchors::of([wrong]), |_, _| {}).await;
     assert!(matches!(&broken, Err(StoreError::Broken(link)) if link.seq == 19_000), "{broken:?}");
+}
+
+async fn lines_that_join_and_callers_who_come_back_are_told(kind: Kind) {
+    let place = Place::new(kind).await;
+    let call = call(0);
+    place.facts(vec![arrived(call, 0)]).await;
+    let admitted = |n, agent: Option<&str>, replaces| Fact::Admitted {
+        leg: leg(call, n),
+        agent: agent.map(Into::into),
+        replaces,
+        at: at(5),
+    };
+    place.facts(vec![admitted(1, Some("bob"), None), admitted(2, None, Some(leg(call, 1)))]).await;
+    let returned =
+        |agent: Option<&str>, cause| Fact::Returned { call, agent: agent.map(Into::into), cause, at: at(6) };
+    place.facts(vec![returned(Some("bob"), Cause::Declined), returned(None, Cause::NoAnswer)]).await;
+    let [first, second] = [leg(call, 1), leg(call, 2)];
+    assert_eq!(
+        place.store.told("leg.admitted").await,
+        [
+            format!("system agent bob leg {first}: nothing -> nothing"),
+            format!("system system leg {second}: nothing -> replaces {first}"),
+        ]
+    );
+    let [declined, silent] = [Cause::Declined, Cause::NoAnswer].map(crate::audit::cause_word);
+    assert_eq!(
+        place.store.told("call.returned").await,
+        [
+            format!("system system call {call}: nothing -> agent bob: {declined}"),
+            format!("system system call {call}: nothing -> anyone: {silent}"),
+        ]
+    );
+}
+
+async fn what_was_armed_and_never_began_is_told(kind: Kind) {
+    let place = Place::new(kind).await;
+    let store = &place.store;
+    store.commit(vec![arrived(call(0), 0).into(), kek_made(KEK), armed(0, b"key")]).await.expect("arms");
+    store.commit(step(RecordingChange::Discarded { id: recording(0), at: at(4) })).await.expect("discards");
+    let row = format!("modify system recording {}: nothing -> discarded", recording(0));
+    assert_eq!(store.told("recording.discarded").await, [row]);
 }
 
 async fn rows_tell_what_the_list_of_actions_says(kind: Kind) {

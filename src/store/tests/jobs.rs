@@ -82,6 +82,10 @@ async fn a_job_is_enqueued_once_leased_retried_hurried_and_done(kind: Kind) {
         (store.job(id).await.expect("reads").expect("there").due, place.audit_rows().await),
         (at(6), rows + 1)
     );
+    assert_eq!(
+        store.told("job.hurried").await,
+        [format!("modify user ada job {id}: nothing -> reconcile all")]
+    );
     let unknown = store.commit(hurry(id + 1_000)).await;
     assert!(matches!(unknown, Err(StoreError::Missing { what: "job", .. })), "{unknown:?}");
 

@@ -128,6 +128,22 @@ fn sql(kind: Kind, statement: &str) -> AssertSqlSafe<String> {
     })
 }
 
+impl Store {
+    /// The audit rows of an action, the earliest first: `CLASS WHO OBJECT: OLD -> NEW`, for tests everywhere.
+    pub(crate) async fn told(&self, action: &str) -> Vec<String> {
+        let filter = AuditFilter { action: Some(action.to_owned()), limit: 1_000, ..AuditFilter::default() };
+        let text = |value: &Option<crate::audit::Sealed>| match value {
+            None => "nothing".to_owned(),
+            Some(sealed) => sealed.text().unwrap_or("(erased)").to_owned(),
+        };
+        let rows = self.audit(&filter).await.expect("reads");
+        let row = |row: &crate::audit::Row| {
+            format!("{} {} {}: {} -> {}", row.class, row.who, row.what, text(&row.old), text(&row.new))
+        };
+        rows.iter().rev().map(row).collect()
+    }
+}
+
 fn at(second: i64) -> Timestamp {
     Timestamp::from_micros(1_795_000_000_000_000 + second * 1_000_000)
 }

@@ -352,6 +352,12 @@ async fn agents_choices_are_audited_and_the_course_of_calls_is_not(kind: Kind) {
     let texts: Vec<_> = rows.iter().rev().filter_map(|row| row.new.as_ref().and_then(Sealed::text)).collect();
     assert_eq!(texts, ["ready", "not ready: lunch", "logged off"]);
     assert_eq!(rows[0].who, Actor::Agent("bob".into()));
+    let told = [
+        "presence agent bob agent bob.state: logged off -> ready",
+        "presence agent bob agent bob.state: ready -> not ready: lunch",
+        "presence agent bob agent bob.state: not ready: lunch -> logged off",
+    ];
+    assert_eq!(place.store.told("agent.state").await, told);
     assert_eq!(place.store.agents().await.expect("reads")[0].state, AgentState::LoggedOff);
 }
 

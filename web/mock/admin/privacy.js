@@ -77,8 +77,10 @@ export function answer({ method, path, url, body, octets, user }) {
   }
   if (path === '/audit/verify') return later(json({ whole: true, rows: 1_204_331, head: anchors[0].hash, tookMs: 2914, fault: null, anchors: { checked: 134, fault: null } }), 900)
   if (path === '/audit/anchors' && method === 'POST') {
-    anchors.unshift({ ...anchors[0], seq: 1_204_331, at: at() })
-    return json(anchors[0], 201)
+    const made = [['/var/lib/sayso/anchors.jsonl', 'anchored', null], ['webhook notary', 'failed', 'the answer was 503']]
+      .map(([to, state, what]) => ({ ...anchors[0], seq: 1_204_331, at: at(), to, state, what }))
+    anchors.unshift(...made)
+    return json(made, 201)
   }
   if (path === '/audit/anchors') return listing(anchors, url)
   if (path === '/nodes') return json([{ id: 'sayso-1', version: '0.6.0', since: at(-DAY * 6), seenAt: at(-2), calls: 14, draining: false, here: true }, { id: 'sayso-2', version: '0.6.0', since: at(-DAY * 2), seenAt: at(-3), calls: 3, draining: true, here: false }, { id: 'sayso-3', version: '0.5.2', since: at(-DAY * 40), seenAt: at(-4000), calls: 0, draining: false, here: false }])

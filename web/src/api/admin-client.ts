@@ -68,7 +68,7 @@ export const admin = {
 
   // ---- audit log
   verifyAudit: () => request<AuditVerdict>('POST', '/audit/verify'),
-  anchorNow: () => request<Anchor>('POST', '/audit/anchors'),
+  anchorNow: () => request<Anchor[]>('POST', '/audit/anchors'),
 
   // ---- people's data
   search: (what: { number?: string; email?: string; name?: string; since?: string; until?: string }) => request<Found>('POST', '/privacy/search', what),

@@ -93,6 +93,8 @@ export interface SystemDocument {
   'session-idle'?: string; 'session-absolute'?: string; 'second-factor'?: 'optional' | 'required'
   'audit-off'?: string[]; 'anchor-every'?: string; 'anchor-to'?: string[]
   'second-approver'?: boolean; 'keep-reports'?: string
+  /** Private networks and addresses that webhooks may reach; only a superuser changes them. */
+  'webhook-networks'?: string[]
 }
 // POST /queues/{name}/preview  QueueDocument   -> PolicyPreview    right as PUT; nothing is stored. The name may be new
 // POST /settings/check {kind, name, document}  -> {errors}         what PUT would say; kind as in the path, or "system"
@@ -205,7 +207,7 @@ export interface CallReport { rows: { key: string; offered: number; answered: nu
 // GET  /audit/export?...                       -> application/jsonl    whole rows with hashes, as `sayso audit verify --file` reads them
 // POST /audit/verify                           -> AuditVerdict     runs to its end; a million rows take seconds; 409 not-now: somebody else's runs
 // GET  /audit/anchors?after                    -> Page<Anchor>
-// POST /audit/anchors                          -> 201 Anchor       now
+// POST /audit/anchors                          -> 201 Anchor[]     now: one for each place; 409 no-place, not-now
 export interface AuditRow { seq: number; at: string; class: string; actor: string; action: string; object: { kind: string; id: string; attribute: string | null }; about: string | null; old: string | null; new: string | null; erased: boolean }
 export interface AuditVerdict { whole: boolean; rows: number; head: string; tookMs: number; fault: { seq: number; what: string } | null; anchors: { checked: number; fault: string | null } }
 export interface Anchor { seq: number; hash: string; at: string; to: string; state: 'anchored' | 'failed'; what: string | null }

@@ -7,6 +7,7 @@
 // {status, title, detail}, `title` is a stable word, `detail` a sentence. Everywhere: 401 not-logged-in,
 // 403 change-password-first | no-right | no-agent (the user is no agent) | not-from-here (CSRF),
 // 400 bad-request, 404 no-route, 405 no-method, 408 too-slow, 413 too-large, 415 not-json, 503 unavailable.
+// 503 busy (searches, reports, simulations: two at once of all of them), with Retry-After in seconds.
 
 // ---- session
 // POST   /session           {user, password}          -> Session        401 wrong, 423 locked (detail: until when),

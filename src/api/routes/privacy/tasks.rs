@@ -29,6 +29,8 @@ use crate::vault::{Chest, WrappedKey};
 
 /// Calls, and entries, that one task may be about.
 const MOST: usize = 1_000;
+/// The largest body: so many ids of both, a reason, and room.
+const LARGEST: usize = 96 * 1_024;
 /// Chunks of a file on their way to who takes it.
 const AHEAD: usize = 4;
 
@@ -175,20 +177,20 @@ fn there(row: &TaskRow, now: Timestamp) -> Option<&TaskFile> {
 pub(super) async fn ask(
     State(desk): State<Arc<Desk>>,
     Extension(visitor): Extension<Visitor>,
-    Told(Wanted { kind, selection, reason, password }): Told<Wanted>,
+    Told(Wanted { kind, selection, reason, password }): Told<Wanted, LARGEST>,
 ) -> Result<Response, Problem> {
     let kind = TaskKind::from(kind);
     let reason = reason_of(&reason)?;
     let spool = desk.archive()?.vault.spool_id().to_owned();
     let Selection { mut calls, consents, mut entries } = selection;
-    calls.sort_unstable();
-    calls.dedup();
-    entries.sort_unstable();
-    entries.dedup();
     if calls.len() > MOST || entries.len() > MOST {
         let detail = format!("At most {MOST} calls and {MOST} entries at once: narrow the selection.");
         return Err(Problem::unprocessable("too-many", detail));
     }
+    calls.sort_unstable();
+    calls.dedup();
+    entries.sort_unstable();
+    entries.dedup();
     may_select(&desk, &visitor, &calls, consents || !entries.is_empty()).await?;
     let counts = soon(desk.store().privacy_counts(&calls, &entries, consents)).await?;
     let nothing = match kind {

@@ -166,6 +166,10 @@ fn system(visitor: &Visitor, old: &System, new: &System) -> Result<(), Problem> 
     if kept_as_new != *new {
         needs(visitor, Right::ConfigureSystem, "change the system")?;
     }
+    // Behind these networks is what the server may reach, and who sets webhooks may not: a superuser decides.
+    if old.webhooks != new.webhooks {
+        needs(visitor, Right::ManageRoles, "change which private networks webhooks may reach")?;
+    }
     Ok(())
 }
 

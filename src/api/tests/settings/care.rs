@@ -88,6 +88,32 @@ async fn a_webhook_s_secret_goes_to_no_other_place() {
 }
 
 #[tokio::test]
+async fn a_superuser_says_which_private_networks_webhooks_reach() {
+    let house = house().await;
+    house.apply("[role.wires]\nrights = [\"configure-system\", \"configure-recording\"]\n[user.wes]\npassword = \"correct horse\"\nmust-change = false\nrole = \"wires\"\n").await;
+    let (wes, boss) = (house.log_in("wes").await, house.log_in("boss").await);
+    let hook = |url: &str| json!({ "url": url, "secret": "north-of-here", "events": ["call.ended"] });
+    for url in ["https://169.254.169.254/latest", "http://localhost:9000/", "https://[fd00::1]/"] {
+        assert_eq!(keys(&wes.make("/webhooks/crm", hook(url)).await), ["url"], "{url}");
+    }
+    let networks = json!({ "webhook-networks": ["127.0.0.1", "10.1.0.0/16"] });
+    let refused = wes.put_as("/system", "*", networks.clone()).await;
+    assert_eq!(
+        refused.problem(),
+        (403, "no-right".into()),
+        "who sets webhooks does not say where they may be"
+    );
+    assert_eq!(boss.put_as("/system", "\"0\"", networks).await.status, 200);
+    assert_eq!(wes.make("/webhooks/crm", hook("http://127.0.0.1:9000/")).await.status, 201);
+    let kept = json!({ "webhook-networks": ["127.0.0.1", "10.1.0.0/16"], "time-zone": "Europe/Vienna" });
+    assert_eq!(wes.put_as("/system", "*", kept).await.status, 200, "the rest is theirs");
+    let less = json!({ "webhook-networks": ["10.1.0.0/16"] });
+    assert_eq!(keys(&boss.put_as("/system", "*", less).await), ["webhook-networks"]);
+    let told = house.select("SELECT COALESCE(new, '') FROM audit WHERE attribute = 'webhook-networks'").await;
+    assert_eq!(told, ["127.0.0.1/32, 10.1.0.0/16"]);
+}
+
+#[tokio::test]
 async fn a_table_of_people_is_taken_with_a_row_in_the_log() {
     let house = house().await;
     let boss = house.log_in("boss").await;

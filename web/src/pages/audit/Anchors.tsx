@@ -4,13 +4,20 @@ import { useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 
 import type { Anchor } from '../../api/admin'
-import { request } from '../../api/client'
+import { admin } from '../../api/admin-client'
 import { tell, useDesk } from '../../app/hooks'
 import { Badge, Card, ServerTable, useFaultWords } from '../../kit'
 import { useTexts } from '../../texts'
 import { useAuditWords } from '../../texts/admin/audit'
 
 const PATH = '/audit/anchors'
+
+/** In words: at which row, where it was put, and where it could not be put and why. */
+const told = (words: ReturnType<typeof useAuditWords>, seq: string, anchors: Anchor[]) => {
+  const put = anchors.filter(({ state }) => state === 'anchored').map(({ to }) => to)
+  const not = anchors.filter(({ state }) => state === 'failed').map(({ to, what }) => (what ? `${to} (${what})` : to))
+  return [put.length > 0 && words.anchored(seq, put.join(', ')), not.length > 0 && words.notAnchored(not.join(', '))].filter(Boolean).join(' ')
+}
 
 export function Anchors() {
   const t = useTexts()
@@ -39,8 +46,8 @@ function AnchorNow() {
   const run = async () => {
     setBusy(true)
     try {
-      const { seq } = await request<Anchor>('POST', PATH)
-      tell(t, words.anchored(t.format.figure(seq)))
+      const anchors = await admin.anchorNow()
+      tell(t, told(words, t.format.figure(anchors[0]?.seq ?? 0), anchors), anchors.some(({ state }) => state === 'failed'))
     } catch (error) {
       tell(t, faultWords(error), true)
     }

@@ -69,6 +69,9 @@ function Fields({ of, draft }: { of: DocumentState<SystemDocument>; draft: Syste
           onChange={(event) => { of.change({ 'second-approver': event.currentTarget.checked }) }} />
         {span('keep-reports', '1d')}
       </Part>
+      <Part title={words.webhooks} disabled={!mayRest || !may(session, 'manage-roles')}>
+        <ListField {...shared('webhook-networks')} value={draft['webhook-networks']} onChange={(value) => { of.change({ 'webhook-networks': value }) }} />
+      </Part>
     </>
   )
 }

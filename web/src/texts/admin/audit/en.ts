@@ -8,7 +8,7 @@ export const en = {
   export: 'Export JSONL', exportLead: 'Whole rows with their hashes, as `sayso audit verify --file` reads them. What you filter is what you get.',
   verify: 'Verify the log', verifyLead: 'Computes every link of the chain anew and compares the anchors. A million rows take seconds.', verifying: 'Verifying…', whole: 'The log is whole', broken: 'The log is broken',
   rows: (n: string, took: string) => `${n} rows in ${took}`, head: 'Head of the chain', faultAt: (seq: string) => `First broken row: ${seq}`, anchorsChecked: (n: string) => `Anchors compared: ${n}`, anchorFault: 'An anchor does not fit', notVerified: 'Not verified in this session.',
-  anchors: 'Anchors', anchorsLead: 'The head of the chain, signed and written elsewhere: if rows are cut off at the end, an anchor shows it.', noAnchors: 'No anchors yet.', hash: 'Hash', to: 'Where', state: 'State', states: { anchored: 'Anchored', failed: 'Failed' }, anchorNow: 'Anchor now', anchored: (seq: string) => `Anchored at row ${seq}.`,
+  anchors: 'Anchors', anchorsLead: 'The head of the chain, signed and written elsewhere: if rows are cut off at the end, an anchor shows it.', noAnchors: 'No anchors yet.', hash: 'Hash', to: 'Where', state: 'State', states: { anchored: 'Anchored', failed: 'Failed' }, anchorNow: 'Anchor now', anchored: (seq: string, to: string) => `Anchored at row ${seq}: ${to}.`, notAnchored: (to: string) => `Not anchored: ${to}.`,
 }
 
 export type Words = typeof en
