@@ -10,7 +10,7 @@ use crate::store::query::Cells;
 use crate::store::writer::Work;
 use crate::time::Timestamp;
 
-use super::super::{TASK, TaskKind};
+use super::super::TASK;
 use super::of;
 
 impl Work<'_> {
