@@ -29,6 +29,12 @@ impl Heavy {
         Self { places: Arc::new(Semaphore::new(PLACES)), wait: WAIT }
     }
 
+    /// One whose places are taken, and for which nobody waits.
+    #[cfg(test)]
+    pub(super) fn full() -> Self {
+        Self { places: Arc::new(Semaphore::new(0)), wait: Duration::ZERO }
+    }
+
     /// Does such a read, which is waited for `within`. It goes on to its end and keeps its place until then, since a
     /// database goes on with it when nobody waits any more.
     ///

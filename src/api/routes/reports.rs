@@ -306,7 +306,39 @@ pub(super) fn midnight(zone: &TimeZone, now: Timestamp) -> Timestamp {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::header::RETRY_AFTER;
+
     use super::*;
+    use crate::api::heavy::Heavy;
+    use crate::api::input::Listing;
+    use crate::api::tests::house::{House, PASSWORD};
+    use crate::api::{Proxies, sign};
+    use crate::ids::Redacted;
+
+    fn asked<Q: Default>() -> Asked<Q> {
+        Asked { listing: Listing::default(), by: Q::default(), filter: Redacted(String::new()) }
+    }
+
+    #[tokio::test]
+    async fn reports_wait_for_the_places_that_all_heavy_reads_share() {
+        let house = House::new().await;
+        let mut desk = Desk::new(house.desktop.clone(), false, Proxies::default());
+        let from = "127.0.0.1".parse().unwrap();
+        let (_, visitor) = sign::log_in(&desk, "clerk", PASSWORD.into(), None, from).await.unwrap();
+        let ask = async |desk: &Arc<Desk>| {
+            let calls = calls(State(Arc::clone(desk)), Extension(visitor.clone()), asked()).await;
+            let consents = consents(State(Arc::clone(desk)), Extension(visitor.clone()), asked()).await;
+            [calls, consents].map(axum::response::IntoResponse::into_response)
+        };
+        for answer in ask(&desk).await {
+            assert_eq!(answer.status(), 200);
+        }
+        Arc::get_mut(&mut desk).expect("nobody else has it").heavy = Heavy::full();
+        for answer in ask(&desk).await {
+            assert_eq!(answer.status(), 503);
+            assert_eq!(answer.headers()[RETRY_AFTER], "5");
+        }
+    }
 
     #[test]
     fn days_are_those_of_the_time_zone_and_of_summer_time() {
