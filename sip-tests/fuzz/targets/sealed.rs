@@ -86,13 +86,17 @@ impl Place {
         fs::write(&part, file).expect("writable");
         match self.vault.salvage(id(), &self.wrapped) {
             Ok(finished) => {
-                let spooled = self.vault.spooled(id()).expect("it can be looked at").expect("it is in its place");
-                let opened = Reader::open(Source::Spool(spooled), id(), DataKey::new(KEY), Some(finished.samples));
+                let spooled =
+                    self.vault.spooled(id()).expect("it can be looked at").expect("it is in its place");
+                let opened =
+                    Reader::open(Source::Spool(spooled), id(), DataKey::new(KEY), Some(finished.samples));
                 let reader = self.runtime.block_on(opened).expect("it opens");
                 let whole = self.runtime.block_on(all(&reader, 0..u64::MAX)).expect("it is whole");
                 assert_eq!(whole.len() as u64, reader.info().bytes);
             }
-            Err(_) => assert!(fs::read(&part).is_ok_and(|left| left == file), "a file that is refused is changed"),
+            Err(_) => {
+                assert!(fs::read(&part).is_ok_and(|left| left == file), "a file that is refused is changed")
+            }
         }
         self.vault.destroy(id()).expect("it is removed");
     }
