@@ -53,4 +53,6 @@ mod vault_disk;
 mod vault_formats;
 mod vault_gone;
 mod vault_lock;
+mod vault_nodes;
+mod vault_withdrawn;
 mod webrtc;

@@ -42,7 +42,7 @@ fn alarms(server: &Server) -> Vec<String> {
     server.metrics().alarms()
 }
 
-fn assert_all_there(server: &Server, kept: &Kept, words: &[Words]) {
+pub(crate) fn assert_all_there(server: &Server, kept: &Kept, words: &[Words]) {
     let rows = settled(server, CAUGHT_UP);
     assert_eq!(rows.len(), words.len(), "{rows:#?}");
     assert!(rows.iter().all(|row| row["state"] == "stored"), "{rows:#?}");

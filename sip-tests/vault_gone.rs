@@ -11,16 +11,14 @@ use aws_sdk_s3::Client;
 use serde_json::{Value, json};
 
 use crate::harness::api::Session;
-use crate::harness::audio::RATE;
-use crate::harness::phone::{Phone, SOON};
-use crate::harness::server::{SAYSO, Server, password, text as said};
+use crate::harness::server::{SAYSO, Server, text as said};
 use crate::harness::vault::{
-    ALWAYS, Kept, ROOT, Talk, Words, assert_whole, by_caller, database, files, noise, number, settings,
-    settled, sql, start, text, wait, wrapped_key,
+    ALWAYS, Kept, ROOT, Talk, Words, assert_whole, by_caller, database, files, settings, settled, sql, start,
+    text, wait, wrapped_key,
 };
 use crate::harness::{Process, shared, until};
 
-const SETTLED: Duration = Duration::from_secs(60);
+pub(crate) const SETTLED: Duration = Duration::from_secs(60);
 
 /// Calls of two seconds, one after the other; the recordings' rows in the same order.
 pub(crate) fn calls(server: &Server, count: u32) -> Vec<(Words, Value)> {
@@ -262,7 +260,7 @@ fn what_is_left_of_a_destroyed_recording_opens_for_nobody() {
 }
 
 /// Everything of a name that a bucket with versions can hold: versions, delete markers, unfinished uploads.
-fn traces(client: &Client, bucket: &str, id: &str) -> Vec<String> {
+pub(crate) fn traces(client: &Client, bucket: &str, id: &str) -> Vec<String> {
     let of =
         |key: Option<&str>, what: &str| key.filter(|key| key.contains(id)).map(|key| format!("{what} {key}"));
     wait(async {
@@ -350,51 +348,77 @@ pub(crate) fn certificate(server: &Server, id: &str) {
     assert!(!verify(&signed, &"0".repeat(64)).status.success(), "another's key");
 }
 
-/// Consent withdrawn in mid-call: what was captured goes, the copies in the store with it, and the call goes on.
+/// What its certificate says was not seen.
+fn not_seen(server: &Server, id: &str) -> Vec<String> {
+    let shown = server.run(&["certificate", "show", id, "--config"], &[&server.config()]);
+    assert!(shown.status.success(), "{}", said(&shown));
+    let certificate: Value = serde_json::from_slice(&shown.stdout).expect("JSON");
+    let lines = certificate["certificate"]["not_seen"].as_array().expect("a list");
+    lines.iter().map(|line| line.as_str().expect("a text").to_owned()).collect()
+}
+
+/// An object that somebody deleted by hand, and one whose bucket is configured no more.
 #[test]
-fn a_withdrawal_in_mid_call_leaves_nothing() {
+fn what_is_not_where_it_was_put_is_certified_as_that() {
     let _machine = shared();
-    let kept = Kept::moto();
+    let kept = Kept::s3s();
     let Kept::Bucket { server: store, bucket, .. } = &kept else { panic!("a bucket") };
-    let ask = "recording = \"consent\"\nconsent = { attempts = 3, timeout = \"5s\" }";
-    let secret = "the secret of ada";
-    let ada = format!(
-        "\n[user.ada]\ndisplay-name = \"Ada\"\nrole = \"agent\"\nagent = \"agent0\"\npassword = \"{secret}\"\n\
-         must-change = false\n"
+    let mut server = start(&settings(1, |_| ALWAYS.to_owned()), &kept.config("", ""));
+    let ids: Vec<String> = calls(&server, 3).iter().map(|(_, row)| text(row, "id")).collect();
+    let names = kept.names(&server);
+    let name = names.iter().find(|name| name.contains(&ids[1])).expect("it is stored");
+    wait(store.client().delete_object().bucket(bucket).key(name).send()).expect("deleted by hand");
+    destroy(&server, &ids[1]);
+    let line = format!("object recordings/{}", &name["sayso/recordings/".len()..]);
+    let told = not_seen(&server, &ids[1]);
+    let told =
+        told.iter().find(|told| told.starts_with(&line)).unwrap_or_else(|| panic!("{line}: {told:#?}"));
+    assert!(told.contains("it was not there before anything was removed"), "{told}");
+    assert!(told.contains("of 2 recordings") && told.contains("2 were there"), "{told}");
+    // The bucket is another one from now on.
+    server.terminate();
+    assert_eq!(server.ended(Duration::from_secs(20)), Some(0));
+    let config = fs::read_to_string(server.config()).expect("the configuration");
+    let other = wait(store.bucket());
+    fs::write(
+        server.config(),
+        config.replace(&format!("bucket = {bucket:?}"), &format!("bucket = {other:?}")),
+    )
+    .expect("writable");
+    server.start_again();
+    let (status, answer) = session(&server).ask(
+        "DELETE",
+        &format!("/recordings/{}", ids[0]),
+        Some(json!({ "reason": "asked to" })),
     );
-    let server = start(&(settings(1, |_| ask.to_owned()) + &ada), &kept.config("segment = \"5s\"", ""));
-    let mut agent = Phone::new(server.udp, [127, 0, 0, 1], "agent0");
-    agent.register(&password("agent0"), 3600);
-    let mut caller = Phone::new(server.udp, [127, 0, 0, 1], "+4930555001");
-    caller.call_answered(&number(0));
-    let voice = caller.talk(noise(1));
-    server.phase("asking");
-    caller.press_info('1');
-    agent.rung_within(SOON * 4);
-    agent.pick_up();
-    let answers = agent.talk(noise(2));
-    let copied = || kept.names(&server).iter().any(|name| name.contains(".seg/")).then_some(());
-    until(Duration::from_secs(20), "a segment in the store", copied);
-    let rows = server.rows(&["recordings", "list"]);
-    let id = text(&rows[0], "id");
-    let call = text(&rows[0], "call");
-    let ada = Session::open(server.http, "ada", secret);
-    ada.does("POST", &format!("/calls/{call}/recording/withdraw"), None);
-    let removed = || {
-        let rows = server.rows(&["recordings", "list"]);
-        rows.iter().any(|row| row["id"] == id.as_str() && row["state"] == "removed").then_some(())
+    assert_eq!(status, 202, "{answer}");
+    let refused = || {
+        let jobs = server.rows(&["jobs", "list"]);
+        jobs.iter().find_map(|job| job["error"].as_str().map(str::to_owned))
     };
-    until(Duration::from_secs(30), "the recording to be removed while the call goes on", removed);
-    assert_eq!(traces(&store.client(), bucket, &id), Vec::<String>::new());
-    assert_eq!(files(&server.dir.path().join("data/vault/spool")), Vec::<PathBuf>::new());
-    let heard = answers.log(|log| log.heard.len());
-    let more = || answers.log(|log| (log.heard.len() > heard + RATE).then_some(()));
-    until(SOON, "the talk to go on", more);
-    drop((voice, answers));
-    caller.bye();
-    agent.take("BYE", SOON);
-    let rows = settled(&server, SETTLED);
-    assert!(rows.iter().all(|row| row["state"] == "removed"), "{rows:#?}");
-    assert_eq!(kept.names(&server), Vec::<String>::new());
+    let why = until(Duration::from_secs(20), "the job to say why it waits", refused);
+    assert!(why.contains(&format!("s3://{bucket}/")) && why.contains("sayso recordings gone"), "{why}");
+    let gone = |reason: &str| {
+        let words = ["recordings", "gone", &ids[0], "--reason", reason, "--config"];
+        server.run(&words, &[&server.config()])
+    };
+    let output = gone(" ");
+    assert!(!output.status.success(), "a reason: {}", said(&output));
+    let output = gone("the old bucket was deleted");
+    assert!(output.status.success(), "{}", said(&output));
+    let told = not_seen(&server, &ids[0]).join("\n");
+    assert!(told.contains(&format!("s3://{bucket}/")) && told.contains("said at"), "{told}");
+    assert!(!told.contains("deleted"), "a person's words are not kept for good: {told}");
+    certified_without_trace(&server, &ids[0]);
+    assert_eq!(server.rows(&["audit", "list", "--action", "recording.said-gone"]).len(), 1);
     server.audit_is_whole();
+}
+
+/// Its certificate is one, although nothing was found.
+fn certified_without_trace(server: &Server, id: &str) {
+    let shown = server.run(&["certificate", "show", id, "--config"], &[&server.config()]);
+    let file = server.dir.path().join("certificate.json");
+    fs::write(&file, &shown.stdout).expect("writable");
+    let output = server.run(&["certificate", "verify"], &[&file]);
+    assert!(output.status.success(), "{}", said(&output));
 }

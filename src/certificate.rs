@@ -37,7 +37,7 @@ pub fn reason_told(rule: &str, words: &str) -> String {
 }
 
 /// The rule by which a person destroys a recording.
-const BY_HAND: &str = "operator";
+pub(crate) const BY_HAND: &str = "operator";
 
 /// That a recording was destroyed.
 #[derive(Clone, Debug, PartialEq, Eq)]

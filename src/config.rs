@@ -25,8 +25,8 @@ use crate::sip::core::{Advertise, Nat};
 pub use desktop::{DesktopConfig, TurnConfig};
 pub use network::{Fact, TlsConfig};
 pub use vault::{
-    AudioFormat, Encryption, KmsSection, LockMode, LockedErasure, ObjectLock, S3Section, Sse, VaultSection,
-    parse_size,
+    AudioFormat, Encryption, KmsSection, LockMode, LockedErasure, ObjectLock, S3Section, ServiceSection, Sse,
+    VaultSection, parse_size,
 };
 
 /// All that an operator sets for one node.

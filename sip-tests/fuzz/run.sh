@@ -8,7 +8,7 @@ cd "$(dirname "$0")"
 seconds=${1:-10}
 shift || true
 targets=("$@")
-[ ${#targets[@]} -gt 0 ] || targets=(datagram stream sdp rtp rtcp srtp stun audio wav proof apply)
+[ ${#targets[@]} -gt 0 ] || targets=(datagram stream sdp rtp rtcp srtp stun audio wav sealed proof apply)
 
 work=$(cd ../.. && pwd)/target/fuzz
 mkdir -p "$work/failures"

@@ -27,6 +27,13 @@ const WEBRTC: &str = "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group
 const CERTIFICATE: &str = "{\"algorithm\":\"Ed25519\",\"certificate\":{\"document\":\"x\",\"version\":1,\"audit\":{\"n\":1}},\
     \"public_key\":\"0000000000000000000000000000000000000000000000000000000000000000\",\"signature\":\"00\"}";
 
+/// What a certificate says, in canonical form.
+const CONTENT: &str = "{\"audit\":{\"hash\":\"abababababababababababababababababababababababababababababababab\",\"n\":4711},\
+    \"by\":\"system\",\"call\":\"00000000000000000000000008\",\"document\":\"sayso deletion certificate\",\"found_after\":[],\
+    \"found_before\":[\"object x\"],\"key_destroyed_at\":\"2026-11-22T09:30:00Z\",\"looked_in\":[\"spool 01K\"],\"not_seen\":[],\
+    \"product\":\"sayso\",\"reason\":\"r\",\"recording\":\"00000000000000000000000007\",\"removed_at\":\"2026-11-22T09:30:02Z\",\
+    \"rule\":\"withdrawal\",\"version\":1}";
+
 /// A request of the peer: `to` may hold a tag, the body goes last.
 fn request(method: &str, cseq: u32, to: &str, extra: &str, body: &str) -> String {
     let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
@@ -93,6 +100,28 @@ fn rtp(sequence: u8, payload_type: u8, payload: &[u8]) -> Vec<u8> {
     [&[0x80, payload_type, 0, sequence, 0, 0, sequence, 0, 9, 9, 9, 9], payload].concat()
 }
 
+/// Sealed files in the script of `targets/sealed.rs`: two full chunks of 8 octets, a short one, an end that fits.
+fn sealed() -> Vec<(&'static str, Vec<u8>)> {
+    // G.711 has two octets a frame: ten samples.
+    let mut end = vec![1];
+    end.extend(10u64.to_le_bytes());
+    end.extend(0u64.to_le_bytes());
+    end.extend(1u32.to_le_bytes());
+    end.extend(2u64.to_le_bytes());
+    end.extend(2u64.to_le_bytes());
+    end.push(16);
+    let audio = [3, 5, 0xFF, 3, 6, 0xFF, 0, 1, 2, 3, 4, 0xFF];
+    let with = |how: u8, last: &[u8]| [&[how, 1, 1][..], &audio, last].concat();
+    vec![
+        ("whole", with(0, &[&[1], &end[..]].concat())),
+        ("salvaged", with(0, &[&[2], &end[..]].concat())),
+        ("cut", with(0, &[])),
+        ("trailing", with(0, &[&[1], &end[..], &[0xFF, 9, 8, 7]].concat())),
+        ("leftover", with(1, &[9, 0, 1, 2])),
+        ("leftover-whole", with(1, &[&[1], &end[..]].concat())),
+    ]
+}
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let root = std::env::args().nth(1).ok_or("where to? give a folder")?;
     let put = |target: &str, name: &str, octets: &[u8]| -> std::io::Result<()> {
@@ -119,6 +148,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     report.extend([7; 44]);
     put("rtcp", "report", &report)?;
     put("proof", "certificate", CERTIFICATE.as_bytes())?;
+    put("proof", "content", format!("!{CONTENT}").as_bytes())?;
+    for (name, script) in sealed() {
+        put("sealed", name, &script)?;
+    }
     let settings = include_str!("../../deploy/demo/settings.toml").lines();
     let open: Vec<&str> = settings.filter(|line| !line.contains("password")).collect();
     put("apply", "demo", open.join("\n").as_bytes())?;

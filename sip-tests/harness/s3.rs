@@ -13,6 +13,7 @@ use std::time::Duration;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
 use sayso::ids::Redacted;
+use sayso::vault::AwsService;
 use sayso::vault::objects::S3Settings;
 
 /// Runs the server until its own input ends, which comes when the test process is gone; then removes its folder.
@@ -151,10 +152,12 @@ pub(crate) fn settings(endpoint: &str, bucket: &str) -> S3Settings {
     S3Settings {
         bucket: bucket.to_owned(),
         prefix: "sayso/".to_owned(),
-        region: Some("us-east-1".to_owned()),
-        endpoint: Some(endpoint.to_owned()),
+        service: AwsService {
+            region: Some("us-east-1".to_owned()),
+            endpoint: Some(endpoint.to_owned()),
+            credentials: Some((ACCESS_KEY.to_owned(), Redacted(SECRET_KEY.to_owned()))),
+        },
         path_style: Some(true),
-        credentials: Some((ACCESS_KEY.to_owned(), Redacted(SECRET_KEY.to_owned()))),
         sse: None,
         storage_class: None,
         tags: std::collections::BTreeMap::default(),

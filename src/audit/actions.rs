@@ -136,6 +136,7 @@ pub const ACTIONS: &[Action] = &[
     ("recording.released", MODIFY, Tells::Change),
     ("recording.removed", MODIFY, Tells::New),
     ("recording.resumed", MODIFY, Tells::Change),
+    ("recording.said-gone", MODIFY, Tells::Change),
     ("recording.salvaged", MODIFY, Tells::New),
     ("recording.started", MODIFY, Tells::Change),
     ("recording.stored", MODIFY, Tells::New),

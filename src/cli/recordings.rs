@@ -1,8 +1,9 @@
-//! `sayso recordings`: list, take out, verify, destroy.
+//! `sayso recordings`: list, take out, verify, destroy, say that they are gone.
 
 mod checking;
 mod destroying;
 mod exporting;
+mod gone;
 mod verifying;
 
 use std::path::PathBuf;
@@ -71,6 +72,21 @@ pub(super) enum RecordingsCommand {
         #[command(flatten)]
         at: AtConfig,
     },
+    /// Say that a destroyed recording is not where it was put, and nobody can put that right: somebody took it away, or its
+    /// bucket or folder is no more. Audited; its deletion certificate tells who said so.
+    Gone {
+        /// Its id.
+        #[arg(required_unless_present = "all_in")]
+        id: Option<RecordingId>,
+        /// All that wait for this and were put into this store, named as `sayso jobs list` does.
+        #[arg(long, value_name = "STORE", conflicts_with = "id")]
+        all_in: Option<String>,
+        /// Why it is not there, for the audit log; the certificate has its SHA-256.
+        #[arg(long, value_parser = reason)]
+        reason: String,
+        #[command(flatten)]
+        at: AtConfig,
+    },
 }
 
 /// What an exported file is.
@@ -125,6 +141,11 @@ impl RecordingsCommand {
             Self::VerifyExport { file, key } => checking::run(&file, key),
             Self::Verify { id, all: _, at } => verifying::run(&Place::open(&at).await?, id).await,
             Self::Destroy { id, reason, at } => destroying::run(&at, id, &reason).await,
+            Self::Gone { id, all_in, reason, at } => match (id, all_in) {
+                (Some(id), _) => gone::one(&at, id, reason).await,
+                (None, Some(was)) => gone::all_in(&at, &was, reason).await,
+                (None, None) => anyhow::bail!("which recording? give its id, or --all-in"),
+            },
         }
     }
 }

@@ -192,6 +192,50 @@ pub struct KmsSection {
     pub secret_access_key: Option<Redacted<String>>,
 }
 
+/// What `[vault.s3]` and `[vault.kms]` have in common. Each section has these keys itself: serde's flattening would take
+/// away the refusal of unknown keys, and the lines of messages.
+#[derive(Clone, Copy, Debug)]
+pub struct ServiceSection<'a> {
+    /// The region.
+    pub region: Option<&'a String>,
+    /// Another service than AWS's, as a URL.
+    pub endpoint: Option<&'a String>,
+    /// Accepts an endpoint of another machine without TLS.
+    pub insecure: bool,
+    /// The access key.
+    pub access_key_id: Option<&'a String>,
+    /// Its secret.
+    pub secret_access_key: Option<&'a Redacted<String>>,
+}
+
+impl S3Section {
+    /// How the store is reached.
+    #[must_use]
+    pub fn service(&self) -> ServiceSection<'_> {
+        ServiceSection {
+            region: self.region.as_ref(),
+            endpoint: self.endpoint.as_ref(),
+            insecure: self.insecure,
+            access_key_id: self.access_key_id.as_ref(),
+            secret_access_key: self.secret_access_key.as_ref(),
+        }
+    }
+}
+
+impl KmsSection {
+    /// How KMS is reached.
+    #[must_use]
+    pub fn service(&self) -> ServiceSection<'_> {
+        ServiceSection {
+            region: self.region.as_ref(),
+            endpoint: self.endpoint.as_ref(),
+            insecure: self.insecure,
+            access_key_id: self.access_key_id.as_ref(),
+            secret_access_key: self.secret_access_key.as_ref(),
+        }
+    }
+}
+
 impl Default for VaultSection {
     fn default() -> Self {
         Self {

@@ -5,13 +5,15 @@
 //!    segments, uploads that were never finished. The list goes to the audit log before anything is removed, so that
 //!    the certificate tells all of it after a crash too.
 //! 2. All of it is removed: the local copies first, they need nobody else.
-//! 3. Everything is listed again. Only when nothing is found, nothing is on its way into the store any more, and the
-//!    destroyed key is out of the database's own files,
+//! 3. Everything is listed again. Only when nothing is found, what was stored was looked for where it was put (`absent`),
+//!    nothing is on its way into the store any more, and the destroyed key is out of the database's own files,
 //! 4. the certificate is signed, and stored with the row's last state in one transaction.
 //!
 //! What a compliance lock holds (`erasure = "key-only"`) stays noise until the lock ends. Until then the row is
 //! `destroyed`, the job is due when the lock ends, and the alarm says so. There is no certificate before: one that
 //! says "all but" would be shown as one that says "all".
+
+mod absent;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -29,6 +31,8 @@ use crate::vault::objects::{ObjectError, Target, Trace, TraceKind};
 use super::names::{self, Form};
 use super::runner::fails;
 use super::{AlarmKind, Context, Fault, Held, Outcome};
+
+pub use absent::{GoneError, say_gone};
 
 /// The audit log's word for what was found before anything was removed.
 const FOUND: &str = "recording.copies-found";
@@ -85,7 +89,7 @@ pub(super) async fn run(ctx: &Context, job: &Held) -> Result<Outcome, Fault> {
         ctx.alarms.clear_for(AlarmKind::DestructionWaits, &id.to_string());
         return Ok(Outcome::Done(None));
     }
-    is_where_it_was(ctx, &row, &found)?;
+    let absent = absent::prove(ctx, &row, &found).await?;
     if let Some(due) = settles_at(ctx, &row).await?.filter(|due| *due > ctx.clock.now()) {
         let why = format!(
             "all copies are removed; an upload of it was cut off, which the store may still carry out: it is looked \
@@ -98,33 +102,10 @@ pub(super) async fn run(ctx: &Context, job: &Held) -> Result<Outcome, Fault> {
     })??;
     ctx.alarms.clear_for(AlarmKind::DestructionWaits, &id.to_string());
     let at = ctx.clock.now();
-    let certificate = certify(ctx, &row, found, shredded, at).await?;
+    let unseen = absent.into_iter().chain(shredded.map(str::to_owned)).collect();
+    let certificate = certify(ctx, &row, found, unseen, at).await?;
     ctx.guard.on_removed(id);
     Ok(Outcome::Done(Some(RecordingChange::Removed { id, at, certificate })))
-}
-
-/// Refuses to prove anything of a recording that was stored and was never found: what is looked through is not the
-/// place where it was kept, or somebody moved it.
-fn is_where_it_was(ctx: &Context, row: &RecordingRow, found: &BTreeSet<String>) -> Result<(), Fault> {
-    let Some(object) = &row.object else { return Ok(()) };
-    let (name, was, is) = (&object.name, &object.place, ctx.objects.place());
-    if *was != is {
-        return Err(Fault::Other(format!(
-            "{name} was put into {was}, and {is} is configured now: it was not looked for where it lies. Configure \
-             [vault] as it was, until this is done"
-        )));
-    }
-    let seen = |line: &String| {
-        let rest = line.strip_prefix("object ").and_then(|rest| rest.strip_prefix(name.as_str()));
-        rest.is_some_and(|rest| rest.starts_with(',') || rest.starts_with(" version "))
-    };
-    if found.iter().any(seen) {
-        return Ok(());
-    }
-    Err(Fault::Other(format!(
-        "{name} was put into {was} and is not there: nobody can say that it was removed. Find out whether another store \
-         answers by that name, or who moved it"
-    )))
 }
 
 /// When all that was ever on its way into the store has landed or never will; `None`: nothing was cut off.
@@ -257,12 +238,12 @@ fn locked(ctx: &Context, id: RecordingId, until: Timestamp) -> Outcome {
     Outcome::Later { due: until, why: what }
 }
 
-/// The signed certificate.
+/// The signed certificate. `unseen`: what nobody has seen, beside what cannot be looked at in any case.
 async fn certify(
     ctx: &Context,
     row: &RecordingRow,
     found: BTreeSet<String>,
-    beyond: Option<&'static str>,
+    unseen: Vec<String>,
     removed_at: Timestamp,
 ) -> Result<String, Fault> {
     let audit = ctx.store.audit_position(&row.id.to_string(), DESTROYED).await?;
@@ -272,7 +253,7 @@ async fn certify(
         format!("spool {spool}, which let go of its file when it was stored, is another node's")
     });
     let not_listed = ctx.objects.not_listed().map(str::to_owned);
-    let not_seen = [elsewhere, not_listed, beyond.map(str::to_owned)].into_iter().flatten().collect();
+    let not_seen = [elsewhere, not_listed].into_iter().flatten().chain(unseen).collect();
     let certificate = Certificate {
         recording: row.id,
         call: row.call,

@@ -55,6 +55,7 @@ use crate::vault::objects::Objects;
 use crate::vault::{Finished, Signer, Vault};
 
 pub use alarm::{Alarm, AlarmKind, Alarms};
+pub use destroy::{GoneError, say_gone};
 pub use privacy::SeparateStore;
 
 use context::{Context, Fault, Held, Outcome, key_of, random};

@@ -10,7 +10,7 @@ use crate::jobs::{self, AlarmKind, Alarms, JobsConfig, SeparateStore};
 use crate::store::Store;
 use crate::time::Clock;
 use crate::vault::objects::{Lock, LockMode, ObjectError, Objects, ObjectsConfig, S3Settings, Sse};
-use crate::vault::{Format, Signer, Vault, VaultConfig};
+use crate::vault::{AwsService, Format, Signer, Vault, VaultConfig};
 
 use super::keys;
 
@@ -42,10 +42,8 @@ fn s3_settings(s3: &S3Section) -> S3Settings {
     S3Settings {
         bucket: s3.bucket.clone(),
         prefix: s3.prefix.clone(),
-        region: s3.region.clone(),
-        endpoint: s3.endpoint.clone(),
+        service: service(&s3.service()),
         path_style: s3.path_style,
-        credentials: s3.access_key_id.clone().zip(s3.secret_access_key.clone()),
         sse: s3.sse.map(|sse| match sse {
             config::Sse::S3 => Sse::S3,
             config::Sse::Kms => Sse::Kms { key: s3.sse_kms_key.clone() },
@@ -60,6 +58,15 @@ fn s3_settings(s3: &S3Section) -> S3Settings {
             },
             days: lock.days,
         }),
+    }
+}
+
+/// Where a service of AWS is, and as whom it is asked.
+pub(crate) fn service(section: &config::ServiceSection<'_>) -> AwsService {
+    AwsService {
+        region: section.region.cloned(),
+        endpoint: section.endpoint.cloned(),
+        credentials: section.access_key_id.cloned().zip(section.secret_access_key.cloned()),
     }
 }
 

@@ -132,9 +132,7 @@ pub(crate) async fn signer(config: &Config, store: &Store) -> anyhow::Result<Sig
 fn source(config: &Config) -> KeySource {
     let kms = config.vault.kms.as_ref().map(|kms| KmsConfig {
         key_id: kms.key_id.clone(),
-        region: kms.region.clone(),
-        endpoint: kms.endpoint.clone(),
-        credentials: kms.access_key_id.clone().zip(kms.secret_access_key.clone()),
+        service: super::archive::service(&kms.service()),
     });
     KeySource { file: config.key_file(), kms }
 }

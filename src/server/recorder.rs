@@ -15,7 +15,7 @@ use crate::engine::CallMedia;
 use crate::ids::{CallId, RecordingId};
 use crate::jobs::{self, AlarmKind};
 use crate::media::tap::Tap;
-use crate::store::{Change, JobChange, JobKind, RecordingChange, Store, StoreError};
+use crate::store::{Change, JobChange, JobKind, RecordingChange, Store, StoreError, WITHDRAWAL};
 use crate::time::Timestamp;
 use crate::vault::{Ending, Finished, Spool, VaultError};
 
@@ -39,7 +39,7 @@ pub(super) enum Recording {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Fate {
     Kept,
-    /// Its consent was withdrawn, and its row says so already.
+    /// Its consent was withdrawn, and its row says so with that.
     Destroyed,
 }
 
@@ -62,11 +62,14 @@ pub(super) struct Recorder {
     closing: BTreeMap<RecordingId, Fate>,
     /// What is on disk of the call's earlier conversations, whole or broken.
     on_disk: Vec<RecordingId>,
+    /// The end of what a withdrawal destroys.
+    withdrawn: Vec<RecordingChange>,
 }
 
 impl Recorder {
     pub(super) fn new(call: CallId) -> Self {
-        Self { call, state: State::Idle, closing: BTreeMap::new(), on_disk: Vec::new() }
+        let (closing, on_disk, withdrawn) = (BTreeMap::new(), Vec::new(), Vec::new());
+        Self { call, state: State::Idle, closing, on_disk, withdrawn }
     }
 
     /// Stores the recording's row and wrapped key.
@@ -138,9 +141,7 @@ impl Recorder {
     }
 
     /// Finishes what runs, or gives up what was only armed. Somebody who takes the consent back (`withdrawn`) takes
-    /// earlier ones along. What is withdrawn is destroyed with this, not when its file is closed, which a slow disk may
-    /// hold up: a crash in between would bring it back. Call it before the fact of the withdrawal is handed to the store:
-    /// where that is durable, this is.
+    /// earlier ones along: see [`Recorder::withdrawn`].
     pub(super) async fn stop(
         &mut self,
         withdrawn: Option<Actor>,
@@ -164,10 +165,27 @@ impl Recorder {
                 *fate = Fate::Destroyed;
                 *id
             }));
-            for id in gone {
-                destroy_now(id, by.clone(), shared, work).await;
+            let at = shared.clock.now();
+            self.withdrawn.extend(gone.into_iter().map(|id| destroyed(id, at, by.clone())));
+        }
+    }
+
+    /// The destruction of all that was withdrawn (rule 15), for the unit of work that has the withdrawal's fact: a crash
+    /// leaves both or none. So it does not wait for the file to be closed, which a slow disk may hold up. Stored again, it
+    /// has no effect.
+    pub(super) fn withdrawn(&self) -> Vec<RecordingChange> {
+        self.withdrawn.clone()
+    }
+
+    /// All of [`Recorder::withdrawn`] is stored.
+    pub(super) fn on_withdrawn(&self, shared: &Shared) {
+        for change in &self.withdrawn {
+            if let RecordingChange::Destroyed { id, .. } = change {
+                shared.notices.tell(self.call, || What::Kept(*id));
             }
         }
+        // The jobs that remove every copy.
+        shared.jobs.wake();
     }
 
     /// Takes a task's outcome; what the call must hear of it, if anything.
@@ -366,11 +384,10 @@ async fn discard(id: RecordingId, shared: &Shared, work: &mut JoinSet<Done>) {
     keep_and_tell(RecordingChange::Discarded { id, at: shared.clock.now() }, id, shared, work).await;
 }
 
-/// Destroys a recording whose consent was withdrawn: the key first, then a job removes every copy (rule 15).
-async fn destroy_now(id: RecordingId, by: Actor, shared: &Shared, work: &mut JoinSet<Done>) {
+/// The end of a recording whose consent was withdrawn: the key first, then a job removes every copy.
+fn destroyed(id: RecordingId, at: Timestamp, by: Actor) -> RecordingChange {
     let why = "consent withdrawn in the call".to_owned();
-    let (at, rule) = (shared.clock.now(), "withdrawal".to_owned());
-    keep_and_tell(RecordingChange::Destroyed { id, at, rule, why, by }, id, shared, work).await;
+    RecordingChange::Destroyed { id, at, rule: WITHDRAWAL.to_owned(), why, by }
 }
 
 fn failed(id: RecordingId, at: Timestamp, error: &VaultError) -> RecordingChange {

@@ -38,9 +38,14 @@ impl Scene {
         self.recorder.start(&self.server.shared, &self.media, what, &mut self.work).await
     }
 
+    /// As the driver does it, with the fact's unit of work.
     async fn withdraw(&mut self) {
-        let by = Some(Actor::Caller);
-        self.recorder.stop(by, &self.server.shared, &self.media, &mut self.work).await;
+        let (by, shared) = (Some(Actor::Caller), &self.server.shared);
+        self.recorder.stop(by, shared, &self.media, &mut self.work).await;
+        let gone: Vec<Change> = self.recorder.withdrawn().into_iter().map(Change::Recording).collect();
+        assert_eq!(gone.len(), 1);
+        shared.store.commit(gone).await.unwrap();
+        self.recorder.on_withdrawn(shared);
     }
 
     /// The next thing that a task has brought about.
@@ -67,18 +72,13 @@ async fn what_is_withdrawn_is_destroyed_before_its_file_is_closed() {
     assert!(scene.start().await.is_none());
     scene.withdraw().await;
     // A disk that is slow: the file's closing is not told yet.
+    assert!(scene.is_gone().await);
     let mut closed = Vec::new();
-    loop {
+    while closed.is_empty() {
         match scene.event().await {
-            Recording::Kept(_) => break,
-            Recording::Noted => {}
+            Recording::Kept(_) | Recording::Noted => {}
             event @ (Recording::Closed(..) | Recording::Armed(..)) => closed.push(event),
         }
-    }
-    assert!(scene.is_gone().await);
-    while closed.is_empty() {
-        let event = scene.event().await;
-        closed.push(event);
     }
     for event in closed {
         assert!(scene.tell(event).await.is_none());

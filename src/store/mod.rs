@@ -86,7 +86,7 @@ pub use privacy::{
 pub use prompts::{PromptChange, PromptDone, PromptSound, PromptVersionRow, Replaces};
 pub use query::Filter;
 pub use reconciliation::{Finding, FindingRow, ReconciliationChange, ReconciliationRow, ReconciliationState};
-pub use recorded::{RecordedFile, RecordedGap, RecordingChange, StoredObject};
+pub use recorded::{RecordedFile, RecordedGap, RecordingChange, StoredObject, WITHDRAWAL};
 pub use recordings::RecordingFilter;
 pub use removal::Removal;
 pub use report::{By, CallFigures, ConsentFigures, Counted, QUARTER};

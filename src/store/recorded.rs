@@ -7,6 +7,10 @@ use crate::consent::Basis;
 use crate::ids::{CallId, RecordingId};
 use crate::time::Timestamp;
 
+/// The rule of a recording whose consent the caller took back in the call. No hold keeps it, and it may be said again of
+/// what is gone.
+pub const WITHDRAWAL: &str = "withdrawal";
+
 /// A step in the life of a recording: armed, started, finished (or salvaged after a crash), perhaps encoded, stored;
 /// or discarded when nothing was captured; or failed. What exists can be destroyed, and is removed then.
 #[derive(Debug, Clone)]
@@ -95,13 +99,14 @@ pub enum RecordingChange {
         why: String,
     },
     /// Its key is destroyed, whatever it was but discarded. Its open jobs are gone, except those that a runner holds
-    /// (they can be renewed no more); the job `destroy` follows, which waits for them.
+    /// (they can be renewed no more); the job `destroy` follows, which waits for them. By [`WITHDRAWAL`] it has no effect
+    /// on what is gone already.
     Destroyed {
         /// The recording.
         id: RecordingId,
         /// When.
         at: Timestamp,
-        /// By which rule, in a word: `withdrawn`, `operator`, …
+        /// By which rule, in a word: [`WITHDRAWAL`], `operator`, …
         rule: String,
         /// Why, in words. Personal in the audit log where a person wrote it.
         why: String,

@@ -14,7 +14,7 @@ use crate::time::Timestamp;
 use super::error::{Doing as _, StoreError};
 use super::job::{JobChange, JobKind};
 use super::query::{count, json};
-use super::recorded::{RecordedFile, RecordingChange, StoredObject};
+use super::recorded::{RecordedFile, RecordingChange, StoredObject, WITHDRAWAL};
 use super::writer::Work;
 
 type Statement = Query<'static, Any, AnyArguments>;
@@ -64,21 +64,8 @@ impl Work<'_> {
                 self.step(id, "failed", of(update, id).bind(at.as_micros()).bind(why)).await?;
             }
             RecordingChange::Destroyed { id, at, rule, why, by } => {
-                self.may_be_destroyed(id, &rule).await?;
-                let update = "UPDATE recordings SET state = 'destroyed', destroyed_at = $2, rule = $3, \
-                              why = $4, destroyed_by = $5, wrapped_key = NULL, kek = NULL, unsettled_at = CASE WHEN \
-                              stored_at IS NULL AND EXISTS (SELECT 1 FROM jobs j WHERE j.subject = recordings.id \
-                              AND j.kind = 'upload' AND j.attempts > 0) THEN $2 ELSE unsettled_at END WHERE id = $1 \
-                              AND state NOT IN ('discarded', 'destroyed', 'removed')";
-                let update = of(update, id).bind(at.as_micros()).bind(rule).bind(why).bind(by.to_string());
-                self.step(id, "destroyed", update).await?;
-                let bound = self.is_bound(id).await?;
-                self.drop_jobs(id, at).await?;
-                if bound {
-                    self.next_job(id, JobKind::Destroy, at).await?;
-                } else {
-                    let (kind, subject) = (JobKind::Destroy, id.to_string());
-                    self.job(&JobChange::Enqueue { kind, subject, spool: None, due: at, at }).await?;
+                if !self.destroyed(id, at, (rule, why), &by).await? {
+                    return Ok(());
                 }
             }
             RecordingChange::Removed { id, at, certificate } => self.removed(id, at, certificate).await?,
@@ -92,10 +79,41 @@ impl Work<'_> {
         Ok(())
     }
 
+    /// False: the caller took back what was gone already.
+    async fn destroyed(
+        &mut self,
+        id: RecordingId,
+        at: Timestamp,
+        (rule, why): (String, String),
+        by: &Actor,
+    ) -> Result<bool, StoreError> {
+        self.may_be_destroyed(id, &rule).await?;
+        let update = "UPDATE recordings SET state = 'destroyed', destroyed_at = $2, rule = $3, \
+                      why = $4, destroyed_by = $5, wrapped_key = NULL, kek = NULL, unsettled_at = CASE WHEN \
+                      stored_at IS NULL AND EXISTS (SELECT 1 FROM jobs j WHERE j.subject = recordings.id \
+                      AND j.kind = 'upload' AND j.attempts > 0) THEN $2 ELSE unsettled_at END WHERE id = $1 \
+                      AND state NOT IN ('discarded', 'destroyed', 'removed')";
+        let withdrawn = rule == WITHDRAWAL;
+        let update = of(update, id).bind(at.as_micros()).bind(rule).bind(why).bind(by.to_string());
+        match self.step(id, "destroyed", update).await {
+            Err(StoreError::State { .. }) if withdrawn => return Ok(false),
+            result => result?,
+        }
+        let bound = self.is_bound(id).await?;
+        self.drop_jobs(id, at).await?;
+        if bound {
+            self.next_job(id, JobKind::Destroy, at).await?;
+        } else {
+            let (kind, subject) = (JobKind::Destroy, id.to_string());
+            self.job(&JobChange::Enqueue { kind, subject, spool: None, due: at, at }).await?;
+        }
+        Ok(true)
+    }
+
     /// A hold keeps a recording from rules and from people who decide about it. A withdrawal is not held up: the caller
     /// of a call that goes on takes back what may not be kept from then on.
     async fn may_be_destroyed(&mut self, id: RecordingId, rule: &str) -> Result<(), StoreError> {
-        if rule.starts_with("withdraw") {
+        if rule == WITHDRAWAL {
             return Ok(());
         }
         let call = sqlx::query_scalar::<_, String>("SELECT call FROM recordings WHERE id = $1");

@@ -206,6 +206,44 @@ impl Store {
         self.between(select, first.to_string(), to.to_string(), limit, read_recording).await
     }
 
+    /// Names of objects that should be in this place beside that of a recording: of those that were made nearest before
+    /// and after it, so many each. Where none is stored there any more, of those whose copies are being removed. Not
+    /// far is looked.
+    ///
+    /// # Errors
+    /// When the database refuses, or a row cannot be read.
+    pub async fn stored_beside(
+        &self,
+        id: RecordingId,
+        place: &str,
+        each: u32,
+    ) -> Result<Vec<String>, StoreError> {
+        let side = |compare: &str, order: &str| {
+            format!(
+                "SELECT n.object_name FROM (SELECT r.id, r.state, r.object_place, r.object_name FROM recordings r \
+                 WHERE r.id {compare} $1 ORDER BY r.id {order} LIMIT 500) AS n \
+                 WHERE n.state = $2 AND n.object_place = $3 ORDER BY n.id {order} LIMIT $4"
+            )
+        };
+        for state in ["stored", "destroyed"] {
+            let mut names = Vec::new();
+            for select in [side("<", "DESC"), side(">", "ASC")] {
+                let rows = sqlx::query_scalar::<_, String>(AssertSqlSafe(select))
+                    .bind(id.to_string())
+                    .bind(state)
+                    .bind(place.to_owned())
+                    .bind(i64::from(each))
+                    .fetch_all(&self.read)
+                    .await;
+                names.append(&mut rows.doing("reading a recording's neighbours")?);
+            }
+            if !names.is_empty() {
+                return Ok(names);
+            }
+        }
+        Ok(Vec::new())
+    }
+
     /// Calls from one id to before another, in order of their ids, behind `after`.
     ///
     /// # Errors

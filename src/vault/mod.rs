@@ -18,6 +18,7 @@
 //! A chunk that was written survives the death of the process at once, and loss of power after about a
 //! second; a finished recording survives both.
 
+mod aws;
 mod chest;
 mod draft;
 mod encode;
@@ -62,6 +63,7 @@ use crate::ids::RecordingId;
 use crate::media::tap::Gap;
 use crate::time::{Clock, Timestamp};
 
+pub use aws::AwsService;
 pub use chest::{Chest, Contents, Filling};
 pub use draft::Draft;
 pub use error::VaultError;

@@ -43,7 +43,16 @@ pub(super) async fn run(at: &AtConfig, id: RecordingId, reason: &str) -> anyhow:
         }
         Err(error) => return Err(error.into()),
     }
-    let removed = wait(&config, &place, id).await?;
+    end(&config, &place, id).await
+}
+
+/// Waits for the end of its destruction, and tells of it.
+pub(super) async fn end(
+    config: &crate::config::Config,
+    place: &Place,
+    id: RecordingId,
+) -> anyhow::Result<ExitCode> {
+    let removed = wait(config, place, id).await?;
     place.store.close().await;
     if removed {
         out(format_args!("{id}: every copy is gone; `sayso certificate show {id}` shows the proof\n"));

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::{Encryption, KmsSection, LockMode, LockedErasure, ObjectLock, S3Section, Sse, VaultSection};
+use super::{Encryption, LockMode, LockedErasure, ObjectLock, S3Section, ServiceSection, Sse, VaultSection};
 use crate::config::{Config, ConfigError};
 
 /// The shortest time between two comparisons of store and database: each lists all of both.
@@ -40,7 +40,8 @@ fn check(vault: &VaultSection) -> Result<(), Refusal> {
         if vault.key_file.is_some() {
             return refuse("vault", "key-file and [vault.kms] exclude each other: one of them holds the key");
         }
-        check_kms(kms)?;
+        let crosses = "the key-encryption key itself crosses it when it is made and at each start";
+        check_service("vault.kms", &kms.service(), crosses)?;
     }
     match &vault.s3 {
         None if vault.encryption == Encryption::Store => refuse(
@@ -55,12 +56,12 @@ fn check(vault: &VaultSection) -> Result<(), Refusal> {
     }
 }
 
-fn check_kms(kms: &KmsSection) -> Result<(), Refusal> {
-    if kms.access_key_id.is_some() != kms.secret_access_key.is_some() {
-        return refuse("vault.kms", "access-key-id and secret-access-key go together: give both or neither");
+/// How a service is reached. `crosses`: what the way is trusted with.
+fn check_service(section: &'static str, service: &ServiceSection<'_>, crosses: &str) -> Result<(), Refusal> {
+    if service.access_key_id.is_some() != service.secret_access_key.is_some() {
+        return refuse(section, "access-key-id and secret-access-key go together: give both or neither");
     }
-    let crosses = "the key-encryption key itself crosses it when it is made and at each start";
-    check_endpoint("vault.kms", kms.endpoint.as_deref(), kms.insecure, crosses)
+    service.endpoint.map_or(Ok(()), |endpoint| check_endpoint(section, endpoint, service.insecure, crosses))
 }
 
 fn check_s3(s3: &S3Section, encryption: Encryption) -> Result<(), Refusal> {
@@ -70,9 +71,6 @@ fn check_s3(s3: &S3Section, encryption: Encryption) -> Result<(), Refusal> {
     }
     if s3.prefix.starts_with('/') || (!s3.prefix.is_empty() && !s3.prefix.ends_with('/')) {
         return refuse_s3("prefix: it begins without a slash and ends with one, as in \"sayso/\"");
-    }
-    if s3.access_key_id.is_some() != s3.secret_access_key.is_some() {
-        return refuse_s3("access-key-id and secret-access-key go together: give both or neither");
     }
     if s3.sse_kms_key.is_some() && s3.sse != Some(Sse::Kms) {
         return refuse_s3("sse-kms-key needs sse = \"kms\"");
@@ -84,7 +82,7 @@ fn check_s3(s3: &S3Section, encryption: Encryption) -> Result<(), Refusal> {
         Encryption::Sealed => "what is asked, answered and removed can be changed on it",
         Encryption::Store => "the audio itself crosses it, plain (encryption = \"store\")",
     };
-    check_endpoint("vault.s3", s3.endpoint.as_deref(), s3.insecure, crosses)?;
+    check_service("vault.s3", &s3.service(), crosses)?;
     if encryption == Encryption::Store && s3.sse.is_none() {
         return refuse("vault", "encryption = \"store\" needs [vault.s3] sse = \"s3\" or \"kms\"");
     }
@@ -115,14 +113,13 @@ fn check_lock(lock: ObjectLock, encryption: Encryption) -> Result<(), Refusal> {
 }
 
 /// An endpoint is `http(s)://HOST[:PORT][/PATH]`, and in the clear only where nobody else listens. No message shows
-/// what stands there: it may hold a password. `crosses`: what the way is trusted with.
+/// what stands there: it may hold a password. `crosses`: see [`check_service`].
 fn check_endpoint(
     section: &'static str,
-    endpoint: Option<&str>,
+    endpoint: &str,
     insecure: bool,
     crosses: &str,
 ) -> Result<(), Refusal> {
-    let Some(endpoint) = endpoint else { return Ok(()) };
     if endpoint.contains('@') {
         return refuse(
             section,

@@ -8,7 +8,6 @@ use super::super::names::{self, Form};
 use super::super::segment;
 use super::super::{AlarmKind, REFUSED, destroy_one, runner};
 use super::house::{House, until};
-use crate::ids::RecordingId;
 use crate::store::{JobKind, RecordingChange};
 use crate::vault::Format;
 
@@ -201,37 +200,6 @@ async fn what_another_runner_holds_is_left_alone() {
     until("and removed", async || house.row(other).await.state == "removed").await;
     assert_eq!(house.jobs().await.len(), 1);
     run.stop().await;
-}
-
-/// It is destroyed, and the job that should prove it refuses to.
-async fn is_not_proven(house: &House, id: RecordingId) {
-    house.destroy(id).await;
-    let run = house.run(false, None);
-    until("the alarm", async || raised(house, AlarmKind::JobFails)).await;
-    run.stop().await;
-    assert_eq!(house.row(id).await.state, "destroyed");
-    assert!(house.deps().store.certificate(id).await.unwrap().is_none());
-}
-
-#[tokio::test]
-async fn nothing_is_proven_of_a_place_where_it_was_not_looked() {
-    let mut house = House::new(Format::Pcm16).await;
-    let id = house.finished().await;
-    house.run_all(false).await;
-    assert_eq!(house.row(id).await.object.unwrap().place, house.deps().objects.place());
-    house.keep_in("elsewhere").await;
-    is_not_proven(&house, id).await;
-    assert!(house.object(&names::whole(id, Form::Sealed)).exists(), "where it was");
-    house.keep_in("objects").await;
-    house.hurry().await;
-    house.run_all(false).await;
-    assert_eq!(house.row(id).await.state, "removed");
-    assert!(!house.object(&names::whole(id, Form::Sealed)).exists());
-    // And one that somebody took away.
-    let gone = house.finished().await;
-    house.run_all(false).await;
-    fs::remove_file(house.object(&names::whole(gone, Form::Sealed))).unwrap();
-    is_not_proven(&house, gone).await;
 }
 
 #[tokio::test]

@@ -22,7 +22,6 @@ use tracing::Instrument;
 
 use crate::audit::{Actor, channel_word};
 use crate::call::{Arrival, Call, Cause, CommitId, Fact, Input, Output, View};
-use crate::consent::Receipt;
 use crate::engine::{CallMedia, MediaEvent};
 use crate::ids::{AgentId, CallId, LegId};
 use crate::media::DigitChannel;
@@ -33,7 +32,6 @@ use crate::store::{Change, StoreError};
 
 use asked::Pending;
 use gauge::PhaseGauge;
-use log::log;
 use supervise::Supervisor;
 use transfers::Moves;
 
@@ -101,6 +99,8 @@ struct Driver {
     phase: PhaseGauge,
     /// Facts on their way to the store.
     to_store: Vec<(CommitId, Vec<Fact>)>,
+    /// A withdrawal is on its way to the store, and nothing goes before it is there.
+    withdrawing: Option<CommitId>,
     /// The closed legs' statistics, stored at the end.
     quality: Vec<Change>,
     /// Legs whose media is not closed yet.
@@ -172,6 +172,7 @@ impl Driver {
             work: JoinSet::new(),
             phase: PhaseGauge::default(),
             to_store: Vec::new(),
+            withdrawing: None,
             quality: Vec::new(),
             open: BTreeSet::from([0]),
             moves: Moves::default(),
@@ -307,25 +308,8 @@ impl Driver {
 
     async fn on_done(&mut self, done: Done) {
         match done {
-            Done::Committed(commit, facts, Ok(())) => {
-                for fact in facts {
-                    log(&fact);
-                    self.shared.live.fact(&fact, self.shared.clock.now());
-                    self.shared.notices.tell(self.id, || What::Stored(fact));
-                }
-                self.tell(Input::Committed(Receipt::durable(commit)));
-            }
-            Done::Committed(commit, facts, Err(error)) => {
-                metrics::counter!("sayso_store_failures_total").increment(1);
-                tracing::error!(%error, "facts of the call could not be stored");
-                if self.over && error.is_final() {
-                    self.commit_one_by_one(commit, facts);
-                } else if self.over {
-                    self.commit_again(commit, facts);
-                } else {
-                    self.tell(Input::CommitFailed(commit));
-                }
-            }
+            Done::Committed(commit, facts, Ok(())) => self.on_committed(commit, facts),
+            Done::Committed(commit, facts, Err(error)) => self.on_commit_failed(commit, facts, &error),
             Done::Recording(event) => {
                 if let Some(input) =
                     self.recorder.on_event(event, &self.shared, &self.media, &mut self.work).await

@@ -30,6 +30,7 @@ mod logins;
 mod people;
 mod privacy;
 mod prompts;
+mod recordings;
 mod reports;
 mod retention;
 mod rows;

@@ -3,19 +3,16 @@
 
 use std::time::Duration;
 
-use aws_config::meta::region::RegionProviderChain;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, Region};
 use aws_sdk_kms::Client;
-use aws_sdk_kms::config::Credentials;
 use aws_sdk_kms::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_kms::primitives::Blob;
 use aws_sdk_kms::types::DataKeySpec;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::kek::{Kek, KekId};
-use crate::ids::Redacted;
+use crate::vault::AwsService;
 
 /// How long one try may take, and all of them together.
 const TRY: Duration = Duration::from_secs(5);
@@ -29,12 +26,8 @@ const PURPOSE: (&str, &str) = ("sayso", "kek");
 pub struct KmsConfig {
     /// The KMS key: id, ARN or alias.
     pub key_id: String,
-    /// The region; `None`: as AWS's environment and profile say, else `us-east-1`.
-    pub region: Option<String>,
-    /// Another KMS than AWS's, as a URL.
-    pub endpoint: Option<String>,
-    /// Access key and secret; `None`: AWS's own chain (environment, profile, web identity, instance role).
-    pub credentials: Option<(String, Redacted<String>)>,
+    /// Where KMS is, and as whom it is asked.
+    pub service: AwsService,
 }
 
 /// Why AWS KMS did not do it. Nothing secret is in it.
@@ -137,30 +130,12 @@ pub(super) struct Kms {
 impl Kms {
     /// Makes no request.
     pub(super) async fn new(config: &KmsConfig) -> Self {
-        let region = RegionProviderChain::first_try(config.region.clone().map(Region::new))
-            .or_default_provider()
-            .or_else("us-east-1");
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(TRY)
             .operation_attempt_timeout(TRY)
             .operation_timeout(ALL_TRIES)
             .build();
-        let mut loader = aws_config::defaults(BehaviorVersion::latest())
-            .region(region)
-            .timeout_config(timeouts)
-            .retry_config(RetryConfig::standard());
-        if let Some(endpoint) = &config.endpoint {
-            loader = loader.endpoint_url(endpoint);
-        }
-        if let Some((id, secret)) = &config.credentials {
-            loader = loader.credentials_provider(Credentials::new(
-                id,
-                secret.0.as_str(),
-                None,
-                None,
-                "sayso.toml",
-            ));
-        }
+        let loader = config.service.loader().timeout_config(timeouts).retry_config(RetryConfig::standard());
         Self { client: Client::new(&loader.load().await), key: config.key_id.clone() }
     }
 

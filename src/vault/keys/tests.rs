@@ -12,7 +12,7 @@ use ulid::Ulid;
 
 use super::*;
 use crate::ids::Redacted;
-use crate::vault::secret;
+use crate::vault::{AwsService, secret};
 
 const OLD: &str = "0101010101010101010101010101010101010101010101010101010101010101";
 
@@ -269,9 +269,10 @@ async fn a_key_is_never_printed() {
     let text = fs::read_to_string(place.file()).unwrap();
     let config = KmsConfig {
         key_id: "alias/sayso".into(),
-        region: None,
-        endpoint: None,
-        credentials: Some(("AKIA".into(), Redacted("hidden".into()))),
+        service: AwsService {
+            credentials: Some(("AKIA".into(), Redacted("hidden".into()))),
+            ..AwsService::default()
+        },
     };
     let shown = format!("{ring:?} {:?} {config:?}", place.known);
     assert!(!shown.contains(text.trim()) && !shown.contains("hidden"), "{shown}");
@@ -315,9 +316,11 @@ fn canned(answers: Vec<(u16, String)>) -> KmsConfig {
     });
     KmsConfig {
         key_id: "alias/sayso".into(),
-        region: Some("eu-central-1".into()),
-        endpoint,
-        credentials: Some(("AKIA".into(), Redacted("hidden".into()))),
+        service: AwsService {
+            region: Some("eu-central-1".into()),
+            endpoint,
+            credentials: Some(("AKIA".into(), Redacted("hidden".into()))),
+        },
     }
 }
 
@@ -381,7 +384,8 @@ async fn a_kms_that_is_away_is_told_apart() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         format!("http://{}", listener.local_addr().unwrap())
     };
-    let config = KmsConfig { endpoint: Some(nowhere), ..canned(Vec::new()) };
+    let mut config = canned(Vec::new());
+    config.service.endpoint = Some(nowhere);
     let error = Kms::new(&config).await.draw().await.err().expect("nobody is there");
     assert!(error.passes() && error.to_string().contains("cannot be reached"), "{error}");
     // Busy twice, then there: it is tried again.

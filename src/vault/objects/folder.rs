@@ -3,10 +3,12 @@
 //! directory of their own, [`UPLOADS`], so nothing has to look through the objects to find them. All of the folder is
 //! one file system.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+mod tree;
+
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::ops::Range;
-use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,10 +19,14 @@ use rustix::fs::{Advice, CWD, RenameFlags, fadvise, renameat_with};
 use ulid::Ulid;
 
 use super::{
-    About, Content, Head, Listed, ObjectError, Page, Proof, Put, Removed, Target, Trace, TraceKind,
-    Unfinished, content,
+    About, Content, Head, ObjectError, Page, Proof, Put, Removed, Target, Trace, TraceKind, Unfinished,
+    content,
 };
 use crate::time::Timestamp;
+
+use tree::{
+    Walk, all_files, entries_of, hash, is_file, make_dirs, modified, remove_empty, remove_file, sync_parent,
+};
 
 /// What is read or written at once.
 const PIECE: u64 = 1 << 20;
@@ -265,13 +271,18 @@ impl Folder {
             if below {
                 return Ok((all_files(&path)?, uploads));
             }
-            let is_there = path.symlink_metadata().is_ok_and(|found| !found.is_dir());
-            Ok((if is_there { vec![path] } else { Vec::new() }, uploads))
+            Ok((if is_file(&path)? { vec![path] } else { Vec::new() }, uploads))
         })
         .await?;
         files.sort_unstable();
         let files = files.iter().filter_map(|file| self.trace(file));
         Ok(files.chain(uploads.into_iter().map(Upload::trace)).collect())
+    }
+
+    /// Whether there is anything in a directory of it: those of objects that were removed stay.
+    pub(super) async fn is_used(&self, prefix: &str) -> Result<bool, ObjectError> {
+        let dir = self.path(prefix);
+        blocking("look through", prefix, move || Ok(!entries_of(&dir)?.is_empty())).await
     }
 
     pub(super) async fn unfinished(
@@ -393,130 +404,6 @@ fn place(temporary: &Path, path: &Path) -> io::Result<Found> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(Found::Other),
         Err(error) => Err(error),
     }
-}
-
-/// A listing as it goes through the directories in name order, holding one directory's names at a time.
-struct Walk<'a> {
-    prefix: &'a str,
-    after: Option<&'a str>,
-    most: usize,
-    found: Vec<Listed>,
-}
-
-impl Walk<'_> {
-    /// `below`: what the names in this directory begin with.
-    fn list(&mut self, dir: &Path, below: &str) -> io::Result<()> {
-        let mut entries = Vec::new();
-        for (path, is_dir) in entries_of(dir)? {
-            let Some(own) = path.file_name().and_then(|own| own.to_str()) else { continue };
-            if !own.starts_with('.') {
-                // With its slash, so that the order is that of whole names.
-                entries.push((format!("{below}{own}{}", if is_dir { "/" } else { "" }), path));
-            }
-        }
-        entries.sort_unstable();
-        for (name, path) in entries {
-            if self.found.len() >= self.most {
-                break;
-            }
-            let passed = self.after.is_some_and(|after| after >= name.as_str());
-            if name.ends_with('/') {
-                let inside = name.starts_with(self.prefix) || self.prefix.starts_with(&name);
-                let resumes = self.after.is_some_and(|after| after.starts_with(&name));
-                if inside && (!passed || resumes) {
-                    self.list(&path, &name)?;
-                }
-            } else if !passed && name.starts_with(self.prefix) {
-                // Gone meanwhile is not there.
-                let Ok(metadata) = path.symlink_metadata() else { continue };
-                self.found.push(Listed { name, bytes: metadata.len(), modified: modified(&metadata) });
-            }
-        }
-        Ok(())
-    }
-}
-
-/// What is in a directory, and whether each is one; nothing if there is none.
-fn entries_of(dir: &Path) -> io::Result<Vec<(PathBuf, bool)>> {
-    let entries = match fs::read_dir(dir) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error),
-    };
-    entries.map(|entry| entry.and_then(|entry| Ok((entry.path(), entry.file_type()?.is_dir())))).collect()
-}
-
-fn all_files(dir: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    for (path, is_dir) in entries_of(dir)? {
-        if is_dir { found.extend(all_files(&path)?) } else { found.push(path) }
-    }
-    Ok(found)
-}
-
-/// Makes a directory below `base` and all above it, each durable in the one above.
-fn make_dirs(base: &Path, dir: &Path) -> io::Result<()> {
-    if dir.is_dir() {
-        return Ok(());
-    }
-    if dir == base {
-        return DirBuilder::new().recursive(true).mode(0o700).create(dir);
-    }
-    make_dirs(base, dir.parent().unwrap_or(base))?;
-    match DirBuilder::new().mode(0o700).create(dir) {
-        Ok(()) => sync_parent(dir),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(error),
-    }
-}
-
-/// Removes empty directories, from the deepest up to `dir`.
-fn remove_empty(dir: &Path) -> io::Result<()> {
-    for (path, is_dir) in entries_of(dir)? {
-        if is_dir {
-            remove_empty(&path)?;
-        }
-    }
-    match fs::remove_dir(dir) {
-        Ok(()) => sync_parent(dir),
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::DirectoryNotEmpty) => {
-            Ok(())
-        }
-        Err(error) => Err(error),
-    }
-}
-
-/// Whether it was there.
-fn remove_file(path: &Path) -> io::Result<bool> {
-    match fs::remove_file(path) {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error),
-    }
-}
-
-fn sync_parent(path: &Path) -> io::Result<()> {
-    File::open(path.parent().unwrap_or(path))?.sync_all()
-}
-
-/// SHA-256 (hex) of a file.
-fn hash(file: &File) -> io::Result<String> {
-    let (mut hash, mut at) = (Context::new(&SHA256), 0);
-    let mut piece = vec![0; usize::try_from(PIECE).expect("a piece fits in memory")];
-    loop {
-        match file.read_at(&mut piece, at)? {
-            0 => return Ok(hex::encode(hash.finish())),
-            count => {
-                hash.update(&piece[..count]);
-                at += count as u64;
-            }
-        }
-    }
-}
-
-fn modified(metadata: &fs::Metadata) -> Timestamp {
-    use std::os::unix::fs::MetadataExt as _;
-    Timestamp::from_micros(metadata.mtime() * 1_000_000 + metadata.mtime_nsec() / 1_000)
 }
 
 /// Runs file work where it may block.

@@ -338,6 +338,19 @@ impl Objects {
         }
     }
 
+    /// Whether anything was ever put below `prefix`, as far as can be seen: a folder keeps its directories, and that of a
+    /// disk that is not mounted has none. A bucket answers by its name.
+    ///
+    /// # Errors
+    /// When the store does not answer or refuses us.
+    pub async fn is_used(&self, prefix: &str) -> Result<bool, ObjectError> {
+        check_prefix(prefix)?;
+        match &self.0 {
+            Store::Folder(folder) => folder.is_used(prefix).await,
+            Store::S3(s3) => s3.list(prefix, None, 1).await.map(|_| true),
+        }
+    }
+
     /// Uploads below `prefix` that were begun before `older_than` and never ended.
     ///
     /// # Errors

@@ -14,15 +14,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use aws_config::environment::EnvironmentVariableRegionProvider;
-use aws_config::meta::region::RegionProviderChain;
-use aws_config::profile::ProfileFileRegionProvider;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{
-    BehaviorVersion, Credentials, Region, RequestChecksumCalculation, ResponseChecksumValidation,
-    StalledStreamProtectionConfig,
+    RequestChecksumCalculation, ResponseChecksumValidation, StalledStreamProtectionConfig,
 };
 use aws_sdk_s3::primitives::DateTime;
 
@@ -58,7 +54,7 @@ pub(super) struct S3 {
 
 impl S3 {
     pub(super) async fn open(settings: &S3Settings) -> Result<Self, ObjectError> {
-        if let Some(endpoint) = &settings.endpoint
+        if let Some(endpoint) = &settings.service.endpoint
             && !["http://", "https://"].iter().any(|scheme| endpoint.starts_with(scheme))
         {
             return Err(ObjectError::Refused {
@@ -67,29 +63,19 @@ impl S3 {
                 why: "a URL is expected, \"https://minio.example:9000\"".to_owned(),
             });
         }
-        // Not the SDK's whole chain: that asks the machine's metadata service, and a start waits for nobody.
-        let region = RegionProviderChain::first_try(settings.region.clone().map(Region::new))
-            .or_else(EnvironmentVariableRegionProvider::new())
-            .or_else(ProfileFileRegionProvider::new())
-            .or_else(Region::new("us-east-1"));
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(CONNECT)
             .read_timeout(READ)
             .operation_attempt_timeout(ATTEMPT);
-        let mut loader = aws_config::defaults(BehaviorVersion::latest())
-            .region(region)
+        let loader = settings
+            .service
+            .loader()
             .retry_config(RetryConfig::standard().with_max_attempts(TRIES).with_initial_backoff(BACK_OFF))
             .timeout_config(timeouts.build())
             .stalled_stream_protection(StalledStreamProtectionConfig::enabled().grace_period(STALL).build());
-        if let Some((key, secret)) = &settings.credentials {
-            loader = loader.credentials_provider(Credentials::new(key, &secret.0, None, None, "sayso.toml"));
-        }
-        if let Some(endpoint) = &settings.endpoint {
-            loader = loader.endpoint_url(endpoint);
-        }
         // Checksums are ours and explicit: the SDK's own default is one that many stores do not know.
         let config = aws_sdk_s3::config::Builder::from(&loader.load().await)
-            .force_path_style(settings.path_style.unwrap_or(settings.endpoint.is_some()))
+            .force_path_style(settings.path_style.unwrap_or(settings.service.endpoint.is_some()))
             .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
             .response_checksum_validation(ResponseChecksumValidation::WhenRequired);
         Ok(Self {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::ids::Redacted;
+use crate::vault::AwsService;
 
 /// A bucket, and how objects are put into it.
 #[derive(Clone)]
@@ -12,14 +12,10 @@ pub struct S3Settings {
     pub bucket: String,
     /// What all names begin with, empty or with a slash at its end. Callers never see it.
     pub prefix: String,
-    /// The region; by default what AWS's own environment and profile say, else `us-east-1`.
-    pub region: Option<String>,
-    /// Another store than AWS, as a URL.
-    pub endpoint: Option<String>,
+    /// Where the store is, and as whom it is asked.
+    pub service: AwsService,
     /// Whether the bucket is named in the path and not in the host; by default where there is an endpoint.
     pub path_style: Option<bool>,
-    /// Access key and its secret; by default AWS's own chain (environment, profile, web identity, instance role).
-    pub credentials: Option<(String, Redacted<String>)>,
     /// The store's own encryption.
     pub sse: Option<Sse>,
     /// The storage class by S3's name.
@@ -69,10 +65,8 @@ impl fmt::Debug for S3Settings {
         f.debug_struct("S3Settings")
             .field("bucket", &self.bucket)
             .field("prefix", &self.prefix)
-            .field("region", &self.region)
-            .field("endpoint", &self.endpoint)
+            .field("service", &self.service)
             .field("path_style", &self.path_style)
-            .field("own_credentials", &self.credentials.is_some())
             .field("sse", &self.sse)
             .field("storage_class", &self.storage_class)
             .field("bandwidth", &self.bandwidth)
@@ -84,16 +78,18 @@ impl fmt::Debug for S3Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::Redacted;
 
     #[test]
     fn keys_are_not_shown() {
         let settings = S3Settings {
             bucket: "b".to_owned(),
             prefix: String::new(),
-            region: None,
-            endpoint: None,
+            service: AwsService {
+                credentials: Some(("AKIDEXAMPLE".to_owned(), Redacted("hunter2".to_owned()))),
+                ..AwsService::default()
+            },
             path_style: None,
-            credentials: Some(("AKIDEXAMPLE".to_owned(), Redacted("hunter2".to_owned()))),
             sse: Some(Sse::Kms { key: None }),
             storage_class: None,
             tags: BTreeMap::from([("team".to_owned(), "blue".to_owned())]),
