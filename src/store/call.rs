@@ -10,7 +10,7 @@ use crate::audit::{
 };
 use crate::call::{Fact, Whom};
 use crate::consent::{Answered, Basis};
-use crate::ids::{AgentId, CallId, LegId, PhoneNumber, QueueId};
+use crate::ids::{CallId, LegId, PhoneNumber, QueueId};
 use crate::time::Timestamp;
 
 use super::change::{LegQuality, Listened, ListenedTo};

@@ -12,7 +12,8 @@ const LOT: usize = 32;
 const FILLED: [usize; 4] = [1, 4, 16, LOT];
 
 /// Texts of a statement by the size of its lot, from 1 to 32 in powers of two.
-type Texts = [OnceLock<String>; LOT.ilog2() as usize + 1];
+type Texts = [OnceLock<String>; SIZES];
+const SIZES: usize = LOT.ilog2() as usize + 1;
 
 /// A statement for many rows. Its texts are made once for each size of a lot, of which there are few, so that few are to
 /// be prepared.
@@ -38,8 +39,8 @@ impl Many {
     }
 
     const fn new(head: &'static str, columns: usize, tail: &'static str, is_rows: bool) -> Self {
-        let (sqlite, postgres) = ([const { OnceLock::new() }; 6], [const { OnceLock::new() }; 6]);
-        Self { head, columns, tail, is_rows, sqlite, postgres }
+        let sqlite = [const { OnceLock::new() }; SIZES];
+        Self { head, columns, tail, is_rows, sqlite, postgres: [const { OnceLock::new() }; SIZES] }
     }
 
     /// The text for a lot of [`lots`] or [`filled`].

@@ -106,7 +106,7 @@ use dialect::{Dialect, Location};
 use error::Doing as _;
 use link::Link;
 use persons::Secret;
-use writer::{Job, Jobs, PATIENCE, Writer, queue};
+use writer::{Job, Jobs, Patience, Writer, queue};
 
 /// Connections for reading; writing has one of its own, so reports cannot starve it.
 const READERS: u32 = 4;
@@ -177,7 +177,7 @@ impl Store {
             .test_before_acquire(dialect.tests_readers())
             .after_connect(move |connection, _| Box::pin(dialect.set_up_reader(connection)));
         let read = pool.connect(&location.url.0).await.doing("opening the database")?;
-        let (jobs, queue) = queue(WAITING, dialect.together(), PATIENCE);
+        let (jobs, queue) = queue(WAITING, dialect.together(), Patience::USUAL);
         let node = Node::default();
         let writer = Writer::new(Link::new(location), clock, queue, Arc::clone(&node), secret.clone());
         // A thread of its own: each statement goes to the database and back, and waking a runtime's worker for

@@ -81,6 +81,22 @@ struct LegEnd {
     quality: Option<String>,
 }
 
+/// The calls that these changes decide about, and that do not arrive in them.
+pub(super) fn decided_in<'a>(changes: impl Iterator<Item = &'a Change>) -> Vec<CallId> {
+    let (mut seen, mut decided) = (HashSet::new(), Vec::new());
+    for change in changes {
+        let Change::Fact(fact) = change else { continue };
+        if let Fact::Arrived { call, .. } = fact {
+            seen.insert(*call);
+        } else if let Fact::Decided { call, .. } = fact
+            && seen.insert(*call)
+        {
+            decided.push(*call);
+        }
+    }
+    decided
+}
+
 /// See the module.
 #[derive(Default)]
 pub(super) struct Pending {
@@ -100,25 +116,14 @@ pub(super) struct Pending {
 }
 
 impl Pending {
-    /// Reads in one go on what basis the calls are recorded that these changes decide about.
+    /// Reads in one go on what basis these calls are recorded.
     pub(super) async fn learn_bases(
         &mut self,
         connection: &mut AnyConnection,
         dialect: Dialect,
-        changes: impl Iterator<Item = &Change>,
+        wanted: &[CallId],
     ) -> Result<(), StoreError> {
-        let (mut new, mut wanted) = (HashSet::new(), Vec::new());
-        for change in changes {
-            let Change::Fact(fact) = change else { continue };
-            if let Fact::Arrived { call, .. } = fact {
-                new.insert(*call);
-            } else if let Fact::Decided { call, .. } = fact
-                && new.insert(*call)
-            {
-                wanted.push(*call);
-            }
-        }
-        for lot in filled(&wanted) {
+        for lot in filled(wanted) {
             let select = write::bases(dialect, lot);
             let rows = select.fetch_all(&mut *connection).await.doing("reading what a fact changes")?;
             for row in &rows {

@@ -40,7 +40,7 @@ use apply::{Known, With, apply, destroys_key};
 use queue::{Queue, Taken};
 
 pub(super) use apply::Work;
-pub(super) use patience::PATIENCE;
+pub(super) use patience::Patience;
 pub(super) use queue::{Jobs, queue};
 
 /// How long deleted keys may stay in the write-ahead log while there is no pause.

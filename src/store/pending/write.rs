@@ -85,7 +85,8 @@ impl Pending {
         for lot in filled(&self.decided) {
             let done = decisions(dialect, lot).execute(&mut *connection).await.doing("changing a row")?;
             if done.rows_affected() < lot.0.len() as u64 {
-                return Err(missing_call(connection, lot.0.iter().map(|(call, _)| *call)).await);
+                let calls: Vec<CallId> = lot.0.iter().map(|(call, _)| *call).collect();
+                return Err(missing_call(connection, &calls).await);
             }
         }
         leg_ends(connection, dialect, &self.legs_ended).await?;
@@ -190,7 +191,8 @@ async fn ends(connection: &mut AnyConnection, dialect: Dialect, ended: &[End]) -
         });
         let done = update.execute(&mut *connection).await.doing("changing a row")?;
         if done.rows_affected() < lot.0.len() as u64 {
-            return Err(missing_call(connection, lot.0.iter().map(|end| end.call)).await);
+            let calls: Vec<CallId> = lot.0.iter().map(|end| end.call).collect();
+            return Err(missing_call(connection, &calls).await);
         }
     }
     let calls: Vec<CallId> = ended.iter().map(|end| end.call).collect();
@@ -257,7 +259,7 @@ async fn ladders(
 }
 
 /// Which of these calls there is not.
-async fn missing_call(connection: &mut AnyConnection, calls: impl Iterator<Item = CallId>) -> StoreError {
+async fn missing_call(connection: &mut AnyConnection, calls: &[CallId]) -> StoreError {
     let mut id = String::new();
     for call in calls {
         id = call.to_string();

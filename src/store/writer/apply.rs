@@ -11,7 +11,7 @@ use crate::store::dialect::Dialect;
 use crate::store::error::{Doing as _, StoreError};
 use crate::store::kek::KekChange;
 use crate::store::particulars::ParticularsChange;
-use crate::store::pending::{Pending, Writing};
+use crate::store::pending::{Pending, Writing, decided_in};
 use crate::store::persons::{Erased, LogRows, Secret};
 use crate::store::recorded::RecordingChange;
 use crate::store::rules::Rules;
@@ -53,8 +53,8 @@ pub(super) async fn apply(
     let alone = units.len() == 1;
     let is_bare = |changes: &[Change]| alone || changes.iter().all(tells_of_a_call);
     let mut pending = Pending::default();
-    let bare = units.iter().filter(|unit| is_bare(unit)).flatten();
-    pending.learn_bases(&mut outer, dialect, bare).await?;
+    let decided = decided_in(units.iter().filter(|unit| is_bare(unit)).flatten());
+    pending.learn_bases(&mut outer, dialect, &decided).await?;
     for changes in units {
         let bare = is_bare(changes);
         let result = if alone {

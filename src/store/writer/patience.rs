@@ -18,10 +18,10 @@ pub(in crate::store) struct Patience {
     pub(super) short: Duration,
 }
 
-pub(in crate::store) const PATIENCE: Patience =
-    Patience { long: Duration::from_millis(200), short: Duration::from_millis(25) };
-
 impl Patience {
+    pub(in crate::store) const USUAL: Self =
+        Self { long: Duration::from_millis(200), short: Duration::from_millis(25) };
+
     /// How long a job may wait for others.
     pub(super) fn of(&self, job: &Job) -> Duration {
         match job {
