@@ -8,7 +8,15 @@ mod packets;
 mod records;
 #[path = "../scene/mod.rs"]
 mod scene;
+mod setups;
 mod speech;
 
-criterion::criterion_group!(cores, packets::benches, media::benches, calls::benches, records::benches);
+criterion::criterion_group!(
+    cores,
+    packets::benches,
+    media::benches,
+    calls::benches,
+    records::benches,
+    setups::benches
+);
 criterion::criterion_main!(cores);

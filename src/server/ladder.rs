@@ -18,6 +18,10 @@ use super::leg::Party;
 
 /// After a call's end its dialogs' last messages are waited for: a little longer than the endpoint does.
 const LINGER: Duration = Duration::from_secs(7);
+/// Then it waits so long for others, so that many are stored in one transaction …
+const TOGETHER: Duration = Duration::from_millis(500);
+/// … but not more than this many.
+const AT_ONCE: usize = 256;
 /// A ladder that could not be stored is tried again after this …
 const AGAIN: Duration = Duration::from_secs(30);
 /// … so often; a database that is away for longer costs the ladders, and nothing else.
@@ -160,8 +164,8 @@ impl Task {
                 let _ = answer.send(ladder);
             }
             Note::Flush(done) => {
-                while let Some(call) = self.book.next() {
-                    self.close(call).await;
+                while self.book.due().is_some() {
+                    self.store_next(None).await;
                 }
                 // Who asked may have stopped waiting.
                 let _ = done.send(());
@@ -179,37 +183,58 @@ impl Task {
 
     async fn store_due(&mut self, now: Timestamp) {
         while self.book.due().is_some_and(|at| at <= now) {
-            let Some(call) = self.book.next() else { break };
-            self.close(call).await;
+            self.store_next(Some(now)).await;
         }
-        while let Some(late) = self.late.pop_front_if(|late| late.due <= now) {
-            self.keep(late.call, late.ladder, late.tries).await;
+        let mut late = Vec::new();
+        while let Some(again) = self.late.pop_front_if(|late| late.due <= now) {
+            late.push((again.call, again.ladder, again.tries));
         }
+        self.keep(late).await;
     }
 
-    async fn close(&mut self, call: CallId) {
-        let Some(missing) = self.book.missing(call) else { return };
+    /// Stores what was said in the next calls that are over: those that are ripe at this time, or any.
+    async fn store_next(&mut self, ripe: Option<Timestamp>) {
+        let mut ladders = Vec::new();
+        while ladders.len() < AT_ONCE
+            && let Some(call) = self.book.next(ripe)
+        {
+            if let Some(ladder) = self.close(call).await {
+                ladders.push((call, ladder, 0));
+            }
+        }
+        self.keep(ladders).await;
+    }
+
+    /// What was said in a call, which is forgotten here.
+    async fn close(&mut self, call: CallId) -> Option<Ladder> {
+        let missing = self.book.missing(call)?;
         let more = self.so_far(missing).await;
         let ladder = self.book.ladder(call, &more).filter(|ladder| !ladder.messages.is_empty());
         self.book.forget(call);
-        if let Some(ladder) = ladder {
-            self.keep(call, ladder, 0).await;
-        }
+        ladder
     }
 
-    async fn keep(&mut self, call: CallId, ladder: Ladder, tries: u8) {
-        let change = ParticularsChange::Ladder { call, ladder: ladder.clone() };
-        match self.store.commit(vec![Change::Particulars(change)]).await {
-            Ok(()) => {}
-            // Anonymised meanwhile, or never stored as the call was refused: there is nothing to keep.
-            Err(StoreError::State { .. } | StoreError::Missing { .. }) => {}
-            Err(error) if tries >= TRIES || error.is_final() || self.late.len() >= TRACES => {
-                counter!("sayso_ladders_lost_total").increment(1);
-                tracing::error!(%call, %error, "a call's SIP messages could not be stored");
-            }
-            Err(_) => {
-                let due = self.clock.now() + AGAIN;
-                self.late.push_back(Late { due, call, ladder, tries: tries + 1 });
+    /// Stores ladders that were tried so often, a unit of work for each: one that is refused does not cost the others.
+    async fn keep(&mut self, ladders: Vec<(CallId, Ladder, u8)>) {
+        let mut submitted = Vec::with_capacity(ladders.len());
+        for (call, ladder, tries) in ladders {
+            let change = ParticularsChange::Ladder { call, ladder: ladder.clone() };
+            let answer = self.store.submit(vec![Change::Particulars(change)]).await;
+            submitted.push((call, ladder, tries, answer));
+        }
+        for (call, ladder, tries, answer) in submitted {
+            match answer.wait().await {
+                Ok(()) => {}
+                // Anonymised meanwhile, or never stored as the call was refused: there is nothing to keep.
+                Err(StoreError::State { .. } | StoreError::Missing { .. }) => {}
+                Err(error) if tries >= TRIES || error.is_final() || self.late.len() >= TRACES => {
+                    counter!("sayso_ladders_lost_total").increment(1);
+                    tracing::error!(%call, %error, "a call's SIP messages could not be stored");
+                }
+                Err(_) => {
+                    let due = self.clock.now() + AGAIN;
+                    self.late.push_back(Late { due, call, ladder, tries: tries + 1 });
+                }
             }
         }
     }
@@ -248,13 +273,14 @@ impl Book {
         }
     }
 
+    /// When the next calls are stored.
     fn due(&self) -> Option<Timestamp> {
-        self.over.front().map(|(at, _)| *at)
+        self.over.front().map(|(at, _)| *at + TOGETHER)
     }
 
-    /// The call that has been over for the longest.
-    fn next(&mut self) -> Option<CallId> {
-        self.over.pop_front().map(|(_, call)| call)
+    /// The call that has been over for the longest, if it is ripe at this time.
+    fn next(&mut self, ripe: Option<Timestamp>) -> Option<CallId> {
+        self.over.pop_front_if(|(at, _)| ripe.is_none_or(|now| *at <= now)).map(|(_, call)| call)
     }
 
     fn traced(&mut self, traced: Traced) {

@@ -10,30 +10,16 @@ use crate::audit::{
 };
 use crate::call::{Fact, Whom};
 use crate::consent::{Answered, Basis};
-use crate::ids::{AgentId, CallId, LegId, PhoneNumber, QueueId};
+use crate::ids::{CallId, LegId, PhoneNumber, QueueId};
 use crate::time::Timestamp;
 
 use super::change::{LegQuality, Listened, ListenedTo};
 use super::error::{Doing as _, StoreError};
+use super::pending::{Decision, Event, NewCall, NewLeg};
 use super::query::json;
 use super::writer::Work;
 
 type Statement = Query<'static, Any, AnyArguments>;
-
-const INSERT_CALL: &str = "INSERT INTO calls (id, arrived_at, from_number, dialled, trunk, first_queue, \
-     queue, language, node) VALUES ($1, $2, $3, $4, $5, $6, $6, $7, $8)";
-
-/// A line of the course of a call.
-#[derive(Default)]
-struct Event {
-    kind: &'static str,
-    agent: Option<AgentId>,
-    queue: Option<QueueId>,
-    outside: Option<PhoneNumber>,
-    detail: Option<String>,
-    /// A person's free text.
-    note: Option<String>,
-}
 
 impl Work<'_> {
     /// Writes a fact.
@@ -41,22 +27,24 @@ impl Work<'_> {
         let before = self.before(fact).await?;
         match fact {
             Fact::Arrived { call, at, from, dialled, trunk, queue, language } => {
-                let insert = of_call(INSERT_CALL, *call)
-                    .bind(at.as_micros())
-                    .bind(number(from.as_ref()))
-                    .bind(dialled.clone())
-                    .bind(trunk.as_ref().map(|trunk| trunk.0.clone()))
-                    .bind(queue.0.clone())
-                    .bind(language.0.clone())
-                    .bind(self.node.map(str::to_owned));
-                insert.execute(&mut *self.connection).await.doing("storing a call")?;
-                self.leg(LegId::caller(*call), "in", None, *at, Some(*at)).await?;
+                self.pending.arrived(NewCall {
+                    call: *call,
+                    at: *at,
+                    from: from.clone(),
+                    dialled: dialled.clone(),
+                    trunk: trunk.clone(),
+                    queue: queue.clone(),
+                    language: language.0.clone(),
+                });
+                self.leg(LegId::caller(*call), "in", None, *at, Some(*at));
             }
-            Fact::Decided { call, at, basis } => self.decided(*call, *at, basis).await?,
+            Fact::Decided { call, at, basis } => self.decided(*call, *at, basis),
             Fact::ConsentAnswered { call, from, queue, answered } => {
+                self.settle(*call).await?;
                 self.answered(*call, from.as_ref(), queue, answered).await?;
             }
             Fact::ConsentWithdrawn { call, from, queue, entered_by: _, at } => {
+                self.settle(*call).await?;
                 self.withdrawn(*call, from.as_ref(), queue, *at).await?;
             }
             Fact::Queued { call, queue, at } => {
@@ -64,26 +52,22 @@ impl Work<'_> {
                 let update = of_call(update, *call).bind(queue.0.clone()).bind(at.as_micros());
                 self.one("call", call, update).await?;
                 let event = Event { kind: "queued", queue: Some(queue.clone()), ..Event::default() };
-                self.event(*call, *at, event).await?;
+                self.pending.event(*call, *at, event);
             }
             Fact::Dialled { leg, to, at } => {
-                self.leg(*leg, "out", Some(to), *at, None).await?;
+                self.leg(*leg, "out", Some(to), *at, None);
             }
             Fact::Admitted { leg, agent, replaces, at } => {
                 let who = agent.clone().map(Whom::Agent);
-                self.leg(*leg, "in", who.as_ref(), *at, None).await?;
+                self.leg(*leg, "in", who.as_ref(), *at, None);
                 if let Some(old) = replaces {
                     let detail = Some(format!("leg {} by leg {}", old.n, leg.n));
                     let event = Event { kind: "replaced", agent: agent.clone(), detail, ..Event::default() };
-                    self.event(leg.call, *at, event).await?;
+                    self.pending.event(leg.call, *at, event);
                 }
             }
             Fact::Connected { leg, at } => self.connected(*leg, *at).await?,
-            Fact::LegEnded { leg, at, cause } => {
-                let update = "UPDATE legs SET ended_at = $3, cause = $4 WHERE call = $1 AND n = $2";
-                let update = of_leg(update, *leg).bind(at.as_micros()).bind(cause_word(*cause));
-                self.one("leg", leg, update).await?;
-            }
+            Fact::LegEnded { leg, at, cause } => self.pending.leg_ended(*leg, *at, cause_word(*cause)),
             Fact::Overridden { call, agent, reason, at } => {
                 let event = Event {
                     kind: "overridden",
@@ -92,19 +76,19 @@ impl Work<'_> {
                     note: Some(reason.text.0.clone()),
                     ..Event::default()
                 };
-                self.event(*call, *at, event).await?;
+                self.pending.event(*call, *at, event);
             }
             Fact::Paused { call, agent, on, at } => {
                 let kind = if *on { "paused" } else { "resumed" };
-                self.event(*call, *at, Event { kind, agent: agent.clone(), ..Event::default() }).await?;
+                self.pending.event(*call, *at, Event { kind, agent: agent.clone(), ..Event::default() });
             }
             Fact::RecordingFailed { call, at } => {
-                self.event(*call, *at, Event { kind: "recording-failed", ..Event::default() }).await?;
+                self.pending.event(*call, *at, Event { kind: "recording-failed", ..Event::default() });
             }
             Fact::Returned { call, agent, cause, at } => {
                 let detail = Some(cause_word(*cause).to_owned());
                 let event = Event { kind: "returned", agent: agent.clone(), detail, ..Event::default() };
-                self.event(*call, *at, event).await?;
+                self.pending.event(*call, *at, event);
             }
             Fact::Consulted { call, by, queue, agent, outside, at }
             | Fact::Transferred { call, by, queue, agent, outside, at } => {
@@ -117,42 +101,38 @@ impl Work<'_> {
                     detail: Some(format!("by {by}")),
                     note: None,
                 };
-                self.event(*call, *at, event).await?;
+                self.pending.event(*call, *at, event);
             }
             Fact::Lost { call, leg, agent, at } => {
                 let detail = Some(format!("leg {}", leg.n));
                 let event = Event { kind: "lost", agent: Some(agent.clone()), detail, ..Event::default() };
-                self.event(*call, *at, event).await?;
+                self.pending.event(*call, *at, event);
             }
             Fact::Reattached { call, agent, lost, leg, at } => {
                 let detail = Some(format!("leg {} by leg {}", lost.n, leg.n));
                 let agent = Some(agent.clone());
                 let event = Event { kind: "reattached", agent, detail, ..Event::default() };
-                self.event(*call, *at, event).await?;
+                self.pending.event(*call, *at, event);
             }
             Fact::Supervised { call, leg, by, mode, was, at } => {
                 if was.is_none() {
-                    self.leg(*leg, "out", None, *at, Some(*at)).await?;
+                    self.leg(*leg, "out", None, *at, Some(*at));
                 }
+                self.settle(*call).await?;
                 let to = ListenedTo::Live { call: *call, mode: supervision_word(*mode) };
                 self.listening(&Listened { at: *at, who: by.clone(), to, reason: None }).await?;
                 let detail = Some(format!("{} by {by}", supervision_word(*mode)));
-                self.event(*call, *at, Event { kind: "supervised", detail, ..Event::default() }).await?;
+                self.pending.event(*call, *at, Event { kind: "supervised", detail, ..Event::default() });
             }
             Fact::SuperviseEnded { call, leg: _, by, at } => {
                 let detail = Some(format!("by {by}"));
-                self.event(*call, *at, Event { kind: "supervision-ended", detail, ..Event::default() })
-                    .await?;
+                self.pending.event(
+                    *call,
+                    *at,
+                    Event { kind: "supervision-ended", detail, ..Event::default() },
+                );
             }
-            Fact::Ended { call, at, cause } => {
-                let update = "UPDATE calls SET ended_at = $2, end_cause = $3 WHERE id = $1";
-                let update = of_call(update, *call).bind(at.as_micros()).bind(cause_word(*cause));
-                self.one("call", call, update).await?;
-                // The clock of its recordings begins.
-                let clock = "UPDATE recordings SET call_ended_at = $2 WHERE call = $1";
-                let clock = of_call(clock, *call).bind(at.as_micros());
-                clock.execute(&mut *self.connection).await.doing("starting the clock of recordings")?;
-            }
+            Fact::Ended { call, at, cause } => self.pending.ended(*call, *at, cause_word(*cause)),
         }
         let event = of_fact(fact);
         let old = event.old.clone().or(before);
@@ -164,11 +144,16 @@ impl Work<'_> {
     async fn before(&mut self, fact: &Fact) -> Result<Option<Value>, StoreError> {
         let select = match fact {
             Fact::Decided { call, .. } => {
+                if let Some(basis) = self.pending.basis(*call) {
+                    return Ok(basis.map(Value::Plain));
+                }
+                self.settle(*call).await?;
                 let select = "SELECT CASE WHEN basis_detail IS NULL THEN basis \
                               ELSE basis || ': ' || basis_detail END FROM calls WHERE id = $1";
                 sqlx::query_scalar::<_, Option<String>>(select).bind(call.to_string())
             }
             Fact::Queued { call, .. } => {
+                self.settle(*call).await?;
                 let select =
                     "SELECT CASE WHEN queued_at IS NULL THEN NULL ELSE queue END FROM calls WHERE id = $1";
                 sqlx::query_scalar(select).bind(call.to_string())
@@ -201,21 +186,17 @@ impl Work<'_> {
         Ok(old.flatten().map(Value::Plain))
     }
 
-    /// Writes a leg's statistics. They come with the call's last facts, which must not fail for them: a
-    /// leg that was never stored has none.
-    pub(super) async fn leg_quality(&mut self, leg: LegId, quality: &LegQuality) -> Result<(), StoreError> {
-        let update = of_leg("UPDATE legs SET quality = $3 WHERE call = $1 AND n = $2", leg);
-        let update = update.bind(json("legs", "quality", quality)?);
-        update.execute(&mut *self.connection).await.map(drop).doing("storing a leg's statistics")
+    /// Writes a leg's statistics.
+    pub(super) fn leg_quality(&mut self, leg: LegId, quality: &LegQuality) -> Result<(), StoreError> {
+        self.pending.quality(leg, json("legs", "quality", quality)?);
+        Ok(())
     }
 
-    async fn decided(&mut self, call: CallId, at: Timestamp, basis: &Basis) -> Result<(), StoreError> {
-        let update = "UPDATE calls SET basis = $2, basis_detail = $3, decided_at = $4 WHERE id = $1";
-        let (word, detail) = (basis_word(basis), basis_detail(basis));
-        let update = of_call(update, call).bind(word).bind(detail.clone()).bind(at.as_micros());
-        self.one("call", &call, update).await?;
-        let detail = detail.map_or_else(|| word.to_owned(), |detail| format!("{word}: {detail}"));
-        self.event(call, at, Event { kind: "decided", detail: Some(detail), ..Event::default() }).await
+    fn decided(&mut self, call: CallId, at: Timestamp, basis: &Basis) {
+        let decision = Decision { word: basis_word(basis), detail: basis_detail(basis), at };
+        let detail = Some(decision.text());
+        self.pending.decided(call, decision);
+        self.pending.event(call, at, Event { kind: "decided", detail, ..Event::default() });
     }
 
     async fn answered(
@@ -263,57 +244,31 @@ impl Work<'_> {
             .doing("storing a withdrawal")
     }
 
-    async fn leg(
+    fn leg(
         &mut self,
         leg: LegId,
         direction: &'static str,
         who: Option<&Whom>,
         dialled_at: Timestamp,
         connected_at: Option<Timestamp>,
-    ) -> Result<(), StoreError> {
-        let insert = "INSERT INTO legs (call, n, agent, dialled_at, connected_at, direction, trunk, \
-                      outside_number) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    ) {
         let (agent, outside) = match who {
             None => (None, None),
-            Some(Whom::Agent(agent)) => (Some(agent), None),
+            Some(Whom::Agent(agent)) => (Some(agent.clone()), None),
             Some(Whom::Outside(outside)) => (None, Some(outside)),
         };
-        of_leg(insert, leg)
-            .bind(agent.map(|agent| agent.0.clone()))
-            .bind(dialled_at.as_micros())
-            .bind(connected_at.map(Timestamp::as_micros))
-            .bind(direction)
-            .bind(outside.map(|outside| outside.trunk.0.clone()))
-            .bind(number(outside.map(|outside| &outside.number)))
-            .execute(&mut *self.connection)
-            .await
-            .map(drop)
-            .doing("storing a leg")
+        let trunk = outside.map(|outside| outside.trunk.clone());
+        let outside = outside.map(|outside| outside.number.clone());
+        self.pending.leg(NewLeg { leg, agent, dialled_at, connected_at, direction, trunk, outside });
     }
 
     async fn connected(&mut self, leg: LegId, at: Timestamp) -> Result<(), StoreError> {
+        self.settle(leg.call).await?;
         let update = "UPDATE legs SET connected_at = COALESCE(connected_at, $3) WHERE call = $1 AND n = $2";
         self.one("leg", &leg, of_leg(update, leg).bind(at.as_micros())).await?;
         let update = "UPDATE calls SET connected_at = COALESCE(connected_at, $3), \
                       agent = (SELECT agent FROM legs WHERE call = $1 AND n = $2) WHERE id = $1";
         self.one("call", &leg.call, of_leg(update, leg).bind(at.as_micros())).await
-    }
-
-    async fn event(&mut self, call: CallId, at: Timestamp, event: Event) -> Result<(), StoreError> {
-        let insert = "INSERT INTO call_events (call, at, kind, agent, queue, detail, note, outside_number) \
-                      VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
-        of_call(insert, call)
-            .bind(at.as_micros())
-            .bind(event.kind)
-            .bind(event.agent.map(|agent| agent.0))
-            .bind(event.queue.map(|queue| queue.0))
-            .bind(event.detail)
-            .bind(event.note)
-            .bind(number(event.outside.as_ref()))
-            .execute(&mut *self.connection)
-            .await
-            .map(drop)
-            .doing("storing what happened in a call")
     }
 
     /// Runs an update that must meet its row.

@@ -254,6 +254,15 @@ impl Dialect {
         }
     }
 
+    /// Whether a reader's connection is tried before it is used. A server may have gone since; a file has not, and each
+    /// try is a switch to another thread and back.
+    pub(super) const fn tests_readers(self) -> bool {
+        match self {
+            Self::Sqlite => false,
+            Self::Postgres => true,
+        }
+    }
+
     /// Whether the error is of the moment: the server is away, starts, stops, has become a standby, or this
     /// transaction lost against another. The same work on a new connection may do.
     pub(super) fn passes(self, error: &sqlx::Error) -> bool {

@@ -25,9 +25,11 @@ mod kek;
 mod link;
 mod listening;
 mod login;
+mod many;
 mod node;
 mod page;
 mod particulars;
+mod pending;
 mod people;
 mod persons;
 mod privacy;
@@ -59,7 +61,7 @@ use std::time::Duration;
 
 use sqlx::any::AnyPoolOptions;
 use sqlx::{AnyConnection, AnyPool, Connection as _};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 use crate::time::Clock;
 
@@ -104,7 +106,7 @@ use dialect::{Dialect, Location};
 use error::Doing as _;
 use link::Link;
 use persons::Secret;
-use writer::{Job, Writer};
+use writer::{Job, Jobs, Patience, Writer, queue};
 
 /// Connections for reading; writing has one of its own, so reports cannot starve it.
 const READERS: u32 = 4;
@@ -137,7 +139,7 @@ impl Submitted {
 pub struct Store {
     read: AnyPool,
     dialect: Dialect,
-    jobs: mpsc::Sender<Job>,
+    jobs: Jobs,
     /// See [`Store::of_node`]; shared with the writer.
     node: Node,
     /// What persons are looked up by.
@@ -172,9 +174,10 @@ impl Store {
         let pool = AnyPoolOptions::new()
             .max_connections(READERS)
             .acquire_timeout(dialect.acquire_timeout())
+            .test_before_acquire(dialect.tests_readers())
             .after_connect(move |connection, _| Box::pin(dialect.set_up_reader(connection)));
         let read = pool.connect(&location.url.0).await.doing("opening the database")?;
-        let (jobs, queue) = mpsc::channel(WAITING);
+        let (jobs, queue) = queue(WAITING, dialect.together(), Patience::USUAL);
         let node = Node::default();
         let writer = Writer::new(Link::new(location), clock, queue, Arc::clone(&node), secret.clone());
         // A thread of its own: each statement goes to the database and back, and waking a runtime's worker for
@@ -213,15 +216,20 @@ impl Store {
     /// # Errors
     /// When a change does not fit what is stored, or the database refuses; nothing was applied then.
     pub async fn commit(&self, changes: Vec<Change>) -> Result<(), StoreError> {
-        self.submit(changes).await.wait().await
+        self.hand_over(changes, true).await.wait().await
     }
 
     /// The first half of [`Store::commit`]: the unit of work has its place in the writer's queue when
-    /// this returns, so units submitted one after the other are applied in that order.
+    /// this returns, so units submitted one after the other are applied in that order. What no step of a call, no page
+    /// and no person waits for may wait for others there, a fifth of a second at most.
     pub async fn submit(&self, changes: Vec<Change>) -> Submitted {
+        self.hand_over(changes, false).await
+    }
+
+    async fn hand_over(&self, changes: Vec<Change>, awaited: bool) -> Submitted {
         let (done, result) = oneshot::channel();
         // A closed writer drops `done`, which `wait` tells.
-        let _ = self.jobs.send(Job::Commit { changes, done }).await;
+        self.jobs.send(Job::Commit { changes, awaited, done }).await;
         Submitted(result)
     }
 
@@ -243,7 +251,7 @@ impl Store {
         }
         let (done, shredded) = oneshot::channel();
         // A closed writer drops `done`, which is told below.
-        let _ = self.jobs.send(Job::Shred { done }).await;
+        self.jobs.send(Job::Shred { done }).await;
         shredded.await.map_err(|_| StoreError::Closed)?;
         Ok(None)
     }
@@ -251,19 +259,19 @@ impl Store {
     /// Units of work that wait for the writer, for metrics.
     #[must_use]
     pub fn backlog(&self) -> usize {
-        self.jobs.max_capacity() - self.jobs.capacity()
+        self.jobs.waiting()
     }
 
     /// How many units of work may wait.
     #[must_use]
     pub fn capacity(&self) -> usize {
-        self.jobs.max_capacity()
+        self.jobs.room()
     }
 
     /// Writes what waits, then closes. Every clone answers [`StoreError::Closed`] from then on.
     pub async fn close(&self) {
         let (done, closed) = oneshot::channel();
-        if self.jobs.send(Job::Close { done }).await.is_ok() {
+        if self.jobs.send(Job::Close { done }).await {
             // An error means that the writer is gone already, which is what we wait for.
             let _ = closed.await;
         }

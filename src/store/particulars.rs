@@ -50,7 +50,10 @@ impl Work<'_> {
     pub(super) async fn particulars(&mut self, change: &ParticularsChange) -> Result<(), StoreError> {
         match change {
             ParticularsChange::Data { call, data, at, by } => self.data(*call, data, *at, by).await,
-            ParticularsChange::Ladder { call, ladder } => self.ladder(*call, ladder).await,
+            ParticularsChange::Ladder { call, ladder } => {
+                self.ladder(*call, ladder);
+                Ok(())
+            }
         }
     }
 

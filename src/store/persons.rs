@@ -17,9 +17,10 @@ use crate::ids::CallId;
 use crate::privacy::ANONYMIZED;
 use crate::time::Timestamp;
 
-use super::audit::{count_up, lock_head, lots, many};
+use super::audit::lock_head;
 use super::dialect::Dialect;
 use super::error::{Doing as _, StoreError};
+use super::many::{Many, count_up, filled, lots, rows_of};
 use super::query::count;
 use super::writer::Work;
 
@@ -29,6 +30,14 @@ const LEN: usize = 32;
 const OLD: i64 = 500;
 
 const DOING: &str = "reading keys of persons";
+
+static FIND: Many = Many::items("SELECT id, lookup, key FROM persons WHERE lookup IN (", ")");
+static MAKE: Many = Many::rows(
+    "INSERT INTO persons (lookup, key) VALUES ",
+    2,
+    " ON CONFLICT (lookup) DO NOTHING RETURNING id, lookup, key",
+);
+static SEALED: Many = Many::rows("INSERT INTO audit_sealed (seq, person, sealed) VALUES ", 3, "");
 
 /// What a person is known by: HMAC-SHA256 under the secret of the database.
 pub(super) type Lookup = [u8; LEN];
@@ -86,6 +95,7 @@ pub(super) struct SealedRow {
 /// the chain must be locked.
 pub(super) async fn seal(
     connection: &mut AnyConnection,
+    dialect: Dialect,
     secret: &Secret,
     rows: &[Row],
 ) -> Result<Vec<SealedRow>, StoreError> {
@@ -97,9 +107,9 @@ pub(super) async fn seal(
     let mut lookups: Vec<Lookup> = wanted.iter().map(|(_, lookup)| *lookup).collect();
     lookups.sort_unstable();
     lookups.dedup();
-    let mut keys = find(connection, &lookups).await?;
+    let mut keys = find(connection, dialect, &lookups).await?;
     let missing: Vec<Lookup> = lookups.into_iter().filter(|lookup| !keys.contains_key(lookup)).collect();
-    make(connection, &missing, &mut keys).await?;
+    make(connection, dialect, &missing, &mut keys).await?;
     let sealed = |(row, lookup): (&Row, Lookup)| {
         let key = keys.get(&lookup).ok_or(StoreError::Contended)?;
         Ok(SealedRow { seq: row.seq, person: key.person, sealed: close(&key.octets, row) })
@@ -110,15 +120,14 @@ pub(super) async fn seal(
 /// The keys there are.
 async fn find(
     connection: &mut AnyConnection,
+    dialect: Dialect,
     lookups: &[Lookup],
 ) -> Result<HashMap<Lookup, Key>, StoreError> {
     let mut keys = HashMap::with_capacity(lookups.len());
-    for lot in lots(lookups) {
-        let select = format!("SELECT id, lookup, key FROM persons WHERE lookup IN ({})", count_up(lot.len()));
-        let mut select = sqlx::query(AssertSqlSafe(select));
-        for lookup in lot {
-            select = select.bind(lookup.to_vec());
-        }
+    for lot in filled(lookups) {
+        let select = rows_of(lot).fold(sqlx::query(FIND.text(dialect, lot.1)), |select, lookup| {
+            select.bind(lookup.map(|lookup| lookup.to_vec()))
+        });
         for row in select.fetch_all(&mut *connection).await.doing(DOING)? {
             let key = Key { person: number(&row)?, octets: octets(&row, "key")? };
             keys.insert(octets(&row, "lookup")?, key);
@@ -130,13 +139,12 @@ async fn find(
 /// Makes keys.
 async fn make(
     connection: &mut AnyConnection,
+    dialect: Dialect,
     missing: &[Lookup],
     keys: &mut HashMap<Lookup, Key>,
 ) -> Result<(), StoreError> {
     for lot in lots(missing) {
-        let insert = many("INSERT INTO persons (lookup, key) VALUES ", 2, lot.len());
-        let insert = format!("{insert} ON CONFLICT (lookup) DO NOTHING RETURNING id, lookup, key");
-        let mut insert = sqlx::query(AssertSqlSafe(insert));
+        let mut insert = sqlx::query(MAKE.text(dialect, lot.len()));
         for lookup in lot {
             let mut key = [0; LEN];
             fill(&mut key);
@@ -357,8 +365,8 @@ pub(super) async fn seal_old(
         let mut transaction = connection.begin_with(dialect.begin_write()).await.doing(DOING)?;
         lock_head(&mut transaction).await?;
         let (rows, last) = old_rows(&mut transaction, after).await?;
-        let values = seal(&mut transaction, secret, &rows).await?;
-        write(&mut transaction, &values).await?;
+        let values = seal(&mut transaction, dialect, secret, &rows).await?;
+        write(&mut transaction, dialect, &values).await?;
         for lot in lots(&rows) {
             let delete = format!("DELETE FROM audit_personal WHERE seq IN ({})", count_up(lot.len()));
             let mut delete = sqlx::query(AssertSqlSafe(delete));
@@ -421,10 +429,13 @@ fn old_value(cell: &AnyRow) -> Option<(u64, String, Sealed, Object)> {
 }
 
 /// Writes sealed values beside their rows.
-pub(super) async fn write(connection: &mut AnyConnection, sealed: &[SealedRow]) -> Result<(), StoreError> {
+pub(super) async fn write(
+    connection: &mut AnyConnection,
+    dialect: Dialect,
+    sealed: &[SealedRow],
+) -> Result<(), StoreError> {
     for lot in lots(sealed) {
-        let insert = many("INSERT INTO audit_sealed (seq, person, sealed) VALUES ", 3, lot.len());
-        let mut insert = sqlx::query(AssertSqlSafe(insert));
+        let mut insert = sqlx::query(SEALED.text(dialect, lot.len()));
         for SealedRow { seq, person, sealed } in lot {
             insert = insert.bind(count(*seq)).bind(*person).bind(sealed.clone());
         }

@@ -78,12 +78,8 @@ impl Store {
 
 impl Work<'_> {
     /// Keeps what was said in a call, once; not of one that is anonymised.
-    pub(super) async fn ladder(&mut self, call: CallId, ladder: &Ladder) -> Result<(), StoreError> {
-        self.not_anonymised(call, "given its SIP messages").await?;
+    pub(super) fn ladder(&mut self, call: CallId, ladder: &Ladder) {
         let text = serde_json::to_string(ladder).expect("strings and numbers can be written as JSON");
-        let insert =
-            "INSERT INTO sip_traces (call, messages, cut) VALUES ($1, $2, $3) ON CONFLICT (call) DO NOTHING";
-        let insert = sqlx::query(insert).bind(call.to_string()).bind(text).bind(i64::from(ladder.cut));
-        insert.execute(&mut *self.connection).await.map(drop).doing("storing a call's SIP messages")
+        self.pending.ladder(call, text, ladder.cut);
     }
 }

@@ -178,6 +178,9 @@ impl Work<'_> {
                 }
             }
         }
+        if !told.is_empty() {
+            self.settle_all().await?;
+        }
         for (word, hooks, event) in told {
             let place = self.place_of(&event.what).await?;
             let body = body_of(word, &event, place);

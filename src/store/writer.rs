@@ -1,8 +1,9 @@
 //! The one task that writes: group commit.
 //!
-//! It takes whatever units of work wait, and lets those that nobody waits for wait for others; applies each in a
-//! savepoint of one transaction, commits once, then answers all. A unit that fails is rolled back alone and told so; where it is the audit rows of all that
-//! the database does not take, each unit has a transaction of its own. The audit chain goes on
+//! It takes whatever units of work wait (`queue`), applies them in one transaction, commits once, then answers all. A unit
+//! that may well be refused has a savepoint: if it fails it is rolled back alone and told so. What calls say is written
+//! many rows in a statement (`store::pending`); where the database does not take that, or the audit rows of all, each unit
+//! has a transaction of its own. The audit chain goes on
 //! from where this writer left it, or from where another process (`sayso apply`, another node) has moved
 //! its end since.
 //!
@@ -12,13 +13,14 @@
 //! again.
 
 mod apply;
-mod gather;
+mod patience;
+mod queue;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::Connection as _;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
 use crate::audit::Head;
@@ -35,9 +37,11 @@ use super::rules::Rules;
 
 use apply::{Known, With, apply, destroys_key};
 
-use gather::{GATHER, gather};
+use queue::{Queue, Taken};
 
 pub(super) use apply::Work;
+pub(super) use patience::Patience;
+pub(super) use queue::{Jobs, queue};
 
 /// How long deleted keys may stay in the write-ahead log while there is no pause.
 const SHRED_WITHIN: Duration = Duration::from_secs(1);
@@ -53,8 +57,8 @@ const AGAIN: Duration = Duration::from_millis(100);
 /// What the writer is asked.
 #[derive(Debug)]
 pub(super) enum Job {
-    /// Apply these together.
-    Commit { changes: Vec<Change>, done: Answer },
+    /// Apply these together; at once, if somebody waits for it.
+    Commit { changes: Vec<Change>, awaited: bool, done: Answer },
     /// Answer when what was deleted before this is out of the write-ahead log.
     Shred { done: oneshot::Sender<()> },
     /// Write what waits, then end.
@@ -134,7 +138,7 @@ impl Away {
 pub(super) struct Writer {
     link: Link,
     clock: Clock,
-    queue: mpsc::Receiver<Job>,
+    queue: Queue,
     node: Node,
     secret: Secret,
     /// What the settings say of the log and of webhooks, as they were last.
@@ -151,13 +155,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(
-        link: Link,
-        clock: Clock,
-        queue: mpsc::Receiver<Job>,
-        node: Node,
-        secret: Secret,
-    ) -> Self {
+    pub(super) fn new(link: Link, clock: Clock, queue: Queue, node: Node, secret: Secret) -> Self {
         // What was killed may have left destroyed keys there.
         let to_shred = Some(clock.now());
         Self {
@@ -183,7 +181,7 @@ impl Writer {
             let mut batch = Batch::default();
             for job in jobs.drain(..) {
                 match job {
-                    Job::Commit { changes, done } => {
+                    Job::Commit { changes, awaited: _, done } => {
                         batch.units.push(changes);
                         batch.answers.push(done);
                     }
@@ -212,25 +210,16 @@ impl Writer {
 
     /// Waits for jobs, or for the time to try something again. False: there will be no more.
     async fn next(&mut self, jobs: &mut Vec<Job>) -> bool {
-        let most = self.link.dialect().together();
-        let received = self.queue.recv_many(jobs, most);
         let pause = match (&self.doubt, self.to_shred) {
             (Some(_), _) => Some(AGAIN),
             (None, Some(_)) if !self.shredding.is_empty() => Some(AGAIN),
             (None, Some(_)) => Some(SHRED_WITHIN),
             (None, None) => None,
         };
-        let count = match pause {
-            None => received.await,
-            Some(pause) => match timeout(pause, received).await {
-                Ok(count) => count,
-                Err(_) => return !self.queue.is_closed(),
-            },
-        };
-        if count > 0 {
-            gather(&mut self.queue, jobs, most, GATHER).await;
+        match self.queue.take(jobs, pause).await {
+            Taken::Jobs | Taken::Nothing => true,
+            Taken::Ended => false,
         }
-        count > 0
     }
 
     /// Applies a batch. If the database will never take it whole, such as an audit row with a text that it refuses, its

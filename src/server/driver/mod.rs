@@ -15,6 +15,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{sleep_until, timeout};
@@ -96,6 +99,8 @@ struct Driver {
     mailbox: mpsc::Receiver<Mail>,
     recorder: Recorder,
     work: JoinSet<Done>,
+    /// Units of work that are with the store. Each is polled here: a task for it would be woken only to wake this one.
+    storing: FuturesUnordered<BoxFuture<'static, Done>>,
     phase: PhaseGauge,
     /// Facts on their way to the store.
     to_store: Vec<(CommitId, Vec<Fact>)>,
@@ -170,6 +175,7 @@ impl Driver {
             mailbox,
             recorder: Recorder::new(id),
             work: JoinSet::new(),
+            storing: FuturesUnordered::new(),
             phase: PhaseGauge::default(),
             to_store: Vec::new(),
             withdrawing: None,
@@ -200,7 +206,7 @@ impl Driver {
             self.submit().await;
             self.phase.set(self.call.phase());
             self.show();
-            if self.over && self.work.is_empty() {
+            if self.over && self.work.is_empty() && self.storing.is_empty() {
                 break;
             }
             self.wait().await;
@@ -236,6 +242,7 @@ impl Driver {
             biased;
             Some(mail) = self.mailbox.recv() => self.on_mail(mail),
             Some(event) = self.media_events.recv() => self.on_media(event),
+            Some(done) = self.storing.next() => self.on_done(done).await,
             Some(done) = self.work.join_next() => match done {
                 Ok(done) => self.on_done(done).await,
                 Err(error) => tracing::error!(%error, "a task of the call failed"),

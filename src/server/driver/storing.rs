@@ -24,7 +24,7 @@ impl Driver {
                 changes.append(&mut self.quality);
             }
             let answer = self.shared.store.submit(changes).await;
-            self.work.spawn(async move { Done::Committed(commit, facts, answer.wait().await) });
+            self.storing.push(Box::pin(async move { Done::Committed(commit, facts, answer.wait().await) }));
         }
     }
 

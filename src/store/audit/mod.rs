@@ -9,24 +9,26 @@ use std::borrow::Cow;
 
 use aws_lc_rs::rand;
 use sqlx::any::AnyRow;
-use sqlx::{AnyConnection, AssertSqlSafe, Row as _};
+use sqlx::{AnyConnection, Row as _};
 
 use crate::audit::{Actor, AuditEvent, BrokenLink, Class, Hash, Head, Object, Row, SALT_LEN, Sealed, Why};
 use crate::time::Timestamp;
 
+use super::dialect::Dialect;
 use super::error::{Doing as _, StoreError};
+use super::many::{Many, lots};
 use super::persons::{self, Secret, put_openings};
 use super::query::count;
 use super::writer::Work;
 
 pub use list::AuditFilter;
 
-/// Rows inserted by one statement at most; smaller lots are powers of two, so that there are few
-/// different statements to prepare.
-const LOT: usize = 32;
-
-const INSERT: &str = "INSERT INTO audit (seq, version, at, class, actor_kind, actor, action, object_kind, \
-     object_id, attribute, about, about_commitment, old, old_commitment, new, new_commitment, hash) VALUES ";
+static INSERT: Many = Many::rows(
+    "INSERT INTO audit (seq, version, at, class, actor_kind, actor, action, object_kind, object_id, attribute, \
+     about, about_commitment, old, old_commitment, new, new_commitment, hash) VALUES ",
+    17,
+    "",
+);
 
 /// Rows with their personal values, as [`read`] takes them.
 const SELECT: &str = "SELECT a.seq, a.version, a.at, a.class, a.actor_kind, a.actor, a.action, a.object_kind, \
@@ -39,6 +41,7 @@ const SELECT: &str = "SELECT a.seq, a.version, a.at, a.class, a.actor_kind, a.ac
 /// and the rows take their places there; so nobody has to begin anew, however many nodes write.
 pub(super) async fn chain(
     connection: &mut AnyConnection,
+    dialect: Dialect,
     known: Option<Head>,
     events: Vec<AuditEvent>,
     secret: &Secret,
@@ -66,9 +69,9 @@ pub(super) async fn chain(
             return Err(StoreError::Contended);
         }
     }
-    write_rows(connection, &rows).await?;
-    let sealed = persons::seal(connection, secret, &rows).await?;
-    persons::write(connection, &sealed).await?;
+    write_rows(connection, dialect, &rows).await?;
+    let sealed = persons::seal(connection, dialect, secret, &rows).await?;
+    persons::write(connection, dialect, &sealed).await?;
     Ok(end)
 }
 
@@ -119,11 +122,14 @@ impl Work<'_> {
     }
 }
 
-/// Writes the rows of a transaction, many in a statement: each statement costs a switch to the
-/// database's thread and back, which is dearer than the insert itself.
-async fn write_rows(connection: &mut AnyConnection, rows: &[Row]) -> Result<(), StoreError> {
+/// Writes the rows of a transaction, many in a statement.
+async fn write_rows(
+    connection: &mut AnyConnection,
+    dialect: Dialect,
+    rows: &[Row],
+) -> Result<(), StoreError> {
     for lot in lots(rows) {
-        let mut insert = sqlx::query(AssertSqlSafe(many(INSERT, 17, lot.len())));
+        let mut insert = sqlx::query(INSERT.text(dialect, lot.len()));
         for row in lot {
             let (about, about_commitment) = columns(row.about.as_ref());
             let (old, old_commitment) = columns(row.old.as_ref());
@@ -150,33 +156,6 @@ async fn write_rows(connection: &mut AnyConnection, rows: &[Row]) -> Result<(), 
         insert.execute(&mut *connection).await.doing("writing the audit log")?;
     }
     Ok(())
-}
-
-/// Lots of 32, then 16, 8, 4, 2, 1.
-pub(super) fn lots<T>(mut all: &[T]) -> impl Iterator<Item = &[T]> {
-    let mut size = LOT;
-    std::iter::from_fn(move || {
-        while size > all.len() {
-            size /= 2;
-        }
-        let (lot, rest) = all.split_at_checked(size).filter(|(lot, _)| !lot.is_empty())?;
-        all = rest;
-        Some(lot)
-    })
-}
-
-/// `head` with placeholders for `rows` rows of `columns`: `($1, $2), ($3, $4)`.
-pub(super) fn many(head: &str, columns: usize, rows: usize) -> String {
-    let row = |n: usize| {
-        let numbers: Vec<String> = (1..=columns).map(|column| format!("${}", n * columns + column)).collect();
-        format!("({})", numbers.join(", "))
-    };
-    format!("{head}{}", (0..rows).map(row).collect::<Vec<_>>().join(", "))
-}
-
-/// `$1, $2, $3`.
-pub(super) fn count_up(placeholders: usize) -> String {
-    (1..=placeholders).map(|n| format!("${n}")).collect::<Vec<_>>().join(", ")
 }
 
 fn columns(value: Option<&Sealed>) -> (Option<String>, Option<Vec<u8>>) {

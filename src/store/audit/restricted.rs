@@ -9,7 +9,7 @@ use crate::ids::PhoneNumber;
 
 use super::super::Store;
 use super::super::error::{Doing as _, StoreError};
-use super::{count_up, lots};
+use super::super::many::{count_up, lots};
 
 const DOING: &str = "looking for restricted calls";
 

@@ -272,7 +272,7 @@ async fn a_full_disk_is_survived() {
     static PAGES: AtomicU32 = AtomicU32::new(0);
     PAGES.store(u32::try_from(pages).expect("few") + 40, Ordering::Relaxed);
     let limit = || format!("PRAGMA max_page_count = {}", PAGES.load(Ordering::Relaxed));
-    let (jobs, queue) = mpsc::channel(8);
+    let (jobs, queue) = queue(8, 8, Patience::USUAL);
     let read = AnyPoolOptions::new().connect(&location.url.0).await.expect("connects");
     let node = Node::default();
     let secret = Secret::of(&mut place.raw().await).await.expect("reads");

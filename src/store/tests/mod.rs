@@ -38,6 +38,7 @@ mod server;
 mod settings;
 mod spools;
 mod supervised;
+mod together;
 mod trace;
 
 use sqlx::{AnyConnection, AssertSqlSafe, Connection as _, Executor as _};

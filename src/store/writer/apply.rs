@@ -10,6 +10,8 @@ use crate::store::change::Change;
 use crate::store::dialect::Dialect;
 use crate::store::error::{Doing as _, StoreError};
 use crate::store::kek::KekChange;
+use crate::store::particulars::ParticularsChange;
+use crate::store::pending::{Pending, Writing, decided_in};
 use crate::store::persons::{Erased, LogRows, Secret};
 use crate::store::recorded::RecordingChange;
 use crate::store::rules::Rules;
@@ -42,25 +44,28 @@ pub(super) async fn apply(
     known: &mut Known,
     committing: &mut Option<Committing>,
 ) -> Result<Results, StoreError> {
-    let With { dialect, .. } = with;
+    let With { dialect, node, .. } = with;
     let mut outer = connection.begin_with(dialect.begin_write()).await.doing("beginning a transaction")?;
     let mut rules = Rules::now(&mut outer, known.rules.as_ref()).await?;
     let mut results = Vec::with_capacity(units.len());
     let mut events = Vec::new();
     // A unit alone needs no savepoint: if it fails, so does the transaction.
     let alone = units.len() == 1;
+    let is_bare = |changes: &[Change]| alone || changes.iter().all(tells_of_a_call);
+    let mut pending = Pending::default();
+    let decided = decided_in(units.iter().filter(|unit| is_bare(unit)).flatten());
+    pending.learn_bases(&mut outer, dialect, &decided).await?;
     for changes in units {
-        let bare = alone || changes.iter().all(tells_of_a_call);
-        let result = if bare {
-            Work::apply(&mut outer, with, &rules, changes, &mut events).await
+        let bare = is_bare(changes);
+        let result = if alone {
+            whole(&mut outer, with, &rules, (&mut pending, changes), &mut events).await
+        } else if bare {
+            Work::apply(&mut outer, with, &rules, (&mut pending, changes), &mut events).await
         } else {
-            let mut inner = outer.begin().await.doing("setting a savepoint")?;
-            let result = Work::apply(&mut inner, with, &rules, changes, &mut events).await;
-            match result {
-                Ok(_) => inner.commit().await.doing("releasing a savepoint")?,
-                Err(_) => inner.rollback().await.doing("rolling back to a savepoint")?,
-            }
-            result
+            // It may meet these rows, and may be undone without them.
+            pending.write(Writing { connection: &mut outer, dialect, node }).await?;
+            pending.forget_bases();
+            in_savepoint(&mut outer, with, &rules, changes, &mut events).await?
         };
         if result.is_ok() && changes.iter().any(sets) {
             rules = Rules::now(&mut outer, Some(&rules)).await?;
@@ -77,9 +82,10 @@ pub(super) async fn apply(
         outer.rollback().await.doing("rolling back a transaction")?;
         return Ok(results);
     }
+    pending.write(Writing { connection: &mut outer, dialect, node }).await?;
     let mut end = None;
     if !events.is_empty() {
-        end = Some(chain(&mut outer, known.head, events, with.secret).await?);
+        end = Some(chain(&mut outer, dialect, known.head, events, with.secret).await?);
     }
     *committing = Some(Committing { results, end });
     outer.commit().await.doing("committing a transaction")?;
@@ -88,9 +94,43 @@ pub(super) async fn apply(
     Ok(committing.take().map(|done| done.results).unwrap_or_default())
 }
 
+/// Applies a unit that may well be refused; then nothing of it is in the transaction.
+async fn in_savepoint(
+    outer: &mut AnyConnection,
+    with: With<'_>,
+    rules: &Rules,
+    changes: &[Change],
+    before: &mut [AuditEvent],
+) -> Result<Result<Vec<AuditEvent>, StoreError>, StoreError> {
+    let mut inner = outer.begin().await.doing("setting a savepoint")?;
+    let result = whole(&mut inner, with, rules, (&mut Pending::default(), changes), before).await;
+    match result {
+        Ok(_) => inner.commit().await.doing("releasing a savepoint")?,
+        Err(_) => inner.rollback().await.doing("rolling back to a savepoint")?,
+    }
+    Ok(result)
+}
+
+/// Applies a unit and writes its rows: what fails is its own.
+async fn whole(
+    connection: &mut AnyConnection,
+    with: With<'_>,
+    rules: &Rules,
+    (pending, changes): (&mut Pending, &[Change]),
+    before: &mut [AuditEvent],
+) -> Result<Vec<AuditEvent>, StoreError> {
+    let With { dialect, node, .. } = with;
+    let events = Work::apply(connection, with, rules, (pending, changes), before).await?;
+    pending.write(Writing { connection, dialect, node }).await?;
+    Ok(events)
+}
+
 /// Nearly all of what is stored, and hardly ever refused: a savepoint costs more than to begin anew.
 const fn tells_of_a_call(change: &Change) -> bool {
-    matches!(change, Change::Fact(_) | Change::LegStats { .. })
+    matches!(
+        change,
+        Change::Fact(_) | Change::LegStats { .. } | Change::Particulars(ParticularsChange::Ladder { .. })
+    )
 }
 
 /// Whether it may change what is audited, and which webhooks are told.
@@ -154,6 +194,8 @@ pub(in crate::store) struct Work<'c> {
     pub(in crate::store) node: Option<&'c str>,
     pub(in crate::store) secret: &'c Secret,
     pub(in crate::store) rules: &'c Rules,
+    /// Rows of calls that wait to be written together.
+    pub(in crate::store) pending: &'c mut Pending,
     /// The audit events so far, still to be chained and written.
     pub(in crate::store) events: Vec<AuditEvent>,
     /// Whose values were erased.
@@ -167,13 +209,14 @@ impl<'c> Work<'c> {
         connection: &'c mut AnyConnection,
         with: With<'c>,
         rules: &'c Rules,
-        changes: &[Change],
+        (pending, changes): (&'c mut Pending, &[Change]),
         before: &mut [AuditEvent],
     ) -> Result<Vec<AuditEvent>, StoreError> {
         let With { dialect, clock, node, secret } = with;
         let events = Vec::new();
         let erased = Erased::default();
-        let mut work = Self { connection, now: clock.now(), dialect, node, secret, rules, events, erased };
+        let now = clock.now();
+        let mut work = Self { connection, now, dialect, node, secret, rules, pending, events, erased };
         work.apply_all(changes).await?;
         work.tell_webhooks().await?;
         work.erased.scrub(secret, before);
@@ -184,6 +227,11 @@ impl<'c> Work<'c> {
 
     async fn apply_all(&mut self, changes: &[Change]) -> Result<(), StoreError> {
         for change in changes {
+            if !tells_of_a_call(change) {
+                // It may meet any row.
+                self.settle_all().await?;
+                self.pending.forget_bases();
+            }
             match change {
                 Change::Fact(fact) => self.fact(fact).await?,
                 Change::Recording(change) => self.recording(change.clone()).await?,
@@ -192,7 +240,7 @@ impl<'c> Work<'c> {
                 Change::Kek(change) => self.kek(change).await?,
                 Change::Report(change) => self.report(change).await?,
                 Change::Agent { agent, state, at } => self.agent(agent, state, *at).await?,
-                Change::LegStats { leg, quality } => self.leg_quality(*leg, quality).await?,
+                Change::LegStats { leg, quality } => self.leg_quality(*leg, quality)?,
                 Change::Settings(differences, who) => self.settings(differences, who, None).await?,
                 Change::SettingsSince { generation, differences, who } => {
                     self.settings(differences, who, Some(*generation)).await?;
