@@ -37,6 +37,7 @@ mod reconcile;
 mod reconciliation;
 mod recorded;
 mod recording;
+mod recording_list;
 mod recordings;
 mod removal;
 mod report;
@@ -47,6 +48,7 @@ mod select;
 mod settings;
 mod simulation;
 mod spool;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -87,7 +89,7 @@ pub use prompts::{PromptChange, PromptDone, PromptSound, PromptVersionRow, Repla
 pub use query::Filter;
 pub use reconciliation::{Finding, FindingRow, ReconciliationChange, ReconciliationRow, ReconciliationState};
 pub use recorded::{RecordedFile, RecordedGap, RecordingChange, StoredObject};
-pub use recordings::RecordingFilter;
+pub use recording_list::RecordingFilter;
 pub use removal::Removal;
 pub use report::{By, CallFigures, ConsentFigures, Counted, QUARTER};
 pub use retention::{Amount, Behind, KeptKind, Swept};
@@ -104,6 +106,7 @@ use dialect::{Dialect, Location};
 use error::Doing as _;
 use link::Link;
 use persons::Secret;
+use tally::Tallies;
 use writer::{Job, Writer};
 
 /// Connections for reading; writing has one of its own, so reports cannot starve it.
@@ -142,6 +145,7 @@ pub struct Store {
     node: Node,
     /// What persons are looked up by.
     secret: Secret,
+    tallies: Tallies,
 }
 
 /// The spool of the node that writes, once it is known.
@@ -186,7 +190,7 @@ impl Store {
             .name("store-writer".to_owned())
             .spawn(move || runtime.block_on(writer.run()));
         spawned.map_err(|source| StoreError::Thread(Arc::new(source)))?;
-        Ok(Self { read, dialect, jobs, node, secret })
+        Ok(Self { read, dialect, jobs, node, secret, tallies: Tallies::new(clock) })
     }
 
     /// Says whose calls arrive by this store and its clones: those of the node with this spool. When that node starts
