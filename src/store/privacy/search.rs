@@ -21,6 +21,8 @@ use super::directory::{EntryRow, read_entry};
 pub const MOST_FOUND: usize = 1_000;
 /// Of a word that is in many calls of the span of time no more are looked at: about 200 ms.
 const MOST_LOOKED_AT: i64 = 200_000;
+/// Digits of a number that SQLite's index of last digits has: those of the longest that E.164 allows.
+const INDEXED: usize = 15;
 /// Values that are asked for in one statement.
 const LOT: usize = 100;
 
@@ -128,26 +130,23 @@ impl Store {
             calls.cut |= cut;
         }
         let entries = self.entries_of(person).await?;
-        let by_name: BTreeSet<String> = entries
-            .iter()
-            .filter_map(|entry| entry.number.as_ref())
-            .map(|number| reversed(&number.0))
-            .collect();
         let mut latest: BTreeSet<(i64, i64)> = BTreeSet::new();
-        for lot in by_name.into_iter().collect::<Vec<_>>().chunks(LOT) {
-            let marks = marks(lot.len(), 4);
-            let select = format!(
-                "SELECT id, arrived_at AS at FROM calls WHERE from_reversed IN ({marks}) AND arrived_at >= $1 \
-                 AND arrived_at < $2 ORDER BY +arrived_at DESC LIMIT $3"
-            );
-            calls.add(&self.by_numbers(select, lot, span).await?)?;
-            let select = format!(
-                "SELECT n, at FROM consents WHERE from_reversed IN ({marks}) AND at >= $1 AND at < $2 \
-                 ORDER BY +at DESC, n DESC LIMIT $3"
-            );
-            for row in &self.by_numbers(select, lot, span).await? {
-                let cells = Cells { table: "consents", row };
-                latest.insert((cells.get("at")?, cells.get("n")?));
+        for (column, values) in numbers_of(&entries) {
+            for lot in values.into_iter().collect::<Vec<_>>().chunks(LOT) {
+                let marks = marks(lot.len(), 4);
+                let select = format!(
+                    "SELECT id, arrived_at AS at FROM calls WHERE {column} IN ({marks}) AND arrived_at >= $1 \
+                     AND arrived_at < $2 ORDER BY +arrived_at DESC LIMIT $3"
+                );
+                calls.add(&self.by_numbers(select, lot, span).await?)?;
+                let select = format!(
+                    "SELECT n, at FROM consents WHERE {column} IN ({marks}) AND at >= $1 AND at < $2 \
+                     ORDER BY +at DESC, n DESC LIMIT $3"
+                );
+                for row in &self.by_numbers(select, lot, span).await? {
+                    let cells = Cells { table: "consents", row };
+                    latest.insert((cells.get("at")?, cells.get("n")?));
+                }
             }
         }
         // Only those that are shown are read, and one more that tells that there are more.
@@ -326,11 +325,11 @@ impl Store {
     async fn by_numbers(
         &self,
         select: String,
-        reversed: &[String],
+        numbers: &[String],
         (since, until): (i64, i64),
     ) -> Result<Vec<AnyRow>, StoreError> {
         let mut select = sqlx::query(AssertSqlSafe(select)).bind(since).bind(until).bind(limit());
-        for number in reversed {
+        for number in numbers {
             select = select.bind(number.clone());
         }
         select.fetch_all(&self.read).await.doing("looking for a person")
@@ -386,6 +385,21 @@ impl Store {
         entries.sort_by_key(|entry| std::cmp::Reverse((entry.at, entry.id)));
         Ok(entries)
     }
+}
+
+/// The numbers of entries, and the column by whose index their calls are found: that of last digits has all that is asked
+/// for, but no more than [`INDEXED`] digits.
+fn numbers_of(entries: &[EntryRow]) -> BTreeMap<&'static str, BTreeSet<String>> {
+    let mut numbers: BTreeMap<&'static str, BTreeSet<String>> = BTreeMap::new();
+    for number in entries.iter().filter_map(|entry| entry.number.as_ref()) {
+        let digits = reversed(&number.0);
+        let (column, value) = match digits.len() <= INDEXED && number.0.starts_with('+') {
+            true => ("from_reversed", digits),
+            false => ("from_number", number.0.clone()),
+        };
+        numbers.entry(column).or_default().insert(value);
+    }
+    numbers
 }
 
 /// One more than is shown tells that there is more.

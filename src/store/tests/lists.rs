@@ -7,6 +7,7 @@ use crate::store::Place as PagePlace;
 
 on_each_kind! {
     lists_by_agent_and_hold_are_whole_and_in_order_page_by_page,
+    what_holds_keep_is_counted_with_long_calls,
     stored_recordings_are_counted_aside,
 }
 
@@ -105,19 +106,26 @@ async fn filled(kind: Kind) -> (Place, Vec<Row>) {
     (place, rows)
 }
 
-fn is_found(row: &Row, filter: &RecordingFilter) -> bool {
+/// Whether a hold is on its call or its recording.
+fn is_held(row: &Row) -> bool {
     let of_queue = |&(queue, since, until): &(&str, i64, i64)| {
         queue == row.queue && row.arrived <= until && row.ended.is_some_and(|ended| ended >= since)
     };
-    let is_there = row.ended.is_some() && !["discarded", "removed"].contains(&row.state);
-    let is_held = is_there && (row.n == HELD || SPANS.iter().any(of_queue));
+    row.ended.is_some() && (row.n == HELD || SPANS.iter().any(of_queue))
+}
+
+fn is_there(row: &Row) -> bool {
+    !["discarded", "removed"].contains(&row.state)
+}
+
+fn is_found(row: &Row, filter: &RecordingFilter) -> bool {
     let RecordingFilter { since, until, queue, call: _, state, agent, held, sight } = filter;
     since.is_none_or(|since| at(row.armed) >= since)
         && until.is_none_or(|until| at(row.armed) < until)
         && queue.as_ref().is_none_or(|queue| queue.0 == row.queue)
         && state.as_ref().is_none_or(|state| state == row.state)
         && agent.as_ref().is_none_or(|agent| agent.0 == row.agent)
-        && (held.is_none() || is_held)
+        && (held.is_none() || is_held(row) && is_there(row))
         && sight.sees(&row.queue.into())
 }
 
@@ -167,6 +175,24 @@ async fn lists_by_agent_and_hold_are_whole_and_in_order_page_by_page(kind: Kind)
             let is = pages(&place.store, &filter, limit, Order::Latest).await;
             let latest = expected.iter().rev().copied().collect();
             assert_eq!(is, ids(latest), "{filter:?}, the latest first, by {limit}");
+        }
+    }
+}
+
+async fn what_holds_keep_is_counted_with_long_calls(kind: Kind) {
+    let (place, rows) = filled(kind).await;
+    for queue in QUEUES {
+        for until in [48 * HOUR, 66 * HOUR, 9_000 * HOUR] {
+            let held = |row: &&Row| {
+                row.queue == queue && is_held(row) && row.ended.is_some_and(|ended| ended <= until)
+            };
+            let calls = rows.iter().filter(held).count() as u64;
+            let recordings = rows.iter().filter(held).filter(|row| is_there(row)).count() as u64;
+            for (counted, expected) in [(KeptKind::Calls, calls), (KeptKind::Recordings, recordings)] {
+                let (queue, span) = (queue.into(), (None, at(until)));
+                let is = place.store.count_kept(counted, &queue, span, Some(at(until))).await;
+                assert_eq!(is.expect("counts").rows, expected, "{counted:?} of {queue} until {until}");
+            }
         }
     }
 }
