@@ -1,6 +1,6 @@
 //! Legal holds: what they are on, and whether a call or a recording is held (domain rule 14).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ids::{CallId, HoldId, QueueId, RecordingId, Redacted};
 use crate::time::Timestamp;
@@ -160,6 +160,13 @@ impl Holds {
     ) -> impl Iterator<Item = &'a Hold> {
         let own = self.named("recording", &id.to_string()).iter().map(|place| &self.all[*place]);
         own.chain(self.of_call(call))
+    }
+
+    /// The queues on which there are holds.
+    #[must_use]
+    pub fn queues(&self) -> BTreeSet<QueueId> {
+        let of = self.by.keys().filter(|(kind, _)| *kind == "queue");
+        of.map(|(_, queue)| QueueId(queue.clone())).collect()
     }
 
     /// The spans in which every call of a queue that ended is held by a hold on the queue: first and last moment, apart

@@ -87,6 +87,9 @@ impl Store {
             let with = WITH_WORDS.replace("{since}", &since);
             select.sort().only(&with.replace("{small}", &small).replace("{exact}", &exact));
         }
+        if agent.is_some() || state.is_some_and(|state| state != CallState::Ended) {
+            select.plain();
+        }
         match state {
             None => &mut select,
             Some(CallState::Running) => select.only("c.ended_at IS NULL").sort(),
@@ -170,6 +173,9 @@ impl Store {
         let ConsentFilter { since, until, queue, answer, digits, sight } = filter;
         let head = "SELECT {} FROM consents JOIN calls c ON c.id = consents.call";
         let mut select = Select::new(&head.replace("{}", consent_columns!()));
+        if answer.is_some() {
+            select.plain();
+        }
         select
             .between("consents.at", *since, *until)
             .digits("consents.from_reversed", digits.as_ref())

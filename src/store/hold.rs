@@ -9,7 +9,7 @@ use sqlx::query::Query;
 
 use crate::audit::{Actor, AuditEvent, Class, Object, Value};
 use crate::ids::{CallId, HoldId, QueueId, RecordingId, Redacted};
-use crate::retention::{Hold, HoldOn, Released};
+use crate::retention::{Hold, HoldOn, Holds, Released};
 use crate::time::Timestamp;
 
 use super::Store;
@@ -345,6 +345,17 @@ impl Store {
     pub async fn open_holds(&self) -> Result<Vec<Hold>, StoreError> {
         let rows = sqlx::query("SELECT * FROM holds WHERE released_at IS NULL ORDER BY at, id");
         rows.fetch_all(&self.read).await.doing("reading holds")?.iter().map(read_hold).collect()
+    }
+
+    /// The holds on queues that hold at `now`.
+    ///
+    /// # Errors
+    /// When the database refuses, or a row cannot be read.
+    pub(super) async fn queue_holds(&self, now: Timestamp) -> Result<Holds, StoreError> {
+        let rows = sqlx::query("SELECT * FROM holds WHERE kind = 'queue' AND released_at IS NULL");
+        let rows = rows.fetch_all(&self.read).await.doing("reading holds")?;
+        let holds: Vec<Hold> = rows.iter().map(read_hold).collect::<Result<_, StoreError>>()?;
+        Ok(Holds::new(holds, now))
     }
 
     /// The holds that are over by themselves at `now`, and of which that is not noted yet.

@@ -39,6 +39,7 @@ mod reconcile;
 mod reconciliation;
 mod recorded;
 mod recording;
+mod recording_list;
 mod recordings;
 mod removal;
 mod report;
@@ -49,6 +50,7 @@ mod select;
 mod settings;
 mod simulation;
 mod spool;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -89,7 +91,7 @@ pub use prompts::{PromptChange, PromptDone, PromptSound, PromptVersionRow, Repla
 pub use query::Filter;
 pub use reconciliation::{Finding, FindingRow, ReconciliationChange, ReconciliationRow, ReconciliationState};
 pub use recorded::{RecordedFile, RecordedGap, RecordingChange, StoredObject, WITHDRAWAL};
-pub use recordings::RecordingFilter;
+pub use recording_list::RecordingFilter;
 pub use removal::Removal;
 pub use report::{By, CallFigures, ConsentFigures, Counted, QUARTER};
 pub use retention::{Amount, Behind, KeptKind, Swept};
@@ -106,6 +108,7 @@ use dialect::{Dialect, Location};
 use error::Doing as _;
 use link::Link;
 use persons::Secret;
+use tally::Tallies;
 use writer::{Job, Jobs, Patience, Writer, queue};
 
 /// Connections for reading; writing has one of its own, so reports cannot starve it.
@@ -144,6 +147,7 @@ pub struct Store {
     node: Node,
     /// What persons are looked up by.
     secret: Secret,
+    tallies: Tallies,
 }
 
 /// The spool of the node that writes, once it is known.
@@ -189,7 +193,7 @@ impl Store {
             .name("store-writer".to_owned())
             .spawn(move || runtime.block_on(writer.run()));
         spawned.map_err(|source| StoreError::Thread(Arc::new(source)))?;
-        Ok(Self { read, dialect, jobs, node, secret })
+        Ok(Self { read, dialect, jobs, node, secret, tallies: Tallies::new(clock) })
     }
 
     /// Says whose calls arrive by this store and its clones: those of the node with this spool. When that node starts

@@ -3,6 +3,7 @@
 //! A request is a row with the calls and entries it is about; the job `privacy` does it. Each step leaves its audit row in
 //! its own transaction, and a step that was taken is found taken, so that the job goes on after any crash.
 
+mod by_words;
 mod consents;
 mod directory;
 mod erase;

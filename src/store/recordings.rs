@@ -1,41 +1,20 @@
-//! Recordings in pages: for listings, for reconciliation, for start-up; their certificates.
+//! Recordings in pages: for exports, for reconciliation, for start-up; their certificates.
 
 use sqlx::AssertSqlSafe;
 use sqlx::any::AnyRow;
 
-use crate::ids::{AgentId, CallId, QueueId, RecordingId};
+use crate::ids::{CallId, RecordingId};
 use crate::time::Timestamp;
 
 use super::Store;
 use super::error::{Doing as _, StoreError};
-use super::page::{Cursor, Page, Place};
+use super::page::{Cursor, Page};
 use super::query::{Cells, Filter, read_call, read_recording};
 use super::rows::{CallRow, CertificateRow, RecordingRow};
 use super::select::{Select, Sight};
 
 /// Rows as [`read_recording`] takes them.
 const SELECT: &str = "SELECT r.*, c.first_queue FROM recordings r JOIN calls c ON c.id = r.call WHERE ";
-
-/// Which recordings a visitor asks for; times are those at which they were armed.
-#[derive(Clone, Debug, Default)]
-pub struct RecordingFilter {
-    /// Not older than this.
-    pub since: Option<Timestamp>,
-    /// Older than this.
-    pub until: Option<Timestamp>,
-    /// Of calls of this first queue.
-    pub queue: Option<QueueId>,
-    /// Of this call.
-    pub call: Option<CallId>,
-    /// In this state.
-    pub state: Option<String>,
-    /// Of calls in which this agent spoke last.
-    pub agent: Option<AgentId>,
-    /// Only those that a legal hold keeps at this time.
-    pub held: Option<Timestamp>,
-    /// What may be seen.
-    pub sight: Sight,
-}
 
 impl Store {
     /// Recordings, the latest first.
@@ -65,7 +44,7 @@ impl Store {
             "{SELECT}(r.armed_at, r.id) < ($1, $2) AND {} AND {} AND {} AND {}{} \
              ORDER BY r.armed_at DESC, r.id DESC LIMIT $7",
             asked(filter.since.is_some(), "r.armed_at >= $3", "$3 IS NULL"),
-            asked(filter.queue.is_some(), "c.first_queue = $4", "$4 IS NULL"),
+            asked(filter.queue.is_some(), "r.queue = $4", "$4 IS NULL"),
             asked(filter.call.is_some(), "r.call = $5", "$5 IS NULL"),
             asked(filter.state.is_some(), "r.state = $6", "$6 IS NULL"),
             asked(filter.unfinished, " AND r.state IN ('armed', 'recording')", ""),
@@ -84,45 +63,6 @@ impl Store {
         let rows: Vec<RecordingRow> = rows.iter().map(read_recording).collect::<Result<_, StoreError>>()?;
         let place = |row: &RecordingRow| Cursor { at: row.armed_at.as_micros(), id: row.id.to_string() };
         Ok(Page::of(rows, filter.limit, place))
-    }
-
-    /// Recordings as a visitor may see them.
-    ///
-    /// # Errors
-    /// When the database refuses, or a row cannot be read.
-    pub async fn recording_list(
-        &self,
-        filter: &RecordingFilter,
-        place: &Place,
-    ) -> Result<Page<RecordingRow>, StoreError> {
-        let RecordingFilter { since, until, queue, call, state, agent, held, sight } = filter;
-        let mut select =
-            Select::new("SELECT r.*, c.first_queue FROM recordings r JOIN calls c ON c.id = r.call");
-        if call.is_some() || agent.is_some() {
-            select.sort();
-        }
-        if let Some(at) = held {
-            select_held(&mut select, *at, self.holds_queues(*at).await?);
-        }
-        select
-            .between("r.armed_at", *since, *until)
-            .when("r.call = {}", call.map(|call| call.to_string()))
-            .when("r.state = {}", state.as_deref())
-            .when("c.agent = {}", agent.as_ref().map(|agent| agent.0.as_str()))
-            .seen(("r.queue", "c.restricted_at"), queue.as_ref(), sight);
-        let by = [("r.armed_at", "armed_at"), ("r.id", "id")];
-        let rows = select.page(by, place, false).rows(&self.read, "reading recordings").await?;
-        let rows: Vec<RecordingRow> = rows.iter().map(read_recording).collect::<Result<_, StoreError>>()?;
-        let at = |row: &RecordingRow| Cursor { at: row.armed_at.as_micros(), id: row.id.to_string() };
-        Ok(Page::of(rows, place.limit, at))
-    }
-
-    /// Whether calls of a whole queue are held.
-    async fn holds_queues(&self, at: Timestamp) -> Result<bool, StoreError> {
-        let select = "SELECT 1 FROM holds h WHERE h.kind = 'queue' AND h.released_at IS NULL \
-                      AND (h.ends_at IS NULL OR h.ends_at > $1) LIMIT 1";
-        let row = sqlx::query(select).bind(at.as_micros()).fetch_optional(&self.read).await;
-        row.map(|row| row.is_some()).doing("looking for holds")
     }
 
     /// A recording, if its call may be seen.
@@ -343,30 +283,6 @@ impl Store {
         let place = |row: &CertificateRow| Cursor { at: row.at.as_micros(), id: row.recording.to_string() };
         Ok(Page::of(rows, limit, place))
     }
-}
-
-/// The recordings that holds of one recording, one call or one number keep: few, however many holds there are. `{}`: now.
-const HELD: &str = "SELECT h.object FROM holds h WHERE h.kind = 'recording' AND h.released_at IS NULL \
-     AND (h.ends_at IS NULL OR h.ends_at > {}) UNION ALL \
-     SELECT x.id FROM holds h JOIN recordings x ON x.call = h.object WHERE h.kind = 'call' \
-     AND h.released_at IS NULL AND (h.ends_at IS NULL OR h.ends_at > {}) UNION ALL \
-     SELECT x.id FROM holds h JOIN calls k ON k.from_number = h.number JOIN recordings x ON x.call = k.id \
-     WHERE h.kind = 'number' AND h.released_at IS NULL AND (h.ends_at IS NULL OR h.ends_at > {})";
-
-/// Those of a queue's calls in a span: many.
-const QUEUE_HELD: &str = "SELECT 1 FROM holds h WHERE h.kind = 'queue' AND h.released_at IS NULL \
-     AND (h.ends_at IS NULL OR h.ends_at > {}) AND h.object = c.first_queue AND c.arrived_at <= h.span_until \
-     AND c.ended_at >= h.span_since";
-
-/// Only recordings that a hold keeps, as [`Holds`](crate::retention::Holds) tells them: of calls that ended, and as long
-/// as there is something to keep.
-fn select_held(select: &mut Select, at: Timestamp, queues: bool) {
-    let now = select.bind(at);
-    let held = format!("r.id IN ({HELD})").replace("{}", &now);
-    let or_queue =
-        if queues { format!(" OR EXISTS ({QUEUE_HELD})").replace("{}", &now) } else { String::new() };
-    select.only(&format!("({held}{or_queue})")).only("c.ended_at IS NOT NULL");
-    select.only("r.destroyed_at IS NULL").only("r.state <> 'discarded'");
 }
 
 /// Where a page of ids begins, and whether at that id or behind it.

@@ -109,7 +109,8 @@ impl Store {
         counted.on(&mut select, "c.arrived_at", "c.first_queue");
         // What is past the time of reporting data is not counted, though a consent may refer to its row.
         select.only("c.stripped_at IS NULL");
-        let rows = select.end(&format!(" GROUP BY {key}")).rows(&self.read, "counting calls").await?;
+        let end = by.group("c.arrived_at", &key);
+        let rows = select.end(&end).rows(&self.read, "counting calls").await?;
         rows.iter().map(|row| of_key(row, "calls", read_calls)).collect()
     }
 
@@ -145,7 +146,7 @@ impl Store {
             // A withdrawal answers no question.
             select.only("k.answer <> 'withdrawn'");
         }
-        let rows = select.end(&format!(" GROUP BY {key}")).rows(&self.read, "counting consents").await?;
+        let rows = select.end(&by.group("k.at", &key)).rows(&self.read, "counting consents").await?;
         rows.iter().map(|row| of_key(row, "consents", read_consents)).collect()
     }
 
@@ -163,6 +164,16 @@ impl Store {
         let cells = rows.first().map(|row| Cells { table: "recordings", row });
         let n = cells.map(|cells| cells.number("n")).transpose()?.flatten();
         Ok(n.unwrap_or_default())
+    }
+}
+
+impl By {
+    /// Quarters are told apart by their number: a database sorts that sooner than a text.
+    fn group(self, at: &str, key: &str) -> String {
+        match self {
+            Self::Quarter => format!(" GROUP BY {at} / {QUARTER}"),
+            Self::Queue | Self::Question => format!(" GROUP BY {key}"),
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use crate::privacy::LastDigits;
 use crate::time::Timestamp;
 
 use super::error::{Doing as _, StoreError};
-use super::page::Place;
+use super::page::{Cursor, Order, Place};
 
 /// Queues that are each read by their own index range; with more of them the list is read whole and filtered.
 const BRANCHES: usize = 64;
@@ -82,21 +82,41 @@ impl From<&QueueId> for Bound {
     }
 }
 
+/// Where a range begins or ends.
+enum Edge {
+    /// With the value's first or last row.
+    Open,
+    /// At a time.
+    At(i64),
+    /// Behind a row.
+    Row(i64, Bound),
+}
+
 /// See the module. Table and column names are the code's, never a visitor's.
 #[derive(Clone, Debug)]
 pub(super) struct Select {
     text: String,
     values: Vec<Bound>,
-    /// A column, and the values of it that are each read by themselves.
+    /// A column, and the values of it that are each read by themselves: its index goes on with the order of the list.
     branches: Option<(&'static str, Vec<String>)>,
+    /// From when to before when, by a column.
+    span: Option<(String, Option<i64>, Option<i64>)>,
     /// Few rows are left, so they are sorted; else they come in the order of an index.
     sorted: bool,
+    /// Other conditions may have a better index than that of the branches.
+    plain: bool,
 }
 
 impl Select {
     /// `head` ends before its conditions, as `SELECT c.* FROM calls c`.
     pub(super) fn new(head: &str) -> Self {
-        Self { text: format!("{head} WHERE 1 = 1"), values: Vec::new(), branches: None, sorted: false }
+        Self::whole(&format!("{head} WHERE 1 = 1"))
+    }
+
+    /// A SELECT that has all its conditions.
+    pub(super) fn whole(text: &str) -> Self {
+        let text = text.to_owned();
+        Self { text, values: Vec::new(), branches: None, span: None, sorted: false, plain: false }
     }
 
     /// With values that `head` has places for, from `$1` on.
@@ -132,7 +152,9 @@ impl Select {
         since: Option<Timestamp>,
         until: Option<Timestamp>,
     ) -> &mut Self {
-        self.when(&format!("{column} >= {{}}"), since).when(&format!("{column} < {{}}"), until)
+        let micros = |at: Option<Timestamp>| at.map(Timestamp::as_micros);
+        self.span = Some((column.to_owned(), micros(since), micros(until)));
+        self
     }
 
     /// A number's last digits, by the index of `column`, a `from_reversed`.
@@ -146,6 +168,12 @@ impl Select {
     /// table in the right order until it has found enough.
     pub(super) fn sort(&mut self) -> &mut Self {
         self.sorted = true;
+        self
+    }
+
+    /// Which index is best is for the database to say: what else is asked for may leave few rows.
+    pub(super) fn plain(&mut self) -> &mut Self {
+        self.plain = true;
         self
     }
 
@@ -163,7 +191,11 @@ impl Select {
         let all = sight.queues.as_ref();
         match (of, all) {
             (None, None) => self,
-            (Some(of), _) if sight.sees(of) => self.and(&format!("{queue} = {{}}"), of),
+            (Some(of), _) if sight.sees(of) && self.sorted => self.and(&format!("{queue} = {{}}"), of),
+            (Some(of), _) if sight.sees(of) => {
+                self.branches = Some((queue, vec![of.0.clone()]));
+                self
+            }
             (Some(_), _) => self.only("1 = 0"),
             (None, Some(queues)) if queues.is_empty() => self.only("1 = 0"),
             (None, Some(queues)) => {
@@ -176,6 +208,13 @@ impl Select {
                 }
             }
         }
+    }
+
+    /// One of some values, each read by itself, beside a queue: for an index that begins with both.
+    pub(super) fn each(&mut self, column: &'static str, values: Vec<String>) -> &mut Self {
+        self.settle_branches();
+        self.branches = Some((column, values));
+        self.plain()
     }
 
     /// One of some values.
@@ -193,51 +232,105 @@ impl Select {
     /// Makes it a page's, and one row more. `by`: what the list is ordered by first, a time, and what tells rows of one
     /// time apart, each as a column of the table and as it is called in the answer. An id that is a number is bound as one.
     pub(super) fn page(mut self, by: [(&str, &str); 2], place: &Place, id_is_number: bool) -> Self {
-        let (after, way) = (place.order.after(), place.order.word());
+        let way = place.order.word();
         let [(at, outer_at), (id, outer_id)] = by;
-        if let Some(cursor) = &place.after {
-            let from = self.bind(cursor.at);
-            let to = match (id_is_number, cursor.id.parse::<i64>()) {
-                (true, id) => self.bind(id.unwrap_or_default()),
-                (false, _) => self.bind(cursor.id.clone()),
-            };
-            self.only(&format!("({at}, {id}) {after} ({from}, {to})"));
-        }
+        let after = place.after.as_ref().map(|cursor| (cursor.at, id_of(cursor, id_is_number)));
         let limit = self.bind(i64::from(place.limit) + 1);
-        // The sign keeps a database from going by the index of the order.
-        let sign = if self.sorted { "+" } else { "" };
-        match self.branches.take() {
-            None => {
-                let order = format!(" ORDER BY {sign}{at} {way}, {id} {way} LIMIT {limit}");
-                self.text.push_str(&order);
-            }
-            Some((column, values)) => {
-                let each: Vec<String> = values
-                    .into_iter()
-                    .enumerate()
-                    .map(|(n, value)| {
-                        let value = self.bind(value);
-                        format!(
-                            "SELECT * FROM ({} AND {column} = {value} ORDER BY {at} {way}, {id} {way} \
-                             LIMIT {limit}) q{n}",
-                            self.text
-                        )
-                    })
-                    .collect();
-                self.text = format!(
-                    "SELECT * FROM ({}) a ORDER BY {outer_at} {way}, {outer_id} {way} LIMIT {limit}",
-                    each.join(" UNION ALL ")
-                );
-            }
+        let Some((column, values)) = self.branches.take() else {
+            self.spanned();
+            self.behind([at, id], after, place.order);
+            // The sign keeps a database from going by the index of the order.
+            let sign = if self.sorted { "+" } else { "" };
+            self.text.push_str(&format!(" ORDER BY {sign}{at} {way}, {id} {way} LIMIT {limit}"));
+            return self;
+        };
+        let head = std::mem::take(&mut self.text);
+        let mut each = Vec::new();
+        for value in values {
+            self.text.clone_from(&head);
+            let order = if self.plain {
+                self.and(&format!("{column} = {{}}"), value);
+                self.spanned();
+                self.behind([at, id], after.clone(), place.order);
+                format!("{at} {way}, {id} {way}")
+            } else {
+                self.led([column, at, id], &value, after.clone(), place.order);
+                format!("{column} {way}, {at} {way}, {id} {way}")
+            };
+            each.push(format!("{} ORDER BY {order} LIMIT {limit}", self.text));
         }
+        if let [one] = each.as_slice() {
+            self.text.clone_from(one);
+            return self;
+        }
+        let each: Vec<String> =
+            each.into_iter().enumerate().map(|(n, one)| format!("SELECT * FROM ({one}) q{n}")).collect();
+        self.text = format!(
+            "SELECT * FROM ({}) a ORDER BY {outer_at} {way}, {outer_id} {way} LIMIT {limit}",
+            each.join(" UNION ALL ")
+        );
         self
+    }
+
+    /// Behind the last row of the page before.
+    fn behind(&mut self, [at, id]: [&str; 2], after: Option<(i64, Bound)>, order: Order) {
+        if let Some((from, to)) = after {
+            let (from, to) = (self.bind(from), self.bind(to));
+            self.only(&format!("({at}, {id}) {} ({from}, {to})", order.after()));
+        }
+    }
+
+    /// The rows of one value of a column by the index of column, time and id, as one range whose ends name all three. A
+    /// database that is told "this value, in the order of time" may go by the index of time alone instead, and through
+    /// years in which there is none.
+    fn led(&mut self, [column, at, id]: [&str; 3], value: &str, after: Option<(i64, Bound)>, order: Order) {
+        let (since, until) = self.span.as_ref().map_or((None, None), |(_, since, until)| (*since, *until));
+        let edge = |at: Option<i64>| at.map_or(Edge::Open, Edge::At);
+        // The nearer one of the span's edge and the last row of the page before.
+        let (lower, upper) = match (order, after) {
+            (Order::Latest, Some((at, id))) if until.is_none_or(|until| at < until) => {
+                (edge(since), Edge::Row(at, id))
+            }
+            (Order::Oldest, Some((at, id))) if since.is_none_or(|since| at >= since) => {
+                (Edge::Row(at, id), edge(until))
+            }
+            (Order::Latest | Order::Oldest, _) => (edge(since), edge(until)),
+        };
+        for (edge, [open, from, behind]) in [(lower, [">=", ">=", ">"]), (upper, ["<=", "<", "<"])] {
+            let place = self.bind(value);
+            let condition = match edge {
+                Edge::Open => format!("{column} {open} {place}"),
+                Edge::At(is) => format!("({column}, {at}) {from} ({place}, {})", self.bind(is)),
+                Edge::Row(is, row) => {
+                    let (is, row) = (self.bind(is), self.bind(row));
+                    format!("({column}, {at}, {id}) {behind} ({place}, {is}, {row})")
+                }
+            };
+            self.only(&condition);
+        }
+    }
+
+    /// The span as conditions of its column.
+    fn spanned(&mut self) {
+        if let Some((column, since, until)) = self.span.clone() {
+            self.when(&format!("{column} >= {{}}"), since).when(&format!("{column} < {{}}"), until);
+        }
+    }
+
+    /// The values of the branches as one condition.
+    fn settle_branches(&mut self) {
+        if let Some((column, values)) = self.branches.take() {
+            match <[String; 1]>::try_from(values) {
+                Ok([one]) => self.and(&format!("{column} = {{}}"), one),
+                Err(values) => self.one_of(column, values),
+            };
+        }
     }
 
     /// What stands behind the conditions: groups, an order.
     pub(super) fn end(mut self, end: &str) -> Self {
-        if let Some((column, values)) = self.branches.take() {
-            self.one_of(column, values);
-        }
+        self.spanned();
+        self.settle_branches();
         self.text.push_str(end);
         self
     }
@@ -255,6 +348,13 @@ impl Select {
     }
 }
 
+fn id_of(cursor: &Cursor, is_number: bool) -> Bound {
+    match (is_number, cursor.id.parse::<i64>()) {
+        (true, id) => Bound::Number(id.unwrap_or_default()),
+        (false, _) => Bound::Text(cursor.id.clone()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -266,12 +366,38 @@ mod tests {
         select.seen(("c.first_queue", "c.restricted_at"), None, &sight);
         let by = [("c.arrived_at", "arrived_at"), ("c.id", "id")];
         let text = select.page(by, &Place::first(50), false).text;
-        assert_eq!(text.matches("c.first_queue = $").count(), 2);
-        assert_eq!(text.matches("c.restricted_at IS NULL").count(), 2);
+        for condition in ["c.first_queue >= $", "c.first_queue <= $", "c.restricted_at IS NULL"] {
+            assert_eq!(text.matches(condition).count(), 2, "{condition}: {text}");
+        }
         assert!(text.ends_with(") a ORDER BY arrived_at DESC, id DESC LIMIT $1"), "{text}");
         let nothing = Sight { queues: Some(BTreeSet::new()), restricted: true };
         let mut select = Select::new("SELECT c.* FROM calls c");
         select.seen(("c.first_queue", "c.restricted_at"), Some(&"a".into()), &nothing);
         assert!(select.text.ends_with("1 = 0"));
+    }
+
+    #[test]
+    fn a_queue_is_one_range_whose_ends_are_the_nearer_ones() {
+        let (since, until) = (Some(Timestamp::from_micros(10)), Some(Timestamp::from_micros(20)));
+        let text = |since, until, after: Option<i64>, order| {
+            let mut select = Select::new("SELECT c.* FROM calls c");
+            select.between("c.at", since, until).seen(("c.q", ""), Some(&"a".into()), &Sight::whole());
+            let after = after.map(|at| Cursor { at, id: "x".to_owned() });
+            let text =
+                select.page([("c.at", "at"), ("c.id", "id")], &Place { after, limit: 1, order }, false).text;
+            text.split_once("1 = 1 AND ").expect("conditions").1.to_owned()
+        };
+        let latest = "ORDER BY c.q DESC, c.at DESC, c.id DESC LIMIT $1";
+        assert_eq!(text(None, None, None, Order::Latest), format!("c.q >= $2 AND c.q <= $3 {latest}"));
+        let both = format!("(c.q, c.at) >= ($2, $3) AND (c.q, c.at) < ($4, $5) {latest}");
+        assert_eq!(text(since, until, None, Order::Latest), both);
+        assert_eq!(text(since, until, Some(20), Order::Latest), both, "a cursor outside the span");
+        let behind = format!("(c.q, c.at) >= ($2, $3) AND (c.q, c.at, c.id) < ($4, $5, $6) {latest}");
+        assert_eq!(text(since, until, Some(19), Order::Latest), behind);
+        let oldest = "ORDER BY c.q ASC, c.at ASC, c.id ASC LIMIT $1";
+        let behind = format!("(c.q, c.at, c.id) > ($2, $3, $4) AND (c.q, c.at) < ($5, $6) {oldest}");
+        assert_eq!(text(since, until, Some(10), Order::Oldest), behind);
+        let both = format!("(c.q, c.at) >= ($2, $3) AND (c.q, c.at) < ($4, $5) {oldest}");
+        assert_eq!(text(since, until, Some(9), Order::Oldest), both);
     }
 }

@@ -16,6 +16,7 @@ mod apply;
 mod patience;
 mod queue;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -150,8 +151,8 @@ pub(super) struct Writer {
     /// The chain's end as this writer left it; another process may have moved it since.
     head: Option<Head>,
     away: Option<Away>,
-    /// What may be committed or not.
-    doubt: Option<(Batch, Committing)>,
+    /// What may be committed or not; behind it its units that are still to be applied one by one.
+    doubt: VecDeque<(Batch, Option<Committing>)>,
 }
 
 impl Writer {
@@ -169,7 +170,7 @@ impl Writer {
             shredding: Vec::new(),
             head: None,
             away: None,
-            doubt: None,
+            doubt: VecDeque::new(),
         }
     }
 
@@ -210,11 +211,11 @@ impl Writer {
 
     /// Waits for jobs, or for the time to try something again. False: there will be no more.
     async fn next(&mut self, jobs: &mut Vec<Job>) -> bool {
-        let pause = match (&self.doubt, self.to_shred) {
-            (Some(_), _) => Some(AGAIN),
-            (None, Some(_)) if !self.shredding.is_empty() => Some(AGAIN),
-            (None, Some(_)) => Some(SHRED_WITHIN),
-            (None, None) => None,
+        let pause = match (self.doubt.is_empty(), self.to_shred) {
+            (false, _) => Some(AGAIN),
+            (true, Some(_)) if !self.shredding.is_empty() => Some(AGAIN),
+            (true, Some(_)) => Some(SHRED_WITHIN),
+            (true, None) => None,
         };
         match self.queue.take(jobs, pause).await {
             Taken::Jobs | Taken::Nothing => true,
@@ -243,10 +244,8 @@ impl Writer {
                 batch.fail(error);
                 return None;
             }
-            let mut outcome = self.settle().await;
-            if batch.units.is_empty() {
-                outcome = outcome.map(|_| Vec::new());
-            } else if outcome.is_ok() {
+            let mut outcome = self.settle().await.map(|()| Vec::new());
+            if outcome.is_ok() && !batch.units.is_empty() {
                 outcome = self.transaction(&batch.units).await;
             }
             match outcome {
@@ -265,7 +264,7 @@ impl Writer {
                 }
                 Err(Failure::Doubt(error, committing)) => {
                     self.goes_away(error);
-                    self.doubt = Some((batch, committing));
+                    self.doubt.push_back((batch, Some(committing)));
                     return None;
                 }
                 Err(Failure::Passing(error)) => self.goes_away(error),
@@ -297,33 +296,44 @@ impl Writer {
         }
     }
 
-    /// Finds out what became of a transaction in doubt, and applies it if nothing did.
-    async fn settle(&mut self) -> Result<Results, Failure> {
-        let Some((batch, committing)) = self.doubt.take() else { return Ok(Vec::new()) };
-        let outcome = match self.is_committed(&committing).await {
-            Ok(true) => Ok(None),
-            Ok(false) => self.transaction(&batch.units).await.map(Some),
-            Err(error) => Err(Failure::Passing(error)),
-        };
-        match outcome {
-            Ok(again) => {
-                tracing::warn!(stored = again.is_none(), "what was being committed is known now");
-                batch.tell(again.unwrap_or(committing.results));
-                Ok(Vec::new())
-            }
-            Err(Failure::Refused(error)) => {
-                batch.fail(&error);
-                Ok(Vec::new())
-            }
-            Err(Failure::Passing(error)) => {
-                self.doubt = Some((batch, committing));
-                Err(Failure::Passing(error))
-            }
-            Err(Failure::Doubt(error, committing)) => {
-                self.doubt = Some((batch, committing));
-                Err(Failure::Passing(error))
+    /// Finds out what became of a transaction in doubt, and applies it if nothing did: its units one by one where the
+    /// database does not take it whole, as in [`Writer::commit`].
+    async fn settle(&mut self) -> Result<(), Failure> {
+        while let Some((batch, committing)) = self.doubt.pop_front() {
+            let known = match &committing {
+                Some(committing) => self.is_committed(committing).await,
+                None => Ok(false),
+            };
+            let outcome = match (known, committing) {
+                (Ok(true), Some(Committing { results, .. })) => {
+                    tracing::warn!(stored = true, "what was being committed is known now");
+                    batch.tell(results);
+                    continue;
+                }
+                (Ok(_), committing) => (self.transaction(&batch.units).await, committing),
+                (Err(error), committing) => (Err(Failure::Passing(error)), committing),
+            };
+            match outcome {
+                (Ok(results), _) => {
+                    tracing::warn!(stored = false, "what was being committed is known now");
+                    batch.tell(results);
+                }
+                (Err(Failure::Refused(_)), _) if batch.units.len() > 1 => {
+                    tracing::warn!(units = batch.units.len(), "units of work are stored one by one");
+                    self.doubt.extend(batch.apart().map(|one| (one, None)));
+                }
+                (Err(Failure::Refused(error)), _) => batch.fail(&error),
+                (Err(Failure::Passing(error)), committing) => {
+                    self.doubt.push_front((batch, committing));
+                    return Err(Failure::Passing(error));
+                }
+                (Err(Failure::Doubt(error, committing)), _) => {
+                    self.doubt.push_front((batch, Some(committing)));
+                    return Err(Failure::Passing(error));
+                }
             }
         }
+        Ok(())
     }
 
     /// Whether a transaction in doubt was committed. The lock makes sure that it has ended by now: a server

@@ -70,7 +70,7 @@ impl Tables {
             events: of("INSERT INTO call_events (call, at, kind, agent, outside_number)"),
             notes: of("INSERT INTO notes (call, at, name, text)"),
             data: of("INSERT INTO call_data (call, key, value, at)"),
-            words: of("INSERT INTO call_words (word, call)"),
+            words: of("INSERT INTO call_words (word, at, call)"),
             directory: of("INSERT INTO directory (id, list, name, number, reversed, email, email_key, at)"),
             directory_words: of("INSERT INTO directory_words (word, entry)"),
         }
@@ -166,7 +166,7 @@ fn one(tables: &mut Tables, n: u64, all: u64, now: i64) {
     if !is_withheld && (chance / 20_000).is_multiple_of(10) {
         let name = name_of(caller);
         tables.data.rows.push(format!("('{call}','customer','{name}',{ended})"));
-        tables.words.rows.extend(words(&name).iter().map(|word| format!("('{word}','{call}')")));
+        tables.words.rows.extend(words(&name).iter().map(|word| format!("('{word}',{at},'{call}')")));
     }
     if (chance / 70_000).is_multiple_of(100) {
         tables

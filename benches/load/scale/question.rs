@@ -24,6 +24,9 @@ const PROOF: Duration = Duration::from_secs(10);
 const PAGE: Duration = Duration::from_secs(1);
 const REPORT: Duration = Duration::from_secs(30);
 
+/// How long the overview waits for what is counted aside.
+const COUNTED_WITHIN: Duration = Duration::from_millis(500);
+
 /// A page of the console.
 const ROWS: u32 = 50;
 /// A page of the sweeper.
@@ -60,6 +63,8 @@ pub(super) enum Ask {
     Call(CallId),
     /// What the overview shows of today and of all recordings.
     Overview,
+    /// What is counted aside for it.
+    Stored,
     CallReport(Counted, By),
     ConsentReport(Counted, By),
     /// Other rules, all of them at once.
@@ -191,6 +196,8 @@ fn other_lists(sample: &Sample) -> Vec<Question> {
     let digits = digits(sample);
     let in_state = |state: &str| RecordingFilter { state: Some(state.to_owned()), ..recordings() };
     let first_name = sample.name.split(' ').next().map(str::to_lowercase);
+    let held = || RecordingFilter { held: Some(sample.now), ..recordings() };
+    let of_agent = || RecordingFilter { agent: Some(AgentId("agent7".into())), ..recordings() };
     [
         ("consents: the first page", Ask::Consents(consents(), first())),
         (
@@ -216,6 +223,13 @@ fn other_lists(sample: &Sample) -> Vec<Question> {
             "recordings: removed, of a queue",
             Ask::Recordings(RecordingFilter { queue: Some("cards".into()), ..in_state("removed") }, first()),
         ),
+        ("recordings: held", Ask::Recordings(held(), first())),
+        ("recordings: held, the oldest", Ask::Recordings(held(), Place { order: Order::Oldest, ..first() })),
+        ("recordings: of an agent", Ask::Recordings(of_agent(), first())),
+        (
+            "recordings: of an agent, from the middle",
+            Ask::Recordings(RecordingFilter { until, ..of_agent() }, first()),
+        ),
         ("directory: the first page", Ask::Directory(None)),
         ("directory: by the last 5 digits", Ask::Directory(Some(sample.last(5).to_owned()))),
         ("directory: by a first name", Ask::Directory(first_name)),
@@ -234,6 +248,7 @@ fn figures(sample: &Sample) -> Vec<Question> {
     let question = |name, bar, ask| Question { name, bar, grows: Grows::Counted, ask };
     vec![
         question("overview: today, and recordings by state", PAGE * 3, Ask::Overview),
+        question("overview: stored recordings, counted aside", PLAN, Ask::Stored),
         question("report: calls by day, 92 days", REPORT, Ask::CallReport(of(92), By::Quarter)),
         question("report: calls by day, 400 days", REPORT, Ask::CallReport(of(400), By::Quarter)),
         question("report: consents by day, 92 days", REPORT, Ask::ConsentReport(of(92), By::Quarter)),
@@ -293,6 +308,10 @@ impl Ask {
                 many(store.call(*id).await?.map_or(0, |call| 1 + call.legs.len() + call.events.len()))
             }
             Self::Overview => overview(store, sample).await?,
+            Self::Stored => {
+                let counted = store.recordings_stored(&Sight::whole(), PLAN).await;
+                counted.context("stored recordings were not counted")?.0
+            }
             Self::CallReport(counted, by) => calls_of(store, counted, *by).await?,
             Self::ConsentReport(counted, by) => consents_of(store, counted, *by).await?,
             Self::Simulate(changes) => simulate(store, sample, changes).await?,
@@ -312,7 +331,9 @@ async fn overview(store: &Store, sample: &Sample) -> Result<u64> {
     let (since, until) = (back(sample.now, 1), sample.now);
     let today = Counted { since, until, queue: None, sight: Sight::whole() };
     let mut rows = calls_of(store, &today, By::Queue).await? + consents_of(store, &today, By::Queue).await?;
-    for state in ["stored", "finished", "failed"] {
+    // As the page does: what is stored is counted aside.
+    rows += store.recordings_stored(&Sight::whole(), COUNTED_WITHIN).await.map_or(0, |(stored, _)| stored);
+    for state in ["finished", "failed"] {
         rows += store.recordings_in(&[state], &Sight::whole()).await?;
     }
     Ok(rows)

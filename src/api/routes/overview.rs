@@ -1,6 +1,7 @@
 //! How the whole stands: the servers, and an overview in which each sees what the rights allow.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::{Extension, Json};
@@ -33,6 +34,9 @@ pub(super) fn routes() -> Vec<Route> {
             .gives::<Overview>(),
     ]
 }
+
+/// So long the page waits for the first count of what is stored; behind it, it is shown without.
+const COUNTED_WITHIN: Duration = Duration::from_millis(500);
 
 /// Who sees something in the overview.
 const SEE: &[Right] = &[
@@ -136,8 +140,10 @@ struct OfQueue {
 #[derive(Default, Serialize, ToSchema)]
 #[schema(as = RecordingsInAll)]
 struct Recordings {
-    /// In the object store.
-    stored: u64,
+    /// In the object store, as counted a while ago; null: they are being counted for the first time.
+    stored: Option<u64>,
+    /// When that was.
+    counted_at: Option<String>,
     /// Whole, and still in a spool.
     waiting: u64,
     failed: u64,
@@ -228,9 +234,11 @@ async fn today(desk: &Desk, visitor: &Visitor) -> Result<Today, Problem> {
 
 async fn recordings(desk: &Desk, visitor: &Visitor) -> Result<Recordings, Problem> {
     let sight = visitor.sight();
+    let counted = desk.store().recordings_stored(&sight, COUNTED_WITHIN).await;
     let count = async |state: &str| patiently(desk.store().recordings_in(&[state], &sight)).await;
     Ok(Recordings {
-        stored: count("stored").await?,
+        stored: counted.map(|(stored, _)| stored),
+        counted_at: counted.map(|(_, at)| at.to_rfc3339()),
         waiting: count("finished").await?,
         failed: count("failed").await?,
     })

@@ -57,6 +57,13 @@ pub struct Imported {
     pub torn: Vec<u64>,
 }
 
+/// Entries of a word that are read and sorted for a page; if there are more, entries are looked at in order instead.
+const FREQUENT: i64 = 4_000;
+/// Entries with a word between `$4` and `$5`, by the word or by the entry.
+const OF_WORD: &str = "id IN (SELECT entry FROM directory_words WHERE word >= $4 AND word < $5)";
+const WITH_WORD: &str =
+    "EXISTS (SELECT 1 FROM directory_words w WHERE w.entry = directory.id AND w.word >= $4 AND w.word < $5)";
+
 impl Work<'_> {
     pub(super) async fn import_entries(
         &mut self,
@@ -110,7 +117,8 @@ impl Work<'_> {
         delete.execute(&mut *self.connection).await.doing("storing an entry's words")?;
         let of_email = email.iter().flat_map(|email| words(email));
         let found: BTreeSet<String> = words(name).into_iter().chain(of_email).collect();
-        self.store_words("INSERT INTO directory_words (entry, word) VALUES ", &id.to_string(), found).await?;
+        self.store_words("INSERT INTO directory_words (entry, word) VALUES ", &id.to_string(), None, found)
+            .await?;
         let what = Object::new(ENTRY, id);
         let new = Some(Value::Personal(shown(name, number.as_deref(), email.as_deref(), note.as_deref())));
         let (action, was) = match old {
@@ -155,14 +163,31 @@ impl Work<'_> {
             .doing("reading attached data")?;
         let delete = sqlx::query("DELETE FROM call_words WHERE call = $1").bind(call.to_string());
         delete.execute(&mut *self.connection).await.doing("storing a call's words")?;
-        let found = values.iter().flat_map(|value| words(value)).collect();
-        self.store_words("INSERT INTO call_words (call, word) VALUES ", &call.to_string(), found).await
+        let found: BTreeSet<String> = values.iter().flat_map(|value| words(value)).collect();
+        if found.is_empty() {
+            return Ok(());
+        }
+        let arrived_at: i64 = sqlx::query_scalar("SELECT arrived_at FROM calls WHERE id = $1")
+            .bind(call.to_string())
+            .fetch_one(&mut *self.connection)
+            .await
+            .doing("storing a call's words")?;
+        let head = "INSERT INTO call_words (call, word, at) VALUES ";
+        self.store_words(head, &call.to_string(), Some(arrived_at), found).await
     }
 
-    async fn store_words(&mut self, head: &str, of: &str, words: BTreeSet<String>) -> Result<(), StoreError> {
+    /// `at`: the time that each word's row has, if it has one.
+    async fn store_words(
+        &mut self,
+        head: &str,
+        of: &str,
+        at: Option<i64>,
+        words: BTreeSet<String>,
+    ) -> Result<(), StoreError> {
         let words: Vec<String> = words.into_iter().collect();
+        let at = at.map(|at| format!(", {at}")).unwrap_or_default();
         for lot in words.chunks(50) {
-            let rows: Vec<String> = (0..lot.len()).map(|n| format!("($1, ${})", n + 2)).collect();
+            let rows: Vec<String> = (0..lot.len()).map(|n| format!("($1, ${}{at})", n + 2)).collect();
             let insert = format!("{head}{}", rows.join(", "));
             let mut insert = sqlx::query(AssertSqlSafe(insert)).bind(of.to_owned());
             for word in lot {
@@ -296,16 +321,17 @@ impl Store {
                 // The longest finds fewest.
                 let word =
                     found.iter().max_by_key(|word| word.len()).cloned().unwrap_or_else(|| email_key(q));
-                (
-                    "id IN (SELECT entry FROM directory_words WHERE word >= $4 AND word < $5)",
-                    Person::range_of(&word),
-                )
+                let range = Person::range_of(&word);
+                (if self.is_frequent(&range).await? { WITH_WORD } else { OF_WORD }, range)
             }
             (None, None) => ("$4 = $5", (String::new(), String::new())),
         };
+        // The sign keeps a database from going through all entries for a few.
+        let sign = if [WITH_WORD, "$4 = $5"].contains(&condition) { "" } else { "+" };
         let (after, way, limit) = (place.order.after(), place.order.word(), place.limit);
         let select = format!(
-            "SELECT * FROM directory WHERE (at, id) {after} ($1, $2) AND {condition} ORDER BY at {way}, id {way} LIMIT $3"
+            "SELECT * FROM directory WHERE (at, id) {after} ($1, $2) AND {condition} \
+             ORDER BY {sign}at {way}, id {way} LIMIT $3"
         );
         let (at, id) = place.begin();
         let rows = sqlx::query(AssertSqlSafe(select))
@@ -319,6 +345,14 @@ impl Store {
             .doing("reading the directory")?;
         let rows: Vec<EntryRow> = rows.iter().map(read_entry).collect::<Result<_, StoreError>>()?;
         Ok(Page::of(rows, limit, |row| Cursor { at: row.at.as_micros(), id: row.id.to_string() }))
+    }
+
+    /// Whether so many entries have a word of this range that a page of them is found soonest in the order of time.
+    async fn is_frequent(&self, (from, to): &(String, String)) -> Result<bool, StoreError> {
+        let select = "SELECT COUNT(*) FROM (SELECT 1 AS one FROM directory_words WHERE word >= $1 AND word < $2 \
+                      LIMIT $3) AS counted";
+        let count = sqlx::query_scalar::<_, i64>(select).bind(from.clone()).bind(to.clone()).bind(FREQUENT);
+        Ok(count.fetch_one(&self.read).await.doing("reading the directory")? == FREQUENT)
     }
 
     /// These entries, by id; those that are gone are left out.

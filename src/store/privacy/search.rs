@@ -7,7 +7,7 @@ use sqlx::AssertSqlSafe;
 use sqlx::any::AnyRow;
 
 use crate::ids::{CallId, EntryId, RecordingId, Redacted};
-use crate::privacy::{LastDigits, Person, Search};
+use crate::privacy::{LastDigits, Person, Search, reversed};
 use crate::store::Store;
 use crate::store::error::{Doing as _, StoreError};
 use crate::store::query::{Cells, consent_columns, read_call, read_consent};
@@ -19,8 +19,10 @@ use super::directory::{EntryRow, read_entry};
 
 /// More of a kind are not shown: the search is to be narrowed.
 pub const MOST_FOUND: usize = 1_000;
-/// Of a word that is in many calls no more are looked at, however few of them are of the span of time: about 200 ms.
-const MOST_LOOKED_AT: i64 = 50_000;
+/// Of a word that is in many calls of the span of time no more are looked at: about 200 ms.
+const MOST_LOOKED_AT: i64 = 200_000;
+/// Digits of a number that SQLite's index of last digits has: those of the longest that E.164 allows.
+const INDEXED: usize = 15;
 /// Values that are asked for in one statement.
 const LOT: usize = 100;
 
@@ -128,24 +130,29 @@ impl Store {
             calls.cut |= cut;
         }
         let entries = self.entries_of(person).await?;
-        let by_name: BTreeSet<&str> = entries
-            .iter()
-            .filter_map(|entry| entry.number.as_ref().map(|number| number.0.as_str()))
-            .collect();
-        for lot in by_name.into_iter().collect::<Vec<_>>().chunks(LOT) {
-            let select = format!(
-                "SELECT id, arrived_at AS at FROM calls WHERE from_number IN ({}) AND arrived_at >= $1 \
-                 AND arrived_at < $2 ORDER BY +arrived_at DESC LIMIT $3",
-                marks(lot.len(), 4)
-            );
-            calls.add(&self.by_numbers(select, lot, span).await?)?;
-            let select = format!(
-                "SELECT {} FROM consents WHERE from_number IN ({}) AND at >= $1 AND at < $2 \
-                 ORDER BY +at DESC, n DESC LIMIT $3",
-                consent_columns!(),
-                marks(lot.len(), 4)
-            );
-            add_consents(&mut consents, &self.by_numbers(select, lot, span).await?)?;
+        let mut latest: BTreeSet<(i64, i64)> = BTreeSet::new();
+        for (column, values) in numbers_of(&entries) {
+            for lot in values.into_iter().collect::<Vec<_>>().chunks(LOT) {
+                let marks = marks(lot.len(), 4);
+                let select = format!(
+                    "SELECT id, arrived_at AS at FROM calls WHERE {column} IN ({marks}) AND arrived_at >= $1 \
+                     AND arrived_at < $2 ORDER BY +arrived_at DESC LIMIT $3"
+                );
+                calls.add(&self.by_numbers(select, lot, span).await?)?;
+                let select = format!(
+                    "SELECT n, at FROM consents WHERE {column} IN ({marks}) AND at >= $1 AND at < $2 \
+                     ORDER BY +at DESC, n DESC LIMIT $3"
+                );
+                for row in &self.by_numbers(select, lot, span).await? {
+                    let cells = Cells { table: "consents", row };
+                    latest.insert((cells.get("at")?, cells.get("n")?));
+                }
+            }
+        }
+        // Only those that are shown are read, and one more that tells that there are more.
+        let latest: Vec<i64> = latest.into_iter().rev().take(MOST_FOUND + 1).map(|(_, n)| n).collect();
+        for lot in latest.chunks(LOT) {
+            add_consents(&mut consents, &self.consents_by_n(lot).await?)?;
         }
         // What was anonymised by time is found by its consents, which are kept.
         for consent in consents.values() {
@@ -315,54 +322,24 @@ impl Store {
         rows.fetch_all(&self.read).await.doing("looking for a person")
     }
 
-    /// Calls with words in each of these ranges, in no order: past the limit there is none that would help. The rarest
-    /// word leads, and no more of its calls than [`MOST_LOOKED_AT`] are looked at: then there may be more.
-    pub(in crate::store) async fn calls_by_words(
-        &self,
-        words: &[(String, String)],
-        (since, until): (i64, i64),
-        most: i64,
-    ) -> Result<(Vec<AnyRow>, bool), StoreError> {
-        let mut ranges: Vec<(i64, &(String, String))> = Vec::new();
-        for range in words {
-            let select = "SELECT COUNT(*) FROM (SELECT 1 AS one FROM call_words WHERE word >= $1 AND word < $2 LIMIT $3) \
-                          AS counted";
-            let count = sqlx::query_scalar(select).bind(range.0.clone()).bind(range.1.clone()).bind(most + 1);
-            ranges.push((count.fetch_one(&self.read).await.doing("looking for a person")?, range));
-        }
-        ranges.sort_by_key(|(count, _)| *count);
-        let cut = ranges.first().is_some_and(|(count, _)| *count > most);
-        let more: Vec<String> = (1..ranges.len())
-            .map(|n| {
-                let (from, to) = (n * 2 + 5, n * 2 + 6);
-                format!(
-                    " AND EXISTS (SELECT 1 FROM call_words x WHERE x.call = w.call AND x.word >= ${from} AND x.word < ${to})"
-                )
-            })
-            .collect();
-        let select = format!(
-            "SELECT DISTINCT c.id, c.arrived_at AS at FROM (SELECT call FROM call_words WHERE word >= $5 AND word < $6 \
-             LIMIT $4) w JOIN calls c ON c.id = w.call WHERE c.arrived_at >= $1 AND c.arrived_at < $2{} LIMIT $3",
-            more.concat()
-        );
-        let mut select = sqlx::query(AssertSqlSafe(select)).bind(since).bind(until).bind(limit()).bind(most);
-        for (_, (from, to)) in &ranges {
-            select = select.bind(from.clone()).bind(to.clone());
-        }
-        Ok((select.fetch_all(&self.read).await.doing("looking for a person")?, cut))
-    }
-
     async fn by_numbers(
         &self,
         select: String,
-        numbers: &[&str],
+        numbers: &[String],
         (since, until): (i64, i64),
     ) -> Result<Vec<AnyRow>, StoreError> {
         let mut select = sqlx::query(AssertSqlSafe(select)).bind(since).bind(until).bind(limit());
         for number in numbers {
-            select = select.bind((*number).to_owned());
+            select = select.bind(number.clone());
         }
         select.fetch_all(&self.read).await.doing("looking for a person")
+    }
+
+    async fn consents_by_n(&self, numbers: &[i64]) -> Result<Vec<AnyRow>, StoreError> {
+        let marks = marks(numbers.len(), 1);
+        let select = format!("SELECT {} FROM consents WHERE n IN ({marks})", consent_columns!());
+        let select = numbers.iter().fold(sqlx::query(AssertSqlSafe(select)), |select, n| select.bind(*n));
+        select.fetch_all(&self.read).await.doing("reading what was found")
     }
 
     async fn by_ids(&self, select: String, ids: &[String]) -> Result<Vec<AnyRow>, StoreError> {
@@ -410,8 +387,23 @@ impl Store {
     }
 }
 
+/// The numbers of entries, and the column by whose index their calls are found: that of last digits has all that is asked
+/// for, but no more than [`INDEXED`] digits.
+fn numbers_of(entries: &[EntryRow]) -> BTreeMap<&'static str, BTreeSet<String>> {
+    let mut numbers: BTreeMap<&'static str, BTreeSet<String>> = BTreeMap::new();
+    for number in entries.iter().filter_map(|entry| entry.number.as_ref()) {
+        let digits = reversed(&number.0);
+        let (column, value) = match digits.len() <= INDEXED && number.0.starts_with('+') {
+            true => ("from_reversed", digits),
+            false => ("from_number", number.0.clone()),
+        };
+        numbers.entry(column).or_default().insert(value);
+    }
+    numbers
+}
+
 /// One more than is shown tells that there is more.
-fn limit() -> i64 {
+pub(super) fn limit() -> i64 {
     MOST_FOUND as i64 + 1
 }
 

@@ -279,7 +279,8 @@ async fn a_full_disk_is_survived() {
     let link = Link::with(location, limit);
     let writer = Writer::new(link, Clock::start(), queue, Arc::clone(&node), secret.clone());
     tokio::spawn(writer.run());
-    let store = Store { read, dialect: Dialect::Sqlite, jobs, node, secret };
+    let tallies = Tallies::new(Clock::start());
+    let store = Store { read, dialect: Dialect::Sqlite, jobs, node, secret, tallies };
     let unit = |n| every_fact(call(n)).into_iter().map(Change::Fact).collect();
     let mut stored = 1;
     while store.commit(unit(stored)).await.is_ok() {

@@ -19,6 +19,7 @@ on_each_kind! {
     a_key_is_not_retired_while_a_file_needs_it,
     what_a_unit_erases_is_not_sealed_anew,
     a_frequent_word_is_not_read_to_its_end,
+    words_are_found_in_their_span_the_latest_first,
 }
 
 fn other() -> PhoneNumber {
@@ -481,4 +482,34 @@ async fn a_frequent_word_is_not_read_to_its_end(kind: Kind) {
     let both = [range("walter"), range("vogel")];
     let (rows, cut) = store.calls_by_words(&both, all, 4).await.expect("searches");
     assert_eq!((rows.len(), cut), (1, false), "the rarer one leads");
+    let (rows, cut) = store
+        .calls_by_words(&[range("walt")], (at(0).as_micros(), at(1).as_micros()), 6)
+        .await
+        .expect("searches");
+    assert_eq!((rows.len(), cut), (6, false), "by how it begins");
+}
+
+async fn words_are_found_in_their_span_the_latest_first(kind: Kind) {
+    let place = Place::new(kind).await;
+    let store = &place.store;
+    for (n, text) in [(0, "anna"), (3, "annabel anna"), (1, "Anna Vogel"), (2, "hannah vogel")] {
+        place.facts(vec![arrived(call(n), i64::try_from(n).expect("small") * 60)]).await;
+        let data = [("a".to_owned(), Redacted(text.to_owned()))].into();
+        let change = ParticularsChange::Data { call: call(n), data, at: at(600), by: Actor::System };
+        store.commit(vec![Change::Particulars(change)]).await.expect("attaches");
+    }
+    let found = async |words: &[&str], since: i64, until: i64| {
+        let words: Vec<_> = words.iter().map(|word| Person::range_of(word)).collect();
+        let span = (at(since).as_micros(), at(until).as_micros());
+        let (rows, cut) = store.calls_by_words(&words, span, 2).await.expect("searches");
+        let ids = rows.iter().map(|row| sqlx::Row::get::<String, _>(row, "id").parse().expect("an id"));
+        (ids.collect::<Vec<CallId>>(), cut)
+    };
+    assert_eq!(found(&["ann"], 0, 60).await, (vec![call(0)], false));
+    assert_eq!(found(&["anna"], 60, 61).await, (vec![call(1)], false));
+    assert_eq!(found(&["anna"], 180, 181).await, (vec![call(3)], false), "once, by two words");
+    assert_eq!(found(&["vogel"], 0, 600).await, (vec![call(2), call(1)], false));
+    assert_eq!(found(&["ann", "vogel"], 0, 600).await, (vec![call(1)], false));
+    assert_eq!(found(&["nobody"], 0, 600).await, (vec![], false));
+    assert!(found(&["ann"], 0, 600).await.1, "there may be more");
 }

@@ -45,7 +45,8 @@ async fn recordings_are_found_by_any_number_of_holds(kind: Kind) {
     assert_eq!(found().await, []);
     let span = format!("'queue', 'support', {}, {}", at(0).as_micros(), at(5).as_micros());
     let insert = format!(
-        "INSERT INTO holds (id, kind, object, span_since, span_until, reason, by_whom, at) VALUES ('d', {span}, 'x', 'x', 1)"
+        "INSERT INTO holds (id, kind, object, span_since, span_until, reason, by_whom, at) VALUES ('{}', {span}, 'x', 'x', 1)",
+        recording(9)
     );
     place.raw().await.execute(AssertSqlSafe(insert)).await.expect("holds");
     assert_eq!(found().await.len(), 2, "all of the queue's in that span");

@@ -26,6 +26,7 @@ mod holds;
 mod jobs;
 mod keks;
 mod life;
+mod lists;
 mod logins;
 mod people;
 mod privacy;

@@ -180,6 +180,51 @@ async fn a_commit_that_was_cut_off_is_done_again() {
     assert_eq!(rows(&store).await, 30, "once");
 }
 
+/// What was in doubt is applied again, and the database takes one of its units no more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_what_was_in_doubt_only_the_unit_that_is_refused_fails() {
+    let cluster = Cluster::start(&[]);
+    let url = cluster.database();
+    let store = open(&url).await;
+    let name = url.split(['/', '?']).find(|part| part.starts_with("test")).expect("its name").to_owned();
+    for statement in [
+        "CREATE TABLE slowly (n INT)",
+        "CREATE TABLE refused (id TEXT)",
+        "INSERT INTO slowly VALUES (1)",
+        "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS \
+         $$ BEGIN PERFORM pg_sleep(60) FROM slowly; RETURN NULL; END $$",
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS \
+         $$ BEGIN IF EXISTS (SELECT 1 FROM refused r WHERE r.id = NEW.id) THEN RAISE EXCEPTION 'no'; END IF; \
+         RETURN NEW; END $$",
+        "CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON calls DEFERRABLE INITIALLY DEFERRED \
+         FOR EACH ROW EXECUTE FUNCTION slow()",
+        "CREATE TRIGGER refuse BEFORE INSERT ON calls FOR EACH ROW EXECUTE FUNCTION refuse()",
+    ] {
+        cluster.sql(&name, statement);
+    }
+    // While the writer waits for the end of the chain, others gather behind it: one transaction.
+    let location = Location::of(&url).expect("right");
+    let mut holds = AnyConnection::connect(&location.url.0).await.expect("connects");
+    holds.execute("BEGIN").await.expect("begins");
+    holds.execute("UPDATE audit_head SET seq = seq").await.expect("holds the end of the chain");
+    let before = store.submit(note(0)).await;
+    let waits = "SELECT COUNT(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
+    until(&cluster, waits, "1").await;
+    let (one, other) = (store.submit(facts(1)).await, store.submit(facts(2)).await);
+    holds.execute("COMMIT").await.expect("lets go");
+    before.wait().await.expect("commits");
+    until(&cluster, "SELECT COUNT(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'", "1").await;
+    cluster.sql(&name, "DELETE FROM slowly");
+    cluster.sql(&name, &format!("INSERT INTO refused VALUES ('{}')", call(2)));
+    cluster.sql(
+        "postgres",
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'",
+    );
+    one.wait().await.expect("stored in the end");
+    assert!(other.wait().await.is_err(), "the database takes it no more");
+    assert_eq!(rows(&store).await, 16, "the note, and one call");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_that_hangs_does_not_stop_the_others() {
     let place = Place::new(Kind::Postgres).await;

@@ -6,7 +6,7 @@ export function answer({ method, path, user }) {
     return json({
       alarms: [{ kind: 'retention-lag', what: 'Removal is behind: 312 recordings wait since yesterday.', since: at(-7200) }],
       callsNow: 17, today: { offered: 460, answered: 420, recorded: 288, consentGiven: 301, consentAsked: 377 },
-      recordings: { stored: 48_211, waiting: 3, failed: 1 }, retention: { due: 312, lagSeconds: 7300 }, tasks: 2,
+      recordings: { stored: 48_211, countedAt: at(-40), waiting: 3, failed: 1 }, retention: { due: 312, lagSeconds: 7300 }, tasks: 2,
       audit: { rows: 1_204_331, anchoredAt: at(-1800) },
       findings: [
         { queue: 'support', level: 'warn', what: 'The consent question does not say how long recordings are kept.' },

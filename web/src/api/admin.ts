@@ -240,7 +240,7 @@ export interface Entry { id: string; list: string; name: string; number: string 
 // GET  /nodes                                  -> Node[]
 // GET  /overview                               -> Overview         any of wallboard, monitor, view-reports, configure-*: what each may see; the rest is 0 or empty
 export interface Node { id: string; version: string; since: string; seenAt: string; calls: number; draining: boolean; here: boolean }
-export interface Overview { alarms: { kind: string; what: string; since: string }[]; callsNow: number; today: { offered: number; answered: number; recorded: number; consentGiven: number; consentAsked: number }; recordings: { stored: number; waiting: number; failed: number }; retention: { due: number; lagSeconds: number }; tasks?: number | null; audit: { rows: number; anchoredAt: string | null }; findings: { queue: string; level: string; what: string }[] }
+export interface Overview { alarms: { kind: string; what: string; since: string }[]; callsNow: number; today: { offered: number; answered: number; recorded: number; consentGiven: number; consentAsked: number }; recordings: { stored: number | null; countedAt: string | null; waiting: number; failed: number }; retention: { due: number; lagSeconds: number }; tasks?: number | null; audit: { rows: number; anchoredAt: string | null }; findings: { queue: string; level: string; what: string }[] }
 
 // ---- prompts, with configure-prompts. A prompt is QUEUE~LANGUAGE~NAME, or LANGUAGE~NAME for all queues;
 // music has the language zxx. Rights for some queues change these queues' own alone

@@ -47,7 +47,7 @@ function Parts({ figures }: { figures: Figures }) {
         ]} />}
         {any('wallboard', 'view-reports') && <Tile title={words.consent} big={today.consentAsked > 0 ? t.format.percent(today.consentGiven / today.consentAsked) : kit.form.none}
           says={words.consentOf(today.consentGiven, today.consentAsked)} href={to('consents')} facts={[]} />}
-        {any('monitor', 'configure-recording') && <Tile title={words.recordings} big={recordings.stored} says={words.stored} href={to('recordings')} facts={[
+        {any('monitor', 'configure-recording') && <Tile title={words.recordings} big={recordings.stored ?? kit.form.none} says={recordings.countedAt ? words.storedAt(t.format.moment(recordings.countedAt)) : words.counting} href={to('recordings')} facts={[
           [words.waiting, recordings.waiting], [words.failed, recordings.failed > 0 ? <Badge tone="bad">{recordings.failed}</Badge> : 0],
         ]} />}
         {any('monitor', 'configure-recording') && <Tile title={words.retention} big={retention.due} says={words.due} href={to('retention')} facts={[

@@ -5,7 +5,7 @@ export const fi: Words = {
   alarms: 'Hälytykset', noAlarms: 'Ei hälytyksiä.', since: (moment) => `alkaen ${moment}`,
   now: 'Nyt', callsNow: 'Puheluita nyt', today: 'Tänään', offered: 'Tarjottu', answered: 'Vastattu', recorded: 'Tallennettu',
   consent: 'Suostumuksia', consentOf: (given, asked) => `${given}/${asked} kysytystä`,
-  recordings: 'Tallenteet', stored: 'Talletettu', waiting: 'Odottaa tallettamista', failed: 'Epäonnistunut',
+  recordings: 'Tallenteet', storedAt: (at) => `Tallessa, laskettu ${at}`, counting: 'Lasketaan', waiting: 'Odottaa tallettamista', failed: 'Epäonnistunut',
   retention: 'Säilytys', due: 'Poistettavana', lag: 'Myöhässä', onTime: 'ajallaan',
   people: 'Henkilötiedot', tasks: 'Avoimia tehtäviä', audit: 'Tarkastusloki', rows: 'Rivejä', anchored: 'Viimeksi ankkuroitu', never: 'ei koskaan',
   findings: 'Jonojen tarkistuksen löydökset', noFindings: 'Ei mitään: kaikki jonot tekevät sen, mitä niiden tekstit sanovat.', queue: 'Jono', level: 'Taso', what: 'Mitä',
