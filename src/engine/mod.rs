@@ -55,6 +55,12 @@ use worker::{Setup, Worker};
 pub use call_media::CallMedia;
 pub use stats::{LegStats, WorkerStats};
 
+/// Calls a worker takes before the next one is given any: a worker's wake-ups cost the same for one call as for all,
+/// and what is in its core's cache stays there. So many take four fifths of a core if each of them converts Opus.
+const FILLED: usize = 200;
+/// A worker this busy (thousandths) is filled already, whatever its calls are.
+const BUSY: u64 = 300;
+
 /// How the engine is set up.
 #[derive(Clone, Debug)]
 pub struct EngineConfig {
@@ -202,6 +208,11 @@ struct Handle {
 }
 
 impl Handle {
+    /// Its calls, and its share of time at work in thousandths.
+    fn load(&self) -> (usize, u64) {
+        (self.calls.load(Ordering::Relaxed), self.counters.load())
+    }
+
     /// The port its WebRTC legs share; taken from the range when there is none yet.
     fn door(&self, ports: &Arc<Ports>) -> Result<u16, EngineError> {
         if let Some(port) = *self.door.lock().unwrap_or_else(PoisonError::into_inner) {
@@ -271,12 +282,11 @@ impl Engine {
         Ok(engine)
     }
 
-    /// Takes a call in, on the least loaded worker. `events` should hold a few dozen events; what
-    /// does not fit waits in a bounded backlog.
+    /// Takes a call in: on the first worker that has room, and on the least loaded when each is well filled.
+    /// `events` should hold a few dozen events; what does not fit waits in a bounded backlog.
     #[must_use]
     pub fn open(&self, call: CallId, events: Sender<MediaEvent>) -> CallMedia {
-        let load = |handle: &&Arc<Handle>| (handle.calls.load(Ordering::Relaxed), handle.counters.load());
-        let worker = Arc::clone(self.workers.iter().min_by_key(load).expect("start makes at least one"));
+        let worker = Arc::clone(&self.workers[choose(self.workers.iter().map(|worker| worker.load()))]);
         worker.calls.fetch_add(1, Ordering::Relaxed);
         let key = CallKey(self.next_call.fetch_add(1, Ordering::Relaxed));
         worker.mailbox.send(Command::Open { key, call, events });
@@ -314,6 +324,15 @@ impl Drop for Engine {
     }
 }
 
+/// Which worker takes a call, by the calls and the load (thousandths) of each; there is at least one.
+fn choose(loads: impl Iterator<Item = (usize, u64)> + Clone) -> usize {
+    // Load follows a second behind, so calls count beside it.
+    let full = |(calls, load): (usize, u64)| load.max(calls as u64 * BUSY / FILLED as u64);
+    let first = loads.clone().position(|of| full(of) < BUSY);
+    let least = || loads.enumerate().min_by_key(|(_, of)| (full(*of), of.0)).map(|(number, _)| number);
+    first.or_else(least).unwrap_or(0)
+}
+
 /// The WebRTC ports of all workers, when they are configured.
 fn fixed_ports(base: Option<u16>, workers: usize) -> Result<Vec<u16>, EngineError> {
     let Some(base) = base else { return Ok(Vec::new()) };
@@ -339,4 +358,22 @@ fn reachable(bind: IpAddr) -> IpAddr {
         socket.local_addr()
     });
     route.map_or(loopback, |address| address.ip())
+}
+
+#[cfg(test)]
+mod choosing {
+    use super::*;
+
+    #[test]
+    fn workers_are_filled_one_after_another_and_then_evenly() {
+        let choose = |loads: &[(usize, u64)]| super::choose(loads.iter().copied());
+        assert_eq!(choose(&[(0, 0), (0, 0)]), 0);
+        assert_eq!(choose(&[(FILLED - 1, 100), (0, 0)]), 0);
+        assert_eq!(choose(&[(FILLED, 100), (0, 0)]), 1);
+        assert_eq!(choose(&[(10, BUSY), (0, 0)]), 1, "its calls are dear");
+        assert_eq!(choose(&[(FILLED + 20, 200), (FILLED + 10, 250)]), 1);
+        assert_eq!(choose(&[(20, BUSY), (20, BUSY + 300), (21, BUSY)]), 0);
+        assert_eq!(choose(&[(FILLED, 100), (FILLED - 1, 100)]), 1, "room that was left is taken");
+        assert_eq!(choose(&[(10, 900), (FILLED + 50, 200)]), 1, "few calls, and no time for more");
+    }
 }

@@ -1,5 +1,6 @@
 //! How a worker waits. A wake-up costs 14-20 µs, a packet 3: so with many packets it sleeps to an
-//! absolute grid and takes what has come, with few it lets each packet wake it.
+//! absolute grid and takes what has come, with few it lets each packet wake it. The grid is as wide as the delay
+//! allows: a packet waits for the next point of it, and there for those before it.
 
 use std::time::Duration;
 
@@ -7,14 +8,20 @@ use crate::time::Timestamp;
 
 /// Span over which load is judged: long enough to be steady, short against a burst of new calls.
 const WINDOW: Duration = Duration::from_millis(200);
-/// Packets a second, in and out of timers, above which the 1 ms grid is cheaper than waking for each.
+/// Packets a second, in and out of timers, above which a grid is cheaper than waking for each.
 const BUSY_PACKETS: u64 = 900;
 /// Below this it goes back to waking for each.
 const QUIET_PACKETS: u64 = 600;
-/// Share of time at work (thousandths) above which the grid is 2 ms: half the wake-ups, 1 ms more delay.
-const BUSY_SHARE: u64 = 650;
-/// Below this it goes back to 1 ms.
-const QUIET_SHARE: u64 = 450;
+/// The grids, widest first, each with the share of time at work (thousandths) up to which it is kept: the step and
+/// the work in it are 2.2 ms together, so that half of the packets are delayed by less than 1.1 ms. Each divides
+/// 20 ms: packets sent that far apart stay so.
+const GRIDS: [(Duration, u64); 3] = [
+    (Duration::from_micros(2_000), 100),
+    (Duration::from_nanos(1_666_667), 320),
+    (Duration::from_micros(1_250), u64::MAX),
+];
+/// A wider grid is taken again when the share is this much below its bound (of 10): it must not flutter.
+const BACK: u64 = 8;
 /// A wake-up this long after its time counts as late.
 const LATE: Duration = Duration::from_millis(5);
 
@@ -66,22 +73,22 @@ impl Pacing {
         let rate = self.packets.saturating_mul(1_000_000) / micros;
         let share = worked.saturating_mul(1_000) / micros;
         self.load = (self.load * 4 + share.min(1_000)) / 5;
-        self.grid = Self::choose(self.grid, rate, share);
+        self.grid = Self::choose(self.grid, rate, self.load);
         (self.since, self.packets, self.worked) = (ended, 0, Duration::ZERO);
     }
 
     fn choose(now: Grid, rate: u64, share: u64) -> Grid {
-        const ONE: Duration = Duration::from_millis(1);
-        const TWO: Duration = Duration::from_millis(2);
-        let wide = now == Grid::Every(TWO);
-        let per_packet = now == Grid::PerPacket;
-        if rate < QUIET_PACKETS || (per_packet && rate < BUSY_PACKETS) {
-            Grid::PerPacket
-        } else if share > BUSY_SHARE || (wide && share > QUIET_SHARE) {
-            Grid::Every(TWO)
-        } else {
-            Grid::Every(ONE)
-        }
+        let step = match now {
+            Grid::PerPacket if rate < BUSY_PACKETS => return Grid::PerPacket,
+            Grid::PerPacket => Duration::MAX,
+            Grid::Every(_) if rate < QUIET_PACKETS => return Grid::PerPacket,
+            Grid::Every(step) => step,
+        };
+        let fits = |(wider, most): &(Duration, u64)| {
+            share <= if *wider > step { most.saturating_mul(BACK) / 10 } else { *most }
+        };
+        let [.., narrowest] = GRIDS;
+        Grid::Every(GRIDS.into_iter().find(fits).unwrap_or(narrowest).0)
     }
 
     pub(super) fn grid(&self) -> Grid {
@@ -121,20 +128,35 @@ mod tests {
     fn the_grid_follows_the_load_and_does_not_flutter() {
         let mut now = Timestamp::from_micros(0);
         let mut pacing = Pacing::new(now);
-        let (one, two) = (Grid::Every(Duration::from_millis(1)), Grid::Every(Duration::from_millis(2)));
+        let [wide, middle, narrow] = GRIDS.map(|(step, _)| Grid::Every(step));
         assert_eq!(pacing.grid(), Grid::PerPacket);
         run(&mut pacing, &mut now, 1, Duration::from_micros(20));
-        assert_eq!(pacing.grid(), one);
+        assert_eq!(pacing.grid(), wide);
         run(&mut pacing, &mut now, 100, Duration::from_micros(800));
-        assert_eq!(pacing.grid(), two);
+        assert_eq!(pacing.grid(), narrow);
         assert!((600..=800).contains(&pacing.load()), "{}", pacing.load());
-        run(&mut pacing, &mut now, 100, Duration::from_micros(500));
-        assert_eq!(pacing.grid(), two, "between the thresholds it stays");
         run(&mut pacing, &mut now, 100, Duration::from_micros(300));
-        assert_eq!(pacing.grid(), one);
+        assert_eq!(pacing.grid(), narrow, "between the thresholds it stays");
+        run(&mut pacing, &mut now, 100, Duration::from_micros(200));
+        assert_eq!(pacing.grid(), middle);
+        run(&mut pacing, &mut now, 100, Duration::from_micros(300));
+        assert_eq!(pacing.grid(), middle, "the same load, from below");
+        run(&mut pacing, &mut now, 100, Duration::from_micros(40));
+        assert_eq!(pacing.grid(), wide);
         run(&mut pacing, &mut now, 0, Duration::from_micros(20));
         assert_eq!(pacing.grid(), Grid::PerPacket);
         assert_eq!(pacing.late(), 0);
+    }
+
+    #[test]
+    fn half_of_the_packets_wait_less_than_the_bar_and_20_ms_stay_20_ms() {
+        let waits = |step: Duration, share: u64| step.as_micros() as u64 * (1_000 + share) / 1_000;
+        for (step, most) in GRIDS {
+            assert!(waits(step, most.min(760)) <= 2_210, "{step:?}");
+            let steps = (Duration::from_millis(20).as_nanos() as f64 / step.as_nanos() as f64).round();
+            let strays = (step * steps as u32).abs_diff(Duration::from_millis(20));
+            assert!(strays < Duration::from_micros(1), "{step:?}");
+        }
     }
 
     #[test]

@@ -62,8 +62,8 @@ impl Sessions {
         let received = match port {
             Port::Rtp => sockets.rtp().recv_from(buffer).map(|(len, from)| (len, Some(from))),
             Port::Rtcp => sockets.rtcp().recv_from(buffer).map(|(len, from)| (len, Some(from))),
-            Port::Twin => match sockets.twin() {
-                Some(twin) => twin.recv(buffer).map(|len| (len, None)),
+            Port::Twin => match sockets.receive_twin(buffer) {
+                Some(received) => received.map(|len| (len, None)),
                 None => return,
             },
         };

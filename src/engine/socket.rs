@@ -9,6 +9,7 @@ use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd};
 
+use rustix::net::{RecvFlags, SendFlags, recv, send};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::ports::Lease;
@@ -72,10 +73,17 @@ impl Sockets {
         self.twin = None;
     }
 
+    /// Receives a datagram of the peer's; `None` without a twin. By the system call itself, as what is sent: libc
+    /// prepares each for the cancelling of threads, which there is not.
+    pub(super) fn receive_twin(&self, buffer: &mut [u8]) -> Option<io::Result<usize>> {
+        let received = recv(self.twin.as_ref()?, buffer, RecvFlags::empty());
+        Some(received.map(|(len, _)| len).map_err(io::Error::from))
+    }
+
     /// Sends RTP to `peer`.
     pub(super) fn send_rtp(&self, packet: &[u8], peer: SocketAddr) -> io::Result<usize> {
         match &self.twin {
-            Some(twin) => twin.send(packet),
+            Some(twin) => Ok(send(twin, packet, SendFlags::empty())?),
             None => self.rtp.send_to(packet, peer),
         }
     }

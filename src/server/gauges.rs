@@ -23,7 +23,9 @@ impl LoadGauge {
         let workers = shared.engine.stats();
         let late: u64 = workers.iter().map(|worker| worker.late_ticks).sum();
         let (before, at) = std::mem::replace(&mut self.late, (late, now));
-        let span = now.since(at).as_secs_f32() * workers.len().max(1) as f32;
+        // Those that hold calls: a worker without any is never late and says nothing of the others.
+        let holding = workers.iter().filter(|worker| worker.legs > 0).count();
+        let span = now.since(at).as_secs_f32() * holding.max(1) as f32;
         let busiest = workers.iter().map(|worker| worker.load).max().unwrap_or(0);
         let share = |is: usize, of: usize| is as f32 / of.max(1) as f32;
         Load {

@@ -10,18 +10,20 @@ pub(super) const CAPACITY: u64 = 4_096;
 /// Marks a sample that nothing was written to. G.711 never decodes to it (checked below), so
 /// audio needs no second table of what is filled.
 pub(super) const EMPTY: i16 = i16::MIN;
-/// Frames (10 ms) taken at a time: where nothing is empty, and that is nearly always so while both
-/// speak, they are copied as they are.
+/// Samples (10 ms) taken at a time: where nothing is empty, and that is nearly always so while both
+/// speak, none is looked at by itself.
 const BLOCK: u64 = 80;
 
 pub(super) struct Ring {
-    frames: Box<[[i16; 2]]>,
+    /// A plane for each channel: a packet lies in one piece, and is written without a look at each sample.
+    planes: [Box<[i16]>; 2],
     first: u64,
 }
 
 impl Ring {
     pub(super) fn new() -> Self {
-        Self { frames: vec![[EMPTY; 2]; CAPACITY as usize].into_boxed_slice(), first: 0 }
+        let plane = || vec![EMPTY; CAPACITY as usize].into_boxed_slice();
+        Self { planes: [plane(), plane()], first: 0 }
     }
 
     /// The first sample still here: all before it was taken.
@@ -43,23 +45,20 @@ impl Ring {
         let skip = usize::try_from(first - at).unwrap_or(0).min(payload.len());
         let at = at.max(first);
         let room = usize::try_from(first + CAPACITY as i64 - at).unwrap_or(0);
-        let channel = channel.index();
         let payload = &payload[skip..];
         let payload = &payload[..payload.len().min(room)];
-        let (near, far) = self.frames.split_at_mut(slot(at as u64));
+        let (near, far) = self.planes[channel.index()].split_at_mut(slot(at as u64));
         // Up to the ring's end, then from its beginning.
-        for (frame, item) in far.iter_mut().chain(near).zip(payload) {
-            if frame[channel] == EMPTY {
-                frame[channel] = decode(*item);
-            }
-        }
+        let (before, behind) = payload.split_at(payload.len().min(far.len()));
+        fill(&mut far[..before.len()], before, &decode);
+        fill(&mut near[..behind.len()], behind, &decode);
     }
 
     /// Silence where nothing came between `from` and `to`: nothing was sent there.
     pub(super) fn hush(&mut self, channel: Channel, from: i64, to: i64) {
         let first = self.first as i64;
         for at in from.max(first)..to.min(first + CAPACITY as i64) {
-            let sample = &mut self.frames[slot(at as u64)][channel.index()];
+            let sample = &mut self.planes[channel.index()][slot(at as u64)];
             if *sample == EMPTY {
                 *sample = 0;
             }
@@ -72,16 +71,19 @@ impl Ring {
         while self.first < end {
             let from = slot(self.first);
             let len = BLOCK.min(end - self.first).min(CAPACITY - from as u64);
-            let block = &mut self.frames[from..from + len as usize];
-            if block.as_flattened().contains(&EMPTY) {
-                mark_runs(block, self.first, gaps);
-                out.extend(
-                    block.as_flattened().iter().map(|sample| if *sample == EMPTY { 0 } else { *sample }),
-                );
-            } else {
-                out.extend_from_slice(block.as_flattened());
+            let [caller, agent] = self.planes.each_mut().map(|plane| &mut plane[from..from + len as usize]);
+            if any_empty(caller) || any_empty(agent) {
+                mark_runs(caller, Channel::Caller, self.first, gaps);
+                mark_runs(agent, Channel::Agent, self.first, gaps);
             }
-            block.fill([EMPTY; 2]);
+            let done = out.len();
+            out.resize(done + caller.len() * 2, 0);
+            let (frames, _) = out[done..].as_chunks_mut();
+            for ((frame, caller), agent) in frames.iter_mut().zip(&*caller).zip(&*agent) {
+                *frame = [audible(*caller), audible(*agent)];
+            }
+            caller.fill(EMPTY);
+            agent.fill(EMPTY);
             self.first += len;
         }
     }
@@ -89,26 +91,55 @@ impl Ring {
     /// Drops `len` frames and puts silence to `out`.
     pub(super) fn blank(&mut self, len: u64, out: &mut Vec<i16>) {
         for at in self.first..self.first + len {
-            self.frames[slot(at)] = [EMPTY; 2];
+            for plane in &mut self.planes {
+                plane[slot(at)] = EMPTY;
+            }
         }
         out.resize(out.len() + len as usize * 2, 0);
         self.first += len;
     }
 }
 
-/// Marks the empty runs of `block`, which begins at `start`; touching marks join.
-fn mark_runs(block: &[[i16; 2]], start: u64, gaps: &mut Gaps) {
-    for channel in [Channel::Caller, Channel::Agent] {
-        let empty = |frame: &&[i16; 2]| frame[channel.index()] == EMPTY;
-        let mut at = 0;
-        while at < block.len() {
-            at += block[at..].iter().take_while(|frame| !empty(frame)).count();
-            let run = block[at..].iter().take_while(empty).count();
-            if run > 0 {
-                gaps.add(start + at as u64, run as u64, Missing::Lost, Some(channel));
-            }
-            at += run;
+/// Decodes `payload` to where nothing is yet.
+#[inline]
+fn fill<T: Copy>(place: &mut [i16], payload: &[T], decode: impl Fn(T) -> i16) {
+    // Packet after packet: nearly always nothing is there.
+    if all_empty(place) {
+        place.iter_mut().zip(payload).for_each(|(sample, item)| *sample = decode(*item));
+        return;
+    }
+    for (sample, item) in place.iter_mut().zip(payload) {
+        if *sample == EMPTY {
+            *sample = decode(*item);
         }
+    }
+}
+
+/// Without a way out at the first that is not: several are compared at once then.
+fn all_empty(samples: &[i16]) -> bool {
+    samples.iter().fold(true, |all, sample| all & (*sample == EMPTY))
+}
+
+fn any_empty(samples: &[i16]) -> bool {
+    samples.iter().fold(false, |any, sample| any | (*sample == EMPTY))
+}
+
+/// Silence where nothing came.
+fn audible(sample: i16) -> i16 {
+    if sample == EMPTY { 0 } else { sample }
+}
+
+/// Marks the empty runs of `block`, which begins at `start`; touching marks join.
+fn mark_runs(block: &[i16], channel: Channel, start: u64, gaps: &mut Gaps) {
+    let empty = |sample: &&i16| **sample == EMPTY;
+    let mut at = 0;
+    while at < block.len() {
+        at += block[at..].iter().take_while(|sample| !empty(sample)).count();
+        let run = block[at..].iter().take_while(empty).count();
+        if run > 0 {
+            gaps.add(start + at as u64, run as u64, Missing::Lost, Some(channel));
+        }
+        at += run;
     }
 }
 
