@@ -32,17 +32,22 @@ sums=$(awk '/^test result:/ { for (i = 2; i <= NF; i++) { if ($i ~ /^passed/) p 
 passed=${sums% *}
 failed=$((failed + ${sums#* }))
 
-# Real clients share two cores with each other, and real time waits for nobody: an end-to-end test that fails is run once
-# more, alone. It counts as it ends then, and is named. More than five are no accident.
-again=$(awk '/^ *(Running|Doc-tests) / { e2e = /sip-tests/ } e2e && /^test .* FAILED$/ { print $2 }' "$log")
-if [ "$(wc -w <<<"$again")" -gt 0 ] && [ "$(wc -w <<<"$again")" -le 5 ]; then
-    echo "== once more, alone:" $again
-    # shellcheck disable=SC2086 # names without blanks
-    cargo test --release --test e2e -- --exact --test-threads 1 $again 2>&1 | tee "$log"
-    good=$(grep -c '^test .* ok$' "$log")
-    echo "passed when run alone: $good"
-    passed=$((passed + good))
-    failed=$((failed - good))
+# Real clients and media threads share two cores with each other, and real time waits for nobody: a test that fails is run
+# once more, alone. It counts as it ends then, and is named. More than five are no accident.
+again=$(awk '/^ *(Running|Doc-tests) / { of = /sip-tests/ ? "e2e" : /src\/lib\.rs/ ? "lib" : "" }
+    of != "" && /^test .* FAILED$/ { print of, $2 }' "$log")
+if [ -n "$again" ] && [ "$(wc -l <<<"$again")" -le 5 ]; then
+    for of in "--lib" "--test e2e"; do
+        names=$(awk -v of="${of##*[- ]}" '$1 == of { print $2 }' <<<"$again")
+        [ -n "$names" ] || continue
+        echo "== once more, alone:" $names
+        # shellcheck disable=SC2086 # names and options without blanks
+        cargo test --release $of -- --exact --test-threads 1 $names 2>&1 | tee "$log"
+        good=$(grep -c '^test .* ok$' "$log")
+        echo "passed when run alone: $good"
+        passed=$((passed + good))
+        failed=$((failed - good))
+    done
 fi
 
 # The pages' types and their unit tests.
