@@ -65,14 +65,7 @@ impl<W: Write> Sealing<W> {
             let room = (self.full - self.chunk.len()) / width;
             let (now, later) = samples.split_at(samples.len().min(room));
             match self.format {
-                Format::Pcm16 => {
-                    let filled = self.chunk.len();
-                    self.chunk.resize(filled + now.len() * 2, 0);
-                    let (bytes, _) = self.chunk[filled..].as_chunks_mut();
-                    for (bytes, sample) in bytes.iter_mut().zip(now) {
-                        *bytes = sample.to_le_bytes();
-                    }
-                }
+                Format::Pcm16 => self.chunk.extend(now.iter().flat_map(|sample| sample.to_le_bytes())),
                 Format::Ulaw => self.chunk.extend(now.iter().map(|sample| pcm_to_ulaw(*sample))),
                 Format::Alaw => self.chunk.extend(now.iter().map(|sample| pcm_to_alaw(*sample))),
                 Format::Opus => return Err(io::Error::other("samples for an Opus file: this is a bug")),
