@@ -1,6 +1,7 @@
 //! Fills a database as if years had gone: calls with all that hangs on them, people on lists, a chained audit log; for
 //! searches, reports, retention and the log's proof at their size. Rows only: no audio. Never a database that somebody uses.
 
+mod indexes;
 mod log;
 mod people;
 mod rows;
@@ -67,6 +68,7 @@ pub(crate) async fn calls(url: &str, calls: u64) -> Result<Duration> {
         database.execute("PRAGMA cache_size = -1000000").await?;
     }
     let began = Instant::now();
+    let indexes = indexes::drop_all(&mut database, url).await?;
     let bar = progress(calls)?;
     let now = clock.now().as_micros();
     let (mut done, mut batch) = (0, 0);
@@ -89,8 +91,7 @@ pub(crate) async fn calls(url: &str, calls: u64) -> Result<Duration> {
         database.execute(AssertSqlSafe(statement)).await?;
     }
     bar.finish_and_clear();
-    // What is told of a table decides by which index it is read; in PostgreSQL, whether an index alone will do.
-    database.execute(if is_sqlite(url) { "ANALYZE" } else { "VACUUM ANALYZE" }).await?;
+    indexes::make(&mut database, url, indexes).await?;
     database.close().await?;
     Ok(began.elapsed())
 }
