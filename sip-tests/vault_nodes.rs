@@ -83,7 +83,7 @@ fn what_a_dead_node_was_destroying_another_ends() {
     let keys =
         format!("key-file = {:?}\nsigning-key-file = {:?}", keys.join("vault.key"), keys.join("signing.key"));
     let beside =
-        Kept::Bucket { server: *store, proxy: Faults::start(store.address()), bucket: bucket.clone() };
+        Kept::Bucket { server: store, proxy: Faults::start(store.address()), bucket: bucket.clone() };
     let two = start(&wanted, &(beside.config(&keys, "") + &database));
     assert!(held(&two).is_some(), "it is the dead one's until its lease is over: {:#?}", jobs(&two));
     assert_eq!(beside.names(&two).len(), 1, "and the object is there");

@@ -113,7 +113,7 @@ mod tests {
         let (_dir, server) = scene::server().await;
         let store = server.store().clone();
         let row = format!("system system server sayso: nothing -> {}", env!("CARGO_PKG_VERSION"));
-        assert_eq!(store.told("server.started").await, [row.clone()]);
+        assert_eq!(store.told("server.started").await, std::slice::from_ref(&row));
         assert!(store.told("server.stopped").await.is_empty());
         server.drain(Duration::ZERO, std::future::ready(())).await;
         assert_eq!(store.told("server.stopped").await, [row]);
